@@ -1,0 +1,52 @@
+"""class EventLoop: the event loop as its users see it.
+
+Owns: which part of asyncio serves what LoopCore does not.
+Promises: an asyncio.SelectorEventLoop in every respect that code outside asyncio can see; one owner thread.
+Driven by: asyncio.Runner, run_until_complete() or run_forever().
+"""
+
+import asyncio
+import os
+import weakref
+
+from fastloop.api.signals import SignalMethods
+from fastloop.core.loop_core import LoopCore
+
+_live_loops = weakref.WeakSet()
+
+
+class EventLoop(SignalMethods, LoopCore, asyncio.SelectorEventLoop):
+    """fastloop's event loop: EventLoop() makes one that is open and not running.
+
+    Every method of asyncio's loop works as its documentation says. Use it from one thread only, but for call_soon_threadsafe().
+    """
+
+    def __init__(self):
+        # What asyncio makes at this point, a selector and a pipe to wake it, LoopCore has already.
+        super().__init__(selector=_NoSelector())
+        _live_loops.add(self)
+
+    def close(self):
+        """Close the loop: what waits is dropped, the executor shut down; a second close() does nothing.
+
+        Raises RuntimeError while the loop runs.
+        """
+        was_closed = self.is_closed()
+        super().close()
+        if not was_closed:
+            self._release()
+
+
+class _NoSelector:
+    """Stands where asyncio keeps its selector; only asyncio's close() calls it."""
+
+    def close(self):
+        pass
+
+
+def _disown_in_child():
+    for loop in list(_live_loops):
+        loop._mark_forked()
+
+
+os.register_at_fork(after_in_child=_disown_in_child)

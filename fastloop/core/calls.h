@@ -1,0 +1,51 @@
+/* Calling into Python from the scheduler: in a context, and with everything kept alive that the callee could drop.
+ *
+ * Owns: for the time of a call, a reference to the callable, its arguments and its context, since the callback may
+ *   cancel its own handle or close the loop.
+ */
+#ifndef FASTLOOP_CALLS_H
+#define FASTLOOP_CALLS_H
+
+#include <Python.h>
+
+/* HOT. A new reference, or NULL with the exception raised. args is a tuple. */
+static inline PyObject *call_in_context(PyObject *context, PyObject *callable, PyObject *args)
+{
+    PyObject *result = NULL;
+    if (PyContext_Enter(context) < 0)
+        return NULL;
+    Py_INCREF(context);
+    Py_INCREF(callable);
+    Py_INCREF(args);
+    result = PyObject_Vectorcall(callable, ((PyTupleObject *)args)->ob_item, (size_t)PyTuple_GET_SIZE(args), NULL);
+    if (PyContext_Exit(context) < 0)
+        Py_CLEAR(result);
+    Py_DECREF(args);
+    Py_DECREF(callable);
+    Py_DECREF(context);
+    return result;
+}
+
+/* HOT. The same with one argument, which the caller keeps alive. */
+static inline PyObject *call_one_in_context(PyObject *context, PyObject *callable, PyObject *argument)
+{
+    PyObject *result = NULL;
+    if (PyContext_Enter(context) < 0)
+        return NULL;
+    Py_INCREF(context);
+    Py_INCREF(callable);
+    result = PyObject_CallOneArg(callable, argument);
+    if (PyContext_Exit(context) < 0)
+        Py_CLEAR(result);
+    Py_DECREF(callable);
+    Py_DECREF(context);
+    return result;
+}
+
+/* KeyboardInterrupt and SystemExit are the ones that leave the loop. */
+static inline int call_raised_exit(void)
+{
+    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) || PyErr_ExceptionMatches(PyExc_SystemExit);
+}
+
+#endif

@@ -1,0 +1,121 @@
+/* The one place that looks at Python's version: what its C API spells differently from release to release.
+ *
+ * Owns: nothing.
+ * Promises: every function here means the same on CPython 3.11 and later, free-threaded builds included.
+ */
+#ifndef FASTLOOP_CPYTHON_COMPAT_H
+#define FASTLOOP_CPYTHON_COMPAT_H
+
+#include <Python.h>
+
+/* The raised exception, normalised and with its traceback attached; the caller owns it. NULL if none is raised. */
+static inline PyObject *compat_take_exception(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL)
+        return NULL;
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL)
+        PyException_SetTraceback(value, traceback);
+    Py_DECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+#endif
+}
+
+/* Raises an exception object as it stands; takes over the caller's reference. */
+static inline void compat_raise(PyObject *exception)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(exception);
+#else
+    PyObject *type = (PyObject *)Py_TYPE(exception);
+    Py_INCREF(type);
+    PyErr_Restore(type, exception, PyException_GetTraceback(exception));
+#endif
+}
+
+/* Ends an iterator with a value: what `return value` does in a generator. Always returns NULL.
+ * The interpreter reads a NULL without an exception as "ended with None": the common case makes no object. */
+static inline PyObject *compat_stop_iteration(PyObject *value)
+{
+    if (value == Py_None)
+        return NULL;
+    if (PyTuple_Check(value) || PyExceptionInstance_Check(value)) {
+        /* PyErr_SetObject() would take these apart. */
+        PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+        if (stop != NULL)
+            compat_raise(stop);
+        return NULL;
+    }
+    PyErr_SetObject(PyExc_StopIteration, value);
+    return NULL;
+}
+
+/* The value of a raised StopIteration, which is cleared; NULL with another exception raised otherwise. */
+static inline PyObject *compat_stop_iteration_value(void)
+{
+    PyObject *stop = compat_take_exception();
+    if (stop == NULL)
+        return Py_NewRef(Py_None);
+    PyObject *value = Py_XNewRef(((PyStopIterationObject *)stop)->value);
+    Py_DECREF(stop);
+    return value != NULL ? value : Py_NewRef(Py_None);
+}
+
+/* A built-in function with the fast calling convention, called without the detour through its object.
+ * OWNERSHIP: callable is owned by whoever prepares the call, for as long as it is used. */
+typedef PyObject *(*compat_fast_function_t)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+typedef struct {
+    PyObject *callable;
+    PyObject *self;
+    compat_fast_function_t function;
+} compat_call_t;
+
+static inline void compat_call_prepare(compat_call_t *call, PyObject *callable)
+{
+    call->callable = callable;
+    call->self = NULL;
+    call->function = NULL;
+    if (PyCFunction_CheckExact(callable)
+        && PyCFunction_GET_FLAGS(callable) == (METH_FASTCALL | METH_KEYWORDS)) {
+        call->self = PyCFunction_GET_SELF(callable);
+        call->function = (compat_fast_function_t)(void (*)(void))PyCFunction_GET_FUNCTION(callable);
+    }
+}
+
+/* HOT. A new reference, or NULL with the exception raised. */
+static inline PyObject *compat_call(const compat_call_t *call, PyObject *const *args, Py_ssize_t count)
+{
+    if (call->function != NULL)
+        return call->function(call->self, args, count, NULL);
+    return PyObject_Vectorcall(call->callable, args, (size_t)count, NULL);
+}
+
+/* From 3.14 on the current task lives in the thread state, out of reach of the dict that earlier versions share. */
+#if PY_VERSION_HEX >= 0x030E0000
+#define COMPAT_CURRENT_TASK_IN_DICT 0
+#else
+#define COMPAT_CURRENT_TASK_IN_DICT 1
+#endif
+
+/* The registry of eager tasks, a plain set that holds its members, came with 3.12. */
+#if PY_VERSION_HEX >= 0x030C0000
+#define COMPAT_HAS_EAGER_REGISTRY 1
+#else
+#define COMPAT_HAS_EAGER_REGISTRY 0
+#endif
+
+/* Since 3.13 the last uncancel() also takes back a cancellation that has not reached the coroutine yet (gh-117407). */
+#if PY_VERSION_HEX >= 0x030D0000
+#define COMPAT_UNCANCEL_CLEARS_REQUEST 1
+#else
+#define COMPAT_UNCANCEL_CLEARS_REQUEST 0
+#endif
+
+#endif

@@ -1,0 +1,563 @@
+"""Future: a result that is not there yet, and who waits for it.
+
+Owns: the result, and the callbacks until they have run.
+Promises: callbacks always go through the loop, in the order in which they were added; interchangeable with
+  asyncio.Future, which isinstance() takes it for.
+Driven by: whoever sets the result. On fastloop's loop the future itself then stands in the ready queue once, for all its
+  callbacks; on any other loop, and in debug mode, each callback goes through call_soon().
+"""
+
+import asyncio
+import sys
+from asyncio import base_futures, exceptions, format_helpers
+from types import GenericAlias
+
+cimport cython
+from cpython.contextvars cimport PyContext_CopyCurrent
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+from fastloop.core.handle cimport new_handle, push_call
+from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK
+from fastloop.core.scheduler cimport scheduler_push
+
+
+cdef extern from "calls.h":
+    PyObject *call_one_in_context(object context, object callable, object argument) noexcept
+
+cdef extern from "cpython_compat.h":
+    PyObject *compat_stop_iteration(object value) noexcept
+    void compat_raise(PyObject *exception) noexcept
+
+cdef extern from "Python.h":
+    ctypedef PyObject *(*iternextfunc)(PyObject *) noexcept
+    ctypedef struct type_slots "PyTypeObject":
+        iternextfunc tp_iternext
+    void PyException_SetTraceback(object exception, object traceback)
+
+
+cdef:
+    object InvalidStateError = exceptions.InvalidStateError
+    object CancelledError = exceptions.CancelledError
+
+
+cdef class FutureExtras:
+    pass
+
+
+cdef class Future(Runnable):
+    """A result that is not there yet.
+
+    Future(*, loop=None): loop defaults to asyncio.get_event_loop(). Awaiting it gives the result or raises the exception.
+    Not thread-safe: use it from the loop's thread only. Follows asyncio.Future of the running Python.
+    """
+
+    def __init__(self, *, loop=None):
+        future_init(self, loop)
+
+    @property
+    def __class__(self):
+        return asyncio.Future
+
+    @classmethod
+    def __class_getitem__(cls, item):
+        return GenericAlias(cls, item)
+
+    def __repr__(self):
+        text = base_futures._future_repr(self)
+        if type(self) is not Future:
+            text = text.replace("<Future", f"<{type(self).__name__}", 1)
+        return text
+
+    def __del__(self):
+        if self.loop is not None:
+            self.report_lost()
+
+    # ---- asyncio's public methods ----
+
+    def cancel(self, msg=None):
+        """Cancel the future and schedule its callbacks; msg goes into the CancelledError.
+
+        Returns False if it was done already, else True.
+        """
+        check_initialised(self)
+        return self.cancel_with(msg)
+
+    def cancelled(self):
+        """Return True if the future was cancelled."""
+        return bool(self.flags & FUTURE_CANCELLED)
+
+    def done(self):
+        """Return True if there is a result or an exception, or the future was cancelled."""
+        return bool(self.flags & FUTURE_DONE)
+
+    def get_loop(self):
+        """Return the event loop that the future belongs to."""
+        check_initialised(self)
+        return self.loop
+
+    def result(self):
+        """Return the result, or raise the exception that was set.
+
+        Raises CancelledError if the future was cancelled and InvalidStateError if it is not done.
+        """
+        check_initialised(self)
+        return future_result(self)
+
+    def exception(self):
+        """Return the exception that was set, or None if there is a result instead.
+
+        Raises CancelledError if the future was cancelled and InvalidStateError if it is not done.
+        """
+        check_initialised(self)
+        if self.flags & FUTURE_CANCELLED:
+            raise self.make_cancelled_error()
+        if not self.flags & FUTURE_FINISHED:
+            raise InvalidStateError("Exception is not set.")
+        self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
+        return self.result_or_exception if self.flags & FUTURE_FAILED else None
+
+    def set_result(self, result):
+        """Mark the future done with result. Raises InvalidStateError if it is done already."""
+        check_initialised(self)
+        check_pending(self)
+        self.finish(result)
+
+    def set_exception(self, exception):
+        """Mark the future done with an exception, given as a class or an instance.
+
+        Raises InvalidStateError if it is done already, and TypeError for StopIteration, which cannot be raised into a Future.
+        """
+        check_initialised(self)
+        check_pending(self)
+        self.fail(exception_instance(exception))
+
+    def add_done_callback(self, fn, *, context=None):
+        """Have the loop call fn(future) when the future is done; soon, if it is done already.
+
+        context: the contextvars.Context to run in; by default a copy of the current one.
+        """
+        check_initialised(self)
+        self.add_callback(fn, PyContext_CopyCurrent() if context is None else context)
+
+    def remove_done_callback(self, fn):
+        """Remove every callback that equals fn; returns how many there were."""
+        check_initialised(self)
+        return remove_callback(self, fn)
+
+    def __await__(self):
+        return new_iterator(self)
+
+    def __iter__(self):
+        return new_iterator(self)
+
+    # ---- what asyncio and libraries read and write beside them ----
+
+    @property
+    def _asyncio_future_blocking(self):
+        return bool(self.flags & FUTURE_BLOCKING)
+
+    @_asyncio_future_blocking.setter
+    def _asyncio_future_blocking(self, value):
+        if value:
+            self.flags |= FUTURE_BLOCKING
+        else:
+            self.flags &= ~<unsigned int>FUTURE_BLOCKING
+
+    @property
+    def _loop(self):
+        return self.loop
+
+    @property
+    def _state(self):
+        if self.flags & FUTURE_CANCELLED:
+            return "CANCELLED"
+        return "FINISHED" if self.flags & FUTURE_FINISHED else "PENDING"
+
+    @property
+    def _result(self):
+        has_result = self.flags & FUTURE_FINISHED and not self.flags & FUTURE_FAILED
+        return self.result_or_exception if has_result else None
+
+    @property
+    def _exception(self):
+        return self.result_or_exception if self.flags & FUTURE_FAILED else None
+
+    @property
+    def _callbacks(self):
+        return list_callbacks(self)
+
+    @property
+    def _source_traceback(self):
+        return self.extras.source_traceback if self.extras is not None else None
+
+    @property
+    def _cancel_message(self):
+        return self.extras.cancel_message if self.extras is not None else None
+
+    @_cancel_message.setter
+    def _cancel_message(self, message):
+        if message is not None or self.extras is not None:
+            self.need_extras().cancel_message = message
+
+    @property
+    def _log_traceback(self):
+        return bool(self.flags & FUTURE_LOG_TRACEBACK)
+
+    @_log_traceback.setter
+    def _log_traceback(self, value):
+        if value:
+            raise ValueError("_log_traceback can only be set to False")
+        self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
+
+    @property
+    def _asyncio_awaited_by(self):
+        return awaited_by(self)
+
+    def _make_cancelled_error(self):
+        return self.make_cancelled_error()
+
+    # ---- the parts that the core calls ----
+
+    cdef FutureExtras need_extras(self):
+        if self.extras is None:
+            self.extras = FutureExtras.__new__(FutureExtras)
+        return self.extras
+
+    cdef int add_waiter(self, Runnable waiter) except -1:
+        """Push waiter into the ready queue when done. INVARIANT: pending, and on a Scheduler."""
+        if self.callback is None:
+            self.callback = waiter
+        else:
+            add_pair(self, waiter, None)
+        return 0
+
+    cdef int add_callback(self, object callback, object context) except -1:
+        if self.flags & FUTURE_DONE:
+            self.loop.call_soon(callback, self, context=context)
+        elif self.callback is None:
+            self.callback = callback
+            self.callback_context = context
+        else:
+            add_pair(self, callback, context)
+        return 0
+
+    cdef int finish(self, object result) except -1:
+        self.result_or_exception = result
+        self.flags |= FUTURE_FINISHED
+        return self.schedule_callbacks()
+
+    cdef int fail(self, object exception) except -1:
+        self.result_or_exception = exception
+        traceback = exception.__traceback__
+        if traceback is not None:
+            self.need_extras().exception_traceback = traceback
+        self.flags |= FUTURE_FINISHED | FUTURE_FAILED | FUTURE_LOG_TRACEBACK
+        return self.schedule_callbacks()
+
+    cdef bint cancel_with(self, object message) except -1:
+        self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
+        if self.flags & FUTURE_DONE:
+            return False
+        self.flags |= FUTURE_CANCELLED
+        if message is not None or self.extras is not None:
+            self.need_extras().cancel_message = message
+        self.schedule_callbacks()
+        return True
+
+    cdef int schedule_callbacks(self) except -1:
+        if self.callback is None:
+            return 0
+        if not (self.flags & FUTURE_ON_SCHEDULER and (<Scheduler>self.loop).is_direct):
+            return schedule_one_by_one(self)
+        if self.callback_context is None and self.more_callbacks is None:
+            waiter = <Runnable>self.callback
+            self.callback = None
+            return scheduler_push(<Scheduler>self.loop, waiter)
+        return scheduler_push(<Scheduler>self.loop, self)
+
+    cdef int run(self) except -1:
+        return self.run_callbacks()
+
+    cdef int run_callbacks(self) except -1:
+        cdef Py_ssize_t next_index = 0
+        callback, context, more = self.callback, self.callback_context, self.more_callbacks
+        self.callback = self.callback_context = self.more_callbacks = None
+        while callback is not None:
+            try:
+                run_callback(self, callback, context)
+            except BaseException:
+                # Only KeyboardInterrupt and SystemExit come here; the others keep their turn.
+                if more is not None and next_index < len(more):
+                    self.callback, self.callback_context = more[next_index], more[next_index + 1]
+                    self.more_callbacks = more[next_index + 2:] or None
+                    scheduler_push(<Scheduler>self.loop, self)
+                raise
+            if more is None or next_index >= len(more):
+                return 0
+            callback, context = more[next_index], more[next_index + 1]
+            next_index += 2
+        return 0
+
+    cdef int report_lost(self) except -1:
+        if not self.flags & FUTURE_LOG_TRACEBACK:
+            return 0
+        self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
+        context = {
+            "message": f"{type(self).__name__} exception was never retrieved",
+            "exception": self.result_or_exception,
+            "future": self,
+        }
+        if self._source_traceback:
+            context["source_traceback"] = self._source_traceback
+        self.loop.call_exception_handler(context)
+        return 0
+
+    cdef object take_exception(self):
+        self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
+        exception = self.result_or_exception
+        # Raising adds to the traceback; without this it would grow with every result().
+        traceback = self.extras.exception_traceback if self.extras is not None else None
+        PyException_SetTraceback(exception, traceback)
+        return exception
+
+    cdef object make_cancelled_error(self):
+        if self.flags & FUTURE_CANCELLED and self.result_or_exception is not None:
+            error, self.result_or_exception = self.result_or_exception, None
+            return error
+        message = self._cancel_message
+        return CancelledError() if message is None else CancelledError(message)
+
+    cdef object outcome(self):
+        if self.flags & FUTURE_CANCELLED:
+            return self.make_cancelled_error()
+        return self.take_exception() if self.flags & FUTURE_FAILED else None
+
+
+cdef int future_init(Future future, object loop) except -1:
+    if loop is None:
+        loop = asyncio.get_event_loop()
+    if future.loop is not None:
+        raise RuntimeError(f"{type(future).__name__} object is already initialized")
+    future.loop = loop
+    if isinstance(loop, Scheduler):
+        future.flags |= FUTURE_ON_SCHEDULER
+        if not (<Scheduler>loop).is_debug:
+            return 0
+    if loop.get_debug():
+        future.need_extras().source_traceback = format_helpers.extract_stack(sys._getframe(0))
+    return 0
+
+
+cdef inline int check_initialised(Future future) except -1:
+    if future.loop is None:
+        raise RuntimeError(f"{type(future).__name__} object is not initialized.")
+    return 0
+
+
+cdef inline int check_pending(Future future) except -1:
+    if future.flags & FUTURE_DONE:
+        raise InvalidStateError("invalid state")
+    return 0
+
+
+cdef object future_result(Future future):
+    if future.flags & FUTURE_FINISHED:
+        if not future.flags & FUTURE_FAILED:
+            return future.result_or_exception
+        raise_as_it_is(future.take_exception())
+    if future.flags & FUTURE_CANCELLED:
+        raise_as_it_is(future.make_cancelled_error())
+    raise InvalidStateError("Result is not set.")
+
+
+cdef int raise_as_it_is(object exception) except -1:
+    Py_INCREF(exception)
+    compat_raise(<PyObject *>exception)
+    return -1
+
+
+cdef object exception_instance(object exception):
+    if isinstance(exception, type):
+        exception = exception()
+    if not isinstance(exception, BaseException):
+        raise TypeError(f"invalid exception object {exception!r}; give an exception class or instance")
+    if isinstance(exception, StopIteration):
+        error = RuntimeError("StopIteration interacts badly with generators and cannot be raised into a Future")
+        error.__cause__ = error.__context__ = exception
+        return error
+    return exception
+
+
+# ---- callbacks ----
+
+cdef int add_pair(Future future, object callback, object context) except -1:
+    if future.more_callbacks is None:
+        future.more_callbacks = [callback, context]
+    else:
+        future.more_callbacks.append(callback)
+        future.more_callbacks.append(context)
+    return 0
+
+
+cdef list take_pairs(Future future):
+    """All callbacks in pairs with their contexts; the future has none afterwards."""
+    pairs = [future.callback, future.callback_context]
+    if future.more_callbacks is not None:
+        pairs += future.more_callbacks
+    future.callback = future.callback_context = future.more_callbacks = None
+    return pairs
+
+
+cdef int schedule_one_by_one(Future future) except -1:
+    cdef Py_ssize_t i
+    pairs = take_pairs(future)
+    for i in range(0, len(pairs), 2):
+        callback, context = as_callback(pairs[i], pairs[i + 1])
+        future.loop.call_soon(callback, future, context=context)
+    return 0
+
+
+cdef tuple as_callback(object callback, object context):
+    """A waiter in the form that call_soon() takes."""
+    if context is not None:
+        return callback, context
+    return callback._wakeup, callback.get_context()
+
+
+cdef object list_callbacks(Future future):
+    cdef Py_ssize_t i
+    if future.callback is None or future.flags & FUTURE_DONE:
+        return None
+    pairs = [as_callback(future.callback, future.callback_context)]
+    if future.more_callbacks is not None:
+        for i in range(0, len(future.more_callbacks), 2):
+            pairs.append(as_callback(future.more_callbacks[i], future.more_callbacks[i + 1]))
+    return pairs
+
+
+cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
+    cdef Py_ssize_t i, removed = 0
+    if future.callback is None or future.flags & FUTURE_DONE:
+        return 0
+    # Comparing runs Python code, which may add and remove: work on the pairs alone and put together what is there then.
+    pairs = take_pairs(future)
+    kept = []
+    try:
+        for i in range(0, len(pairs), 2):
+            if as_callback(pairs[i], pairs[i + 1])[0] == fn:
+                removed += 1
+            else:
+                kept += [pairs[i], pairs[i + 1]]
+    except BaseException:
+        kept += pairs[i:]
+        raise
+    finally:
+        put_pairs_first(future, kept)
+    return removed
+
+
+cdef int put_pairs_first(Future future, list pairs) except -1:
+    if future.callback is not None:
+        pairs = pairs + take_pairs(future)
+    if pairs:
+        future.callback, future.callback_context = pairs[0], pairs[1]
+        future.more_callbacks = pairs[2:] or None
+    if future.flags & FUTURE_DONE:
+        future.schedule_callbacks()
+    return 0
+
+
+cdef int run_callback(Future future, object callback, object context) except -1:
+    cdef Scheduler loop = <Scheduler>future.loop
+    cdef PyObject *result
+    if context is None:
+        return (<Runnable>callback).run()
+    if loop.has_entered_task:
+        loop.leave_entered_task()
+    result = call_one_in_context(context, callback, future)
+    if result is NULL:
+        # The report names a handle, as if there had been one.
+        new_handle_for_report(future, callback, context)
+    else:
+        Py_DECREF(<object>result)
+    return 0
+
+
+cdef int new_handle_for_report(Future future, object callback, object context) except -1:
+    return new_handle(future.loop, callback, (future,), context).report_raised()
+
+
+cdef object awaited_by(Future future):
+    waiters = set()
+    if future.extras is not None and future.extras.awaited_by is not None:
+        waiters |= future.extras.awaited_by
+    return waiters or None
+
+
+# ---- awaiting ----
+
+@cython.freelist(64)
+cdef class FutureIter:
+    """What awaiting a future iterates over: the future itself, once, until it is done."""
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.send(None)
+
+    def send(self, value):
+        future = self.future
+        if future is None:
+            raise StopIteration
+        if not future.flags & FUTURE_DONE:
+            if future.flags & FUTURE_BLOCKING:
+                raise RuntimeError("await wasn't used with future")
+            future.flags |= FUTURE_BLOCKING
+            return future
+        self.future = None
+        raise StopIteration(future_result(future))
+
+    def throw(self, type, value=None, traceback=None):
+        self.future = None
+        if isinstance(type, BaseException):
+            if value is not None:
+                raise TypeError("instance exception may not have a separate value")
+            value = type
+        elif isinstance(value, BaseException):
+            pass
+        elif issubclass(type, BaseException):
+            value = type() if value is None else type(value)
+        if traceback is not None:
+            value = value.with_traceback(traceback)
+        raise value
+
+    def close(self):
+        self.future = None
+
+
+cdef inline FutureIter new_iterator(Future future):
+    cdef FutureIter iterator
+    check_initialised(future)
+    iterator = FutureIter.__new__(FutureIter)
+    iterator.future = future
+    return iterator
+
+
+cdef PyObject *future_iter_next(PyObject *self) except? NULL:
+    """FutureIter.__next__ without its exceptions: NULL with none raised ends an await with None."""
+    cdef Future future = (<FutureIter>self).future
+    if future is None:
+        return NULL
+    if not future.flags & FUTURE_DONE:
+        if future.flags & FUTURE_BLOCKING:
+            raise RuntimeError("await wasn't used with future")
+        future.flags |= FUTURE_BLOCKING
+        Py_INCREF(future)
+        return <PyObject *>future
+    (<FutureIter>self).future = None
+    return compat_stop_iteration(future_result(future))
+
+
+(<type_slots *>FutureIter).tp_iternext = <iternextfunc>future_iter_next

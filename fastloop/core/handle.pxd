@@ -1,0 +1,43 @@
+# Handle and TimerHandle: a callback that waits for its turn, or for its moment.
+
+from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
+from fastloop.core.scheduler cimport Scheduler, timer_node_t
+
+
+cdef enum:
+    HANDLE_CANCELLED = RUNNABLE_FIRST_FREE_FLAG
+
+
+cdef class Handle(Runnable):
+    cdef:
+        # None once cancelled.
+        public object _callback
+        public object _args
+        public object _context
+        # Any loop; a Scheduler for handles made by fastloop's own.
+        public object _loop
+        # Where the handle was made; debug mode only.
+        public object _source_traceback
+        # What it was before it was cancelled; debug mode only.
+        public object _repr
+        object __weakref__
+
+    cdef int do_cancel(self) except -1
+    # Give the raised exception to the loop's exception handler; KeyboardInterrupt and SystemExit stay raised.
+    cdef int report_raised(self) except -1
+
+
+cdef class TimerHandle(Handle):
+    cdef:
+        # Seconds on the loop's clock.
+        double when_s
+        # Place in the heap; written only by timer_heap.h.
+        timer_node_t node
+
+
+# A new handle, not queued. args is a tuple; context None means a copy of the current one.
+cdef Handle new_handle(object loop, object callback, object args, object context)
+cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context)
+
+# Like loop.call_soon() for a loop of fastloop's own that is_direct, where nobody needs the handle.
+cdef int push_call(Scheduler loop, object callback, object args, object context) except -1

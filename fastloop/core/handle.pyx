@@ -1,0 +1,240 @@
+"""Handle and TimerHandle: a callback that waits for its turn, or for its moment.
+
+Owns: the callback, its arguments and the context that it runs in, until it has run or is cancelled.
+Promises: isinstance() against asyncio's classes holds; cancel() frees the callback and the arguments at once.
+Driven by: the scheduler, through run().
+"""
+
+import asyncio
+import sys
+from asyncio import format_helpers
+
+from cpython.contextvars cimport PyContext_CopyCurrent
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+
+from fastloop.core.scheduler cimport (
+    TIMER_NOT_QUEUED, Scheduler, clock_deadline_ns, scheduler_push, timer_heap_push, timer_heap_take, timer_node_init)
+
+
+cdef extern from "calls.h":
+    PyObject *call_in_context(object context, object callable, object args) noexcept
+    bint call_raised_exit() noexcept
+
+cdef extern from "cpython_compat.h":
+    object compat_take_exception()
+
+
+cdef class Handle(Runnable):
+    """A callback that waits for its turn, as call_soon() returns it.
+
+    cancel() keeps it from running. isinstance(handle, asyncio.Handle) holds.
+    """
+
+    def __init__(self, callback, args, loop, context=None):
+        handle_init(self, loop, callback, args, context)
+
+    @property
+    def __class__(self):
+        return asyncio.Handle
+
+    @property
+    def _cancelled(self):
+        return bool(self.flags & HANDLE_CANCELLED)
+
+    @_cancelled.setter
+    def _cancelled(self, value):
+        self.flags = self.flags | HANDLE_CANCELLED if value else self.flags & ~<unsigned int>HANDLE_CANCELLED
+
+    def cancel(self):
+        """Keep the callback from running and free it at once; does nothing the second time.
+
+        Call it from the loop's thread only.
+        """
+        self.do_cancel()
+
+    def cancelled(self):
+        """Return True if cancel() was called."""
+        return bool(self.flags & HANDLE_CANCELLED)
+
+    def get_context(self):
+        """Return the contextvars.Context that the callback runs in."""
+        return self._context
+
+    def _run(self):
+        self.run()
+
+    def _repr_info(self):
+        info = [type(self).__name__]
+        if self.flags & HANDLE_CANCELLED:
+            info.append("cancelled")
+        if self._callback is not None:
+            info.append(describe_callback(self))
+        if self._source_traceback:
+            frame = self._source_traceback[len(self._source_traceback) - 1]
+            info.append(f"created at {frame[0]}:{frame[1]}")
+        return info
+
+    def __repr__(self):
+        if self._repr is not None:
+            return self._repr
+        return f"<{' '.join(self._repr_info())}>"
+
+    cdef int do_cancel(self) except -1:
+        if self.flags & HANDLE_CANCELLED:
+            return 0
+        self.flags |= HANDLE_CANCELLED
+        if loop_is_debug(self._loop):
+            # "Executing <Handle ...> took 2.5 seconds" should still tell what was executed.
+            self._repr = repr(self)
+        self._callback = None
+        self._args = None
+        return 0
+
+    cdef int run(self) except -1:
+        cdef PyObject *result
+        if self.flags & HANDLE_CANCELLED:
+            return 0
+        if type(self._args) is not tuple:
+            self._args = tuple(self._args)
+        result = call_in_context(self._context, self._callback, self._args)
+        if result is NULL:
+            self.report_raised()
+        else:
+            Py_DECREF(<object>result)
+        return 0
+
+    cdef int report_raised(self) except -1:
+        if call_raised_exit():
+            return -1
+        context = {
+            "message": f"Exception in callback {describe_callback(self)}",
+            "exception": compat_take_exception(),
+            "handle": self,
+        }
+        if self._source_traceback:
+            context["source_traceback"] = self._source_traceback
+        self._loop.call_exception_handler(context)
+        return 0
+
+
+cdef class TimerHandle(Handle):
+    """A callback that waits for its moment, as call_later() and call_at() return it.
+
+    cancel() costs O(log n). isinstance(handle, asyncio.TimerHandle) holds.
+    """
+
+    def __cinit__(self):
+        timer_node_init(&self.node, <PyObject *>self)
+
+    def __init__(self, when, callback, args, loop, context=None):
+        if when is None:
+            raise TypeError("when must be a number of seconds, not None")
+        self.when_s = when
+        handle_init(self, loop, callback, args, context)
+
+    @property
+    def __class__(self):
+        return asyncio.TimerHandle
+
+    @property
+    def _when(self):
+        return self.when_s
+
+    @_when.setter
+    def _when(self, value):
+        self.when_s = value
+        if self.node.index != TIMER_NOT_QUEUED:
+            scheduler = <Scheduler>self._loop
+            Py_DECREF(<object>timer_heap_take(&scheduler.timers, &self.node))
+            timer_heap_push(&scheduler.timers, &self.node, clock_deadline_ns(self.when_s))
+
+    @property
+    def _scheduled(self):
+        return self.node.index != TIMER_NOT_QUEUED
+
+    def when(self):
+        """Return the moment, in seconds on the clock of loop.time()."""
+        return self.when_s
+
+    def _repr_info(self):
+        info = Handle._repr_info(self)
+        info.insert(2 if self.flags & HANDLE_CANCELLED else 1, f"when={self.when_s}")
+        return info
+
+    def __hash__(self):
+        return hash(self.when_s)
+
+    def __eq__(self, other):
+        if not isinstance(other, asyncio.TimerHandle):
+            return NotImplemented
+        return (self._when == other._when and self._callback == other._callback
+                and self._args == other._args and self._cancelled == other._cancelled)
+
+    def __lt__(self, other):
+        return self.when_s < other._when if isinstance(other, asyncio.TimerHandle) else NotImplemented
+
+    def __gt__(self, other):
+        return self.when_s > other._when if isinstance(other, asyncio.TimerHandle) else NotImplemented
+
+    def __le__(self, other):
+        if not isinstance(other, asyncio.TimerHandle):
+            return NotImplemented
+        return self.when_s < other._when or self.__eq__(other)
+
+    def __ge__(self, other):
+        if not isinstance(other, asyncio.TimerHandle):
+            return NotImplemented
+        return self.when_s > other._when or self.__eq__(other)
+
+    cdef int do_cancel(self) except -1:
+        if self.flags & HANDLE_CANCELLED:
+            return 0
+        if self.node.index != TIMER_NOT_QUEUED:
+            # INVARIANT: only a Scheduler queues the node, so the loop is one.
+            Py_DECREF(<object>timer_heap_take(&(<Scheduler>self._loop).timers, &self.node))
+        elif not isinstance(self._loop, Scheduler):
+            self._loop._timer_handle_cancelled(self)
+        return Handle.do_cancel(self)
+
+
+cdef bint loop_is_debug(object loop) except -1:
+    if isinstance(loop, Scheduler):
+        return (<Scheduler>loop).is_debug
+    return loop.get_debug()
+
+
+cdef object describe_callback(Handle handle):
+    debug = loop_is_debug(handle._loop)
+    # The parameter came with a patch release.
+    try:
+        return format_helpers._format_callback_source(handle._callback, handle._args, debug=debug)
+    except TypeError:
+        return format_helpers._format_callback_source(handle._callback, handle._args)
+
+
+cdef inline int handle_init(Handle self, object loop, object callback, object args, object context) except -1:
+    self._loop = loop
+    self._callback = callback
+    self._args = args
+    self._context = PyContext_CopyCurrent() if context is None else context
+    if loop_is_debug(loop):
+        self._source_traceback = format_helpers.extract_stack(sys._getframe(0))
+    return 0
+
+
+cdef Handle new_handle(object loop, object callback, object args, object context):
+    cdef Handle handle = Handle.__new__(Handle)
+    handle_init(handle, loop, callback, args, context)
+    return handle
+
+
+cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context):
+    cdef TimerHandle handle = TimerHandle.__new__(TimerHandle)
+    handle.when_s = when_s
+    handle_init(handle, loop, callback, args, context)
+    return handle
+
+
+cdef int push_call(Scheduler loop, object callback, object args, object context) except -1:
+    return scheduler_push(loop, new_handle(loop, callback, args, context))

@@ -1,0 +1,394 @@
+"""LoopCore: the hot methods of the event loop, over the scheduler.
+
+Owns: the loop's life: running, stopping, closed; and the decision when futures and tasks may bypass call_soon().
+Promises: asyncio's semantics, error for error; a subclass or an instance that brings its own call_soon() or time()
+  is noticed and obeyed.
+Driven by: the thread that calls run_forever(). Only call_soon_threadsafe() may be called from another one.
+"""
+
+import asyncio
+import concurrent.futures
+import inspect
+import os
+import sys
+import threading
+from asyncio import base_events, events
+from asyncio.log import logger
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+
+from fastloop.core.executor_future cimport new_executor_future
+from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer
+from fastloop.core.future cimport new_future
+from fastloop.core.handle cimport Handle, new_handle, new_timer_handle
+from fastloop.core.runnable cimport Runnable
+from fastloop.core.scheduler cimport (
+    clock_deadline_ns, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, timer_heap_push)
+from fastloop.core.task cimport Task, new_task, task_unregister
+from fastloop.poll.poller cimport poller_name
+
+from fastloop.core.future import Future
+from fastloop.core.task import Task as MakeTask
+
+
+cdef extern from "Python.h":
+    int PyObject_GenericSetAttr(object, object, PyObject *value) except -1
+    bint PyCoro_CheckExact(object)
+
+
+cdef:
+    object get_ident = threading.get_ident
+    object set_running_loop = events._set_running_loop
+    # What an instance may bring of its own and LoopCore must then call by name.
+    frozenset OVERRIDABLE = frozenset({"call_soon", "call_soon_threadsafe", "time"})
+    bint CREATE_TASK_FORWARDS_KEYWORDS = any(
+        parameter.kind is parameter.VAR_KEYWORD
+        for parameter in inspect.signature(asyncio.BaseEventLoop.create_task).parameters.values())
+
+
+cdef class ForeignHandle(Runnable):
+    """A handle that is not fastloop's, standing in fastloop's ready queue."""
+
+    cdef object handle
+
+    cdef int run(self) except -1:
+        if not self.handle._cancelled:
+            self.handle._run()
+        return 0
+
+    def __repr__(self):
+        return repr(self.handle)
+
+
+cdef class LoopCore(Scheduler):
+    def __cinit__(self, *args, **kwargs):
+        self.makes_native_tasks = os.environ.get("FASTLOOP_NATIVE_TASK", "0") not in ("", "0")
+        self.notice_overrides()
+
+    def __setattr__(self, name, value):
+        PyObject_GenericSetAttr(self, name, <PyObject *>value)
+        if name in OVERRIDABLE:
+            self.notice_overrides()
+
+    def __delattr__(self, name):
+        PyObject_GenericSetAttr(self, name, NULL)
+        if name in OVERRIDABLE:
+            self.notice_overrides()
+
+    cdef int notice_overrides(self) except -1:
+        cls = type(self)
+        own = getattr(self, "__dict__", None) or ()
+        self.has_own_time = cls.time is not LoopCore.time or "time" in own
+        self.has_own_call_soon = (
+            cls.call_soon is not LoopCore.call_soon or "call_soon" in own
+            or cls.call_soon_threadsafe is not LoopCore.call_soon_threadsafe or "call_soon_threadsafe" in own)
+        return self.update_direct()
+
+    cdef int update_direct(self) except -1:
+        self.is_direct = not (self.has_closed or self.is_debug or self.has_own_call_soon or self.is_forked)
+        return 0
+
+    # ---- callbacks ----
+
+    def call_soon(self, callback, *args, context=None):
+        """Run callback(*args) in the next turn, in the order of the calls.
+
+        context: the contextvars.Context to run in; by default a copy of the current one. Returns a Handle.
+        Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
+        """
+        if not self.is_direct:
+            self._check_closed()
+            if self.is_debug:
+                self._check_thread()
+                self.check_callable(callback, "call_soon")
+        handle = new_handle(self, callback, args, context)
+        scheduler_push(self, handle)
+        return handle
+
+    def call_soon_threadsafe(self, callback, *args, context=None):
+        """Like call_soon(), from any thread and from signal handlers; wakes the loop if it sleeps."""
+        if not self.is_direct:
+            self._check_closed()
+            if self.is_debug:
+                self.check_callable(callback, "call_soon_threadsafe")
+        handle = new_handle(self, callback, args, context)
+        ready_queue_push_foreign(&self.ready, <PyObject *>handle)
+        if self.is_sleeping:
+            self.wake()
+        return handle
+
+    def call_later(self, delay, callback, *args, context=None):
+        """Run callback(*args) once, no earlier than delay seconds from now.
+
+        delay: seconds, may be fractional; negative means the next turn.
+        Returns a TimerHandle; cancel() is O(log n) and frees the callback at once.
+        Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
+        """
+        cdef double now_s
+        if delay is None:
+            raise TypeError("delay must not be None")
+        now_s = self.time() if self.has_own_time else clock_seconds(clock_now_ns())
+        return schedule_timer(self, now_s + <double>delay, callback, args, context)
+
+    def call_at(self, when, callback, *args, context=None):
+        """Run callback(*args) once, no earlier than the moment when, in seconds on the clock of time().
+
+        Returns a TimerHandle. Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
+        """
+        if when is None:
+            raise TypeError("when cannot be None")
+        return schedule_timer(self, when, callback, args, context)
+
+    def time(self):
+        """Return the loop's time in seconds: time.monotonic(), read anew with every call."""
+        return clock_seconds(clock_now_ns())
+
+    cdef int64_t now_ns(self) except? -1:
+        if self.has_own_time:
+            return clock_deadline_ns(self.time())
+        return clock_now_ns()
+
+    def _timer_handle_cancelled(self, handle):
+        """asyncio counts cancelled timers here; fastloop's leave the heap at once."""
+
+    def _add_callback(self, handle):
+        if isinstance(handle, Runnable):
+            scheduler_push(self, handle)
+        elif not handle._cancelled:
+            foreign = ForeignHandle.__new__(ForeignHandle)
+            (<ForeignHandle>foreign).handle = handle
+            scheduler_push(self, foreign)
+
+    def _write_to_self(self):
+        self.wake()
+
+    # ---- futures and tasks ----
+
+    def create_future(self):
+        """Return a pending Future that belongs to the loop."""
+        if not self.is_direct:
+            return Future(loop=self)
+        return new_future(self)
+
+    def create_task(self, coro, **kwargs):
+        """Schedule the coroutine coro and return its Task.
+
+        name: a string for the task's repr. context: the contextvars.Context that the coroutine runs in, by default a copy of
+        the current one. eager_start and further keywords: as the running Python's own loop takes them.
+        Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
+        """
+        if self.is_direct and not kwargs and self._task_factory is None and not self.makes_native_tasks:
+            if PyCoro_CheckExact(coro):
+                return new_task(self, coro, None)
+        return create_task_carefully(self, coro, kwargs)
+
+    def set_task_factory(self, factory):
+        """Have create_task() call factory(loop, coro, **kwargs); None restores fastloop.Task."""
+        if factory is not None and not callable(factory):
+            raise TypeError("task factory must be a callable or None")
+        self._task_factory = factory
+
+    def get_task_factory(self):
+        """Return the task factory, or None if there is none."""
+        return self._task_factory
+
+    # ---- executors ----
+
+    def run_in_executor(self, executor, func, *args):
+        """Run func(*args) in executor, None for the loop's own thread pool; returns a Future of its result.
+
+        Cancelling the future cancels the work if it has not begun. Raises RuntimeError if the loop is closed.
+        """
+        if self.has_own_call_soon:
+            return asyncio.BaseEventLoop.run_in_executor(self, executor, func, *args)
+        self._check_closed()
+        if self.is_debug:
+            self.check_callable(func, "run_in_executor")
+        if executor is None:
+            executor = self._default_executor
+            self._check_default_executor()
+            if executor is None:
+                executor = concurrent.futures.ThreadPoolExecutor(thread_name_prefix="asyncio")
+                self._default_executor = executor
+        return new_executor_future(self, executor.submit(func, *args))
+
+    # ---- running ----
+
+    def run_forever(self):
+        """Run until stop() is called, at least one turn.
+
+        Raises RuntimeError if the loop is closed or running, if another loop runs in this thread, or in a forked child.
+        """
+        try:
+            self._run_forever_setup()
+            if type(self)._run_once is LoopCore._run_once:
+                self.run_turns()
+            else:
+                self.run_overridden_turns()
+        finally:
+            self._run_forever_cleanup()
+
+    def _run_forever_setup(self):
+        self._check_closed()
+        self._check_running()
+        self._set_coroutine_origin_tracking(self._debug)
+        self._old_agen_hooks = sys.get_asyncgen_hooks()
+        self._thread_id = get_ident()
+        sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
+        set_running_loop(self)
+
+    def _run_forever_cleanup(self):
+        if self.has_entered_task:
+            self.leave_entered_task()
+        self.is_stopping = False
+        self._thread_id = None
+        set_running_loop(None)
+        self._set_coroutine_origin_tracking(False)
+        if self._old_agen_hooks is not None:
+            sys.set_asyncgen_hooks(*self._old_agen_hooks)
+            self._old_agen_hooks = None
+
+    def _run_once(self):
+        """One turn of the loop. A subclass that overrides it is obeyed."""
+        self.run_once()
+        if self.has_entered_task:
+            self.leave_entered_task()
+
+    cdef int run_overridden_turns(self) except -1:
+        while True:
+            self._run_once()
+            if self.is_stopping:
+                return 0
+
+    def stop(self):
+        """Have run_forever() return at the end of the turn; what is ready by then still runs."""
+        self.is_stopping = True
+
+    def is_running(self):
+        """Return True while run_forever() or run_until_complete() runs."""
+        return self._thread_id is not None
+
+    def is_closed(self):
+        """Return True once close() was called."""
+        return self.has_closed
+
+    def _release(self):
+        """The last part of close(): the kernel's things, what still waits, and the tasks that never ended."""
+        for task in asyncio.all_tasks(self):
+            if isinstance(task, Task):
+                task_unregister(<Task>task)
+        self.release()
+
+    def _mark_forked(self):
+        self.is_forked = True
+        self.update_direct()
+
+    def _check_closed(self):
+        if self.has_closed:
+            raise RuntimeError("Event loop is closed")
+        if self.is_forked:
+            raise RuntimeError(
+                "This event loop belongs to the parent process; after fork() make a new one with fastloop.new_event_loop()")
+
+    def _check_thread(self):
+        if self._thread_id is not None and self._thread_id != get_ident():
+            raise RuntimeError("Non-thread-safe operation invoked on an event loop other than the current one")
+
+    cdef int check_callable(self, object callback, str method) except -1:
+        self._check_callback(callback, method)
+        return 0
+
+    # ---- debug mode ----
+
+    @property
+    def _debug(self):
+        return self.is_debug
+
+    @_debug.setter
+    def _debug(self, value):
+        self.is_debug = bool(value)
+        self.update_direct()
+
+    def get_debug(self):
+        """Return True in debug mode."""
+        return self.is_debug
+
+    cdef int run_watched(self, Runnable runnable) except -1:
+        cdef int64_t started_ns = clock_now_ns()
+        self._current_handle = runnable if isinstance(runnable, Handle) else None
+        try:
+            runnable.run()
+            duration_s = clock_seconds(clock_now_ns() - started_ns)
+            if duration_s >= self.slow_callback_duration:
+                logger.warning("Executing %s took %.3f seconds", describe(runnable), duration_s)
+        finally:
+            self._current_handle = None
+        return 0
+
+    # ---- descriptors ----
+
+    def _add_reader(self, fd, callback, *args):
+        self._check_closed()
+        handle = new_handle(self, callback, args, None)
+        add_reader(self, fd, handle)
+        return handle
+
+    def _add_writer(self, fd, callback, *args):
+        self._check_closed()
+        handle = new_handle(self, callback, args, None)
+        add_writer(self, fd, handle)
+        return handle
+
+    def _remove_reader(self, fd):
+        return False if self.has_closed else remove_reader(self, fd)
+
+    def _remove_writer(self, fd):
+        return False if self.has_closed else remove_writer(self, fd)
+
+    @property
+    def _stopping(self):
+        return self.is_stopping
+
+    @_stopping.setter
+    def _stopping(self, value):
+        self.is_stopping = bool(value)
+
+    @property
+    def _closed(self):
+        return self.has_closed
+
+    @_closed.setter
+    def _closed(self, value):
+        self.has_closed = bool(value)
+        self.update_direct()
+
+    @property
+    def _poller_name(self):
+        return poller_name(&self.poller).decode()
+
+
+cdef object schedule_timer(LoopCore loop, double when_s, object callback, tuple args, object context):
+    if not loop.is_direct:
+        loop._check_closed()
+        if loop.is_debug:
+            loop._check_thread()
+            loop.check_callable(callback, "call_at")
+    handle = new_timer_handle(loop, when_s, callback, args, context)
+    timer_heap_push(&loop.timers, &handle.node, clock_deadline_ns(when_s))
+    return handle
+
+
+cdef object create_task_carefully(LoopCore loop, object coro, dict keywords):
+    loop._check_closed()
+    if loop._task_factory is not None or loop.makes_native_tasks:
+        # What a factory is given differs from release to release; asyncio knows.
+        return asyncio.BaseEventLoop.create_task(loop, coro, **keywords)
+    if not CREATE_TASK_FORWARDS_KEYWORDS:
+        for keyword in keywords.keys() - {"name", "context"}:
+            raise TypeError(f"create_task() got an unexpected keyword argument {keyword!r}")
+    return MakeTask(coro, loop=loop, **keywords)
+
+
+cdef object describe(Runnable runnable):
+    return base_events._format_handle(runnable) if isinstance(runnable, Handle) else repr(runnable)

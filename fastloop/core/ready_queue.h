@@ -1,0 +1,194 @@
+/* The ready queue: a growing ring of runnables, first in, first out.
+ *
+ * Owns: one reference to every runnable between push and pop.
+ * Promises: push and pop cost about a nanosecond; memory follows the length, up and down.
+ * Thread rule: the owner thread pushes and pops; another thread calls ready_queue_push_foreign() only.
+ *   With the GIL that is the same push. Without it, foreign pushes collect behind a mutex, and the owner
+ *   takes them over before its own next push, so that what happened before stays before.
+ */
+#ifndef FASTLOOP_READY_QUEUE_H
+#define FASTLOOP_READY_QUEUE_H
+
+#include <Python.h>
+#include <stddef.h>
+#include <string.h>
+
+#define READY_QUEUE_SMALLEST 64
+
+typedef struct {
+    PyObject **ring;
+    size_t head;
+    size_t count;
+    size_t mask; /* capacity - 1; the capacity is a power of two */
+#ifdef Py_GIL_DISABLED
+    PyMutex foreign_lock;
+    PyObject **foreign;
+    size_t foreign_capacity;
+    size_t foreign_count; /* read without the lock as a hint; written under it */
+#endif
+} ready_queue_t;
+
+static inline int ready_queue_open(ready_queue_t *queue)
+{
+    memset(queue, 0, sizeof(*queue));
+    queue->ring = (PyObject **)PyMem_RawMalloc(READY_QUEUE_SMALLEST * sizeof(PyObject *));
+    if (queue->ring == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    queue->mask = READY_QUEUE_SMALLEST - 1;
+    return 0;
+}
+
+static int ready_queue_resize(ready_queue_t *queue, size_t capacity)
+{
+    PyObject **ring = (PyObject **)PyMem_RawMalloc(capacity * sizeof(PyObject *));
+    if (ring == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    size_t until_wrap = queue->mask + 1 - queue->head;
+    size_t first = queue->count < until_wrap ? queue->count : until_wrap;
+    memcpy(ring, queue->ring + queue->head, first * sizeof(PyObject *));
+    memcpy(ring + first, queue->ring, (queue->count - first) * sizeof(PyObject *));
+    PyMem_RawFree(queue->ring);
+    queue->ring = ring;
+    queue->head = 0;
+    queue->mask = capacity - 1;
+    return 0;
+}
+
+/* Takes over the caller's reference, also when it fails. */
+static inline int ready_queue_append(ready_queue_t *queue, PyObject *runnable)
+{
+    if (queue->count > queue->mask && ready_queue_resize(queue, 2 * (queue->mask + 1)) < 0) {
+        Py_DECREF(runnable);
+        return -1;
+    }
+    queue->ring[(queue->head + queue->count) & queue->mask] = runnable;
+    queue->count++;
+    return 0;
+}
+
+#ifdef Py_GIL_DISABLED
+static int ready_queue_take_foreign(ready_queue_t *queue)
+{
+    int status = 0;
+    PyMutex_Lock(&queue->foreign_lock);
+    for (size_t i = 0; i < queue->foreign_count; i++)
+        if (ready_queue_append(queue, queue->foreign[i]) < 0)
+            status = -1;
+    __atomic_store_n(&queue->foreign_count, 0, __ATOMIC_RELEASE);
+    PyMutex_Unlock(&queue->foreign_lock);
+    return status;
+}
+
+static inline int ready_queue_collect(ready_queue_t *queue)
+{
+    if (__atomic_load_n(&queue->foreign_count, __ATOMIC_ACQUIRE) == 0)
+        return 0;
+    return ready_queue_take_foreign(queue);
+}
+
+static int ready_queue_push_foreign(ready_queue_t *queue, PyObject *runnable)
+{
+    int status = 0;
+    PyMutex_Lock(&queue->foreign_lock);
+    if (queue->foreign_count == queue->foreign_capacity) {
+        size_t capacity = queue->foreign_capacity ? 2 * queue->foreign_capacity : READY_QUEUE_SMALLEST;
+        PyObject **foreign = (PyObject **)PyMem_RawRealloc(queue->foreign, capacity * sizeof(PyObject *));
+        if (foreign == NULL) {
+            status = -1;
+        } else {
+            queue->foreign = foreign;
+            queue->foreign_capacity = capacity;
+        }
+    }
+    if (status == 0) {
+        Py_INCREF(runnable);
+        queue->foreign[queue->foreign_count] = runnable;
+        __atomic_store_n(&queue->foreign_count, queue->foreign_count + 1, __ATOMIC_RELEASE);
+    }
+    PyMutex_Unlock(&queue->foreign_lock);
+    if (status < 0)
+        PyErr_NoMemory();
+    return status;
+}
+#else
+static inline int ready_queue_collect(ready_queue_t *Py_UNUSED(queue))
+{
+    return 0;
+}
+
+static inline int ready_queue_push_foreign(ready_queue_t *queue, PyObject *runnable)
+{
+    Py_INCREF(runnable);
+    return ready_queue_append(queue, runnable);
+}
+#endif
+
+/* HOT. Borrows the runnable and keeps a reference of its own. */
+static inline int ready_queue_push(ready_queue_t *queue, PyObject *runnable)
+{
+    if (ready_queue_collect(queue) < 0)
+        return -1;
+    Py_INCREF(runnable);
+    return ready_queue_append(queue, runnable);
+}
+
+/* HOT. The caller gets the queue's reference. INVARIANT: the queue is not empty. */
+static inline PyObject *ready_queue_pop(ready_queue_t *queue)
+{
+    PyObject *runnable = queue->ring[queue->head];
+    queue->head = (queue->head + 1) & queue->mask;
+    queue->count--;
+    return runnable;
+}
+
+/* After a burst the ring goes back to a size that fits; a failure to shrink changes nothing. */
+static inline void ready_queue_trim(ready_queue_t *queue)
+{
+    if (queue->count == 0 && queue->mask + 1 > 64 * READY_QUEUE_SMALLEST
+        && ready_queue_resize(queue, READY_QUEUE_SMALLEST) < 0)
+        PyErr_Clear();
+}
+
+/* Drops what waits. Runs destructors, which may push again: only what waited at the start is dropped here. */
+static inline void ready_queue_clear(ready_queue_t *queue)
+{
+    if (queue->ring == NULL)
+        return;
+    if (ready_queue_collect(queue) < 0)
+        PyErr_Clear();
+    for (size_t left = queue->count; left > 0 && queue->count > 0; left--)
+        Py_DECREF(ready_queue_pop(queue));
+}
+
+static inline int ready_queue_traverse(ready_queue_t *queue, visitproc visit, void *arg)
+{
+    if (queue->ring == NULL)
+        return 0;
+    for (size_t i = 0; i < queue->count; i++)
+        Py_VISIT(queue->ring[(queue->head + i) & queue->mask]);
+#ifdef Py_GIL_DISABLED
+    for (size_t i = 0; i < queue->foreign_count; i++)
+        Py_VISIT(queue->foreign[i]);
+#endif
+    return 0;
+}
+
+static inline void ready_queue_close(ready_queue_t *queue)
+{
+    while (queue->ring != NULL && queue->count > 0)
+        ready_queue_clear(queue);
+    PyMem_RawFree(queue->ring);
+    queue->ring = NULL;
+    queue->mask = 0;
+#ifdef Py_GIL_DISABLED
+    PyMem_RawFree(queue->foreign);
+    queue->foreign = NULL;
+    queue->foreign_capacity = 0;
+#endif
+}
+
+#endif

@@ -1,0 +1,23 @@
+# Runnable: what the ready queue holds.
+
+from libc.stdint cimport uint32_t
+
+
+cdef enum:
+    # The scheduler leaves the current task before it runs anything without this flag.
+    RUNNABLE_STEPS_TASK = 1
+    # Bits from here on belong to the subclasses.
+    RUNNABLE_FIRST_FREE_FLAG = 2
+
+
+cdef class Runnable:
+    cdef:
+        uint32_t flags
+        # Free for the subclass; Task counts its cancellation requests here.
+        uint32_t count
+
+    # Do what the ready queue was asked for. Only KeyboardInterrupt and SystemExit come out.
+    cdef int run(self) except -1
+
+    # The poller reports flags (POLL_READABLE, ...) on the descriptor that this object watches.
+    cdef int on_events(self, unsigned int events) except -1

@@ -1,0 +1,121 @@
+# The scheduler: ready queue, timers and poller, and the turn that drives them.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint64_t
+
+from fastloop.core.runnable cimport Runnable
+from fastloop.poll.poller cimport poll_event_t, poller_t
+from fastloop.poll.wakeup cimport wakeup_t
+
+
+cdef extern from "clock.h" nogil:
+    const int64_t CLOCK_NEVER
+    const uint64_t CLOCK_TICKS_PER_US
+    int64_t clock_now_ns() noexcept
+    double clock_seconds(int64_t time_ns) noexcept
+    int64_t clock_deadline_ns(double when_s) noexcept
+    uint64_t clock_ticks() noexcept
+
+
+cdef extern from "ready_queue.h":
+    ctypedef struct ready_queue_t:
+        size_t count
+    int ready_queue_open(ready_queue_t *queue) except -1
+    void ready_queue_close(ready_queue_t *queue) noexcept
+    void ready_queue_clear(ready_queue_t *queue) noexcept
+    void ready_queue_trim(ready_queue_t *queue) noexcept
+    int ready_queue_collect(ready_queue_t *queue) except -1
+    int ready_queue_append(ready_queue_t *queue, PyObject *runnable) except -1
+    int ready_queue_push(ready_queue_t *queue, PyObject *runnable) except -1
+    int ready_queue_push_foreign(ready_queue_t *queue, PyObject *runnable) except -1
+    PyObject *ready_queue_pop(ready_queue_t *queue) noexcept
+
+
+cdef extern from "timer_heap.h":
+    const Py_ssize_t TIMER_NOT_QUEUED
+    ctypedef struct timer_node_t:
+        PyObject *owner
+        Py_ssize_t index
+    ctypedef struct timer_entry_t:
+        int64_t deadline_ns
+        timer_node_t *node
+    ctypedef struct timer_heap_t:
+        timer_entry_t *entries
+        Py_ssize_t count
+    void timer_node_init(timer_node_t *node, PyObject *owner) noexcept
+    int timer_heap_push(timer_heap_t *heap, timer_node_t *node, int64_t deadline_ns) except -1
+    PyObject *timer_heap_take(timer_heap_t *heap, timer_node_t *node) noexcept
+    void timer_heap_clear(timer_heap_t *heap) noexcept
+    void timer_heap_close(timer_heap_t *heap) noexcept
+
+
+cdef enum:
+    # Events taken from the kernel at once; what does not fit follows with the next wait.
+    POLL_BATCH = 256
+
+
+cdef class Scheduler:
+    cdef:
+        # What is to run, what is to run later, what the kernel watches. Owned by the thread that runs the loop.
+        ready_queue_t ready
+        timer_heap_t timers
+        poller_t poller
+        wakeup_t wakeup
+        poll_event_t events[POLL_BATCH]
+
+        # By descriptor: who watches it. One reference each; NULL for nobody.
+        PyObject **watchers
+        int watcher_capacity
+        int watcher_count
+
+        # The loop's life. Written by LoopCore only.
+        bint has_closed
+        bint is_stopping
+        bint is_debug
+        # Set in a child process: the poller is shared with the parent, to whom the loop belongs.
+        bint is_forked
+
+        # True while call_soon() is LoopCore's own and neither debug mode nor close() asks for the careful way:
+        # futures and tasks may then push themselves without a handle.
+        bint is_direct
+        # The current task is one whose step has ended; left before anything but another step runs.
+        bint has_entered_task
+        # True from just before the kernel is asked to wait until it answers; whoever clears it wakes the loop.
+        bint is_sleeping
+
+        # When the kernel was asked last.
+        unsigned int turns_since_poll
+        uint64_t last_poll_ticks
+
+        # Makes the type one that the garbage collector visits.
+        object anchor
+
+    # One turn: I/O and timers as far as they are due, then what was ready when the turn began to run.
+    cdef int run_once(self) except -1
+    # run_once() until stop() is called.
+    cdef int run_turns(self) except -1
+
+    # The loop's time; overridden by LoopCore for loops that bring a clock of their own.
+    cdef int64_t now_ns(self) except? -1
+    cdef int poll(self, int64_t timeout_ns) except -1
+    cdef int64_t next_timeout_ns(self) except? -2
+    cdef int collect_due_timers(self) except -1
+    cdef int dispatch(self, int event_count) except -1
+    cdef int run_ready(self) except -1
+    cdef int run_ready_debug(self) except -1
+    # Overridden by LoopCore: runs one runnable under the eyes of debug mode.
+    cdef int run_watched(self, Runnable runnable) except -1
+
+    cdef int wake(self) except -1
+    cdef int leave_entered_task(self) except -1
+
+    cdef Runnable watcher(self, int fd)
+    cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1
+    cdef int unwatch(self, int fd, unsigned int old_interest) except -1
+
+    cdef int release(self) except -1
+
+
+# HOT. Body here, so that it is inlined in every extension.
+cdef inline int scheduler_push(Scheduler scheduler, Runnable runnable) except -1:
+    return ready_queue_push(&scheduler.ready, <PyObject *>runnable)

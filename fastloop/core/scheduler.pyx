@@ -1,0 +1,325 @@
+"""The scheduler: what runs next, and when to ask the kernel.
+
+Owns: the ready queue, the timers, the poller, the wake-up and the table of watched descriptors.
+Order: asyncio's. A turn first collects I/O and due timers behind what is ready, then runs what is ready by then;
+  what those callbacks schedule waits for the next turn.
+Promises: with callbacks ready the kernel is asked at least every 64 turns or 100 microseconds, whichever is first;
+  with nothing ready it is asked once, and waits exactly until the next timer.
+Driven by: LoopCore.run_forever().
+"""
+
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
+from cpython.object cimport PyObject, PyTypeObject, traverseproc, visitproc
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from libc.errno cimport EINTR, errno
+from libc.string cimport memset
+
+from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
+from fastloop.core.task_registry cimport swap_current_task
+from fastloop.poll.poller cimport (
+    poller_close, poller_forget, poller_open, poller_set_interest, poller_wait, poll_event_t)
+from fastloop.poll.wakeup cimport (
+    WAKEUP_INTEREST, WAKEUP_NEEDS_DRAIN, wakeup_close, wakeup_drain, wakeup_fd, wakeup_open, wakeup_signal)
+
+
+cdef extern from "Python.h":
+    ctypedef int (*inquiry)(PyObject *) noexcept
+    ctypedef struct type_slots "PyTypeObject":
+        traverseproc tp_traverse
+        inquiry tp_clear
+
+cdef extern from "ready_queue.h":
+    int ready_queue_traverse(ready_queue_t *queue, visitproc visit, void *arg) noexcept
+
+cdef extern from "timer_heap.h":
+    int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void *arg) noexcept
+
+
+cdef enum:
+    MOST_TURNS_BETWEEN_POLLS = 64
+    MOST_US_BETWEEN_POLLS = 100
+
+
+cdef class Scheduler:
+    def __cinit__(self, *args, **kwargs):
+        memset(&self.timers, 0, sizeof(self.timers))
+        memset(&self.poller, 0, sizeof(self.poller))
+        memset(&self.wakeup, 0, sizeof(self.wakeup))
+        # INVARIANT: has_closed is true whenever a part is missing, so that release() and __dealloc__ may run at any point.
+        self.has_closed = True
+        ready_queue_open(&self.ready)
+        if poller_open(&self.poller) < 0:
+            PyErr_SetFromErrno(OSError)
+        if wakeup_open(&self.wakeup) < 0:
+            poller_close(&self.poller)
+            PyErr_SetFromErrno(OSError)
+        if poller_set_interest(&self.poller, wakeup_fd(&self.wakeup), 0, WAKEUP_INTEREST) < 0:
+            PyErr_SetFromErrno(OSError)
+        self.has_closed = False
+
+    def __dealloc__(self):
+        wakeup_close(&self.wakeup)
+        poller_close(&self.poller)
+        timer_heap_close(&self.timers)
+        ready_queue_close(&self.ready)
+        scheduler_drop_watchers(self)
+        PyMem_RawFree(self.watchers)
+
+    cdef int run_turns(self) except -1:
+        # Whoever starts the loop expects the first turn to look at the descriptors.
+        self.turns_since_poll = MOST_TURNS_BETWEEN_POLLS
+        while True:
+            self.run_once()
+            if self.is_stopping:
+                return 0
+
+    cdef int run_once(self) except -1:
+        cdef int64_t timeout_ns
+        ready_queue_collect(&self.ready)
+        if self.ready.count == 0 and not self.is_stopping:
+            ready_queue_trim(&self.ready)
+            timeout_ns = self.next_timeout_ns()
+            self.poll(timeout_ns)
+            self.collect_due_timers()
+        else:
+            self.turns_since_poll += 1
+            if (self.turns_since_poll >= MOST_TURNS_BETWEEN_POLLS
+                    or clock_ticks() - self.last_poll_ticks >= MOST_US_BETWEEN_POLLS * CLOCK_TICKS_PER_US):
+                self.poll(0)
+                self.collect_due_timers()
+        if self.is_debug:
+            self.run_ready_debug()
+        else:
+            self.run_ready()
+        return 0
+
+    cdef int64_t now_ns(self) except? -1:
+        return clock_now_ns()
+
+    cdef int64_t next_timeout_ns(self) except? -2:
+        cdef int64_t deadline_ns, now_ns
+        if self.timers.count == 0:
+            return -1
+        deadline_ns = self.timers.entries[0].deadline_ns
+        if deadline_ns == CLOCK_NEVER:
+            return -1
+        now_ns = self.now_ns()
+        return deadline_ns - now_ns if deadline_ns > now_ns else 0
+
+    cdef int poll(self, int64_t timeout_ns) except -1:
+        cdef int event_count, error
+        if self.is_forked:
+            raise RuntimeError("A forked child cannot go on running its parent's event loop; make a new one")
+        if self.has_entered_task:
+            self.leave_entered_task()
+        if timeout_ns == 0:
+            # A pending wake-up needs no answer while the loop is awake, so without watchers there is nothing to ask for.
+            event_count = 0
+            if self.watcher_count > 0:
+                event_count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
+        else:
+            self.is_sleeping = True
+            # A callback pushed by another thread before it could see is_sleeping.
+            ready_queue_collect(&self.ready)
+            if self.ready.count > 0:
+                timeout_ns = 0
+            with nogil:
+                event_count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
+            self.is_sleeping = False
+        error = errno
+        self.turns_since_poll = 0
+        self.last_poll_ticks = clock_ticks()
+        PyErr_CheckSignals()
+        if event_count < 0:
+            if error == EINTR:
+                return 0
+            raise_os_error(error)
+        if event_count > 0:
+            self.dispatch(event_count)
+        return 0
+
+    cdef int dispatch(self, int event_count) except -1:
+        cdef int i, fd
+        cdef unsigned int flags
+        for i in range(event_count):
+            # Each watcher may silence the events behind it: look at the batch, not at a copy.
+            flags = self.events[i].flags
+            fd = self.events[i].fd
+            if flags == 0:
+                continue
+            if fd == wakeup_fd(&self.wakeup):
+                if WAKEUP_NEEDS_DRAIN:
+                    wakeup_drain(&self.wakeup)
+            elif fd < self.watcher_capacity and self.watchers[fd] is not NULL:
+                watcher = <Runnable>self.watchers[fd]
+                watcher.on_events(flags)
+            else:
+                # The descriptor was closed behind the loop's back and lives on in a duplicate.
+                poller_forget(&self.poller, fd)
+        return 0
+
+    cdef int collect_due_timers(self) except -1:
+        cdef int64_t now_ns
+        if self.timers.count == 0:
+            return 0
+        now_ns = self.now_ns()
+        while self.timers.count > 0 and self.timers.entries[0].deadline_ns <= now_ns:
+            # The heap's reference passes to the ready queue.
+            ready_queue_append(&self.ready, timer_heap_take(&self.timers, self.timers.entries[0].node))
+        return 0
+
+    cdef int run_ready(self) except -1:
+        # Stop at the count taken on entry: a callback that schedules itself must not starve the poller.
+        cdef size_t remaining = self.ready.count
+        cdef Runnable runnable
+        cdef PyObject *popped
+        # The count is looked at again: a callback may run the loop from within, or drop what waits.
+        while remaining > 0 and self.ready.count > 0:
+            remaining -= 1
+            popped = ready_queue_pop(&self.ready)
+            runnable = <Runnable>popped
+            Py_DECREF(runnable)
+            if self.has_entered_task and not runnable.flags & RUNNABLE_STEPS_TASK:
+                self.leave_entered_task()
+            runnable.run()
+        return 0
+
+    cdef int run_ready_debug(self) except -1:
+        cdef size_t remaining = self.ready.count
+        cdef Runnable runnable
+        while remaining > 0 and self.ready.count > 0:
+            remaining -= 1
+            runnable = <Runnable>ready_queue_pop(&self.ready)
+            Py_DECREF(runnable)
+            if self.has_entered_task:
+                self.leave_entered_task()
+            self.run_watched(runnable)
+        return 0
+
+    cdef int run_watched(self, Runnable runnable) except -1:
+        return runnable.run()
+
+    cdef int wake(self) except -1:
+        # Many calls while the loop sleeps cost one system call.
+        if self.is_sleeping:
+            self.is_sleeping = False
+            wakeup_signal(&self.wakeup)
+        return 0
+
+    cdef int leave_entered_task(self) except -1:
+        self.has_entered_task = False
+        swap_current_task(self, None)
+        return 0
+
+    cdef Runnable watcher(self, int fd):
+        if 0 <= fd < self.watcher_capacity and self.watchers[fd] is not NULL:
+            return <Runnable>self.watchers[fd]
+        return None
+
+    cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1:
+        """Let watcher.on_events() hear of fd; old_interest is what this watcher asked for before, 0 for a new one."""
+        if fd >= self.watcher_capacity:
+            scheduler_grow_watchers(self, fd)
+        if poller_set_interest(&self.poller, fd, old_interest, new_interest) < 0:
+            PyErr_SetFromErrno(OSError)
+        if self.watchers[fd] is not <PyObject *>watcher:
+            self.watcher_count += self.watchers[fd] is NULL
+            Py_INCREF(watcher)
+            previous = self.watchers[fd]
+            self.watchers[fd] = <PyObject *>watcher
+            Py_XDECREF(previous)
+        return 0
+
+    cdef int unwatch(self, int fd, unsigned int old_interest) except -1:
+        """Forget fd and its watcher. The descriptor may be closed already."""
+        cdef PyObject *previous
+        if not 0 <= fd < self.watcher_capacity or self.watchers[fd] is NULL:
+            return 0
+        poller_set_interest(&self.poller, fd, old_interest, 0)
+        poller_forget(&self.poller, fd)
+        previous = self.watchers[fd]
+        self.watchers[fd] = NULL
+        self.watcher_count -= 1
+        Py_XDECREF(previous)
+        return 0
+
+    cdef int release(self) except -1:
+        """Close what the kernel gave and drop what waits; destructors that run here find a closed loop."""
+        self.has_closed = True
+        self.is_direct = False
+        wakeup_close(&self.wakeup)
+        poller_close(&self.poller)
+        ready_queue_clear(&self.ready)
+        timer_heap_clear(&self.timers)
+        scheduler_drop_watchers(self)
+        return 0
+
+
+cdef int raise_os_error(int error) except -1:
+    raise OSError(error, os_strerror(error))
+
+
+cdef object os_strerror(int error):
+    import os
+    return os.strerror(error)
+
+
+cdef int scheduler_grow_watchers(Scheduler self, int fd) except -1:
+    cdef int capacity = max(64, self.watcher_capacity)
+    while capacity <= fd:
+        capacity *= 2
+    watchers = <PyObject **>PyMem_RawRealloc(self.watchers, capacity * sizeof(PyObject *))
+    if watchers is NULL:
+        raise MemoryError()
+    memset(watchers + self.watcher_capacity, 0, (capacity - self.watcher_capacity) * sizeof(PyObject *))
+    self.watchers = watchers
+    self.watcher_capacity = capacity
+    return 0
+
+
+cdef int scheduler_drop_watchers(Scheduler self) except -1:
+    cdef int fd
+    cdef PyObject *watcher
+    for fd in range(self.watcher_capacity):
+        watcher = self.watchers[fd]
+        self.watchers[fd] = NULL
+        Py_XDECREF(watcher)
+    self.watcher_count = 0
+    return 0
+
+
+# Cython visits object fields only; the C structures hold references too, and they are part of cycles
+# (loop -> ready queue -> handle -> loop). These two stand in front of the slots that Cython made.
+cdef:
+    traverseproc traverse_fields
+    inquiry clear_fields
+
+
+cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept:
+    cdef int status, fd
+    status = ready_queue_traverse(&(<Scheduler>self).ready, visit, arg)
+    if status == 0:
+        status = timer_heap_traverse(&(<Scheduler>self).timers, visit, arg)
+    for fd in range((<Scheduler>self).watcher_capacity):
+        if status == 0 and (<Scheduler>self).watchers[fd] is not NULL:
+            status = visit((<Scheduler>self).watchers[fd], arg)
+    if status == 0:
+        status = traverse_fields(self, visit, arg)
+    return status
+
+
+cdef int scheduler_clear(PyObject *self) noexcept:
+    ready_queue_clear(&(<Scheduler>self).ready)
+    timer_heap_clear(&(<Scheduler>self).timers)
+    try:
+        scheduler_drop_watchers(<Scheduler>self)
+    except BaseException:
+        pass
+    return clear_fields(self)
+
+
+traverse_fields = (<type_slots *>Scheduler).tp_traverse
+clear_fields = (<type_slots *>Scheduler).tp_clear
+(<type_slots *>Scheduler).tp_traverse = <traverseproc>scheduler_traverse
+(<type_slots *>Scheduler).tp_clear = <inquiry>scheduler_clear

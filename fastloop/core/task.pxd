@@ -1,0 +1,45 @@
+# Task: a coroutine, run step by step.
+
+from libc.stdint cimport uint64_t
+
+from fastloop.core.future cimport FUTURE_FIRST_FREE_FLAG, Future
+from fastloop.core.scheduler cimport Scheduler
+
+
+cdef enum:
+    # cancel() was called where there was nothing to cancel: the next step starts with a CancelledError.
+    TASK_MUST_CANCEL = FUTURE_FIRST_FREE_FLAG
+    # Destroyed while pending: say so. run_until_complete() and gather() turn it off.
+    TASK_LOG_DESTROY_PENDING = FUTURE_FIRST_FREE_FLAG << 1
+    # result_or_exception holds what the next step is to throw.
+    TASK_HAS_ERROR = FUTURE_FIRST_FREE_FLAG << 2
+    # Entered in asyncio's registry.
+    TASK_REGISTERED = FUTURE_FIRST_FREE_FLAG << 3
+
+
+cdef class Task(Future):
+    cdef:
+        # None once done (from the eager start on); otherwise owned by the task alone.
+        object coro
+        object context
+        # What the coroutine waits for: a future of any kind, or None.
+        object waits_for
+        # N of the default name "Task-N".
+        uint64_t number
+
+    cdef int step(self, object error) except -1
+    cdef int settle(self, object result) except -1
+    cdef int settle_raised(self) except -1
+    cdef int handle_yield(self, object yielded) except -1
+    cdef int wait_for_future(self, Future future) except -1
+    cdef int wait_for_foreign(self, object future, object blocking) except -1
+    cdef int cancel_waited(self) except -1
+    cdef int schedule_step(self, object error) except -1
+    cdef int start_eagerly(self) except -1
+
+
+# HOT. A task of a fastloop loop whose is_direct holds, its first step scheduled. context None means a copy of the current one.
+cdef Task new_task(Scheduler loop, object coro, object context)
+
+# The task ended, or its loop is closed: all_tasks() forgets it.
+cdef int task_unregister(Task task) except -1

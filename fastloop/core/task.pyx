@@ -1,0 +1,442 @@
+"""Task: a coroutine, run step by step, and a future of its result.
+
+Owns: the coroutine and the context that it runs in, until the coroutine ends.
+Promises: interchangeable with asyncio.Task, which isinstance() takes it for; a step needs no handle and makes no object:
+  the task itself stands in the ready queue, and in the list of callbacks of the future that it waits for.
+Driven by: the scheduler on fastloop's loop; by call_soon() on any other loop, and in debug mode.
+"""
+
+import asyncio
+import sys
+from asyncio import base_tasks, coroutines, exceptions
+
+from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit
+from cpython.exc cimport PyErr_ExceptionMatches
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+from fastloop.core.future cimport (
+    FUTURE_BLOCKING, FUTURE_CANCELLED, FUTURE_DONE, FUTURE_FAILED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
+    future_init)
+from fastloop.core.handle cimport new_handle
+from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK
+from fastloop.core.scheduler cimport scheduler_push
+from fastloop.core.task_registry cimport (
+    enter_task, leave_task, register_task, swap_current_task, unregister_task)
+
+
+cdef extern from "calls.h":
+    bint call_raised_exit() noexcept
+
+cdef extern from "cpython_compat.h":
+    object compat_take_exception()
+    void compat_raise(PyObject *exception) noexcept
+    object compat_stop_iteration_value()
+    const bint COMPAT_UNCANCEL_CLEARS_REQUEST
+
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    PySendResult PyIter_Send(object iterator, object value, PyObject **result) noexcept
+    PyObject *call_method_one "PyObject_CallMethodOneArg"(object receiver, object name, object argument) noexcept
+    bint PyCoro_CheckExact(object)
+    bint PyGen_CheckExact(object)
+    object PyException_GetTraceback(object)
+
+
+cdef extern from *:
+    """
+    static uint64_t next_task_number(void)
+    {
+        static uint64_t last;
+    #ifdef Py_GIL_DISABLED
+        return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+    #else
+        return ++last;
+    #endif
+    }
+    """
+    uint64_t next_task_number() noexcept
+
+
+# A call through this type leaves a raised exception to the caller, who looks at the result.
+ctypedef int (*unchecked_step_t)(Task, object) noexcept
+
+
+cdef object CancelledError = exceptions.CancelledError
+
+
+cdef class Task(Future):
+    """A coroutine, run step by step on an event loop.
+
+    Task(coro, *, loop=None, name=None, context=None, eager_start=False): as asyncio.Task; loop.create_task() is the usual
+    way to make one. Not thread-safe: use it from the loop's thread only. Follows asyncio.Task of the running Python.
+    """
+
+    def __init__(self, coro, *, loop=None, name=None, context=None, bint eager_start=False):
+        future_init(self, loop)
+        if not coroutines.iscoroutine(coro):
+            # Without a coroutine there is nothing to report as destroyed.
+            raise TypeError(f"a coroutine was expected, got {coro!r}")
+        task_init(self, coro, context)
+        if name is not None:
+            self.need_extras().name = name if type(name) is str else str(name)
+        if eager_start and self.loop.is_running():
+            self.start_eagerly()
+        else:
+            self.schedule_step(None)
+            register(self)
+
+    @property
+    def __class__(self):
+        return asyncio.Task
+
+    def __repr__(self):
+        text = base_tasks._task_repr(self)
+        if type(self) is not Task:
+            text = text.replace("<Task", f"<{type(self).__name__}", 1)
+        return text
+
+    # ---- asyncio's public methods ----
+
+    def cancel(self, msg=None):
+        """Ask the task to end: a CancelledError, with msg, is raised in the coroutine at its next step.
+
+        The coroutine may refuse. Returns False if the task is done already, else True. Call uncancel() to take it back.
+        """
+        self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
+        if self.flags & FUTURE_DONE:
+            return False
+        self.count += 1
+        waits_for = self.waits_for
+        # INVARIANT: a task that waits is woken by what it waits for, cancelled or not.
+        if waits_for is not None and waits_for.cancel(msg=msg):
+            return True
+        self.flags |= TASK_MUST_CANCEL
+        self._cancel_message = msg
+        return True
+
+    def cancelling(self):
+        """Return how many requests to cancel the task there are: calls of cancel() less those of uncancel()."""
+        return self.count
+
+    def uncancel(self):
+        """Take back one request to cancel; returns how many are left."""
+        if self.count > 0:
+            self.count -= 1
+            if self.count == 0 and COMPAT_UNCANCEL_CLEARS_REQUEST:
+                self.flags &= ~<unsigned int>TASK_MUST_CANCEL
+        return self.count
+
+    def get_coro(self):
+        """Return the coroutine, or None if an eager start ended it."""
+        return self.coro
+
+    def get_context(self):
+        """Return the contextvars.Context that the coroutine runs in."""
+        return self.context
+
+    def get_name(self):
+        """Return the task's name, "Task-N" unless one was given."""
+        name = self.need_extras().name
+        if name is None:
+            name = self.extras.name = f"Task-{self.number}"
+        return name
+
+    def set_name(self, value):
+        """Set the task's name to str(value)."""
+        self.need_extras().name = value if type(value) is str else str(value)
+
+    def get_stack(self, *, limit=None):
+        """Return the frames in which the coroutine is suspended, oldest first; for a failed task those of its traceback."""
+        return base_tasks._task_get_stack(self, limit)
+
+    def print_stack(self, *, limit=None, file=None):
+        """Print the frames of get_stack() to file, by default sys.stderr."""
+        return base_tasks._task_print_stack(self, limit, file)
+
+    def set_result(self, result):
+        """Raise RuntimeError: the coroutine gives the result."""
+        raise RuntimeError("Task does not support set_result operation")
+
+    def set_exception(self, exception):
+        """Raise RuntimeError: the coroutine gives the exception."""
+        raise RuntimeError("Task does not support set_exception operation")
+
+    # ---- what asyncio and libraries read and write beside them ----
+
+    @property
+    def _coro(self):
+        return self.coro
+
+    @property
+    def _fut_waiter(self):
+        return self.waits_for
+
+    @property
+    def _must_cancel(self):
+        return bool(self.flags & TASK_MUST_CANCEL)
+
+    @property
+    def _num_cancels_requested(self):
+        return self.count
+
+    @property
+    def _log_destroy_pending(self):
+        return bool(self.flags & TASK_LOG_DESTROY_PENDING)
+
+    @_log_destroy_pending.setter
+    def _log_destroy_pending(self, value):
+        if value:
+            self.flags |= TASK_LOG_DESTROY_PENDING
+        else:
+            self.flags &= ~<unsigned int>TASK_LOG_DESTROY_PENDING
+
+    def _step(self, error=None):
+        self.step(error)
+
+    def _wakeup(self, future):
+        error = None
+        try:
+            future.result()
+        except BaseException as raised:
+            error = raised
+        self.step(error)
+
+    # ---- one step ----
+
+    cdef int run(self) except -1:
+        cdef Future future
+        if self.flags & FUTURE_DONE:
+            if (<Scheduler>self.loop).has_entered_task:
+                (<Scheduler>self.loop).leave_entered_task()
+            return self.run_callbacks()
+        error = None
+        if self.flags & TASK_HAS_ERROR:
+            self.flags &= ~<unsigned int>TASK_HAS_ERROR
+            error, self.result_or_exception = self.result_or_exception, None
+        elif self.waits_for is not None:
+            # INVARIANT: only a Future pushes a task that waits.
+            future = <Future>self.waits_for
+            if future.flags & (FUTURE_CANCELLED | FUTURE_FAILED):
+                error = future.outcome()
+        if (<unchecked_step_t>step_in_context)(self, error) < 0:
+            # The step itself failed, not the coroutine: reported as for any callback.
+            return new_handle(self.loop, self._step, (error,), self.context).report_raised()
+        return 0
+
+    cdef int step(self, object error) except -1:
+        """Run the coroutine up to its next wait. The context is entered already."""
+        if self.flags & FUTURE_DONE:
+            raise exceptions.InvalidStateError(f"step(): already done: {self!r}, {error!r}")
+        if self.flags & TASK_MUST_CANCEL:
+            self.flags &= ~<unsigned int>TASK_MUST_CANCEL
+            if not isinstance(error, CancelledError):
+                error = self.make_cancelled_error()
+        self.waits_for = None
+        if self.flags & FUTURE_ON_SCHEDULER:
+            return step_on_scheduler(self, <Scheduler>self.loop, error)
+        enter_task(self.loop, self)
+        try:
+            return send(self, error)
+        finally:
+            leave_task(self.loop, self)
+
+    cdef int settle(self, object result) except -1:
+        """The coroutine returned."""
+        task_unregister(self)
+        if self.flags & TASK_MUST_CANCEL:
+            # cancel() came from within the last step.
+            self.flags &= ~<unsigned int>TASK_MUST_CANCEL
+            self.cancel_with(self._cancel_message)
+            return 0
+        return self.finish(result)
+
+    cdef int settle_raised(self) except -1:
+        """The coroutine raised; KeyboardInterrupt and SystemExit go on to the caller."""
+        cdef bint is_exit = call_raised_exit()
+        error = compat_take_exception()
+        task_unregister(self)
+        if isinstance(error, CancelledError):
+            # The same CancelledError goes to whoever awaits the task, once.
+            self.result_or_exception = error
+            self.cancel_with(None)
+            return 0
+        self.fail(error)
+        if is_exit:
+            Py_INCREF(error)
+            compat_raise(<PyObject *>error)
+            return -1
+        return 0
+
+    cdef int handle_yield(self, object yielded) except -1:
+        if yielded is None:
+            # A bare yield, as in sleep(0).
+            return self.schedule_step(None)
+        if isinstance(yielded, Future):
+            return self.wait_for_future(<Future>yielded)
+        blocking = getattr(yielded, "_asyncio_future_blocking", None)
+        if blocking is not None:
+            return self.wait_for_foreign(yielded, blocking)
+        if PyGen_CheckExact(yielded):
+            message = f"yield was used instead of yield from in task {self!r} with {yielded!r}"
+        else:
+            message = f"Task got bad yield: {yielded!r}"
+        return self.schedule_step(RuntimeError(message))
+
+    cdef int wait_for_future(self, Future future) except -1:
+        if future is self:
+            return self.schedule_step(RuntimeError(f"Task cannot await on itself: {self!r}"))
+        if not future.flags & FUTURE_BLOCKING:
+            return self.schedule_step(
+                RuntimeError(f"yield was used instead of yield from in task {self!r} with {future!r}"))
+        if future.loop is not self.loop:
+            return self.schedule_step(
+                RuntimeError(f"Task {self!r} got Future {future!r} attached to a different loop"))
+        future.flags &= ~<unsigned int>FUTURE_BLOCKING
+        self.waits_for = future
+        if future.flags & FUTURE_DONE or not self.flags & FUTURE_ON_SCHEDULER:
+            future.add_callback(self._wakeup, self.context)
+        else:
+            future.add_waiter(self)
+        if self.flags & TASK_MUST_CANCEL:
+            return self.cancel_waited()
+        return 0
+
+    cdef int wait_for_foreign(self, object future, object blocking) except -1:
+        if future is self:
+            return self.schedule_step(RuntimeError(f"Task cannot await on itself: {self!r}"))
+        if not blocking:
+            return self.schedule_step(
+                RuntimeError(f"yield was used instead of yield from in task {self!r} with {future!r}"))
+        if asyncio.futures._get_loop(future) is not self.loop:
+            return self.schedule_step(
+                RuntimeError(f"Task {self!r} got Future {future!r} attached to a different loop"))
+        future._asyncio_future_blocking = False
+        future.add_done_callback(self._wakeup, context=self.context)
+        self.waits_for = future
+        if self.flags & TASK_MUST_CANCEL:
+            return self.cancel_waited()
+        return 0
+
+    cdef int cancel_waited(self) except -1:
+        """cancel() came before there was something to cancel; now there is."""
+        if self.waits_for.cancel(msg=self._cancel_message):
+            self.flags &= ~<unsigned int>TASK_MUST_CANCEL
+        return 0
+
+    cdef int schedule_step(self, object error) except -1:
+        if self.flags & FUTURE_ON_SCHEDULER and (<Scheduler>self.loop).is_direct:
+            if error is not None:
+                self.flags |= TASK_HAS_ERROR
+                self.result_or_exception = error
+            return scheduler_push(<Scheduler>self.loop, self)
+        if error is None:
+            self.loop.call_soon(self._step, context=self.context)
+        else:
+            self.loop.call_soon(self._step, error, context=self.context)
+        return 0
+
+    cdef int start_eagerly(self) except -1:
+        """Run the first step now, inside whatever runs: a coroutine that never waits needs no turn of the loop."""
+        register(self)
+        previous = swap_current_task(self.loop, self)
+        try:
+            PyContext_Enter(self.context)
+            try:
+                send(self, None)
+            finally:
+                PyContext_Exit(self.context)
+        except BaseException:
+            task_unregister(self)
+            raise
+        finally:
+            swap_current_task(self.loop, previous)
+            if self.flags & FUTURE_DONE:
+                self.coro = None
+        return 0
+
+    cdef int report_lost(self) except -1:
+        if self.flags & TASK_LOG_DESTROY_PENDING and not self.flags & FUTURE_DONE:
+            context = {"task": self, "message": "Task was destroyed but it is pending!"}
+            if self._source_traceback:
+                context["source_traceback"] = self._source_traceback
+            self.loop.call_exception_handler(context)
+        return Future.report_lost(self)
+
+
+cdef int task_init(Task task, object coro, object context) except -1:
+    task.flags |= RUNNABLE_STEPS_TASK | TASK_LOG_DESTROY_PENDING
+    task.coro = coro
+    task.context = PyContext_CopyCurrent() if context is None else context
+    task.number = next_task_number()
+    return 0
+
+
+cdef int register(Task task) except -1:
+    if not task.flags & TASK_REGISTERED:
+        task.flags |= TASK_REGISTERED
+        register_task(task)
+    return 0
+
+
+cdef int task_unregister(Task task) except -1:
+    if task.flags & TASK_REGISTERED:
+        task.flags &= ~<unsigned int>TASK_REGISTERED
+        unregister_task(task)
+    return 0
+
+
+cdef Task new_task(Scheduler loop, object coro, object context):
+    cdef Task task = Task.__new__(Task)
+    task.loop = loop
+    task.flags = FUTURE_ON_SCHEDULER
+    task_init(task, coro, context)
+    scheduler_push(loop, task)
+    register(task)
+    return task
+
+
+cdef int step_in_context(Task task, object error) except -1:
+    PyContext_Enter(task.context)
+    try:
+        return task.step(error)
+    finally:
+        PyContext_Exit(task.context)
+
+
+cdef int step_on_scheduler(Task task, Scheduler scheduler, object error) except -1:
+    # The task before this one is left only now, by the same call that enters this one.
+    cdef bint was_left_entered = scheduler.has_entered_task
+    scheduler.has_entered_task = False
+    previous = swap_current_task(scheduler, task)
+    if previous is not None and not was_left_entered:
+        swap_current_task(scheduler, previous)
+        raise RuntimeError(f"Cannot enter into task {task!r} while another task {previous!r} is being executed.")
+    try:
+        return send(task, error)
+    finally:
+        scheduler.has_entered_task = True
+
+
+cdef int send(Task task, object error) except -1:
+    """Resume the coroutine with None, or with error raised in it, and act on what comes out."""
+    cdef PyObject *result = NULL
+    cdef PySendResult outcome
+    if error is None:
+        outcome = PyIter_Send(task.coro, None, &result)
+    else:
+        result = call_method_one(task.coro, "throw", error)
+        outcome = PYGEN_NEXT if result is not NULL else PYGEN_ERROR
+    if outcome == PYGEN_ERROR and PyErr_ExceptionMatches(StopIteration):
+        value = compat_stop_iteration_value()
+        return task.settle(value)
+    if outcome == PYGEN_ERROR:
+        return task.settle_raised()
+    yielded = <object>result
+    Py_DECREF(yielded)
+    if outcome == PYGEN_NEXT:
+        return task.handle_yield(yielded)
+    return task.settle(yielded)

@@ -1,0 +1,87 @@
+"""Which tasks exist and which one runs now: asyncio's own registries, reached the cheapest way.
+
+Owns: references to asyncio's registry functions; never a task.
+Promises: asyncio.all_tasks() and asyncio.current_task() see fastloop's tasks.
+LIMIT: a task that is pending stays registered, and so alive, until it ends or its loop closes; asyncio keeps only
+  weak references. From 3.12 on this costs a set insertion, where a weak reference costs a Python call (gh-91887).
+"""
+
+import asyncio.tasks
+
+from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError, PyDict_SetItem
+from cpython.object cimport PyObject
+
+
+cdef extern from "cpython_compat.h":
+    ctypedef struct compat_call_t:
+        pass
+    void compat_call_prepare(compat_call_t *call, object callable) noexcept
+    object compat_call(const compat_call_t *call, PyObject **args, Py_ssize_t count)
+    const bint COMPAT_CURRENT_TASK_IN_DICT
+    const bint COMPAT_HAS_EAGER_REGISTRY
+
+
+cdef:
+    object _enter_function = asyncio.tasks._enter_task
+    object _leave_function = asyncio.tasks._leave_task
+    object _register_function
+    object _unregister_function
+    object _swap_function = None
+    dict _current_tasks = None
+    compat_call_t _register_call, _unregister_call, _swap_call
+
+if COMPAT_HAS_EAGER_REGISTRY:
+    _register_function = asyncio.tasks._register_eager_task
+    _unregister_function = asyncio.tasks._unregister_eager_task
+else:
+    _register_function = asyncio.tasks._register_task
+    _unregister_function = asyncio.tasks._unregister_task
+
+if COMPAT_CURRENT_TASK_IN_DICT:
+    _current_tasks = asyncio.tasks._current_tasks
+else:
+    _swap_function = asyncio.tasks._swap_current_task
+    compat_call_prepare(&_swap_call, _swap_function)
+
+compat_call_prepare(&_register_call, _register_function)
+compat_call_prepare(&_unregister_call, _unregister_function)
+
+
+cdef object swap_current_task(object loop, object task):
+    cdef PyObject *args[2]
+    cdef PyObject *found
+    if not COMPAT_CURRENT_TASK_IN_DICT:
+        args[0] = <PyObject *>loop
+        args[1] = <PyObject *>task
+        return compat_call(&_swap_call, args, 2)
+    found = PyDict_GetItemWithError(_current_tasks, loop)
+    previous = <object>found if found is not NULL else None
+    if task is not None:
+        PyDict_SetItem(_current_tasks, loop, task)
+    elif previous is not None:
+        PyDict_DelItem(_current_tasks, loop)
+    return previous
+
+
+cdef int enter_task(object loop, object task) except -1:
+    _enter_function(loop, task)
+    return 0
+
+
+cdef int leave_task(object loop, object task) except -1:
+    _leave_function(loop, task)
+    return 0
+
+
+cdef int register_task(object task) except -1:
+    cdef PyObject *args[1]
+    args[0] = <PyObject *>task
+    compat_call(&_register_call, args, 1)
+    return 0
+
+
+cdef int unregister_task(object task) except -1:
+    cdef PyObject *args[1]
+    args[0] = <PyObject *>task
+    compat_call(&_unregister_call, args, 1)
+    return 0

@@ -1,0 +1,169 @@
+/* Waking a thread that waits in poller_wait().
+ *
+ * Owns: an eventfd on Linux (unless FASTLOOP_FORCE_PIPE), elsewhere a pipe; non-blocking and close-on-exec.
+ * Promises: any number of signals before a wait end it once; none is lost; a signal never blocks and keeps errno.
+ * Driven by call_soon_threadsafe() and C signal handlers on one side, by the scheduler on the other. A zeroed
+ * wakeup_t counts as closed.
+ *
+ * The owner sees to it that wakeup_close() and wakeup_reopen_after_fork() do not run while another thread may signal:
+ * the number would be written to after it became someone else's.
+ */
+#ifndef FASTLOOP_WAKEUP_H
+#define FASTLOOP_WAKEUP_H
+
+#include "poller.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#if defined(__linux__) && !defined(FASTLOOP_FORCE_PIPE)
+#define FASTLOOP_WAKEUP_IS_EVENTFD 1
+#include <sys/eventfd.h>
+#endif
+
+/* What to register wakeup_fd() for, and whether wakeup_drain() is owed after its event.
+ * HOT: every write to an eventfd makes an edge, even if none was read since (eventfd_write() wakes its queue each
+ * time), so with epoll the counter is left alone and a wake-up costs the loop no read. A pipe must be drained: it
+ * fills up. */
+#if defined(FASTLOOP_WAKEUP_IS_EVENTFD) && defined(FASTLOOP_POLLER_IS_EPOLL)
+enum { WAKEUP_INTEREST = POLL_READABLE | POLL_EDGE, WAKEUP_NEEDS_DRAIN = 0 };
+#else
+enum { WAKEUP_INTEREST = POLL_READABLE, WAKEUP_NEEDS_DRAIN = 1 };
+#endif
+
+/* LIMIT: not for signal.set_wakeup_fd(): CPython's handler writes one byte, and an eventfd takes eight or none
+ * (EINVAL). */
+typedef struct {
+    bool is_open;
+    int read_fd;
+    int write_fd; /* the same eventfd, or the pipe's other end */
+} wakeup_t;
+
+#ifdef FASTLOOP_WAKEUP_IS_EVENTFD
+
+static inline int wakeup_open(wakeup_t *wakeup)
+{
+    wakeup->read_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    wakeup->write_fd = wakeup->read_fd;
+    wakeup->is_open = wakeup->read_fd >= 0;
+    return wakeup->is_open ? 0 : -1;
+}
+
+static inline void wakeup_close_descriptors(wakeup_t *wakeup)
+{
+    close(wakeup->read_fd);
+}
+
+static inline ssize_t wakeup_write(wakeup_t *wakeup)
+{
+    const uint64_t one = 1;
+    return write(wakeup->write_fd, &one, sizeof one);
+}
+
+/* One read takes the whole counter. */
+static inline bool wakeup_read(wakeup_t *wakeup)
+{
+    uint64_t signals;
+    (void)!read(wakeup->read_fd, &signals, sizeof signals);
+    return false;
+}
+
+#else
+
+static inline int wakeup_make_quiet(int fd)
+{
+    const int status = fcntl(fd, F_GETFL);
+    if (status == -1 || fcntl(fd, F_SETFL, status | O_NONBLOCK) == -1) {
+        return -1;
+    }
+    return fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static inline void wakeup_close_descriptors(wakeup_t *wakeup)
+{
+    close(wakeup->read_fd);
+    close(wakeup->write_fd);
+}
+
+/* LIMIT: a process that another thread spawns between pipe() and fcntl() inherits both ends; pipe2() is not
+ * everywhere. */
+static inline int wakeup_open(wakeup_t *wakeup)
+{
+    int ends[2];
+    wakeup->is_open = false;
+    if (pipe(ends) == -1) {
+        return -1;
+    }
+    wakeup->read_fd = ends[0];
+    wakeup->write_fd = ends[1];
+    if (wakeup_make_quiet(ends[0]) == -1 || wakeup_make_quiet(ends[1]) == -1) {
+        const int saved_errno = errno;
+        wakeup_close_descriptors(wakeup);
+        return poll_fail(saved_errno);
+    }
+    wakeup->is_open = true;
+    return 0;
+}
+
+static inline ssize_t wakeup_write(wakeup_t *wakeup)
+{
+    return write(wakeup->write_fd, "", 1);
+}
+
+/* Returns whether there may be more. */
+static inline bool wakeup_read(wakeup_t *wakeup)
+{
+    char signals[256];
+    return read(wakeup->read_fd, signals, sizeof signals) == (ssize_t)sizeof signals;
+}
+
+#endif
+
+/* Idempotent. */
+static inline void wakeup_close(wakeup_t *wakeup)
+{
+    const int saved_errno = errno;
+    if (wakeup->is_open) {
+        wakeup->is_open = false;
+        wakeup_close_descriptors(wakeup);
+        wakeup->read_fd = wakeup->write_fd = -1;
+    }
+    errno = saved_errno;
+}
+
+/* The descriptor to register with the poller for WAKEUP_INTEREST; -1 if closed. */
+static inline int wakeup_fd(const wakeup_t *wakeup)
+{
+    return wakeup->is_open ? wakeup->read_fd : -1;
+}
+
+/* End the present wait, or the next one. Any thread, any signal handler; nothing happens if closed. A full pipe or
+ * counter (EAGAIN) is as good as written. */
+static inline void wakeup_signal(wakeup_t *wakeup)
+{
+    const int saved_errno = errno;
+    if (wakeup->is_open) {
+        while (wakeup_write(wakeup) == -1 && errno == EINTR) {
+        }
+    }
+    errno = saved_errno;
+}
+
+/* Take all signals so far. What they announce is to be looked at afterwards, else a signal in between goes unheard. */
+static inline void wakeup_drain(wakeup_t *wakeup)
+{
+    if (wakeup->is_open) {
+        while (wakeup_read(wakeup)) {
+        }
+    }
+}
+
+/* In the child: descriptors of its own, so that neither process takes the other's signals. The number may change, so
+ * register it anew. Returns 0, or -1 with errno. */
+static inline int wakeup_reopen_after_fork(wakeup_t *wakeup)
+{
+    wakeup_close(wakeup);
+    return wakeup_open(wakeup);
+}
+
+#endif

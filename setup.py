@@ -1,0 +1,133 @@
+"""Builds one extension module for each .pyx file under fastloop/.
+
+Everything else about the package stands in pyproject.toml. Environment switches, each off unless set:
+    FASTLOOP_DEBUG=1        -O0 -g, C and Cython assertions on, macro FASTLOOP_DEBUG
+    FASTLOOP_FORCE_POLL=1   the poll(2) backend even where epoll or kqueue exist
+    FASTLOOP_SANITIZE=LIST  compiler sanitizers, such as "address" or "address,undefined"
+    FASTLOOP_ANNOTATE=1     Cython's annotated HTML beside the generated C
+Each set of switches has a build directory of its own, so changing a switch rebuilds what it must and nothing else.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+PACKAGE = Path("fastloop")
+
+# The only place where compiler directives are set; a `# cython:` line in a source file fails a test.
+DIRECTIVES = {
+    "language_level": "3",
+    "binding": False,
+    "embedsignature": True,
+    # "clinic" writes __text_signature__, so that inspect.signature() works on methods of cdef classes.
+    "embedsignature.format": "clinic",
+    "always_allow_keywords": True,
+    "auto_pickle": False,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "nonecheck": False,
+    "cdivision": True,
+    "freethreading_compatible": True,
+}
+
+
+def is_on(switch):
+    return os.environ.get(switch, "") not in ("", "0")
+
+
+def sanitizers():
+    names = os.environ.get("FASTLOOP_SANITIZE", "")
+    if not re.fullmatch(r"([a-z]+(,[a-z]+)*)?", names):
+        sys.exit(f"setup.py: FASTLOOP_SANITIZE={names!r} is not a list such as address,undefined")
+    return names
+
+
+def variant():
+    """The name of the build directory that belongs to the switches."""
+    switches = {"debug": "FASTLOOP_DEBUG", "poll": "FASTLOOP_FORCE_POLL", "annotate": "FASTLOOP_ANNOTATE"}
+    parts = [name for name, switch in switches.items() if is_on(switch)]
+    parts += filter(None, sanitizers().split(","))
+    return "-".join(parts) or "release"
+
+
+def compiler_settings():
+    """Keyword arguments that all extensions share."""
+    compile_args = ["-fstack-protector-strong", "-fvisibility=hidden"]
+    # The Mach-O linker has no RELRO.
+    link_args = [] if sys.platform == "darwin" else ["-Wl,-z,relro", "-Wl,-z,now"]
+    define, undefine = [], []
+    if is_on("FASTLOOP_DEBUG"):
+        compile_args += ["-O0", "-g"]
+        define.append(("FASTLOOP_DEBUG", "1"))
+        # Some Pythons bring _FORTIFY_SOURCE, which warns in every file when nothing is optimised.
+        undefine += ["NDEBUG", "_FORTIFY_SOURCE"]
+    else:
+        # Many Pythons are built with -g and pass it on; -g0 keeps wheels small.
+        compile_args += ["-O3", "-g0"]
+        define.append(("CYTHON_WITHOUT_ASSERTIONS", "1"))
+    if is_on("FASTLOOP_FORCE_POLL"):
+        define.append(("FASTLOOP_FORCE_POLL", "1"))
+    if sanitizers():
+        sanitize = [f"-fsanitize={sanitizers()}", "-fno-sanitize-recover=all"]
+        compile_args += [*sanitize, "-fno-omit-frame-pointer", "-O1", "-g"]
+        link_args += sanitize
+    return {
+        "language": "c",
+        "include_dirs": [str(PACKAGE / layer) for layer in ("poll", "core", "net") if (PACKAGE / layer).is_dir()],
+        "define_macros": define,
+        "undef_macros": undefine,
+        "extra_compile_args": compile_args,
+        "extra_link_args": link_args,
+    }
+
+
+def extensions(build_base):
+    sources = sorted(PACKAGE.rglob("*.pyx"))
+    if not sources:
+        return []
+    settings = compiler_settings()
+    # One directory for each Python, so that builds for two of them can run at the same time.
+    cython_dir = build_base / f"cython-{sys.implementation.cache_tag}{sys.abiflags}"
+    modules = cythonize(
+        [Extension(".".join(source.with_suffix("").parts), [str(source)], **settings) for source in sources],
+        build_dir=str(cython_dir),
+        compiler_directives=DIRECTIVES,
+        annotate=is_on("FASTLOOP_ANNOTATE"),
+        nthreads=os.cpu_count() or 1,
+    )
+    # cythonize() copies headers beside the generated C, where they would hide the real ones.
+    for copy in cython_dir.rglob("*.h"):
+        copy.unlink()
+    headers = [str(path) for pattern in ("*.h", "*.pxd") for path in sorted(PACKAGE.rglob(pattern))]
+    for module in modules:
+        module.depends = ["setup.py", *headers]
+    return modules
+
+
+def remove_stale(build_base):
+    """Delete built modules whose source is gone; setuptools would go on packing them."""
+    for lib in build_base.glob("lib*"):
+        for built in filter(Path.is_file, lib.rglob("*")):
+            source = built.relative_to(lib)
+            if built.suffix == ".so":
+                source = source.with_name(built.name.split(".")[0] + ".pyx")
+            if not source.exists():
+                built.unlink()
+
+
+# Cython's worker processes import this file again where processes are spawned rather than forked.
+if __name__ == "__main__":
+    build_base = Path("build", variant())
+    remove_stale(build_base)
+    setup(
+        ext_modules=extensions(build_base),
+        options={
+            "build": {"build_base": str(build_base)},
+            "build_ext": {"parallel": os.cpu_count() or 1},
+        },
+    )
