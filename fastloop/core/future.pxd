@@ -37,7 +37,11 @@ cdef class FutureExtras:
 
 cdef class Future(Runnable):
     cdef:
-        # Any loop. None until __init__ has run.
+        # Ahead of the fields that object_pool.h takes for one row together with those of Task.
+        dict __dict__
+        object __weakref__
+
+        # Any loop. None until __init__ has run, and again once the garbage collector took it.
         object loop
         # FINISHED: the value, or the exception. CANCELLED: the CancelledError that a task was cancelled with, or None.
         # A pending task keeps the exception for its next step here.
@@ -48,10 +52,10 @@ cdef class Future(Runnable):
         # The others, in pairs of callback and context.
         list more_callbacks
         FutureExtras extras
-        dict __dict__
-        object __weakref__
 
     cdef FutureExtras need_extras(self)
+    # May push itself into the ready queue of its loop.
+    cdef bint is_direct(self) noexcept
     cdef int add_waiter(self, Runnable waiter) except -1
     cdef int add_callback(self, object callback, object context) except -1
     cdef int finish(self, object result) except -1
@@ -73,11 +77,6 @@ cdef class FutureIter:
 
 
 # HOT. A pending future of a fastloop loop that is not in debug mode.
-cdef inline Future new_future(Scheduler loop):
-    cdef Future future = Future.__new__(Future)
-    future.loop = loop
-    future.flags = FUTURE_ON_SCHEDULER
-    return future
-
+cdef Future new_future(Scheduler loop)
 
 cdef int future_init(Future future, object loop) except -1

@@ -14,11 +14,12 @@ from types import GenericAlias
 
 cimport cython
 from cpython.contextvars cimport PyContext_CopyCurrent
-from cpython.object cimport PyObject, PyTypeObject
+from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
-from fastloop.core.handle cimport new_handle, push_call
-from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK
+from fastloop.core.handle cimport new_handle
+from fastloop.core.object_pool cimport (
+    PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
 from fastloop.core.scheduler cimport scheduler_push
 
 
@@ -224,6 +225,9 @@ cdef class Future(Runnable):
             self.extras = FutureExtras.__new__(FutureExtras)
         return self.extras
 
+    cdef bint is_direct(self) noexcept:
+        return self.flags & FUTURE_ON_SCHEDULER and self.loop is not None and (<Scheduler>self.loop).is_direct
+
     cdef int add_waiter(self, Runnable waiter) except -1:
         """Push waiter into the ready queue when done. INVARIANT: pending, and on a Scheduler."""
         if self.callback is None:
@@ -268,7 +272,7 @@ cdef class Future(Runnable):
     cdef int schedule_callbacks(self) except -1:
         if self.callback is None:
             return 0
-        if not (self.flags & FUTURE_ON_SCHEDULER and (<Scheduler>self.loop).is_direct):
+        if not self.is_direct():
             return schedule_one_by_one(self)
         if self.callback_context is None and self.more_callbacks is None:
             waiter = <Runnable>self.callback
@@ -497,7 +501,7 @@ cdef object awaited_by(Future future):
 
 # ---- awaiting ----
 
-@cython.freelist(64)
+@cython.final
 cdef class FutureIter:
     """What awaiting a future iterates over: the future itself, once, until it is done."""
 
@@ -540,7 +544,7 @@ cdef class FutureIter:
 cdef inline FutureIter new_iterator(Future future):
     cdef FutureIter iterator
     check_initialised(future)
-    iterator = FutureIter.__new__(FutureIter)
+    iterator = <FutureIter>object_pool_new(&iterator_pool)
     iterator.future = future
     return iterator
 
@@ -561,3 +565,33 @@ cdef PyObject *future_iter_next(PyObject *self) except? NULL:
 
 
 (<type_slots *>FutureIter).tp_iternext = <iternextfunc>future_iter_next
+
+
+# ---- pools ----
+
+cdef object_pool_t future_pool, iterator_pool
+
+
+cdef Future new_future(Scheduler loop):
+    cdef Future future = <Future>object_pool_new(&future_pool)
+    future.loop = loop
+    future.flags = FUTURE_ON_SCHEDULER
+    future.count = 0
+    return future
+
+
+cdef void future_dealloc(PyObject *self) noexcept:
+    if object_type(self) is not future_pool.type:
+        future_pool.plain_dealloc(self)
+    elif not (<Future>self).flags & FUTURE_LOG_TRACEBACK or PyObject_CallFinalizerFromDealloc(self) == 0:
+        object_pool_dealloc(&future_pool, self)
+
+
+cdef void iterator_dealloc(PyObject *self) noexcept:
+    object_pool_dealloc(&iterator_pool, self)
+
+
+object_pool_open(
+    &future_pool, Future.__new__(Future), (<PyTypeObject *>Runnable).tp_basicsize + 2 * sizeof(PyObject *), 6,
+    <destructor>future_dealloc)
+object_pool_open(&iterator_pool, FutureIter.__new__(FutureIter), sizeof(PyObject), 1, <destructor>iterator_dealloc)

@@ -14,8 +14,8 @@ cdef class Handle(Runnable):
         public object _callback
         public object _args
         public object _context
-        # Any loop; a Scheduler for handles made by fastloop's own.
-        public object _loop
+        # Any loop; a Scheduler for handles made by fastloop's own. Read-only: a timer stands in this loop's heap.
+        readonly object _loop
         # Where the handle was made; debug mode only.
         public object _source_traceback
         # What it was before it was cancelled; debug mode only.

@@ -10,9 +10,10 @@ import sys
 from asyncio import format_helpers
 
 from cpython.contextvars cimport PyContext_CopyCurrent
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF
 
+from fastloop.core.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type
 from fastloop.core.scheduler cimport (
     TIMER_NOT_QUEUED, Scheduler, clock_deadline_ns, scheduler_push, timer_heap_push, timer_heap_take, timer_node_init)
 
@@ -144,7 +145,7 @@ cdef class TimerHandle(Handle):
     @_when.setter
     def _when(self, value):
         self.when_s = value
-        if self.node.index != TIMER_NOT_QUEUED:
+        if self.node.index != TIMER_NOT_QUEUED and self._loop is not None:
             scheduler = <Scheduler>self._loop
             Py_DECREF(<object>timer_heap_take(&scheduler.timers, &self.node))
             timer_heap_push(&scheduler.timers, &self.node, clock_deadline_ns(self.when_s))
@@ -191,8 +192,9 @@ cdef class TimerHandle(Handle):
         if self.flags & HANDLE_CANCELLED:
             return 0
         if self.node.index != TIMER_NOT_QUEUED:
-            # INVARIANT: only a Scheduler queues the node, so the loop is one.
-            Py_DECREF(<object>timer_heap_take(&(<Scheduler>self._loop).timers, &self.node))
+            # INVARIANT: only a Scheduler queues the node, so the loop is one, unless the garbage collector took it already.
+            if self._loop is not None:
+                Py_DECREF(<object>timer_heap_take(&(<Scheduler>self._loop).timers, &self.node))
         elif not isinstance(self._loop, Scheduler):
             self._loop._timer_handle_cancelled(self)
         return Handle.do_cancel(self)
@@ -224,13 +226,16 @@ cdef inline int handle_init(Handle self, object loop, object callback, object ar
 
 
 cdef Handle new_handle(object loop, object callback, object args, object context):
-    cdef Handle handle = Handle.__new__(Handle)
+    cdef Handle handle = <Handle>object_pool_new(&handle_pool)
+    handle.flags = 0
     handle_init(handle, loop, callback, args, context)
     return handle
 
 
 cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context):
-    cdef TimerHandle handle = TimerHandle.__new__(TimerHandle)
+    cdef TimerHandle handle = <TimerHandle>object_pool_new(&timer_handle_pool)
+    timer_node_init(&handle.node, <PyObject *>handle)
+    handle.flags = 0
     handle.when_s = when_s
     handle_init(handle, loop, callback, args, context)
     return handle
@@ -238,3 +243,27 @@ cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, o
 
 cdef int push_call(Scheduler loop, object callback, object args, object context) except -1:
     return scheduler_push(loop, new_handle(loop, callback, args, context))
+
+
+# ---- pools ----
+
+cdef object_pool_t handle_pool, timer_handle_pool
+
+
+cdef void handle_dealloc(PyObject *self) noexcept:
+    if object_type(self) is handle_pool.type:
+        object_pool_dealloc(&handle_pool, self)
+    else:
+        handle_pool.plain_dealloc(self)
+
+
+cdef void timer_handle_dealloc(PyObject *self) noexcept:
+    if object_type(self) is timer_handle_pool.type:
+        object_pool_dealloc(&timer_handle_pool, self)
+    else:
+        timer_handle_pool.plain_dealloc(self)
+
+
+cdef size_t first_slot = (<PyTypeObject *>Runnable).tp_basicsize
+object_pool_open(&handle_pool, Handle.__new__(Handle), first_slot, 6, <destructor>handle_dealloc)
+object_pool_open(&timer_handle_pool, TimerHandle.__new__(TimerHandle), first_slot, 6, <destructor>timer_handle_dealloc)

@@ -12,14 +12,16 @@ from asyncio import base_tasks, coroutines, exceptions
 
 from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit
 from cpython.exc cimport PyErr_ExceptionMatches
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastloop.core.future cimport (
     FUTURE_BLOCKING, FUTURE_CANCELLED, FUTURE_DONE, FUTURE_FAILED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
     future_init)
 from fastloop.core.handle cimport new_handle
-from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK
+from fastloop.core.object_pool cimport (
+    PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
+from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.core.task_registry cimport (
     enter_task, leave_task, register_task, swap_current_task, unregister_task)
@@ -229,6 +231,8 @@ cdef class Task(Future):
 
     cdef int step(self, object error) except -1:
         """Run the coroutine up to its next wait. The context is entered already."""
+        if self.loop is None:
+            raise RuntimeError("Task object is not initialized.")
         if self.flags & FUTURE_DONE:
             raise exceptions.InvalidStateError(f"step(): already done: {self!r}, {error!r}")
         if self.flags & TASK_MUST_CANCEL:
@@ -328,7 +332,7 @@ cdef class Task(Future):
         return 0
 
     cdef int schedule_step(self, object error) except -1:
-        if self.flags & FUTURE_ON_SCHEDULER and (<Scheduler>self.loop).is_direct:
+        if self.is_direct():
             if error is not None:
                 self.flags |= TASK_HAS_ERROR
                 self.result_or_exception = error
@@ -390,9 +394,10 @@ cdef int task_unregister(Task task) except -1:
 
 
 cdef Task new_task(Scheduler loop, object coro, object context):
-    cdef Task task = Task.__new__(Task)
+    cdef Task task = <Task>object_pool_new(&task_pool)
     task.loop = loop
     task.flags = FUTURE_ON_SCHEDULER
+    task.count = 0
     task_init(task, coro, context)
     scheduler_push(loop, task)
     register(task)
@@ -440,3 +445,25 @@ cdef int send(Task task, object error) except -1:
     if outcome == PYGEN_NEXT:
         return task.handle_yield(yielded)
     return task.settle(yielded)
+
+
+# ---- the pool ----
+
+cdef object_pool_t task_pool
+
+
+cdef void task_dealloc(PyObject *self) noexcept:
+    if object_type(self) is not task_pool.type:
+        task_pool.plain_dealloc(self)
+    elif not has_something_unsaid(<Task>self) or PyObject_CallFinalizerFromDealloc(self) == 0:
+        object_pool_dealloc(&task_pool, self)
+
+
+cdef inline bint has_something_unsaid(Task task) noexcept:
+    return (task.flags & (FUTURE_LOG_TRACEBACK | TASK_LOG_DESTROY_PENDING)
+            and not (task.flags & FUTURE_DONE and not task.flags & FUTURE_LOG_TRACEBACK))
+
+
+object_pool_open(
+    &task_pool, Task.__new__(Task), (<PyTypeObject *>Runnable).tp_basicsize + 2 * sizeof(PyObject *), 9,
+    <destructor>task_dealloc)

@@ -1,0 +1,115 @@
+/* Making and unmaking the objects of one type that the core makes by the million.
+ *
+ * Owns: dead objects that wait to live again, and a template with every object field None.
+ * Promises: an object from object_pool_new() is what the type's own constructor makes before __init__, at a third of the cost:
+ *   a copy of the template, or a dead object whose fields were set to None when it died. One flat destructor replaces
+ *   the chain of one per base class.
+ * INVARIANT: the type's object fields stand in one row, from first_slot on; a __dict__ and a list of weak references apart.
+ * Python subclasses never pass through here: they have constructors and destructors of their own.
+ */
+#ifndef FASTLOOP_OBJECT_POOL_H
+#define FASTLOOP_OBJECT_POOL_H
+
+#include <Python.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Without the GIL a pool would need a lock, which costs more than it saves. */
+#ifdef Py_GIL_DISABLED
+#define OBJECT_POOL_CAPACITY 0
+#else
+#define OBJECT_POOL_CAPACITY 256
+#endif
+
+typedef struct {
+    PyTypeObject *type;
+    PyObject *template_object; /* owned for the life of the process */
+    size_t first_slot;         /* offsets in bytes */
+    size_t end_of_slots;
+    destructor plain_dealloc; /* the one that Cython made: for subclasses */
+    int count;
+    PyObject *dead[OBJECT_POOL_CAPACITY + 1];
+} object_pool_t;
+
+static inline PyObject **object_pool_slot(PyObject *object, Py_ssize_t offset)
+{
+    return (PyObject **)((char *)object + offset);
+}
+
+/* The type keeps its destructor in plain_dealloc and gets the given one, which ends in object_pool_dealloc(). Returns 0, or -1
+ * with SystemError raised if the fields do not stand where the caller thinks. */
+static inline int object_pool_open(object_pool_t *pool, PyObject *template_object, size_t first_slot, size_t slot_count,
+                                    destructor dealloc)
+{
+    for (size_t slot = 0; slot < slot_count; slot++) {
+        if (*(PyObject **)((char *)template_object + first_slot + slot * sizeof(PyObject *)) != Py_None) {
+            PyErr_Format(PyExc_SystemError, "%s: the object fields do not stand in one row", Py_TYPE(template_object)->tp_name);
+            return -1;
+        }
+    }
+    pool->type = Py_TYPE(template_object);
+    pool->template_object = Py_NewRef(template_object);
+    /* Cython makes the __dict__ with the object; from here on it is made when first needed. */
+    if (pool->type->tp_dictoffset > 0)
+        Py_CLEAR(*object_pool_slot(template_object, pool->type->tp_dictoffset));
+    pool->first_slot = first_slot;
+    pool->end_of_slots = first_slot + slot_count * sizeof(PyObject *);
+    pool->plain_dealloc = pool->type->tp_dealloc;
+    pool->count = 0;
+    pool->type->tp_dealloc = dealloc;
+    return 0;
+}
+
+/* HOT. A new reference, or NULL with MemoryError raised. */
+static inline PyObject *object_pool_new(object_pool_t *pool)
+{
+    PyObject *object;
+    if (pool->count > 0) {
+        object = pool->dead[--pool->count];
+        _Py_NewReference(object);
+    } else {
+        object = PyObject_GC_New(PyObject, pool->type);
+        if (object == NULL)
+            return NULL;
+        memcpy((char *)object + sizeof(PyObject), (char *)pool->template_object + sizeof(PyObject),
+               (size_t)pool->type->tp_basicsize - sizeof(PyObject));
+#if PY_VERSION_HEX < 0x030C0000
+        for (size_t slot = pool->first_slot; slot < pool->end_of_slots; slot += sizeof(PyObject *))
+            Py_INCREF(Py_None);
+#endif
+    }
+    PyObject_GC_Track(object);
+    return object;
+}
+
+/* HOT. The object's last reference is gone and its finalizer, if any, has had its say. */
+static inline void object_pool_dealloc(object_pool_t *pool, PyObject *object)
+{
+    PyTypeObject *type = pool->type;
+    PyObject_GC_UnTrack(object);
+    if (type->tp_weaklistoffset > 0 && *object_pool_slot(object, type->tp_weaklistoffset) != NULL)
+        PyObject_ClearWeakRefs(object);
+    if (type->tp_dictoffset > 0)
+        Py_CLEAR(*object_pool_slot(object, type->tp_dictoffset));
+    for (size_t offset = pool->first_slot; offset < pool->end_of_slots; offset += sizeof(PyObject *)) {
+        PyObject **slot = object_pool_slot(object, (Py_ssize_t)offset);
+        PyObject *old = *slot;
+        /* Destructors that run here see a consistent object. NULL where the garbage collector cleared it. */
+        if (old != Py_None) {
+            *slot = Py_NewRef(Py_None);
+            Py_XDECREF(old);
+        }
+    }
+    /* A finalized object would not be finalized again. */
+    if (pool->count < OBJECT_POOL_CAPACITY && !PyObject_GC_IsFinalized(object)) {
+        pool->dead[pool->count++] = object;
+        return;
+    }
+#if PY_VERSION_HEX < 0x030C0000
+    for (size_t slot = pool->first_slot; slot < pool->end_of_slots; slot += sizeof(PyObject *))
+        Py_DECREF(Py_None);
+#endif
+    PyObject_GC_Del(object);
+}
+
+#endif

@@ -1,0 +1,17 @@
+# Pools of dead objects that live again; object_pool.h says what they promise.
+
+from cpython.object cimport PyObject, PyTypeObject, destructor
+
+
+cdef extern from "object_pool.h":
+    ctypedef struct object_pool_t:
+        PyTypeObject *type
+        destructor plain_dealloc
+    int object_pool_open(
+        object_pool_t *pool, object template_object, size_t first_slot, size_t slot_count, destructor dealloc) except -1
+    object object_pool_new(object_pool_t *pool)
+    void object_pool_dealloc(object_pool_t *pool, PyObject *object) noexcept
+
+cdef extern from "Python.h":
+    PyTypeObject *object_type "Py_TYPE"(PyObject *object) noexcept
+    int PyObject_CallFinalizerFromDealloc(PyObject *object) noexcept
