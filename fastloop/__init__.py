@@ -1,11 +1,76 @@
-"""fastloop: a fast, faithful asyncio event loop."""
+"""fastloop: a fast, faithful asyncio event loop.
 
-__version__ = "0.1.0"
+    fastloop.run(main())
+
+Any other name that asyncio has is found here too, so that a script runs with `import fastloop as asyncio`.
+"""
+
+import asyncio as _asyncio
 
 from fastloop.api.event_loop import EventLoop
+from fastloop.api.loops import get_event_loop, get_running_loop, set_event_loop
+from fastloop.api.protocols import BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol, SubprocessProtocol
+from fastloop.api.tasks import coroutine, create_task, ensure_future, gather, shield, sleep, wait, wait_for
+from fastloop.api.transports import (
+    BaseTransport,
+    DatagramTransport,
+    ReadTransport,
+    SubprocessTransport,
+    Transport,
+    WriteTransport,
+)
 from fastloop.core.future import Future
 from fastloop.core.handle import Handle, TimerHandle
 from fastloop.core.task import Task
-from fastloop.runner import new_event_loop, run
+from fastloop.runner import Runner, new_event_loop, run
+
+__version__ = "0.1.0"
 
 Loop = EventLoop
+
+__all__ = [
+    "BaseProtocol",
+    "BaseTransport",
+    "BufferedProtocol",
+    "DatagramProtocol",
+    "DatagramTransport",
+    "EventLoop",
+    "EventLoopPolicy",
+    "Future",
+    "Handle",
+    "Loop",
+    "Protocol",
+    "ReadTransport",
+    "Runner",
+    "SubprocessProtocol",
+    "SubprocessTransport",
+    "Task",
+    "TimerHandle",
+    "Transport",
+    "WriteTransport",
+    "coroutine",
+    "create_task",
+    "ensure_future",
+    "gather",
+    "get_event_loop",
+    "get_running_loop",
+    "install",
+    "new_event_loop",
+    "run",
+    "set_event_loop",
+    "shield",
+    "sleep",
+    "uninstall",
+    "wait",
+    "wait_for",
+]
+
+
+def __getattr__(name):
+    if name in {"EventLoopPolicy", "install", "uninstall"}:
+        from fastloop import policy
+
+        return getattr(policy, name)
+    if name in _asyncio.__all__ or name in {"exceptions", "events", "queues", "streams", "subprocess"}:
+        return getattr(_asyncio, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

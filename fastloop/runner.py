@@ -1,6 +1,6 @@
-"""run() and new_event_loop(): how programs get onto the loop.
+"""run(), Runner and new_event_loop(): how programs get onto the loop.
 
-Owns: nothing.
+Owns: nothing; asyncio.Runner does the work.
 """
 
 import asyncio
@@ -13,11 +13,23 @@ def new_event_loop():
     return EventLoop()
 
 
+class Runner(asyncio.Runner):
+    """asyncio.Runner on a fastloop loop: one loop and one context for several run() calls.
+
+    debug: True or False sets debug mode; None leaves it to PYTHONASYNCIODEBUG and -X dev.
+    """
+
+    def __init__(self, *, debug=None, loop_factory=new_event_loop):
+        super().__init__(debug=debug, loop_factory=loop_factory)
+
+
 def run(main, *, debug=None, loop_factory=new_event_loop):
     """Run the coroutine main on a new fastloop loop and return its result, as asyncio.run() does.
 
-    debug: True or False sets debug mode; None leaves it to PYTHONASYNCIODEBUG and -X dev.
+    Cancels what tasks are left, closes asynchronous generators and the executor, then the loop.
     Raises RuntimeError if a loop runs in this thread already.
     """
-    with asyncio.Runner(debug=debug, loop_factory=loop_factory) as runner:
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError("fastloop.run() cannot be called from a running event loop")
+    with Runner(debug=debug, loop_factory=loop_factory) as runner:
         return runner.run(main)
