@@ -71,6 +71,10 @@ def __getattr__(name):
         from fastloop import policy
 
         return getattr(policy, name)
-    if name in _asyncio.__all__ or name in {"exceptions", "events", "queues", "streams", "subprocess"}:
-        return getattr(_asyncio, name)
+    # asyncio.__all__ is not enough: it has no submodules and, in Python 3.11, no TaskGroup.
+    if not name.startswith("_") or name in _asyncio.__all__:
+        try:
+            return getattr(_asyncio, name)
+        except AttributeError:
+            pass
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ import os
 import weakref
 
 from fastloop.api.signals import SignalMethods
+from fastloop.core import fast_lane  # noqa: F401  (importing it opens the fast lanes)
 from fastloop.core.loop_core import LoopCore
 
 _live_loops = weakref.WeakSet()

@@ -576,7 +576,7 @@ cdef Future new_future(Scheduler loop):
     cdef Future future = <Future>object_pool_new(&future_pool)
     future.loop = loop
     future.flags = FUTURE_ON_SCHEDULER
-    future.count = 0
+    future.number = 0
     return future
 
 

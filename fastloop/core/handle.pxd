@@ -1,7 +1,7 @@
 # Handle and TimerHandle: a callback that waits for its turn, or for its moment.
 
 from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
-from fastloop.core.scheduler cimport Scheduler, timer_node_t
+from fastloop.core.scheduler cimport Scheduler
 
 
 cdef enum:
@@ -22,6 +22,7 @@ cdef class Handle(Runnable):
         public object _repr
         object __weakref__
 
+    cdef int call(self) except -1
     cdef int do_cancel(self) except -1
     # Give the raised exception to the loop's exception handler; KeyboardInterrupt and SystemExit stay raised.
     cdef int report_raised(self) except -1
@@ -31,13 +32,13 @@ cdef class TimerHandle(Handle):
     cdef:
         # Seconds on the loop's clock.
         double when_s
-        # Place in the heap; written only by timer_heap.h.
-        timer_node_t node
 
 
-# A new handle, not queued. args is a tuple; context None means a copy of the current one.
+# HOT. New handles for a queue of loop, whose is_direct holds. args is a tuple; context None means a copy of the current one.
+# The garbage collector does not know them: see queued_object.h.
+cdef Handle new_queued_handle(Scheduler loop, object callback, object args, object context)
+cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object callback, object args, object context)
+
+# The same for any other purpose, and any loop: debug mode is looked at.
 cdef Handle new_handle(object loop, object callback, object args, object context)
 cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context)
-
-# Like loop.call_soon() for a loop of fastloop's own that is_direct, where nobody needs the handle.
-cdef int push_call(Scheduler loop, object callback, object args, object context) except -1

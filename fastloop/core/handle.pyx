@@ -13,9 +13,9 @@ from cpython.contextvars cimport PyContext_CopyCurrent
 from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF
 
-from fastloop.core.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type
-from fastloop.core.scheduler cimport (
-    TIMER_NOT_QUEUED, Scheduler, clock_deadline_ns, scheduler_push, timer_heap_push, timer_heap_take, timer_node_init)
+from fastloop.core.object_pool cimport (
+    object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t, object_type)
+from fastloop.core.scheduler cimport Scheduler, clock_deadline_ns, scheduler_push_timer, scheduler_take_timer
 
 
 cdef extern from "calls.h":
@@ -24,6 +24,13 @@ cdef extern from "calls.h":
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(object) noexcept
+
+cdef extern from "queued_object.h":
+    void queued_object_disown(PyObject *object) noexcept
+    void queued_object_drop(PyObject *object) noexcept
 
 
 cdef class Handle(Runnable):
@@ -63,7 +70,7 @@ cdef class Handle(Runnable):
         return self._context
 
     def _run(self):
-        self.run()
+        self.call()
 
     def _repr_info(self):
         info = [type(self).__name__]
@@ -93,6 +100,12 @@ cdef class Handle(Runnable):
         return 0
 
     cdef int run(self) except -1:
+        # Once it has run, a handle that others hold may be part of a cycle: their object -> handle -> callback -> their object.
+        if Py_REFCNT(self) > 1:
+            queued_object_disown(<PyObject *>self)
+        return self.call()
+
+    cdef int call(self) except -1:
         cdef PyObject *result
         if self.flags & HANDLE_CANCELLED:
             return 0
@@ -125,9 +138,6 @@ cdef class TimerHandle(Handle):
     cancel() costs O(log n). isinstance(handle, asyncio.TimerHandle) holds.
     """
 
-    def __cinit__(self):
-        timer_node_init(&self.node, <PyObject *>self)
-
     def __init__(self, when, callback, args, loop, context=None):
         if when is None:
             raise TypeError("when must be a number of seconds, not None")
@@ -145,14 +155,13 @@ cdef class TimerHandle(Handle):
     @_when.setter
     def _when(self, value):
         self.when_s = value
-        if self.node.index != TIMER_NOT_QUEUED and self._loop is not None:
-            scheduler = <Scheduler>self._loop
-            Py_DECREF(<object>timer_heap_take(&scheduler.timers, &self.node))
-            timer_heap_push(&scheduler.timers, &self.node, clock_deadline_ns(self.when_s))
+        if self.number != 0 and self._loop is not None:
+            Py_DECREF(<object>scheduler_take_timer(<Scheduler>self._loop, self))
+            scheduler_push_timer(<Scheduler>self._loop, self, clock_deadline_ns(self.when_s))
 
     @property
     def _scheduled(self):
-        return self.node.index != TIMER_NOT_QUEUED
+        return self.number != 0
 
     def when(self):
         """Return the moment, in seconds on the clock of loop.time()."""
@@ -191,10 +200,10 @@ cdef class TimerHandle(Handle):
     cdef int do_cancel(self) except -1:
         if self.flags & HANDLE_CANCELLED:
             return 0
-        if self.node.index != TIMER_NOT_QUEUED:
-            # INVARIANT: only a Scheduler queues the node, so the loop is one, unless the garbage collector took it already.
+        if self.number != 0:
+            # INVARIANT: only a Scheduler queues timers, so the loop is one, unless the garbage collector took it already.
             if self._loop is not None:
-                Py_DECREF(<object>timer_heap_take(&(<Scheduler>self._loop).timers, &self.node))
+                queued_object_drop(scheduler_take_timer(<Scheduler>self._loop, self))
         elif not isinstance(self._loop, Scheduler):
             self._loop._timer_handle_cancelled(self)
         return Handle.do_cancel(self)
@@ -215,34 +224,47 @@ cdef object describe_callback(Handle handle):
         return format_helpers._format_callback_source(handle._callback, handle._args)
 
 
-cdef inline int handle_init(Handle self, object loop, object callback, object args, object context) except -1:
-    self._loop = loop
-    self._callback = callback
-    self._args = args
-    self._context = PyContext_CopyCurrent() if context is None else context
-    if loop_is_debug(loop):
-        self._source_traceback = format_helpers.extract_stack(sys._getframe(0))
+cdef inline int handle_fill(Handle handle, object loop, object callback, object args, object context) except -1:
+    handle.flags = 0
+    handle._loop = loop
+    handle._callback = callback
+    handle._args = args
+    handle._context = PyContext_CopyCurrent() if context is None else context
     return 0
 
 
+cdef int handle_init(Handle handle, object loop, object callback, object args, object context) except -1:
+    handle_fill(handle, loop, callback, args, context)
+    if loop_is_debug(loop):
+        handle._source_traceback = format_helpers.extract_stack(sys._getframe(0))
+    return 0
+
+
+cdef Handle new_queued_handle(Scheduler loop, object callback, object args, object context):
+    cdef Handle handle = <Handle>object_pool_new_untracked(&handle_pool)
+    handle_fill(handle, loop, callback, args, context)
+    return handle
+
+
+cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object callback, object args, object context):
+    cdef TimerHandle handle = <TimerHandle>object_pool_new_untracked(&timer_handle_pool)
+    handle.number = 0
+    handle.when_s = when_s
+    handle_fill(handle, loop, callback, args, context)
+    return handle
+
+
 cdef Handle new_handle(object loop, object callback, object args, object context):
-    cdef Handle handle = <Handle>object_pool_new(&handle_pool)
-    handle.flags = 0
+    cdef Handle handle = Handle.__new__(Handle)
     handle_init(handle, loop, callback, args, context)
     return handle
 
 
 cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context):
-    cdef TimerHandle handle = <TimerHandle>object_pool_new(&timer_handle_pool)
-    timer_node_init(&handle.node, <PyObject *>handle)
-    handle.flags = 0
+    cdef TimerHandle handle = TimerHandle.__new__(TimerHandle)
     handle.when_s = when_s
     handle_init(handle, loop, callback, args, context)
     return handle
-
-
-cdef int push_call(Scheduler loop, object callback, object args, object context) except -1:
-    return scheduler_push(loop, new_handle(loop, callback, args, context))
 
 
 # ---- pools ----

@@ -21,10 +21,11 @@ from libc.stdint cimport int64_t
 from fastloop.core.executor_future cimport new_executor_future
 from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer
 from fastloop.core.future cimport new_future
-from fastloop.core.handle cimport Handle, new_handle, new_timer_handle
+from fastloop.core.handle cimport (
+    Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_timer_handle)
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
-    clock_deadline_ns, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, timer_heap_push)
+    clock_deadline_ns, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
 from fastloop.poll.poller cimport poller_name
 
@@ -42,6 +43,7 @@ cdef:
     object set_running_loop = events._set_running_loop
     # What an instance may bring of its own and LoopCore must then call by name.
     frozenset OVERRIDABLE = frozenset({"call_soon", "call_soon_threadsafe", "time"})
+    frozenset NAME_AND_CONTEXT = frozenset({"name", "context"})
     bint CREATE_TASK_FORWARDS_KEYWORDS = any(
         parameter.kind is parameter.VAR_KEYWORD
         for parameter in inspect.signature(asyncio.BaseEventLoop.create_task).parameters.values())
@@ -98,11 +100,8 @@ cdef class LoopCore(Scheduler):
         Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
         """
         if not self.is_direct:
-            self._check_closed()
-            if self.is_debug:
-                self._check_thread()
-                self.check_callable(callback, "call_soon")
-        handle = new_handle(self, callback, args, context)
+            return call_soon_carefully(self, callback, args, context)
+        handle = new_queued_handle(self, callback, args, context)
         scheduler_push(self, handle)
         return handle
 
@@ -112,7 +111,9 @@ cdef class LoopCore(Scheduler):
             self._check_closed()
             if self.is_debug:
                 self.check_callable(callback, "call_soon_threadsafe")
-        handle = new_handle(self, callback, args, context)
+            handle = new_handle(self, callback, args, context)
+        else:
+            handle = new_queued_handle(self, callback, args, context)
         ready_queue_push_foreign(&self.ready, <PyObject *>handle)
         if self.is_sleeping:
             self.wake()
@@ -178,9 +179,13 @@ cdef class LoopCore(Scheduler):
         the current one. eager_start and further keywords: as the running Python's own loop takes them.
         Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
         """
-        if self.is_direct and not kwargs and self._task_factory is None and not self.makes_native_tasks:
-            if PyCoro_CheckExact(coro):
-                return new_task(self, coro, None)
+        cdef Task task
+        if (self.is_direct and self._task_factory is None and not self.makes_native_tasks and PyCoro_CheckExact(coro)
+                and kwargs.keys() <= NAME_AND_CONTEXT):
+            task = new_task(self, coro, kwargs.get("context"))
+            if kwargs.get("name") is not None:
+                task.set_name(kwargs["name"])
+            return task
         return create_task_carefully(self, coro, kwargs)
 
     def set_task_factory(self, factory):
@@ -368,14 +373,27 @@ cdef class LoopCore(Scheduler):
         return poller_name(&self.poller).decode()
 
 
+cdef object call_soon_carefully(LoopCore loop, object callback, tuple args, object context):
+    loop._check_closed()
+    if loop.is_debug:
+        loop._check_thread()
+        loop.check_callable(callback, "call_soon")
+    handle = new_handle(loop, callback, args, context)
+    scheduler_push(loop, handle)
+    return handle
+
+
 cdef object schedule_timer(LoopCore loop, double when_s, object callback, tuple args, object context):
-    if not loop.is_direct:
+    cdef TimerHandle handle
+    if loop.is_direct:
+        handle = new_queued_timer_handle(loop, when_s, callback, args, context)
+    else:
         loop._check_closed()
         if loop.is_debug:
             loop._check_thread()
             loop.check_callable(callback, "call_at")
-    handle = new_timer_handle(loop, when_s, callback, args, context)
-    timer_heap_push(&loop.timers, &handle.node, clock_deadline_ns(when_s))
+        handle = new_timer_handle(loop, when_s, callback, args, context)
+    scheduler_push_timer(loop, handle, clock_deadline_ns(when_s))
     return handle
 
 
@@ -385,7 +403,7 @@ cdef object create_task_carefully(LoopCore loop, object coro, dict keywords):
         # What a factory is given differs from release to release; asyncio knows.
         return asyncio.BaseEventLoop.create_task(loop, coro, **keywords)
     if not CREATE_TASK_FORWARDS_KEYWORDS:
-        for keyword in keywords.keys() - {"name", "context"}:
+        for keyword in keywords.keys() - NAME_AND_CONTEXT:
             raise TypeError(f"create_task() got an unexpected keyword argument {keyword!r}")
     return MakeTask(coro, loop=loop, **keywords)
 

@@ -18,7 +18,7 @@
 #ifdef Py_GIL_DISABLED
 #define OBJECT_POOL_CAPACITY 0
 #else
-#define OBJECT_POOL_CAPACITY 256
+#define OBJECT_POOL_CAPACITY 8192
 #endif
 
 typedef struct {
@@ -60,8 +60,8 @@ static inline int object_pool_open(object_pool_t *pool, PyObject *template_objec
     return 0;
 }
 
-/* HOT. A new reference, or NULL with MemoryError raised. */
-static inline PyObject *object_pool_new(object_pool_t *pool)
+/* HOT. A new reference to an object that the garbage collector does not know yet, or NULL with MemoryError raised. */
+static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
 {
     PyObject *object;
     if (pool->count > 0) {
@@ -78,7 +78,15 @@ static inline PyObject *object_pool_new(object_pool_t *pool)
             Py_INCREF(Py_None);
 #endif
     }
-    PyObject_GC_Track(object);
+    return object;
+}
+
+/* HOT. A new reference, or NULL with MemoryError raised. */
+static inline PyObject *object_pool_new(object_pool_t *pool)
+{
+    PyObject *object = object_pool_new_untracked(pool);
+    if (object != NULL)
+        PyObject_GC_Track(object);
     return object;
 }
 

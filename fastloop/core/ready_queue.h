@@ -13,7 +13,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "queued_object.h"
+
 #define READY_QUEUE_SMALLEST 64
+#define READY_QUEUE_LARGEST_IDLE 65536 /* half a megabyte */
 
 typedef struct {
     PyObject **ring;
@@ -31,7 +34,7 @@ typedef struct {
 static inline int ready_queue_open(ready_queue_t *queue)
 {
     memset(queue, 0, sizeof(*queue));
-    queue->ring = (PyObject **)PyMem_RawMalloc(READY_QUEUE_SMALLEST * sizeof(PyObject *));
+    queue->ring = (PyObject **)PyMem_RawCalloc(READY_QUEUE_SMALLEST, sizeof(PyObject *));
     if (queue->ring == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -140,6 +143,11 @@ static inline int ready_queue_push(ready_queue_t *queue, PyObject *runnable)
 static inline PyObject *ready_queue_pop(ready_queue_t *queue)
 {
     PyObject *runnable = queue->ring[queue->head];
+    /* After a burst the runnables lie scattered over memory: fetch one that comes soon. Beyond the end this reads a stale
+     * pointer, which a prefetch may do. */
+    const char *soon = (const char *)queue->ring[(queue->head + 4) & queue->mask];
+    __builtin_prefetch(soon);
+    __builtin_prefetch(soon + 64);
     queue->head = (queue->head + 1) & queue->mask;
     queue->count--;
     return runnable;
@@ -148,7 +156,7 @@ static inline PyObject *ready_queue_pop(ready_queue_t *queue)
 /* After a burst the ring goes back to a size that fits; a failure to shrink changes nothing. */
 static inline void ready_queue_trim(ready_queue_t *queue)
 {
-    if (queue->count == 0 && queue->mask + 1 > 64 * READY_QUEUE_SMALLEST
+    if (queue->count == 0 && queue->mask + 1 > READY_QUEUE_LARGEST_IDLE
         && ready_queue_resize(queue, READY_QUEUE_SMALLEST) < 0)
         PyErr_Clear();
 }
@@ -161,15 +169,18 @@ static inline void ready_queue_clear(ready_queue_t *queue)
     if (ready_queue_collect(queue) < 0)
         PyErr_Clear();
     for (size_t left = queue->count; left > 0 && queue->count > 0; left--)
-        Py_DECREF(ready_queue_pop(queue));
+        queued_object_drop(ready_queue_pop(queue));
 }
 
 static inline int ready_queue_traverse(ready_queue_t *queue, visitproc visit, void *arg)
 {
     if (queue->ring == NULL)
         return 0;
-    for (size_t i = 0; i < queue->count; i++)
-        Py_VISIT(queue->ring[(queue->head + i) & queue->mask]);
+    for (size_t i = 0; i < queue->count; i++) {
+        int status = queued_object_traverse(queue->ring[(queue->head + i) & queue->mask], visit, arg);
+        if (status != 0)
+            return status;
+    }
 #ifdef Py_GIL_DISABLED
     for (size_t i = 0; i < queue->foreign_count; i++)
         Py_VISIT(queue->foreign[i]);

@@ -13,8 +13,8 @@ cdef enum:
 cdef class Runnable:
     cdef:
         uint32_t flags
-        # Free for the subclass; Task counts its cancellation requests here.
-        uint32_t count
+        # Free for the subclass: Task counts its cancellation requests here, TimerHandle keeps its place.
+        uint32_t number
 
     # Do what the ready queue was asked for. Only KeyboardInterrupt and SystemExit come out.
     cdef int run(self) except -1

@@ -1,7 +1,7 @@
 # The scheduler: ready queue, timers and poller, and the turn that drives them.
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fastloop.core.runnable cimport Runnable
 from fastloop.poll.poller cimport poll_event_t, poller_t
@@ -32,21 +32,17 @@ cdef extern from "ready_queue.h":
 
 
 cdef extern from "timer_heap.h":
-    const Py_ssize_t TIMER_NOT_QUEUED
-    ctypedef struct timer_node_t:
-        PyObject *owner
-        Py_ssize_t index
     ctypedef struct timer_entry_t:
         int64_t deadline_ns
-        timer_node_t *node
+        uint32_t slot
     ctypedef struct timer_heap_t:
         timer_entry_t *entries
-        Py_ssize_t count
-    void timer_node_init(timer_node_t *node, PyObject *owner) noexcept
-    int timer_heap_push(timer_heap_t *heap, timer_node_t *node, int64_t deadline_ns) except -1
-    PyObject *timer_heap_take(timer_heap_t *heap, timer_node_t *node) noexcept
-    void timer_heap_clear(timer_heap_t *heap) noexcept
+        uint32_t count
+    void timer_heap_open(timer_heap_t *heap) noexcept
     void timer_heap_close(timer_heap_t *heap) noexcept
+    int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64_t deadline_ns) except -1
+    PyObject *timer_heap_take(timer_heap_t *heap, uint32_t slot) noexcept
+    void timer_heap_trim(timer_heap_t *heap) noexcept
 
 
 cdef enum:
@@ -83,8 +79,11 @@ cdef class Scheduler:
         # True from just before the kernel is asked to wait until it answers; whoever clears it wakes the loop.
         bint is_sleeping
 
-        # When the kernel was asked last.
-        unsigned int turns_since_poll
+        # When the kernel was asked last, and when to look at the clock again to see whether it should be.
+        int turns_since_poll
+        int turns_until_look
+        int turns_between_looks
+        uint64_t last_look_ticks
         uint64_t last_poll_ticks
 
         # Makes the type one that the garbage collector visits.
@@ -97,6 +96,7 @@ cdef class Scheduler:
 
     # The loop's time; overridden by LoopCore for loops that bring a clock of their own.
     cdef int64_t now_ns(self) except? -1
+    cdef int look(self) except -1
     cdef int poll(self, int64_t timeout_ns) except -1
     cdef int64_t next_timeout_ns(self) except? -2
     cdef int collect_due_timers(self) except -1
@@ -119,3 +119,16 @@ cdef class Scheduler:
 # HOT. Body here, so that it is inlined in every extension.
 cdef inline int scheduler_push(Scheduler scheduler, Runnable runnable) except -1:
     return ready_queue_push(&scheduler.ready, <PyObject *>runnable)
+
+
+# HOT. A timer's number is its slot in the heap plus one, and 0 while it is not queued.
+cdef inline int scheduler_push_timer(Scheduler scheduler, Runnable timer, int64_t deadline_ns) except -1:
+    timer.number = <uint32_t>timer_heap_push(&scheduler.timers, <PyObject *>timer, deadline_ns) + 1
+    return 0
+
+
+# HOT. The heap's reference passes to the caller. INVARIANT: timer is queued, in this scheduler's heap.
+cdef inline PyObject *scheduler_take_timer(Scheduler scheduler, Runnable timer) noexcept:
+    cdef PyObject *taken = timer_heap_take(&scheduler.timers, timer.number - 1)
+    timer.number = 0
+    return taken

@@ -32,6 +32,9 @@ cdef extern from "Python.h":
 cdef extern from "ready_queue.h":
     int ready_queue_traverse(ready_queue_t *queue, visitproc visit, void *arg) noexcept
 
+cdef extern from "queued_object.h":
+    void queued_object_drop(PyObject *object) noexcept
+
 cdef extern from "timer_heap.h":
     int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void *arg) noexcept
 
@@ -39,11 +42,13 @@ cdef extern from "timer_heap.h":
 cdef enum:
     MOST_TURNS_BETWEEN_POLLS = 64
     MOST_US_BETWEEN_POLLS = 100
+    MOST_TURNS_BETWEEN_LOOKS = 8
+    LONG_TURN_US = 5
 
 
 cdef class Scheduler:
     def __cinit__(self, *args, **kwargs):
-        memset(&self.timers, 0, sizeof(self.timers))
+        timer_heap_open(&self.timers)
         memset(&self.poller, 0, sizeof(self.poller))
         memset(&self.wakeup, 0, sizeof(self.wakeup))
         # INVARIANT: has_closed is true whenever a part is missing, so that release() and __dealloc__ may run at any point.
@@ -61,6 +66,7 @@ cdef class Scheduler:
     def __dealloc__(self):
         wakeup_close(&self.wakeup)
         poller_close(&self.poller)
+        scheduler_drop_timers(self)
         timer_heap_close(&self.timers)
         ready_queue_close(&self.ready)
         scheduler_drop_watchers(self)
@@ -69,29 +75,44 @@ cdef class Scheduler:
     cdef int run_turns(self) except -1:
         # Whoever starts the loop expects the first turn to look at the descriptors.
         self.turns_since_poll = MOST_TURNS_BETWEEN_POLLS
+        self.turns_between_looks = self.turns_until_look = 1
         while True:
             self.run_once()
             if self.is_stopping:
                 return 0
 
     cdef int run_once(self) except -1:
-        cdef int64_t timeout_ns
         ready_queue_collect(&self.ready)
         if self.ready.count == 0 and not self.is_stopping:
             ready_queue_trim(&self.ready)
-            timeout_ns = self.next_timeout_ns()
-            self.poll(timeout_ns)
+            timer_heap_trim(&self.timers)
+            self.poll(self.next_timeout_ns())
             self.collect_due_timers()
         else:
-            self.turns_since_poll += 1
-            if (self.turns_since_poll >= MOST_TURNS_BETWEEN_POLLS
-                    or clock_ticks() - self.last_poll_ticks >= MOST_US_BETWEEN_POLLS * CLOCK_TICKS_PER_US):
-                self.poll(0)
-                self.collect_due_timers()
+            self.turns_until_look -= 1
+            if self.turns_until_look <= 0:
+                self.look()
         if self.is_debug:
             self.run_ready_debug()
         else:
             self.run_ready()
+        return 0
+
+    cdef int look(self) except -1:
+        """With callbacks ready: is it time to ask the kernel?"""
+        cdef uint64_t ticks = clock_ticks()
+        self.turns_since_poll += self.turns_between_looks
+        # Short turns need no look at the clock every time; one that took long is followed by a look at once.
+        if ticks - self.last_look_ticks > self.turns_between_looks * LONG_TURN_US * CLOCK_TICKS_PER_US:
+            self.turns_between_looks = 1
+        else:
+            self.turns_between_looks = MOST_TURNS_BETWEEN_LOOKS
+        self.turns_until_look = self.turns_between_looks
+        self.last_look_ticks = ticks
+        if (self.turns_since_poll >= MOST_TURNS_BETWEEN_POLLS
+                or ticks - self.last_poll_ticks >= MOST_US_BETWEEN_POLLS * CLOCK_TICKS_PER_US):
+            self.poll(0)
+            self.collect_due_timers()
         return 0
 
     cdef int64_t now_ns(self) except? -1:
@@ -129,7 +150,7 @@ cdef class Scheduler:
             self.is_sleeping = False
         error = errno
         self.turns_since_poll = 0
-        self.last_poll_ticks = clock_ticks()
+        self.last_poll_ticks = self.last_look_ticks = clock_ticks()
         PyErr_CheckSignals()
         if event_count < 0:
             if error == EINTR:
@@ -161,12 +182,15 @@ cdef class Scheduler:
 
     cdef int collect_due_timers(self) except -1:
         cdef int64_t now_ns
+        cdef PyObject *timer
         if self.timers.count == 0:
             return 0
         now_ns = self.now_ns()
         while self.timers.count > 0 and self.timers.entries[0].deadline_ns <= now_ns:
             # The heap's reference passes to the ready queue.
-            ready_queue_append(&self.ready, timer_heap_take(&self.timers, self.timers.entries[0].node))
+            timer = timer_heap_take(&self.timers, self.timers.entries[0].slot)
+            (<Runnable>timer).number = 0
+            ready_queue_append(&self.ready, timer)
         return 0
 
     cdef int run_ready(self) except -1:
@@ -251,7 +275,7 @@ cdef class Scheduler:
         wakeup_close(&self.wakeup)
         poller_close(&self.poller)
         ready_queue_clear(&self.ready)
-        timer_heap_clear(&self.timers)
+        scheduler_drop_timers(self)
         scheduler_drop_watchers(self)
         return 0
 
@@ -275,6 +299,19 @@ cdef int scheduler_grow_watchers(Scheduler self, int fd) except -1:
     memset(watchers + self.watcher_capacity, 0, (capacity - self.watcher_capacity) * sizeof(PyObject *))
     self.watchers = watchers
     self.watcher_capacity = capacity
+    return 0
+
+
+cdef int scheduler_drop_timers(Scheduler self) except -1:
+    """Destructors that run here may add timers: only those that were there are dropped."""
+    cdef PyObject *timer
+    cdef uint32_t left = self.timers.count
+    while left > 0 and self.timers.count > 0:
+        left -= 1
+        timer = timer_heap_take(&self.timers, self.timers.entries[self.timers.count - 1].slot)
+        (<Runnable>timer).number = 0
+        queued_object_drop(timer)
+    timer_heap_trim(&self.timers)
     return 0
 
 
@@ -311,7 +348,7 @@ cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept
 
 cdef int scheduler_clear(PyObject *self) noexcept:
     ready_queue_clear(&(<Scheduler>self).ready)
-    timer_heap_clear(&(<Scheduler>self).timers)
+    scheduler_drop_timers(<Scheduler>self)
     try:
         scheduler_drop_watchers(<Scheduler>self)
     except BaseException:

@@ -25,7 +25,7 @@ cdef class Task(Future):
         # What the coroutine waits for: a future of any kind, or None.
         object waits_for
         # N of the default name "Task-N".
-        uint64_t number
+        uint64_t name_number
 
     cdef int step(self, object error) except -1
     cdef int settle(self, object result) except -1

@@ -111,7 +111,7 @@ cdef class Task(Future):
         self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
         if self.flags & FUTURE_DONE:
             return False
-        self.count += 1
+        self.number += 1
         waits_for = self.waits_for
         # INVARIANT: a task that waits is woken by what it waits for, cancelled or not.
         if waits_for is not None and waits_for.cancel(msg=msg):
@@ -122,15 +122,15 @@ cdef class Task(Future):
 
     def cancelling(self):
         """Return how many requests to cancel the task there are: calls of cancel() less those of uncancel()."""
-        return self.count
+        return self.number
 
     def uncancel(self):
         """Take back one request to cancel; returns how many are left."""
-        if self.count > 0:
-            self.count -= 1
-            if self.count == 0 and COMPAT_UNCANCEL_CLEARS_REQUEST:
+        if self.number > 0:
+            self.number -= 1
+            if self.number == 0 and COMPAT_UNCANCEL_CLEARS_REQUEST:
                 self.flags &= ~<unsigned int>TASK_MUST_CANCEL
-        return self.count
+        return self.number
 
     def get_coro(self):
         """Return the coroutine, or None if an eager start ended it."""
@@ -144,7 +144,7 @@ cdef class Task(Future):
         """Return the task's name, "Task-N" unless one was given."""
         name = self.need_extras().name
         if name is None:
-            name = self.extras.name = f"Task-{self.number}"
+            name = self.extras.name = f"Task-{self.name_number}"
         return name
 
     def set_name(self, value):
@@ -183,7 +183,7 @@ cdef class Task(Future):
 
     @property
     def _num_cancels_requested(self):
-        return self.count
+        return self.number
 
     @property
     def _log_destroy_pending(self):
@@ -375,7 +375,7 @@ cdef int task_init(Task task, object coro, object context) except -1:
     task.flags |= RUNNABLE_STEPS_TASK | TASK_LOG_DESTROY_PENDING
     task.coro = coro
     task.context = PyContext_CopyCurrent() if context is None else context
-    task.number = next_task_number()
+    task.name_number = next_task_number()
     return 0
 
 
@@ -397,7 +397,7 @@ cdef Task new_task(Scheduler loop, object coro, object context):
     cdef Task task = <Task>object_pool_new(&task_pool)
     task.loop = loop
     task.flags = FUTURE_ON_SCHEDULER
-    task.count = 0
+    task.number = 0
     task_init(task, coro, context)
     scheduler_push(loop, task)
     register(task)

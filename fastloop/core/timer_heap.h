@@ -1,65 +1,58 @@
 /* Timers waiting for their moment: a 4-ary heap ordered by deadline, then by age.
  *
- * Owns: one reference to the owner of every node between push and pop or removal.
- * Promises: equal deadlines leave in the order they came; removal anywhere is O(log n), because a node
- *   knows its place; memory follows the number of timers, up and down.
+ * Owns: one reference to every timer between push and take.
+ * Promises: equal deadlines leave in the order they came; taking a timer out anywhere is O(log n), because its slot says where it
+ *   stands; memory follows the number of timers, up and down.
+ * Layout: sifting moves 16-byte entries and writes 4-byte places; the timers themselves, scattered over memory, are not touched.
  * Driven by: the scheduler. Nothing here looks at the clock.
  */
 #ifndef FASTLOOP_TIMER_HEAP_H
 #define FASTLOOP_TIMER_HEAP_H
 
 #include <Python.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "queued_object.h"
 
 #define TIMER_HEAP_ARITY 4
 #define TIMER_HEAP_SMALLEST 64
-#define TIMER_NOT_QUEUED (-1)
+#define TIMER_NO_SLOT UINT32_MAX
 
-typedef struct {
-    PyObject *owner;
-    uint64_t sequence;
-    Py_ssize_t index; /* place in the heap, or TIMER_NOT_QUEUED; written only here */
-} timer_node_t;
-
-/* The deadline stands beside the pointer, so that sifting rarely leaves the array. */
 typedef struct {
     int64_t deadline_ns;
-    timer_node_t *node;
+    /* LIMIT: compared as a difference, so equal deadlines keep their order while fewer than 2^31 timers came in between. */
+    uint32_t sequence;
+    uint32_t slot;
 } timer_entry_t;
 
 typedef struct {
     timer_entry_t *entries;
-    Py_ssize_t count;
-    Py_ssize_t capacity;
-    uint64_t next_sequence;
+    uint32_t *places;   /* by slot: where the timer's entry stands; for a free slot, the next free one */
+    PyObject **timers;  /* by slot */
+    uint32_t count;
+    uint32_t capacity;  /* of all three arrays */
+    uint32_t used_slots; /* slots at or above were never given out */
+    uint32_t free_slot; /* first of the free list, or TIMER_NO_SLOT */
+    uint32_t next_sequence;
 } timer_heap_t;
-
-static inline void timer_node_init(timer_node_t *node, PyObject *owner)
-{
-    node->owner = owner;
-    node->sequence = 0;
-    node->index = TIMER_NOT_QUEUED;
-}
 
 static inline int timer_heap_is_before(const timer_entry_t *a, const timer_entry_t *b)
 {
     if (a->deadline_ns != b->deadline_ns)
         return a->deadline_ns < b->deadline_ns;
-    return a->node->sequence < b->node->sequence;
+    return (int32_t)(a->sequence - b->sequence) < 0;
 }
 
-static inline void timer_heap_place(timer_heap_t *heap, Py_ssize_t index, timer_entry_t entry)
+static inline void timer_heap_place(timer_heap_t *heap, uint32_t index, timer_entry_t entry)
 {
     heap->entries[index] = entry;
-    entry.node->index = index;
+    heap->places[entry.slot] = index;
 }
 
-static inline void timer_heap_sift_up(timer_heap_t *heap, Py_ssize_t index, timer_entry_t entry)
+static inline void timer_heap_sift_up(timer_heap_t *heap, uint32_t index, timer_entry_t entry)
 {
     while (index > 0) {
-        Py_ssize_t parent = (index - 1) / TIMER_HEAP_ARITY;
+        uint32_t parent = (index - 1) / TIMER_HEAP_ARITY;
         if (!timer_heap_is_before(&entry, &heap->entries[parent]))
             break;
         timer_heap_place(heap, index, heap->entries[parent]);
@@ -68,22 +61,25 @@ static inline void timer_heap_sift_up(timer_heap_t *heap, Py_ssize_t index, time
     timer_heap_place(heap, index, entry);
 }
 
-static inline Py_ssize_t timer_heap_first_child(const timer_heap_t *heap, Py_ssize_t index)
+/* The earliest of the children that start at first. INVARIANT: there is at least one. */
+static inline uint32_t timer_heap_earliest_child(const timer_heap_t *heap, uint32_t first)
 {
-    Py_ssize_t first = index * TIMER_HEAP_ARITY + 1;
-    Py_ssize_t end = first + TIMER_HEAP_ARITY < heap->count ? first + TIMER_HEAP_ARITY : heap->count;
-    Py_ssize_t best = first;
-    for (Py_ssize_t child = first + 1; child < end; child++)
-        if (timer_heap_is_before(&heap->entries[child], &heap->entries[best]))
-            best = child;
-    return first < heap->count ? best : TIMER_NOT_QUEUED;
+    uint32_t end = first + TIMER_HEAP_ARITY < heap->count ? first + TIMER_HEAP_ARITY : heap->count;
+    uint32_t earliest = first;
+    for (uint32_t child = first + 1; child < end; child++)
+        if (timer_heap_is_before(&heap->entries[child], &heap->entries[earliest]))
+            earliest = child;
+    return earliest;
 }
 
-static inline void timer_heap_sift_down(timer_heap_t *heap, Py_ssize_t index, timer_entry_t entry)
+static inline void timer_heap_sift_down(timer_heap_t *heap, uint32_t index, timer_entry_t entry)
 {
     for (;;) {
-        Py_ssize_t child = timer_heap_first_child(heap, index);
-        if (child < 0 || !timer_heap_is_before(&heap->entries[child], &entry))
+        uint64_t first = (uint64_t)index * TIMER_HEAP_ARITY + 1;
+        if (first >= heap->count)
+            break;
+        uint32_t child = timer_heap_earliest_child(heap, (uint32_t)first);
+        if (!timer_heap_is_before(&heap->entries[child], &entry))
             break;
         timer_heap_place(heap, index, heap->entries[child]);
         index = child;
@@ -91,70 +87,114 @@ static inline void timer_heap_sift_down(timer_heap_t *heap, Py_ssize_t index, ti
     timer_heap_place(heap, index, entry);
 }
 
-static int timer_heap_resize(timer_heap_t *heap, Py_ssize_t capacity)
+/* Each array that could be resized stays so: a larger one than capacity says does no harm. */
+static int timer_heap_resize(timer_heap_t *heap, uint32_t capacity)
 {
-    timer_entry_t *entries = (timer_entry_t *)PyMem_RawRealloc(heap->entries, capacity * sizeof(timer_entry_t));
+    void *entries = PyMem_RawRealloc(heap->entries, capacity * sizeof(timer_entry_t));
     if (entries == NULL)
         return -1;
-    heap->entries = entries;
+    heap->entries = (timer_entry_t *)entries;
+    void *places = PyMem_RawRealloc(heap->places, capacity * sizeof(uint32_t));
+    if (places == NULL)
+        return -1;
+    heap->places = (uint32_t *)places;
+    void *timers = PyMem_RawRealloc(heap->timers, capacity * sizeof(PyObject *));
+    if (timers == NULL)
+        return -1;
+    heap->timers = (PyObject **)timers;
     heap->capacity = capacity;
     return 0;
 }
 
-/* HOT. Keeps a reference to the node's owner. INVARIANT: the node is not queued. */
-static inline int timer_heap_push(timer_heap_t *heap, timer_node_t *node, int64_t deadline_ns)
+static inline int timer_heap_grow(timer_heap_t *heap)
 {
-    if (heap->count == heap->capacity
-        && timer_heap_resize(heap, heap->capacity ? 2 * heap->capacity : TIMER_HEAP_SMALLEST) < 0) {
+    uint32_t capacity = heap->capacity ? 2 * heap->capacity : TIMER_HEAP_SMALLEST;
+    if (capacity <= heap->capacity || timer_heap_resize(heap, capacity) < 0) {
         PyErr_NoMemory();
         return -1;
     }
-    node->sequence = heap->next_sequence++;
-    timer_entry_t entry = {deadline_ns, node};
-    Py_INCREF(node->owner);
-    timer_heap_sift_up(heap, heap->count++, entry);
     return 0;
 }
 
-/* HOT. Takes the node out; the heap's reference to its owner passes to the caller. INVARIANT: the node is queued. */
-static inline PyObject *timer_heap_take(timer_heap_t *heap, timer_node_t *node)
+static inline uint32_t timer_heap_take_slot(timer_heap_t *heap)
 {
-    Py_ssize_t index = node->index;
+    uint32_t slot = heap->free_slot;
+    if (heap->count == 0) {
+        heap->used_slots = 0;
+        slot = TIMER_NO_SLOT;
+    }
+    if (slot == TIMER_NO_SLOT) {
+        heap->free_slot = TIMER_NO_SLOT;
+        return heap->used_slots++;
+    }
+    heap->free_slot = heap->places[slot];
+    return slot;
+}
+
+/* HOT. Keeps a reference to the timer. Returns its slot, or -1 with MemoryError raised. */
+static inline int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64_t deadline_ns)
+{
+    if (heap->count == heap->capacity && timer_heap_grow(heap) < 0)
+        return -1;
+    timer_entry_t entry = {deadline_ns, heap->next_sequence++, timer_heap_take_slot(heap)};
+    heap->timers[entry.slot] = Py_NewRef(timer);
+    timer_heap_sift_up(heap, heap->count++, entry);
+    return entry.slot;
+}
+
+/* HOT. Takes the timer out; the heap's reference passes to the caller. INVARIANT: the slot is in use. */
+static inline PyObject *timer_heap_take(timer_heap_t *heap, uint32_t slot)
+{
+    uint32_t index = heap->places[slot];
     timer_entry_t last = heap->entries[--heap->count];
-    node->index = TIMER_NOT_QUEUED;
-    if (last.node != node) {
+    PyObject *timer = heap->timers[slot];
+    if (last.slot != slot) {
         if (index > 0 && timer_heap_is_before(&last, &heap->entries[(index - 1) / TIMER_HEAP_ARITY]))
             timer_heap_sift_up(heap, index, last);
         else
             timer_heap_sift_down(heap, index, last);
     }
-    /* A quarter full: give half back. Failing to shrink changes nothing. */
-    if (heap->capacity > TIMER_HEAP_SMALLEST && heap->count < heap->capacity / 4)
-        (void)timer_heap_resize(heap, heap->capacity / 2);
-    return node->owner;
+    heap->places[slot] = heap->free_slot;
+    heap->free_slot = slot;
+    return timer;
 }
 
-/* Runs destructors, which may push again. */
-static inline void timer_heap_clear(timer_heap_t *heap)
+/* Slots keep their numbers, so the arrays shrink only when the last timer has left. Failing to shrink changes nothing. */
+static inline void timer_heap_trim(timer_heap_t *heap)
 {
-    for (Py_ssize_t left = heap->count; left > 0 && heap->count > 0; left--)
-        Py_DECREF(timer_heap_take(heap, heap->entries[heap->count - 1].node));
+    if (heap->count == 0 && heap->capacity > 16 * TIMER_HEAP_SMALLEST) {
+        heap->used_slots = 0;
+        heap->free_slot = TIMER_NO_SLOT;
+        (void)timer_heap_resize(heap, TIMER_HEAP_SMALLEST);
+    }
 }
 
 static inline int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void *arg)
 {
-    for (Py_ssize_t i = 0; i < heap->count; i++)
-        Py_VISIT(heap->entries[i].node->owner);
+    for (uint32_t i = 0; i < heap->count; i++) {
+        int status = queued_object_traverse(heap->timers[heap->entries[i].slot], visit, arg);
+        if (status != 0)
+            return status;
+    }
     return 0;
 }
 
+static inline void timer_heap_open(timer_heap_t *heap)
+{
+    heap->entries = NULL;
+    heap->places = NULL;
+    heap->timers = NULL;
+    heap->count = heap->capacity = heap->used_slots = heap->next_sequence = 0;
+    heap->free_slot = TIMER_NO_SLOT;
+}
+
+/* INVARIANT: empty. */
 static inline void timer_heap_close(timer_heap_t *heap)
 {
-    while (heap->count > 0)
-        timer_heap_clear(heap);
     PyMem_RawFree(heap->entries);
-    heap->entries = NULL;
-    heap->capacity = 0;
+    PyMem_RawFree(heap->places);
+    PyMem_RawFree(heap->timers);
+    timer_heap_open(heap);
 }
 
 #endif

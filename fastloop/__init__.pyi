@@ -1,0 +1,115 @@
+"""The types of everything that `import fastloop` gives.
+
+What is asyncio's own object at run time has asyncio's type here, and the names that fastloop passes on are all of asyncio's.
+Future, Task, Handle and TimerHandle are asyncio's types too, although the objects are fastloop's: isinstance() takes them for asyncio's,
+and only so do values of both imports, and annotations written for either, fit each other.
+"""
+
+# ruff: noqa: F403
+
+import sys
+from asyncio import Runner as _AsyncioRunner
+from asyncio import coroutines as coroutines
+from asyncio import events as events
+from asyncio import exceptions as exceptions
+from asyncio import futures as futures
+from asyncio import locks as locks
+from asyncio import protocols as protocols
+from asyncio import queues as queues
+from asyncio import streams as streams
+from asyncio import subprocess as subprocess
+from asyncio import tasks as tasks
+from asyncio import transports as transports
+
+# By submodule, because a name must not come in twice: the ones with a namesake below are left out.
+from asyncio.base_events import *
+from asyncio.coroutines import *
+from asyncio.events import AbstractEventLoop as AbstractEventLoop
+from asyncio.events import AbstractServer as AbstractServer
+from asyncio.events import Handle as Handle
+from asyncio.events import TimerHandle as TimerHandle
+from asyncio.events import get_event_loop_policy as get_event_loop_policy
+from asyncio.events import get_running_loop as get_running_loop
+from asyncio.events import set_event_loop as set_event_loop
+from asyncio.events import set_event_loop_policy as set_event_loop_policy
+from asyncio.exceptions import *
+from asyncio.futures import *
+from asyncio.locks import *
+from asyncio.protocols import *
+from asyncio.queues import *
+from asyncio.streams import *
+from asyncio.subprocess import *
+from asyncio.taskgroups import *
+from asyncio.tasks import *
+from asyncio.threads import *
+from asyncio.timeouts import *
+from asyncio.transports import *
+from asyncio.unix_events import SelectorEventLoop as SelectorEventLoop
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
+
+if sys.version_info >= (3, 14):
+    from asyncio.graph import *
+else:
+    from asyncio.events import get_child_watcher as get_child_watcher
+    from asyncio.events import set_child_watcher as set_child_watcher
+    from asyncio.unix_events import AbstractChildWatcher as AbstractChildWatcher
+    from asyncio.unix_events import FastChildWatcher as FastChildWatcher
+    from asyncio.unix_events import MultiLoopChildWatcher as MultiLoopChildWatcher
+    from asyncio.unix_events import PidfdChildWatcher as PidfdChildWatcher
+    from asyncio.unix_events import SafeChildWatcher as SafeChildWatcher
+    from asyncio.unix_events import ThreadedChildWatcher as ThreadedChildWatcher
+
+if sys.version_info < (3, 16):
+    from asyncio import AbstractEventLoopPolicy as AbstractEventLoopPolicy
+    from asyncio import DefaultEventLoopPolicy as DefaultEventLoopPolicy
+    from asyncio.unix_events import _UnixDefaultEventLoopPolicy
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+# What asyncio.Runner.run() takes.
+if sys.version_info >= (3, 14):
+    _Main: TypeAlias = Awaitable[_T]
+else:
+    _Main: TypeAlias = Coroutine[Any, Any, _T]
+
+__version__: str
+
+# ---- the loop ----
+
+class EventLoop(SelectorEventLoop):
+    # asyncio's takes a selector.
+    def __init__(self) -> None: ...
+
+Loop = EventLoop
+
+def new_event_loop() -> EventLoop: ...
+
+# A loop that somebody else set is returned as well.
+def get_event_loop() -> AbstractEventLoop: ...
+
+# ---- running ----
+
+def run(main: _Main[_T], *, debug: bool | None = None, loop_factory: Callable[[], AbstractEventLoop] | None = ...) -> _T: ...
+
+# Final for type checkers only.
+class Runner(_AsyncioRunner):  # type: ignore[misc]
+    def __init__(self, *, debug: bool | None = None, loop_factory: Callable[[], AbstractEventLoop] | None = ...) -> None: ...
+
+if sys.version_info < (3, 16):
+    class EventLoopPolicy(_UnixDefaultEventLoopPolicy):
+        def new_event_loop(self) -> EventLoop: ...
+
+    def install() -> None: ...
+    def uninstall() -> None: ...
+
+# ---- coroutines ----
+
+# In this order: from a generator function, from a function whose result is awaited, and from any other.
+@overload
+def coroutine(function: Callable[_P, Generator[Any, Any, _T]]) -> Callable[_P, Coroutine[Any, Any, _T]]: ...
+@overload
+def coroutine(function: Callable[_P, Awaitable[_T]]) -> Callable[_P, Coroutine[Any, Any, _T]]: ...
+@overload
+def coroutine(function: Callable[_P, _T]) -> Callable[_P, Coroutine[Any, Any, _T]]: ...
