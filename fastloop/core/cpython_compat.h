@@ -118,4 +118,25 @@ static inline PyObject *compat_call(const compat_call_t *call, PyObject *const *
 #define COMPAT_UNCANCEL_CLEARS_REQUEST 0
 #endif
 
+/* Since 3.15 a future refuses a second __init__(); before, it starts anew. */
+#if PY_VERSION_HEX >= 0x030F0000
+#define COMPAT_FUTURE_INIT_ONCE 1
+#else
+#define COMPAT_FUTURE_INIT_ONCE 0
+#endif
+
+/* throw(type, value, traceback) is deprecated since 3.12. */
+#if PY_VERSION_HEX >= 0x030C0000
+#define COMPAT_THROW_WARNS 1
+#else
+#define COMPAT_THROW_WARNS 0
+#endif
+
+/* None is immortal since 3.12; before, every field that holds it holds a reference. */
+#if PY_VERSION_HEX >= 0x030C0000
+#define COMPAT_NONE_IS_IMMORTAL 1
+#else
+#define COMPAT_NONE_IS_IMMORTAL 0
+#endif
+
 #endif

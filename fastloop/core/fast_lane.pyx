@@ -8,7 +8,8 @@ Driven by: the interpreter, through the method descriptors, whose function point
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 
-from fastloop.core.handle cimport Handle, TimerHandle, new_queued_handle, new_queued_timer_handle
+from fastloop.core.handle cimport (
+    Handle, ThreadSafeHandle, TimerHandle, new_queued_handle, new_queued_threadsafe_handle, new_queued_timer_handle)
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.core.scheduler cimport (
     clock_deadline_ns, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, scheduler_push_timer)
@@ -68,10 +69,10 @@ cdef PyObject *call_soon(PyObject *self, PyObject **args, Py_ssize_t count, PyOb
 
 
 cdef PyObject *call_soon_threadsafe(PyObject *self, PyObject **args, Py_ssize_t count, PyObject *names) except NULL:
-    cdef Handle handle
+    cdef ThreadSafeHandle handle
     if names is not NULL or count < 1 or not (<LoopCore>self).is_direct:
         return call_soon_threadsafe_behind(self, args, count, names)
-    handle = new_queued_handle(<LoopCore>self, <object>args[0], fast_lane_tuple(args + 1, count - 1), None)
+    handle = new_queued_threadsafe_handle(<LoopCore>self, <object>args[0], fast_lane_tuple(args + 1, count - 1))
     ready_queue_push_foreign(&(<LoopCore>self).ready, <PyObject *>handle)
     if (<LoopCore>self).is_sleeping:
         (<LoopCore>self).wake()

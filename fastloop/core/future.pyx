@@ -8,9 +8,11 @@ Driven by: whoever sets the result. On fastloop's loop the future itself then st
 """
 
 import asyncio
+import builtins
 import sys
+import types
+import warnings
 from asyncio import base_futures, exceptions, format_helpers
-from types import GenericAlias
 
 cimport cython
 from cpython.contextvars cimport PyContext_CopyCurrent
@@ -25,10 +27,14 @@ from fastloop.core.scheduler cimport scheduler_push
 
 cdef extern from "calls.h":
     PyObject *call_one_in_context(object context, object callable, object argument) noexcept
+    bint call_raised_exit() noexcept
 
 cdef extern from "cpython_compat.h":
+    object compat_take_exception()
     PyObject *compat_stop_iteration(object value) noexcept
     void compat_raise(PyObject *exception) noexcept
+    const bint COMPAT_FUTURE_INIT_ONCE
+    const bint COMPAT_THROW_WARNS
 
 cdef extern from "Python.h":
     ctypedef PyObject *(*iternextfunc)(PyObject *) noexcept
@@ -62,7 +68,7 @@ cdef class Future(Runnable):
 
     @classmethod
     def __class_getitem__(cls, item):
-        return GenericAlias(cls, item)
+        return types.GenericAlias(cls, item)
 
     def __repr__(self):
         text = base_futures._future_repr(self)
@@ -102,7 +108,6 @@ cdef class Future(Runnable):
 
         Raises CancelledError if the future was cancelled and InvalidStateError if it is not done.
         """
-        check_initialised(self)
         return future_result(self)
 
     def exception(self):
@@ -110,7 +115,6 @@ cdef class Future(Runnable):
 
         Raises CancelledError if the future was cancelled and InvalidStateError if it is not done.
         """
-        check_initialised(self)
         if self.flags & FUTURE_CANCELLED:
             raise self.make_cancelled_error()
         if not self.flags & FUTURE_FINISHED:
@@ -165,6 +169,10 @@ cdef class Future(Runnable):
         else:
             self.flags &= ~<unsigned int>FUTURE_BLOCKING
 
+    @_asyncio_future_blocking.deleter
+    def _asyncio_future_blocking(self):
+        raise AttributeError("cannot delete this attribute")
+
     @property
     def _loop(self):
         return self.loop
@@ -201,6 +209,10 @@ cdef class Future(Runnable):
         if message is not None or self.extras is not None:
             self.need_extras().cancel_message = message
 
+    @_cancel_message.deleter
+    def _cancel_message(self):
+        raise AttributeError("cannot delete this attribute")
+
     @property
     def _log_traceback(self):
         return bool(self.flags & FUTURE_LOG_TRACEBACK)
@@ -210,6 +222,10 @@ cdef class Future(Runnable):
         if value:
             raise ValueError("_log_traceback can only be set to False")
         self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
+
+    @_log_traceback.deleter
+    def _log_traceback(self):
+        raise AttributeError("cannot delete this attribute")
 
     @property
     def _asyncio_awaited_by(self):
@@ -342,7 +358,9 @@ cdef int future_init(Future future, object loop) except -1:
     if loop is None:
         loop = asyncio.get_event_loop()
     if future.loop is not None:
-        raise RuntimeError(f"{type(future).__name__} object is already initialized")
+        if COMPAT_FUTURE_INIT_ONCE:
+            raise RuntimeError(f"{type(future).__name__} object is already initialized")
+        forget_everything(future)
     future.loop = loop
     if isinstance(loop, Scheduler):
         future.flags |= FUTURE_ON_SCHEDULER
@@ -353,9 +371,18 @@ cdef int future_init(Future future, object loop) except -1:
     return 0
 
 
+cdef int forget_everything(Future future) except -1:
+    """A second __init__() starts anew, as asyncio's does."""
+    future.flags = 0
+    future.number = 0
+    future.callback = future.callback_context = future.more_callbacks = None
+    future.result_or_exception = future.extras = None
+    return 0
+
+
 cdef inline int check_initialised(Future future) except -1:
     if future.loop is None:
-        raise RuntimeError(f"{type(future).__name__} object is not initialized.")
+        raise RuntimeError("Future object is not initialized.")
     return 0
 
 
@@ -481,15 +508,18 @@ cdef int run_callback(Future future, object callback, object context) except -1:
         loop.leave_entered_task()
     result = call_one_in_context(context, callback, future)
     if result is NULL:
-        # The report names a handle, as if there had been one.
-        new_handle_for_report(future, callback, context)
+        report_raised(future, callback, context)
     else:
         Py_DECREF(<object>result)
     return 0
 
 
-cdef int new_handle_for_report(Future future, object callback, object context) except -1:
-    return new_handle(future.loop, callback, (future,), context).report_raised()
+cdef int report_raised(Future future, object callback, object context) except -1:
+    """As if the callback had had a handle of its own."""
+    if call_raised_exit():
+        return -1
+    exception = compat_take_exception()
+    return new_handle(future.loop, callback, (future,), context).report(exception)
 
 
 cdef object awaited_by(Future future):
@@ -523,22 +553,36 @@ cdef class FutureIter:
         self.future = None
         raise StopIteration(future_result(future))
 
-    def throw(self, type, value=None, traceback=None):
+    def throw(self, type, *value_and_traceback):
         self.future = None
-        if isinstance(type, BaseException):
-            if value is not None:
-                raise TypeError("instance exception may not have a separate value")
-            value = type
-        elif isinstance(value, BaseException):
-            pass
-        elif issubclass(type, BaseException):
-            value = type() if value is None else type(value)
-        if traceback is not None:
-            value = value.with_traceback(traceback)
-        raise value
+        if not value_and_traceback and isinstance(type, BaseException):
+            raise type
+        raise exception_from_triple(type, *value_and_traceback)
 
     def close(self):
         self.future = None
+
+
+def exception_from_triple(type, value=None, traceback=None, *surplus):
+    """What throw(type, value, traceback) raises; the form of Python 2, which generators still take."""
+    if surplus:
+        raise TypeError(f"throw expected at most 3 arguments, got {3 + len(surplus)}")
+    if COMPAT_THROW_WARNS and (value is not None or traceback is not None):
+        warnings.warn(
+            "the (type, exc, tb) signature of throw() is deprecated, use the single-arg signature instead.",
+            DeprecationWarning, stacklevel=2)
+    if traceback is not None and not isinstance(traceback, types.TracebackType):
+        raise TypeError("throw() third argument must be a traceback")
+    if isinstance(type, BaseException):
+        if value is not None:
+            raise TypeError("instance exception may not have a separate value")
+        exception = type
+    elif isinstance(type, builtins.type) and issubclass(type, BaseException):
+        exception = value if isinstance(value, type) else type() if value is None else type(value)
+    else:
+        raise TypeError(
+            f"exceptions must be classes or instances deriving from BaseException, not {builtins.type(type).__name__}")
+    return exception if traceback is None else exception.with_traceback(traceback)
 
 
 cdef inline FutureIter new_iterator(Future future):

@@ -10,6 +10,9 @@ cdef enum:
 
 cdef class Handle(Runnable):
     cdef:
+        # Ahead of the fields that object_pool.h takes for one row together with those of ThreadSafeHandle.
+        object __weakref__
+
         # None once cancelled.
         public object _callback
         public object _args
@@ -20,12 +23,20 @@ cdef class Handle(Runnable):
         public object _source_traceback
         # What it was before it was cancelled; debug mode only.
         public object _repr
-        object __weakref__
 
     cdef int call(self) except -1
     cdef int do_cancel(self) except -1
-    # Give the raised exception to the loop's exception handler; KeyboardInterrupt and SystemExit stay raised.
+    # Take the raised exception to the loop's exception handler; KeyboardInterrupt and SystemExit stay raised.
     cdef int report_raised(self) except -1
+    cdef int report(self, object exception) except -1
+
+
+# From call_soon_threadsafe(): while the callback runs, cancel() and cancelled() in another thread wait for its end.
+cdef class ThreadSafeHandle(Handle):
+    cdef:
+        # Set when the callback ends; made by the first who waits. None otherwise.
+        object end
+        bint is_running
 
 
 cdef class TimerHandle(Handle):
@@ -39,6 +50,9 @@ cdef class TimerHandle(Handle):
 cdef Handle new_queued_handle(Scheduler loop, object callback, object args, object context)
 cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object callback, object args, object context)
 
+cdef ThreadSafeHandle new_queued_threadsafe_handle(Scheduler loop, object callback, object args)
+
 # The same for any other purpose, and any loop: debug mode is looked at.
 cdef Handle new_handle(object loop, object callback, object args, object context)
+cdef ThreadSafeHandle new_threadsafe_handle(object loop, object callback, object args, object context)
 cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context)

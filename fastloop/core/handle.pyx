@@ -7,7 +7,8 @@ Driven by: the scheduler, through run().
 
 import asyncio
 import sys
-from asyncio import format_helpers
+import threading
+from asyncio import events, format_helpers
 
 from cpython.contextvars cimport PyContext_CopyCurrent
 from cpython.object cimport PyObject, PyTypeObject, destructor
@@ -33,6 +34,13 @@ cdef extern from "queued_object.h":
     void queued_object_drop(PyObject *object) noexcept
 
 
+cdef:
+    object get_ident = threading.get_ident
+    # Python 3.14 has a class of its own for it.
+    object THREAD_SAFE_HANDLE = getattr(events, "_ThreadSafeHandle", asyncio.Handle)
+    str UNDELETABLE = "cannot delete this attribute"
+
+
 cdef class Handle(Runnable):
     """A callback that waits for its turn, as call_soon() returns it.
 
@@ -53,6 +61,10 @@ cdef class Handle(Runnable):
     @_cancelled.setter
     def _cancelled(self, value):
         self.flags = self.flags | HANDLE_CANCELLED if value else self.flags & ~<unsigned int>HANDLE_CANCELLED
+
+    @_cancelled.deleter
+    def _cancelled(self):
+        raise AttributeError(UNDELETABLE)
 
     def cancel(self):
         """Keep the callback from running and free it at once; does nothing the second time.
@@ -121,15 +133,62 @@ cdef class Handle(Runnable):
     cdef int report_raised(self) except -1:
         if call_raised_exit():
             return -1
+        return self.report(compat_take_exception())
+
+    cdef int report(self, object exception) except -1:
         context = {
             "message": f"Exception in callback {describe_callback(self)}",
-            "exception": compat_take_exception(),
+            "exception": exception,
             "handle": self,
         }
         if self._source_traceback:
             context["source_traceback"] = self._source_traceback
         self._loop.call_exception_handler(context)
         return 0
+
+
+cdef class ThreadSafeHandle(Handle):
+    """A handle as call_soon_threadsafe() returns it.
+
+    cancel() and cancelled() may be called from any thread; while the callback runs they wait for its end, except in the
+    thread that runs it.
+    """
+
+    @property
+    def __class__(self):
+        return THREAD_SAFE_HANDLE
+
+    def cancel(self):
+        """Keep the callback from running and free it at once; while it runs, wait for its end. From any thread."""
+        wait_for_end(self)
+        self.do_cancel()
+
+    def cancelled(self):
+        """Return True if cancel() was called; while the callback runs, wait for its end. From any thread."""
+        wait_for_end(self)
+        return bool(self.flags & HANDLE_CANCELLED)
+
+    cdef int call(self) except -1:
+        self.is_running = True
+        try:
+            return Handle.call(self)
+        finally:
+            self.is_running = False
+            end, self.end = self.end, None
+            if end is not None:
+                end.set()
+
+
+cdef int wait_for_end(ThreadSafeHandle handle) except -1:
+    if not handle.is_running or get_ident() == handle._loop._thread_id:
+        return 0
+    if handle.end is None:
+        handle.end = threading.Event()
+    # The callback may have ended meanwhile, and then nobody sets the event.
+    end = handle.end
+    if handle.is_running and end is not None:
+        end.wait()
+    return 0
 
 
 cdef class TimerHandle(Handle):
@@ -158,6 +217,10 @@ cdef class TimerHandle(Handle):
         if self.number != 0 and self._loop is not None:
             Py_DECREF(<object>scheduler_take_timer(<Scheduler>self._loop, self))
             scheduler_push_timer(<Scheduler>self._loop, self, clock_deadline_ns(self.when_s))
+
+    @_when.deleter
+    def _when(self):
+        raise AttributeError(UNDELETABLE)
 
     @property
     def _scheduled(self):
@@ -246,6 +309,13 @@ cdef Handle new_queued_handle(Scheduler loop, object callback, object args, obje
     return handle
 
 
+cdef ThreadSafeHandle new_queued_threadsafe_handle(Scheduler loop, object callback, object args):
+    cdef ThreadSafeHandle handle = <ThreadSafeHandle>object_pool_new_untracked(&threadsafe_handle_pool)
+    handle.is_running = False
+    handle_fill(handle, loop, callback, args, None)
+    return handle
+
+
 cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object callback, object args, object context):
     cdef TimerHandle handle = <TimerHandle>object_pool_new_untracked(&timer_handle_pool)
     handle.number = 0
@@ -260,6 +330,12 @@ cdef Handle new_handle(object loop, object callback, object args, object context
     return handle
 
 
+cdef ThreadSafeHandle new_threadsafe_handle(object loop, object callback, object args, object context):
+    cdef ThreadSafeHandle handle = ThreadSafeHandle.__new__(ThreadSafeHandle)
+    handle_init(handle, loop, callback, args, context)
+    return handle
+
+
 cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context):
     cdef TimerHandle handle = TimerHandle.__new__(TimerHandle)
     handle.when_s = when_s
@@ -269,7 +345,7 @@ cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, o
 
 # ---- pools ----
 
-cdef object_pool_t handle_pool, timer_handle_pool
+cdef object_pool_t handle_pool, threadsafe_handle_pool, timer_handle_pool
 
 
 cdef void handle_dealloc(PyObject *self) noexcept:
@@ -279,6 +355,13 @@ cdef void handle_dealloc(PyObject *self) noexcept:
         handle_pool.plain_dealloc(self)
 
 
+cdef void threadsafe_handle_dealloc(PyObject *self) noexcept:
+    if object_type(self) is threadsafe_handle_pool.type:
+        object_pool_dealloc(&threadsafe_handle_pool, self)
+    else:
+        threadsafe_handle_pool.plain_dealloc(self)
+
+
 cdef void timer_handle_dealloc(PyObject *self) noexcept:
     if object_type(self) is timer_handle_pool.type:
         object_pool_dealloc(&timer_handle_pool, self)
@@ -286,6 +369,9 @@ cdef void timer_handle_dealloc(PyObject *self) noexcept:
         timer_handle_pool.plain_dealloc(self)
 
 
-cdef size_t first_slot = (<PyTypeObject *>Runnable).tp_basicsize
+cdef size_t first_slot = (<PyTypeObject *>Runnable).tp_basicsize + sizeof(PyObject *)
 object_pool_open(&handle_pool, Handle.__new__(Handle), first_slot, 6, <destructor>handle_dealloc)
+object_pool_open(
+    &threadsafe_handle_pool, ThreadSafeHandle.__new__(ThreadSafeHandle), first_slot, 7,
+    <destructor>threadsafe_handle_dealloc)
 object_pool_open(&timer_handle_pool, TimerHandle.__new__(TimerHandle), first_slot, 6, <destructor>timer_handle_dealloc)

@@ -12,7 +12,7 @@ cdef class LoopCore(Scheduler):
         public object _default_executor, _executor_shutdown_called
         public object _asyncgens, _asyncgens_shutdown_called, _old_agen_hooks
         public object _coroutine_origin_tracking_enabled, _coroutine_origin_tracking_saved_depth
-        public object _selector, _transports, _signal_handlers, _unix_server_sockets, _ssock, _csock
+        public object _selector, _transports, _signal_handlers, _unix_server_sockets, _watcher, _ssock, _csock
 
         # Subclasses and instances may bring their own; looked at when that happens, not per call.
         bint has_own_call_soon

@@ -22,12 +22,13 @@ from fastloop.core.executor_future cimport new_executor_future
 from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer
 from fastloop.core.future cimport new_future
 from fastloop.core.handle cimport (
-    Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_timer_handle)
+    Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle)
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
     clock_deadline_ns, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
-from fastloop.poll.poller cimport poller_name
+from fastloop.poll.poller cimport poller_name, poller_reopen_after_fork
+from fastloop.poll.wakeup cimport wakeup_reopen_after_fork
 
 from fastloop.core.future import Future
 from fastloop.core.task import Task as MakeTask
@@ -111,9 +112,7 @@ cdef class LoopCore(Scheduler):
             self._check_closed()
             if self.is_debug:
                 self.check_callable(callback, "call_soon_threadsafe")
-            handle = new_handle(self, callback, args, context)
-        else:
-            handle = new_queued_handle(self, callback, args, context)
+        handle = new_threadsafe_handle(self, callback, args, context)
         ready_queue_push_foreign(&self.ready, <PyObject *>handle)
         if self.is_sleeping:
             self.wake()
@@ -225,8 +224,8 @@ cdef class LoopCore(Scheduler):
 
         Raises RuntimeError if the loop is closed or running, if another loop runs in this thread, or in a forked child.
         """
+        self._run_forever_setup()
         try:
-            self._run_forever_setup()
             if type(self)._run_once is LoopCore._run_once:
                 self.run_turns()
             else:
@@ -286,8 +285,11 @@ cdef class LoopCore(Scheduler):
         self.release()
 
     def _mark_forked(self):
+        """In a child process: the loop goes on being the parent's, and nothing done here may reach the parent's poller."""
         self.is_forked = True
         self.update_direct()
+        poller_reopen_after_fork(&self.poller)
+        wakeup_reopen_after_fork(&self.wakeup)
 
     def _check_closed(self):
         if self.has_closed:
@@ -331,25 +333,25 @@ cdef class LoopCore(Scheduler):
             self._current_handle = None
         return 0
 
-    # ---- descriptors ----
+    # ---- descriptors: asyncio's add_reader() and its kin come here ----
 
     def _add_reader(self, fd, callback, *args):
         self._check_closed()
         handle = new_handle(self, callback, args, None)
-        add_reader(self, fd, handle)
+        add_reader(self, descriptor(fd), handle)
         return handle
 
     def _add_writer(self, fd, callback, *args):
         self._check_closed()
         handle = new_handle(self, callback, args, None)
-        add_writer(self, fd, handle)
+        add_writer(self, descriptor(fd), handle)
         return handle
 
     def _remove_reader(self, fd):
-        return False if self.has_closed else remove_reader(self, fd)
+        return False if self.has_closed else remove_reader(self, descriptor(fd))
 
     def _remove_writer(self, fd):
-        return False if self.has_closed else remove_writer(self, fd)
+        return False if self.has_closed else remove_writer(self, descriptor(fd))
 
     @property
     def _stopping(self):
@@ -406,6 +408,18 @@ cdef object create_task_carefully(LoopCore loop, object coro, dict keywords):
         for keyword in keywords.keys() - NAME_AND_CONTEXT:
             raise TypeError(f"create_task() got an unexpected keyword argument {keyword!r}")
     return MakeTask(coro, loop=loop, **keywords)
+
+
+cdef int descriptor(object file) except -1:
+    """The number of a descriptor, or of the file object that has it; asyncio's errors for what is neither."""
+    if not isinstance(file, int):
+        try:
+            file = int(file.fileno())
+        except (AttributeError, TypeError, ValueError):
+            raise ValueError(f"Invalid file object: {file!r}") from None
+    if file < 0:
+        raise ValueError(f"Invalid file descriptor: {file}")
+    return file
 
 
 cdef object describe(Runnable runnable):

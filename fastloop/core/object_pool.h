@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cpython_compat.h"
+
 /* Without the GIL a pool would need a lock, which costs more than it saves. */
 #ifdef Py_GIL_DISABLED
 #define OBJECT_POOL_CAPACITY 0
@@ -73,7 +75,7 @@ static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
             return NULL;
         memcpy((char *)object + sizeof(PyObject), (char *)pool->template_object + sizeof(PyObject),
                (size_t)pool->type->tp_basicsize - sizeof(PyObject));
-#if PY_VERSION_HEX < 0x030C0000
+#if !COMPAT_NONE_IS_IMMORTAL
         for (size_t slot = pool->first_slot; slot < pool->end_of_slots; slot += sizeof(PyObject *))
             Py_INCREF(Py_None);
 #endif
@@ -113,7 +115,7 @@ static inline void object_pool_dealloc(object_pool_t *pool, PyObject *object)
         pool->dead[pool->count++] = object;
         return;
     }
-#if PY_VERSION_HEX < 0x030C0000
+#if !COMPAT_NONE_IS_IMMORTAL
     for (size_t slot = pool->first_slot; slot < pool->end_of_slots; slot += sizeof(PyObject *))
         Py_DECREF(Py_None);
 #endif

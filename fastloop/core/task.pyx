@@ -36,6 +36,10 @@ cdef extern from "cpython_compat.h":
     object compat_stop_iteration_value()
     const bint COMPAT_UNCANCEL_CLEARS_REQUEST
 
+# A subclass in Python may bring an add_done_callback() of its own, and is then called by name.
+from fastloop.core.executor_future cimport ExecutorFuture
+
+
 cdef extern from "Python.h":
     ctypedef enum PySendResult:
         PYGEN_RETURN
@@ -196,6 +200,10 @@ cdef class Task(Future):
         else:
             self.flags &= ~<unsigned int>TASK_LOG_DESTROY_PENDING
 
+    @_log_destroy_pending.deleter
+    def _log_destroy_pending(self):
+        raise AttributeError("cannot delete this attribute")
+
     def _step(self, error=None):
         self.step(error)
 
@@ -226,7 +234,10 @@ cdef class Task(Future):
                 error = future.outcome()
         if (<unchecked_step_t>step_in_context)(self, error) < 0:
             # The step itself failed, not the coroutine: reported as for any callback.
-            return new_handle(self.loop, self._step, (error,), self.context).report_raised()
+            if call_raised_exit():
+                return -1
+            exception = compat_take_exception()
+            return new_handle(self.loop, self._step, (error,), self.context).report(exception)
         return 0
 
     cdef int step(self, object error) except -1:
@@ -279,7 +290,7 @@ cdef class Task(Future):
         if yielded is None:
             # A bare yield, as in sleep(0).
             return self.schedule_step(None)
-        if isinstance(yielded, Future):
+        if type(yielded) is Future or type(yielded) is Task or type(yielded) is ExecutorFuture:
             return self.wait_for_future(<Future>yielded)
         blocking = getattr(yielded, "_asyncio_future_blocking", None)
         if blocking is not None:

@@ -1,0 +1,93 @@
+# Everything that is done to fastloop, each in a virtual environment of its own under build/.
+#
+#   make test    build the wheel, install it, run the tests on it
+#   make bench   build the wheel, install it, compare it with asyncio and uvloop
+#
+# Variables: PYTHON=python3.x chooses the interpreter, ARGS="..." goes to pytest or to the benchmarks, RUN="..." stands before
+# the Python that runs the wheel.
+# The switches of setup.py (FASTLOOP_DEBUG=1 and so on) are taken from the environment.
+
+PYTHON ?= python3
+ARGS ?=
+RUN ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+ROOT := $(CURDIR)
+TAG := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] + sys.abiflags)' 2>/dev/null)
+VENV = $(ROOT)/build/venv/$(TAG)
+WHEELS = $(ROOT)/build/wheel/$(TAG)
+# Tests start here: in the top folder a child process's `import fastloop` could find the sources instead of the wheel.
+ELSEWHERE = $(ROOT)/build/elsewhere
+
+.PHONY: help prerequisites install test bench conformance debug asan annotate wheel sdist lint typecheck clean
+
+help:
+	@sed -n '3,4s/^# *//p' Makefile
+
+prerequisites:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "$(PYTHON) was not found. Debian and Ubuntu: apt install python3 python3-venv python3-dev gcc. macOS: brew install python." >&2; exit 1; }
+	@$(PYTHON) .ci/prerequisites.py
+
+$(VENV)/bin/python: | prerequisites
+	@echo "Making the virtual environment build/venv/$(TAG)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Builds the wheel, installs it and checks that Python finds it rather than the sources.
+install: prerequisites $(VENV)/bin/python
+	@echo "Building the wheel (a minute or two the first time)"
+	@rm -rf $(WHEELS) && mkdir -p $(ELSEWHERE)
+	@$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEELS) $(ROOT)
+	@echo "Installing $$(cd $(WHEELS) && echo *.whl)"
+	@$(VENV)/bin/python -m pip install --quiet --no-deps --force-reinstall $(WHEELS)/*.whl
+	@cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/python -c 'import fastloop, sys; \
+	  fastloop.__file__.startswith(sys.prefix) or sys.exit("not the installed wheel: " + fastloop.__file__)'
+
+test: install
+	@$(VENV)/bin/python -m pip install --quiet "$$(echo $(WHEELS)/*.whl)[test]"
+	cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) $(ROOT)/tests $(ARGS)
+
+bench: install
+	@$(VENV)/bin/python -m pip install --quiet "$$(echo $(WHEELS)/*.whl)[bench]"
+	@$(VENV)/bin/python -m pip install --quiet uvloop || echo "uvloop could not be installed here: comparing without it"
+	$(VENV)/bin/python benchmarks/run.py $(ARGS)
+
+conformance: install
+	cd $(ELSEWHERE) && $(VENV)/bin/python $(ROOT)/tests/conformance/run.py $(ARGS)
+
+debug:
+	FASTLOOP_DEBUG=1 $(MAKE) test
+
+# Address sanitizer, on Linux. Leaks are not its business here: CPython itself keeps memory until the process ends.
+asan:
+	FASTLOOP_SANITIZE=address $(MAKE) test \
+	  RUN='env LD_PRELOAD=$(shell $${CC:-cc} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc'
+
+annotate:
+	FASTLOOP_ANNOTATE=1 $(MAKE) install
+	@find build/annotate -name '*.html'
+
+wheel: prerequisites $(VENV)/bin/python
+	$(VENV)/bin/python -m pip wheel --no-deps --wheel-dir dist $(ROOT)
+
+sdist: prerequisites $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip install --quiet build
+	$(VENV)/bin/python -m build --sdist $(ROOT)
+
+lint: prerequisites $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip install --quiet ruff cython-lint
+	$(VENV)/bin/ruff check .
+	PATH="$(VENV)/bin:$$PATH" cython-lint fastloop
+
+# The stub and the programs in tests/typing for the oldest and the newest Python; then the stub against the module as it is.
+typecheck: install
+	@$(VENV)/bin/python -m pip install --quiet mypy
+	cd $(ELSEWHERE) && for version in 3.11 3.15; do \
+	  $(VENV)/bin/mypy --config-file $(ROOT)/pyproject.toml --python-version $$version $(ROOT)/tests/typing || exit 1; done
+	cd $(ELSEWHERE) && $(VENV)/bin/stubtest --mypy-config-file $(ROOT)/pyproject.toml \
+	  --allowlist $(ROOT)/tests/typing/stubtest_allowlist.txt fastloop
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find fastloop tests benchmarks examples -name '*.so' -delete -o -name __pycache__ -prune -exec rm -rf {} +

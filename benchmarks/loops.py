@@ -1,0 +1,64 @@
+"""The event loops that can be measured, by name.
+
+Owns: how each loop is imported, made and installed, and how to see that it is the one that runs.
+Promise: nothing here imports a loop before load_factory() is called; some loops patch asyncio when
+they are imported, so that happens only in the process that measures them.
+"""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import platform
+from dataclasses import dataclass
+
+SUBJECT = "fastloop"
+DEFAULT_LOOPS = ("fastloop", "asyncio", "uvloop")
+
+
+@dataclass(frozen=True)
+class LoopDefinition:
+    """One loop: where it comes from and how a user gets it."""
+
+    name: str
+    module: str
+    how_to_get: str
+
+    def is_available(self):
+        return importlib.util.find_spec(self.module) is not None
+
+    def version(self):
+        """The installed version, "unknown" for a source tree on the path, None if absent."""
+        if self.module == "asyncio":
+            return platform.python_version()
+        if not self.is_available():
+            return None
+        try:
+            return importlib.metadata.version(self.module)
+        except importlib.metadata.PackageNotFoundError:
+            return "unknown"
+
+    def load_factory(self):
+        """Import the loop and return the function that makes one, new_event_loop in all of them."""
+        return importlib.import_module(self.module).new_event_loop
+
+    def identify(self, running_loop):
+        """Return the class of running_loop as text; RuntimeError if it is another package's."""
+        loop_class = type(running_loop)
+        full_name = f"{loop_class.__module__}.{loop_class.__qualname__}"
+        if loop_class.__module__.partition(".")[0] != self.module:
+            raise RuntimeError(f"expected a loop of {self.module}, running on {full_name}")
+        return full_name
+
+
+LOOPS = {
+    definition.name: definition
+    for definition in (
+        # The name on PyPI belongs to an unrelated project: the source tree is the only way.
+        LoopDefinition("fastloop", "fastloop", "pip install . (in the source tree)"),
+        LoopDefinition("asyncio", "asyncio", "part of Python"),
+        LoopDefinition("uvloop", "uvloop", "pip install uvloop"),
+        LoopDefinition("rloop", "rloop", "pip install rloop"),
+        LoopDefinition("rsloop", "rsloop", "pip install rsloop"),
+        LoopDefinition("zuvloop", "zuvloop", "pip install zuvloop (Python 3.14 or later)"),
+    )
+}

@@ -1,0 +1,126 @@
+"""Measure event loops against each other: python benchmarks/run.py [--help].
+
+Owns: the command line. Loops that are not installed are skipped with a line that says how to get them.
+Exit status: 0; 1 if fastloop failed a scenario or is asked for and absent; 2 for a bad command line; 130 if
+interrupted (what was measured until then is still printed).
+"""
+
+import argparse
+import pathlib
+import sys
+
+import plot
+from loops import DEFAULT_LOOPS, LOOPS, SUBJECT
+from measurement import measure_all
+from progress import progress
+from report import print_report
+from scenarios import SCENARIOS
+
+DEFAULT_ROUNDS = 3
+
+
+def main():
+    arguments = parse_arguments()
+    if arguments.list:
+        print_list()
+        return 0
+    loop_names = [name for name in arguments.loops if LOOPS[name].is_available()]
+    print_absent(arguments.loops)
+    if not loop_names:
+        return 1
+    scenarios = [SCENARIOS[name] for name in arguments.scenarios]
+    status = 0
+    try:
+        results = measure(loop_names, scenarios, arguments)
+    except KeyboardInterrupt as interrupt:
+        if not hasattr(interrupt, "results"):
+            raise
+        results, status = interrupt.results, 130
+    print_report(results)
+    save(results, arguments)
+    has_failed = any(name == SUBJECT for _, name, _ in results.failures())
+    is_missing = SUBJECT in arguments.loops and SUBJECT not in loop_names
+    return status or int(has_failed or is_missing)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description="Measure asyncio event loops against each other.")
+    parser.add_argument("--loops", type=names_of(LOOPS), default=list(DEFAULT_LOOPS), metavar="A,B,...",
+                        help=f"default: {','.join(DEFAULT_LOOPS)}; all: {','.join(LOOPS)}")  # fmt: skip
+    parser.add_argument("--scenarios", type=names_of(SCENARIOS), default=list(SCENARIOS), metavar="A,B,...",
+                        help="default: all; --list names them; a name may end with *")  # fmt: skip
+    parser.add_argument("--rounds", type=positive, default=DEFAULT_ROUNDS, help="default: %(default)s")
+    parser.add_argument("--json", metavar="FILE", help="keep every figure in FILE")
+    parser.add_argument("--plot", metavar="FILE", help="draw a bar chart, .png or .svg")
+    parser.add_argument("--quick", action="store_true", help="only show that the scenarios work")
+    parser.add_argument("--list", action="store_true", help="name loops and scenarios, measure nothing")
+    arguments = parser.parse_args()
+    # What cannot be kept is said before the minutes are spent.
+    if arguments.plot and not plot.is_available():
+        parser.error(f"--plot needs matplotlib: {plot.HOW_TO_GET}")
+    if arguments.plot and pathlib.Path(arguments.plot).suffix not in (".png", ".svg"):
+        parser.error("--plot takes a file that ends with .png or .svg")
+    for path in filter(None, (arguments.json, arguments.plot)):
+        if not pathlib.Path(path).absolute().parent.is_dir():
+            parser.error(f"no folder to write {path} to")
+    return arguments
+
+
+def names_of(known):
+    """Return a parser of comma-separated names out of known; "all" is every one, "x*" those that start so."""
+
+    def parse(text):
+        chosen = []
+        for part in text.split(","):
+            if part == "all" or part.endswith("*"):
+                matches = [name for name in known if part == "all" or name.startswith(part[:-1])]
+            else:
+                matches = [part] if part in known else []
+            if not matches:
+                raise argparse.ArgumentTypeError(f"unknown name {part!r}; known: {', '.join(known)}")
+            chosen += matches
+        return list(dict.fromkeys(chosen))
+
+    return parse
+
+
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def print_list():
+    print("Loops:")
+    for loop in LOOPS.values():
+        print(f"  {loop.name:28}{loop.version() or f'absent: {loop.how_to_get}'}")
+    print("Scenarios:")
+    for scenario in SCENARIOS.values():
+        print(f"  {scenario.name:28}{scenario.title}")
+
+
+def print_absent(loop_names):
+    for name in loop_names:
+        if not LOOPS[name].is_available():
+            print(f"{name} skipped, it is not installed: {LOOPS[name].how_to_get}", file=sys.stderr)
+
+
+def measure(loop_names, scenarios, arguments):
+    with progress(len(loop_names) * len(scenarios) * arguments.rounds) as step:
+
+        def on_step(round_number, scenario, loop_name):
+            step(f"round {round_number + 1} of {arguments.rounds}: {loop_name}, {scenario.title}")
+
+        return measure_all(loop_names, scenarios, arguments.rounds, is_quick=arguments.quick, on_step=on_step)
+
+
+def save(results, arguments):
+    if arguments.json:
+        results.save(arguments.json)
+    if arguments.plot:
+        plot.save_plot(results, arguments.plot)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

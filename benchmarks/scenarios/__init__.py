@@ -1,0 +1,11 @@
+"""Every scenario that the benchmarks know, in the order of the table.
+
+Owns: the list. A new scenario is written in the file of its subject, which lists it in SCENARIOS.
+Importing this package imports asyncio and no other loop.
+"""
+
+from scenarios import callbacks, futures, memory, startup, synchronization, tasks, tcp_echo, threads, timers
+
+_SUBJECTS = (tasks, futures, callbacks, timers, synchronization, threads, tcp_echo, startup, memory)
+
+SCENARIOS = {scenario.name: scenario for subject in _SUBJECTS for scenario in subject.SCENARIOS}

@@ -1,0 +1,141 @@
+"""What fastloop uses of asyncio's private surface: the one list of it, as data.
+
+Owns: facts, no code; nothing imports this file but tests/test_asyncio_internals.py, which has one test for each name below.
+Promises: a new Python that takes a name away, or that adds one which fastloop happens to use for itself, fails at that name.
+Whoever uses another private name adds it here; a test that reads the sources fails until then.
+"""
+
+from typing import NamedTuple
+
+
+class Internal(NamedTuple):
+    """One private name, and which of fastloop's files needs it for what."""
+
+    name: str
+    used_by: str
+    purpose: str
+    # The arguments that fastloop passes, keywords with "=" behind them; None for what is not called.
+    call: str | None = None
+    # Where it is used at all: since this Python, until the one before that.
+    since: str = "3.11"
+    until: str | None = None
+
+
+# Functions, methods and attributes that fastloop calls or reads.
+CALLED = [
+    Internal("asyncio.tasks._enter_task", "core/task_registry.pyx", "current task, on a loop not fastloop's", "loop, task"),
+    Internal("asyncio.tasks._leave_task", "core/task_registry.pyx", "current task, on a loop not fastloop's", "loop, task"),
+    Internal("asyncio.tasks._current_tasks", "core/task_registry.pyx", "the dict of current tasks, written directly", until="3.14"),
+    Internal("asyncio.tasks._swap_current_task", "core/task_registry.pyx", "change the current task", "loop, task", since="3.14"),
+    Internal("asyncio.tasks._register_task", "core/task_registry.pyx", "all_tasks() sees the task", "task", until="3.12"),
+    Internal("asyncio.tasks._unregister_task", "core/task_registry.pyx", "all_tasks() forgets the task", "task", until="3.12"),
+    Internal("asyncio.tasks._register_eager_task", "core/task_registry.pyx", "the same at the cost of a set entry", "task", since="3.12"),
+    Internal("asyncio.tasks._unregister_eager_task", "core/task_registry.pyx", "its opposite", "task", since="3.12"),
+    Internal("asyncio.futures._get_loop", "core/task.pyx", "the loop of a future that is not fastloop's", "future"),
+    Internal("asyncio.base_futures._future_repr", "core/future.pyx", "the text of a future", "future"),
+    Internal("asyncio.base_tasks._task_repr", "core/task.pyx", "the text of a task", "task"),
+    Internal("asyncio.base_tasks._task_get_stack", "core/task.pyx", "Task.get_stack()", "task, limit"),
+    Internal("asyncio.base_tasks._task_print_stack", "core/task.pyx", "Task.print_stack()", "task, limit, file"),
+    Internal("asyncio.base_events._format_handle", "core/loop_core.pyx", "the text of a slow callback's handle", "handle"),
+    # Takes debug= from some patch release on; tried with it and then without.
+    Internal("asyncio.format_helpers._format_callback_source", "core/handle.pyx", "the text of a callback", "function, args"),
+    Internal("asyncio.format_helpers.extract_stack", "core/future.pyx core/handle.pyx", "where it was made, in debug mode", "frame"),
+    Internal("asyncio.log.logger", "core/loop_core.pyx", "the warning about a slow callback"),
+    Internal("asyncio.events._set_running_loop", "core/loop_core.pyx", "get_running_loop() finds the loop", "loop"),
+    Internal("asyncio.events._get_running_loop", "api/loops.py runner.py", "whether a loop runs, without an exception", ""),
+    Internal("asyncio.events._get_event_loop_policy", "api/loops.py", "the policy, without the warning", "", since="3.14", until="3.16"),
+    Internal("asyncio.DefaultEventLoopPolicy()._local._loop", "api/loops.py", "the loop that was set, if any", until="3.14"),
+    Internal("asyncio.unix_events._DefaultEventLoopPolicy()._local._loop", "api/loops.py", "the same", since="3.14", until="3.16"),
+    Internal("asyncio.unix_events._DefaultEventLoopPolicy", "policy.py", "base class of EventLoopPolicy", since="3.14", until="3.16"),
+    Internal("asyncio.DefaultEventLoopPolicy._loop_factory", "policy.py", "set to EventLoop", until="3.14"),
+    Internal("asyncio.unix_events._DefaultEventLoopPolicy._loop_factory", "policy.py", "the same", since="3.14", until="3.16"),
+    Internal("asyncio.BaseEventLoop._check_callback", "core/loop_core.pyx", "debug mode's TypeError", "self, callback, method"),
+    Internal("asyncio.BaseEventLoop._check_running", "core/loop_core.pyx", "the error of a nested run", "self"),
+    Internal("asyncio.BaseEventLoop._check_default_executor", "core/loop_core.pyx", "the error after shutdown", "self"),
+    Internal("asyncio.BaseEventLoop._asyncgen_firstiter_hook", "core/loop_core.pyx", "asynchronous generators", "self, generator"),
+    Internal("asyncio.BaseEventLoop._asyncgen_finalizer_hook", "core/loop_core.pyx", "asynchronous generators", "self, generator"),
+    Internal("asyncio.BaseEventLoop._set_coroutine_origin_tracking", "core/loop_core.pyx", "debug mode", "self, enabled"),
+    Internal("asyncio.SelectorEventLoop._make_self_pipe", "api/signals.py", "made with the first signal handler", "self"),
+    Internal("asyncio.SelectorEventLoop._close_self_pipe", "api/signals.py", "its opposite", "self"),
+]
+
+# Methods of asyncio's loop that fastloop replaces, and that the rest of asyncio's code reaches fastloop by.
+OVERRIDDEN = [
+    Internal("asyncio.SelectorEventLoop._add_reader", "core/loop_core.pyx", "transports and sock_recv() wait for a descriptor"),
+    Internal("asyncio.SelectorEventLoop._add_writer", "core/loop_core.pyx", "transports and sock_sendall() wait for a descriptor"),
+    Internal("asyncio.SelectorEventLoop._remove_reader", "core/loop_core.pyx", "the end of that"),
+    Internal("asyncio.SelectorEventLoop._remove_writer", "core/loop_core.pyx", "the end of that"),
+    Internal("asyncio.SelectorEventLoop._make_self_pipe", "api/signals.py", "put off until a signal handler needs it"),
+    Internal("asyncio.SelectorEventLoop._close_self_pipe", "api/signals.py", "close() of a loop that never had one"),
+    Internal("asyncio.SelectorEventLoop._write_to_self", "core/loop_core.pyx", "wakes the loop"),
+    Internal("asyncio.SelectorEventLoop._add_callback", "core/loop_core.pyx", "a signal's handle goes into the ready queue"),
+    Internal("asyncio.SelectorEventLoop._timer_handle_cancelled", "core/loop_core.pyx", "asyncio's own timer handles report here"),
+    Internal("asyncio.SelectorEventLoop._run_once", "core/loop_core.pyx", "a turn, for subclasses that wrap it"),
+    Internal("asyncio.SelectorEventLoop._check_closed", "core/loop_core.pyx", "the errors of a closed and of a forked loop"),
+    Internal("asyncio.SelectorEventLoop._check_thread", "core/loop_core.pyx", "debug mode's error of a wrong thread"),
+    Internal("asyncio.SelectorEventLoop._run_forever_setup", "core/loop_core.pyx", "before the first turn", since="3.13"),
+    Internal("asyncio.SelectorEventLoop._run_forever_cleanup", "core/loop_core.pyx", "after the last turn", since="3.13"),
+]
+
+# What asyncio's loop keeps on the instance. In fastloop these are fields, or properties over a field of the scheduler: an
+# attribute that is missing here makes the instance's __dict__, and every look-up of a method then looks there first.
+KEPT_BY_LOOP = [
+    Internal("_asyncgens", "core/loop_core.pxd", "the asynchronous generators that run"),
+    Internal("_asyncgens_shutdown_called", "core/loop_core.pxd", "shutdown_asyncgens() was called"),
+    Internal("_clock_resolution", "core/loop_core.pxd", "not used by fastloop, whose timers are exact"),
+    Internal("_closed", "core/loop_core.pyx", "the scheduler's has_closed"),
+    Internal("_coroutine_origin_tracking_enabled", "core/loop_core.pxd", "debug mode"),
+    Internal("_coroutine_origin_tracking_saved_depth", "core/loop_core.pxd", "debug mode"),
+    Internal("_csock", "core/loop_core.pxd", "the writing end of the signal handlers' pipe; None without one"),
+    Internal("_current_handle", "core/loop_core.pxd", "debug mode: what runs, for the exception handler"),
+    Internal("_debug", "core/loop_core.pyx", "the scheduler's is_debug"),
+    Internal("_default_executor", "core/loop_core.pxd", "the loop's own thread pool"),
+    Internal("_exception_handler", "core/loop_core.pxd", "set_exception_handler()"),
+    Internal("_executor_shutdown_called", "core/loop_core.pxd", "shutdown_default_executor() was called"),
+    Internal("_internal_fds", "core/loop_core.pxd", "counted by asyncio, read by nobody"),
+    Internal("_old_agen_hooks", "core/loop_core.pxd", "what sys.set_asyncgen_hooks() is given back", since="3.13"),
+    Internal("_ready", "core/loop_core.pxd", "asyncio's ready queue; empty"),
+    Internal("_scheduled", "core/loop_core.pxd", "asyncio's timers; empty"),
+    Internal("_selector", "core/loop_core.pxd", "a stand-in that can be closed"),
+    Internal("_signal_handlers", "core/loop_core.pxd", "handles by signal"),
+    Internal("_ssock", "core/loop_core.pxd", "the reading end of the signal handlers' pipe; None without one"),
+    Internal("_stopping", "core/loop_core.pyx", "the scheduler's is_stopping"),
+    Internal("_task_factory", "core/loop_core.pxd", "set_task_factory()"),
+    Internal("_thread_id", "core/loop_core.pxd", "the thread that runs the loop, or None"),
+    Internal("_timer_cancelled_count", "core/loop_core.pxd", "not used by fastloop: cancelled timers leave at once"),
+    Internal("_transports", "core/loop_core.pxd", "transports by descriptor"),
+    Internal("_unix_server_sockets", "core/loop_core.pxd", "what to unlink with a server", since="3.13"),
+    Internal("_watcher", "core/loop_core.pxd", "the child watcher", since="3.14"),
+    Internal("slow_callback_duration", "core/loop_core.pxd", "public, but an attribute all the same"),
+]
+
+# What asyncio's own code and libraries read from futures, tasks and handles: fastloop's carry the names too, and fastloop in
+# turn reads them from asyncio's.
+SHARED = [
+    Internal("asyncio.Future._asyncio_future_blocking", "core/future.pyx", "isfuture(); the handshake of await"),
+    Internal("asyncio.Future._loop", "core/future.pyx", "futures._get_loop(), wrap_future()"),
+    Internal("asyncio.Future._state", "core/future.pyx", "repr; libraries"),
+    Internal("asyncio.Future._result", "core/future.pyx", "repr; libraries"),
+    Internal("asyncio.Future._exception", "core/future.pyx", "repr, get_stack(); libraries"),
+    Internal("asyncio.Future._callbacks", "core/future.pyx", "repr; libraries"),
+    Internal("asyncio.Future._source_traceback", "core/future.pyx", "repr, exception reports, shield()"),
+    Internal("asyncio.Future._cancel_message", "core/future.pyx", "gather(); libraries"),
+    Internal("asyncio.Future._log_traceback", "core/future.pyx", "silences the report of an unread exception"),
+    Internal("asyncio.Future._make_cancelled_error", "core/future.pyx", "gather()"),
+    Internal("asyncio.Future._asyncio_awaited_by", "core/future.pyx", "capture_call_graph()", since="3.14"),
+    Internal("asyncio.Task._coro", "core/task.pyx", "repr; libraries"),
+    Internal("asyncio.Task._fut_waiter", "core/task.pyx", "repr; anyio's cancel scopes"),
+    Internal("asyncio.Task._must_cancel", "core/task.pyx", "repr; anyio's cancel scopes"),
+    Internal("asyncio.Task._log_destroy_pending", "core/task.pyx", "run_until_complete() and gather() turn it off"),
+    Internal("asyncio.Handle._args", "core/handle.pxd", "the comparison of timers; libraries"),
+    Internal("asyncio.Handle._callback", "core/handle.pxd", "the comparison of timers; libraries"),
+    Internal("asyncio.Handle._cancelled", "core/handle.pyx", "whether a signal's handle is dropped"),
+    Internal("asyncio.Handle._context", "core/handle.pxd", "get_context(); libraries"),
+    Internal("asyncio.Handle._loop", "core/handle.pxd", "libraries"),
+    Internal("asyncio.Handle._repr", "core/handle.pxd", "the text of a cancelled handle"),
+    Internal("asyncio.Handle._repr_info", "core/handle.pyx", "the text of a handle, for subclasses"),
+    Internal("asyncio.Handle._run", "core/handle.pyx core/loop_core.pyx", "runs a handle that is not fastloop's"),
+    Internal("asyncio.Handle._source_traceback", "core/handle.pxd", "exception reports; create_server() shortens it"),
+    Internal("asyncio.TimerHandle._scheduled", "core/handle.pyx", "whether the timer waits"),
+    Internal("asyncio.TimerHandle._when", "core/handle.pyx", "the comparison of timers; libraries"),
+]

@@ -1,0 +1,160 @@
+"""Fixtures that every test may use: the implementation under test, its loop, and the check that the test leaves nothing behind.
+
+A test that takes `implementation` or `loop` runs twice, on fastloop and on asyncio's own loop, so that it states what asyncio does
+and not what fastloop happens to do. `@pytest.mark.fastloop_only` limits it to fastloop; `pytest --loop asyncio` limits all of them.
+"""
+
+import asyncio
+import dataclasses
+import gc
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+import pytest
+
+
+@dataclasses.dataclass(frozen=True)
+class Implementation:
+    """One of the two implementations of everything that the tests compare."""
+
+    name: str
+    new_event_loop: Callable
+    EventLoop: type
+    Future: type
+    Task: type
+    Handle: type
+    TimerHandle: type
+
+
+def implementation_named(name):
+    if name == "asyncio":
+        return Implementation(
+            "asyncio",
+            asyncio.SelectorEventLoop,
+            asyncio.SelectorEventLoop,
+            asyncio.Future,
+            asyncio.Task,
+            asyncio.Handle,
+            asyncio.TimerHandle,
+        )
+    import fastloop
+
+    return Implementation(
+        "fastloop",
+        fastloop.new_event_loop,
+        fastloop.EventLoop,
+        fastloop.Future,
+        fastloop.Task,
+        fastloop.Handle,
+        fastloop.TimerHandle,
+    )
+
+
+def pytest_addoption(parser):
+    parser.addoption("--loop", choices=("fastloop", "asyncio"), help="run only the tests of one implementation")
+
+
+def pytest_generate_tests(metafunc):
+    if "implementation" not in metafunc.fixturenames:
+        return
+    is_fastloop_only = metafunc.definition.get_closest_marker("fastloop_only") is not None
+    names = ["fastloop"] if is_fastloop_only else ["fastloop", "asyncio"]
+    chosen = metafunc.config.getoption("--loop")
+    metafunc.parametrize("implementation", [name for name in names if chosen in (None, name)], indirect=True)
+
+
+@pytest.fixture
+def implementation(request):
+    return implementation_named(request.param)
+
+
+@pytest.fixture
+def asyncio_implementation():
+    """asyncio's own implementation, to compare with."""
+    return implementation_named("asyncio")
+
+
+def open_descriptors():
+    """Return the numbers of this process's open descriptors."""
+    return set(os.listdir("/dev/fd"))
+
+
+@pytest.fixture
+def no_leaks():
+    """Fail a test that leaves descriptors or threads behind, or an object that complains when it is collected."""
+    gc.collect()
+    descriptors, threads = open_descriptors(), set(threading.enumerate())
+    yield
+    # Whatever complains in __del__ does it here, where the complaint belongs to this test.
+    gc.collect()
+    assert open_descriptors() == descriptors, "descriptors were left open or were closed by someone who did not own them"
+    assert set(threading.enumerate()) <= threads, "threads were left running"
+
+
+class ErrorCollector(logging.Handler):
+    """Keeps what asyncio logs as an error."""
+
+    def __init__(self):
+        super().__init__(logging.ERROR)
+        self.messages = []
+        self.is_expected = False
+
+    def emit(self, record):
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def error_collector():
+    collector = ErrorCollector()
+    logger = logging.getLogger("asyncio")
+    logger.addHandler(collector)
+    yield collector
+    logger.removeHandler(collector)
+
+
+@pytest.fixture
+def logged_errors(error_collector):
+    """The messages that asyncio's logger got at level ERROR; a test that does not take this must not cause any."""
+    error_collector.is_expected = True
+    return error_collector.messages
+
+
+@pytest.fixture
+def new_loop(implementation, no_leaks, error_collector):
+    """A function that makes loops of the implementation under test; they are closed at the end."""
+    loops = []
+
+    def make():
+        loops.append(implementation.new_event_loop())
+        return loops[-1]
+
+    yield make
+    left_pending = []
+    for loop in loops:
+        if not loop.is_closed():
+            loop.run_until_complete(loop.shutdown_default_executor())
+            left_pending += map(repr, asyncio.all_tasks(loop))
+        loop.close()
+    loops.clear()
+    gc.collect()
+    assert left_pending == []
+    assert error_collector.is_expected or error_collector.messages == []
+
+
+@pytest.fixture
+def loop(new_loop):
+    """A loop of the implementation under test."""
+    return new_loop()
+
+
+@pytest.fixture
+def run_turn(loop):
+    """A function that runs one turn of the loop: what is ready now, not what that makes ready."""
+
+    def run():
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+
+    return run

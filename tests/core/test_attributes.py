@@ -1,0 +1,183 @@
+"""What people patch stays patchable: attributes, weak references, subclasses and private names of loop, handles, futures, tasks."""
+
+import asyncio
+import socket
+import threading
+import weakref
+
+import pytest
+
+
+def test_loop_takes_attributes(loop):
+    loop.attribute = "value"
+    assert loop.attribute == "value"
+    del loop.attribute
+    assert not hasattr(loop, "attribute")
+
+
+def test_loop_can_be_referenced_weakly_and_hashed(loop):
+    assert weakref.ref(loop)() is loop
+    assert {loop: 1}[loop] == 1
+    assert loop in weakref.WeakSet([loop])
+
+
+def test_loop_is_what_isinstance_checks_look_for(loop):
+    assert isinstance(loop, asyncio.AbstractEventLoop)
+    assert isinstance(loop, asyncio.BaseEventLoop)
+    assert isinstance(loop, asyncio.SelectorEventLoop)
+
+
+def test_loop_can_be_subclassed(implementation, no_leaks):
+    class Loop(implementation.EventLoop):
+        def __init__(self):
+            super().__init__()
+            self.extra = []
+
+        def call_exception_handler(self, context):
+            self.extra.append(context)
+
+    loop = Loop()
+    loop.call_soon(lambda: 1 / 0)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    assert [type(context["exception"]) for context in loop.extra] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize("name", ["call_soon", "call_later", "call_at", "create_task", "create_future", "time", "get_debug"])
+def test_method_overridden_in_a_subclass_is_the_one_that_code_gets(implementation, no_leaks, name):
+    calls = []
+
+    def override(self, *args, **options):
+        calls.append(name)
+        return getattr(implementation.EventLoop, name)(self, *args, **options)
+
+    async def main():
+        await asyncio.sleep(0.001)
+        await asyncio.create_task(asyncio.sleep(0))
+        running = asyncio.get_running_loop()
+        running.call_soon(int)
+        running.call_at(running.time(), int)
+        running.get_debug()
+        future = running.create_future()
+        running.call_soon(future.set_result, None)
+        await future
+
+    loop = type("Loop", (implementation.EventLoop,), {name: override})()
+    loop.run_until_complete(main())
+    loop.close()
+    assert name in calls
+
+
+@pytest.mark.parametrize("name", ["call_soon", "call_later", "call_at", "create_task", "create_future", "time"])
+def test_method_assigned_to_the_loop_is_the_one_that_code_gets(loop, name):
+    calls = []
+    original = getattr(loop, name)
+
+    def replacement(*args, **options):
+        calls.append(name)
+        return original(*args, **options)
+
+    async def main():
+        running = asyncio.get_running_loop()
+        await asyncio.sleep(0.001)
+        await asyncio.create_task(asyncio.sleep(0))
+        running.call_soon(int)
+        running.call_at(running.time(), int)
+        future = running.create_future()
+        running.call_later(0, future.set_result, None)
+        await future
+
+    setattr(loop, name, replacement)
+    loop.run_until_complete(main())
+    delattr(loop, name)
+    assert name in calls
+
+
+def test_connection_method_assigned_to_the_loop_is_used(loop):
+    async def create_connection(*args, **options):
+        return "transport", "protocol"
+
+    async def main():
+        return await loop.create_connection(asyncio.Protocol, "example.invalid", 80)
+
+    loop.create_connection = create_connection
+    assert loop.run_until_complete(main()) == ("transport", "protocol")
+
+
+def test_getaddrinfo_assigned_to_the_loop_is_used_by_create_connection(loop):
+    asked = []
+
+    async def getaddrinfo(host, port, **options):
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname())]
+
+    async def main():
+        transport, _ = await loop.create_connection(asyncio.Protocol, "a.name.invalid", 80)
+        transport.close()
+        await asyncio.sleep(0)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        loop.getaddrinfo = getaddrinfo
+        loop.run_until_complete(main())
+    assert asked == ["a.name.invalid"]
+
+
+def test_handles_can_be_referenced_weakly_and_hashed(loop):
+    handle, timer = loop.call_soon(int), loop.call_later(10, int)
+    assert weakref.ref(handle)() is handle and weakref.ref(timer)() is timer
+    assert len({handle, timer}) == 2
+    handle.cancel()
+    timer.cancel()
+
+
+def test_handles_carry_the_private_names_that_libraries_read(loop):
+    handle, timer = loop.call_soon(int, "1"), loop.call_later(10, int, "2")
+    assert (handle._callback, handle._args, handle._cancelled) == (int, ("1",), False)
+    assert (timer._callback, timer._args, timer._cancelled) == (int, ("2",), False)
+    assert timer._when == timer.when()
+    assert handle._loop is loop
+    handle.cancel()
+    timer.cancel()
+    assert (handle._callback, handle._args, handle._cancelled) == (None, None, True)
+
+
+def test_handle_can_be_run_by_hand(loop):
+    calls = []
+    handle = loop.call_later(1000, calls.append, 1)
+    handle._run()
+    handle.cancel()
+    assert calls == [1]
+
+
+def test_futures_and_tasks_take_attributes(loop):
+    future, task = loop.create_future(), loop.create_task(asyncio.sleep(0))
+    for object_ in (future, task):
+        object_.attribute = "value"
+        assert object_.attribute == "value"
+        assert weakref.ref(object_)() is object_
+        del object_.attribute
+        assert not hasattr(object_, "attribute")
+    loop.run_until_complete(task)
+
+
+def test_future_hashes_and_compares_by_identity(loop):
+    first, second = loop.create_future(), loop.create_future()
+    assert first != second and first == first
+    assert len({first, second}) == 2
+
+
+def test_debug_flag_read_by_libraries_follows_set_debug(loop):
+    loop.set_debug(True)
+    assert loop._debug is True
+    loop.set_debug(False)
+    assert loop._debug is False
+
+
+def test_thread_id_read_by_libraries_is_set_while_the_loop_runs(loop):
+    seen = []
+    loop.call_soon(lambda: seen.append(loop._thread_id))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert seen == [threading.get_ident()]
+    assert loop._thread_id is None

@@ -1,0 +1,204 @@
+"""call_soon() and Handle: order, cancellation, and who keeps the callback alive."""
+
+import asyncio
+import socket
+import weakref
+
+import pytest
+
+
+class Callback:
+    """A callable that can be weakly referenced."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, *args):
+        self.calls.append(args)
+
+
+def test_callbacks_run_in_the_order_in_which_they_were_scheduled(loop, run_turn):
+    order = []
+    for number in range(100):
+        loop.call_soon(order.append, number)
+    run_turn()
+    assert order == list(range(100))
+
+
+def test_callback_does_not_run_before_the_loop_does(loop, run_turn):
+    callback = Callback()
+    loop.call_soon(callback)
+    assert callback.calls == []
+    run_turn()
+    assert callback.calls == [()]
+
+
+@pytest.mark.parametrize("args", [(), (1,), (1, 2), (1, 2, 3), tuple(range(20))], ids=len)
+def test_callback_gets_its_arguments(loop, run_turn, args):
+    callback = Callback()
+    loop.call_soon(callback, *args)
+    run_turn()
+    assert callback.calls == [args]
+
+
+def test_arguments_are_passed_as_the_very_objects(loop, run_turn):
+    argument = object()
+    callback = Callback()
+    loop.call_soon(callback, argument)
+    run_turn()
+    assert callback.calls[0][0] is argument
+
+
+def test_callback_scheduled_by_a_callback_runs_in_the_next_turn(loop):
+    order = []
+
+    def first():
+        order.append("first")
+        loop.call_soon(order.append, "scheduled by first")
+
+    loop.call_soon(first)
+    loop.call_soon(order.append, "second")
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert order == ["first", "second"]
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert order == ["first", "second", "scheduled by first"]
+
+
+def test_callback_that_schedules_itself_does_not_starve_readers(loop):
+    reading_end, writing_end = socket.socketpair()
+    turns = []
+
+    def again():
+        turns.append(None)
+        assert len(turns) < 1_000_000
+        loop.call_soon(again)
+
+    loop.call_soon(again)
+    loop.add_reader(reading_end, loop.stop)
+    loop.call_later(0, writing_end.send, b"x")
+    loop.run_forever()
+    loop.remove_reader(reading_end)
+    reading_end.close()
+    writing_end.close()
+
+
+def test_callback_that_schedules_itself_does_not_starve_timers(loop):
+    def again():
+        loop.call_soon(again)
+
+    loop.call_soon(again)
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+
+
+def test_cancelled_callback_never_runs(loop, run_turn):
+    callback = Callback()
+    handle = loop.call_soon(callback)
+    handle.cancel()
+    run_turn()
+    assert callback.calls == []
+
+
+def test_callback_cancelled_by_an_earlier_one_in_the_same_turn_never_runs(loop, run_turn):
+    callback = Callback()
+    loop.call_soon(lambda: handle.cancel())
+    handle = loop.call_soon(callback)
+    run_turn()
+    assert callback.calls == []
+
+
+def test_cancelling_one_of_two_equal_callbacks_leaves_the_other(loop, run_turn):
+    callback = Callback()
+    loop.call_soon(callback, 1)
+    loop.call_soon(callback, 2).cancel()
+    loop.call_soon(callback, 3)
+    run_turn()
+    assert callback.calls == [(1,), (3,)]
+
+
+def test_cancelled_tells_whether_cancel_was_called(loop, run_turn):
+    kept, dropped = loop.call_soon(int), loop.call_soon(int)
+    dropped.cancel()
+    assert (kept.cancelled(), dropped.cancelled()) == (False, True)
+    run_turn()
+    assert (kept.cancelled(), dropped.cancelled()) == (False, True)
+
+
+def test_cancel_twice_and_cancel_after_the_run_do_nothing(loop, run_turn):
+    callback = Callback()
+    handle = loop.call_soon(callback)
+    run_turn()
+    handle.cancel()
+    handle.cancel()
+    run_turn()
+    assert callback.calls == [()]
+
+
+def test_cancel_from_within_the_callback_itself_is_harmless(loop, run_turn):
+    calls = []
+
+    def callback():
+        handle.cancel()
+        calls.append(handle.cancelled())
+
+    handle = loop.call_soon(callback)
+    run_turn()
+    assert calls == [True]
+
+
+def test_handle_is_an_asyncio_handle(loop, run_turn):
+    handle = loop.call_soon(int)
+    assert isinstance(handle, asyncio.Handle)
+    assert not isinstance(handle, asyncio.TimerHandle)
+    run_turn()
+
+
+def test_handle_names_its_callback_in_repr(loop, run_turn):
+    def a_callback_with_a_name():
+        pass
+
+    handle = loop.call_soon(a_callback_with_a_name)
+    assert "a_callback_with_a_name" in repr(handle)
+    handle.cancel()
+    assert "cancelled" in repr(handle)
+    run_turn()
+
+
+def test_callback_is_freed_after_it_ran_although_nobody_kept_the_handle(loop, run_turn):
+    callback = Callback()
+    reference = weakref.ref(callback)
+    loop.call_soon(callback)
+    del callback
+    run_turn()
+    assert reference() is None
+
+
+def test_callback_and_arguments_are_freed_at_once_by_cancel(loop, run_turn):
+    callback, argument = Callback(), Callback()
+    references = weakref.ref(callback), weakref.ref(argument)
+    handle = loop.call_soon(callback, argument)
+    del callback, argument
+    assert None not in [reference() for reference in references]
+    handle.cancel()
+    assert [reference() for reference in references] == [None, None]
+    run_turn()
+
+
+def test_hundred_thousand_callbacks_all_run(loop, run_turn):
+    calls = []
+    for number in range(100_000):
+        loop.call_soon(calls.append, number)
+    run_turn()
+    assert calls == list(range(100_000))
+
+
+def test_ready_queue_that_grows_and_shrinks_keeps_its_order(loop, run_turn):
+    order, expected = [], []
+    for length in [1, 3000, 2, 700, 5000, 1]:
+        for number in range(length):
+            loop.call_soon(order.append, (length, number))
+            expected.append((length, number))
+        run_turn()
+    assert order == expected

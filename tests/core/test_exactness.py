@@ -1,0 +1,53 @@
+"""No timer fires early. How late they fire is measured by the benchmarks, not here: a busy machine proves nothing."""
+
+import asyncio
+
+import pytest
+
+# The resolution of the clock: deadlines are rounded to it once.
+NANOSECOND = 1e-9
+
+
+@pytest.mark.parametrize("delay_s", [0.0003, 0.001, 0.00001, 0.0011])
+def test_sleep_never_ends_early(loop, delay_s):
+    async def sleep_and_measure():
+        started_at = loop.time()
+        await asyncio.sleep(delay_s)
+        return loop.time() - started_at
+
+    async def sleep_many_times():
+        return [await sleep_and_measure() for _ in range(200)]
+
+    elapsed = loop.run_until_complete(sleep_many_times())
+    assert min(elapsed) >= delay_s - 2 * NANOSECOND
+
+
+def test_timers_of_many_delays_never_fire_early(loop):
+    misses = []
+
+    def fire(deadline):
+        if loop.time() < deadline - 2 * NANOSECOND:
+            misses.append(deadline - loop.time())
+
+    for microseconds in range(1, 3000, 7):
+        deadline = loop.time() + microseconds / 1e6
+        loop.call_at(deadline, fire, deadline)
+    loop.call_later(0.004, loop.stop)
+    loop.run_forever()
+    assert misses == []
+
+
+def test_sleep_in_a_busy_loop_never_ends_early(loop):
+    async def sleep_many_times():
+        for _ in range(100):
+            started_at = loop.time()
+            await asyncio.sleep(0.0005)
+            assert loop.time() - started_at >= 0.0005 - 2 * NANOSECOND
+
+    def keep_busy():
+        nonlocal busy
+        busy = loop.call_soon(keep_busy)
+
+    busy = loop.call_soon(keep_busy)
+    loop.run_until_complete(sleep_many_times())
+    busy.cancel()

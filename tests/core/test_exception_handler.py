@@ -1,0 +1,236 @@
+"""Where exceptions go that nobody catches: the exception handler, its context, and the log."""
+
+import asyncio
+import gc
+
+import pytest
+
+
+class SomeError(Exception):
+    pass
+
+
+def fail():
+    raise SomeError("message")
+
+
+async def fail_in_task():
+    raise SomeError("message")
+
+
+@pytest.fixture
+def contexts(loop):
+    """The contexts that the loop's exception handler was called with."""
+    received = []
+
+    def handle(handling_loop, context):
+        assert handling_loop is loop
+        received.append(context)
+
+    loop.set_exception_handler(handle)
+    yield received
+    # A context keeps the task that it reports.
+    received.clear()
+
+
+def test_exception_of_a_callback_reaches_the_handler_with_the_handle(loop, run_turn, contexts):
+    handle = loop.call_soon(fail)
+    run_turn()
+    (context,) = contexts
+    assert isinstance(context["exception"], SomeError)
+    assert context["handle"] is handle
+    assert context["message"].startswith("Exception in callback")
+    assert "fail" in context["message"]
+
+
+def test_exception_of_a_timer_reaches_the_handler(loop, contexts):
+    loop.call_later(0, fail)
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+    assert [type(context["exception"]) for context in contexts] == [SomeError]
+
+
+def test_exception_of_a_done_callback_reaches_the_handler(loop, run_turn, contexts):
+    future = loop.create_future()
+    future.add_done_callback(lambda future: fail())
+    future.set_result(None)
+    run_turn()
+    assert [type(context["exception"]) for context in contexts] == [SomeError]
+
+
+def test_callbacks_after_one_that_failed_still_run(loop, run_turn, contexts):
+    order = []
+    loop.call_soon(order.append, 1)
+    loop.call_soon(fail)
+    loop.call_soon(order.append, 2)
+    run_turn()
+    assert order == [1, 2]
+    assert len(contexts) == 1
+
+
+def test_without_a_handler_the_exception_is_logged(loop, run_turn, logged_errors):
+    loop.call_soon(fail)
+    run_turn()
+    (message,) = logged_errors
+    assert message.startswith("Exception in callback")
+    assert "handle: " in message
+
+
+def test_handler_that_fails_is_logged_with_what_it_should_have_handled(loop, run_turn, logged_errors):
+    def failing_handler(loop, context):
+        raise ZeroDivisionError
+
+    loop.set_exception_handler(failing_handler)
+    loop.call_soon(fail)
+    run_turn()
+    (message,) = logged_errors
+    assert message.startswith("Unhandled error in exception handler")
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
+def test_handler_that_raises_what_ends_programs_ends_the_run(loop, exception):
+    def handler(loop, context):
+        raise exception
+
+    loop.set_exception_handler(handler)
+    loop.call_soon(fail)
+    with pytest.raises(exception):
+        loop.run_forever()
+
+
+def test_handler_can_be_read_back_and_removed(loop, run_turn, logged_errors):
+    def handler(loop, context):
+        pass
+
+    assert loop.get_exception_handler() is None
+    loop.set_exception_handler(handler)
+    assert loop.get_exception_handler() is handler
+    loop.set_exception_handler(None)
+    assert loop.get_exception_handler() is None
+    loop.call_soon(fail)
+    run_turn()
+    assert len(logged_errors) == 1
+
+
+def test_handler_that_cannot_be_called_is_refused(loop):
+    with pytest.raises(TypeError):
+        loop.set_exception_handler("not callable")
+
+
+def test_call_exception_handler_passes_the_context_on(loop, contexts):
+    context = {"message": "by hand"}
+    loop.call_exception_handler(context)
+    assert contexts == [context]
+
+
+def test_default_handler_can_be_called_from_a_custom_one(loop, run_turn, logged_errors):
+    loop.set_exception_handler(lambda loop, context: loop.default_exception_handler(context))
+    loop.call_soon(fail)
+    run_turn()
+    assert len(logged_errors) == 1
+
+
+def test_default_handler_replaced_on_the_loop_is_used(loop, run_turn):
+    contexts = []
+    loop.default_exception_handler = contexts.append
+    loop.call_soon(fail)
+    run_turn()
+    assert [type(context["exception"]) for context in contexts] == [SomeError]
+
+
+def test_call_exception_handler_replaced_on_the_loop_is_used(loop, run_turn):
+    contexts = []
+    loop.call_exception_handler = contexts.append
+    loop.call_soon(fail)
+    run_turn()
+    assert [type(context["exception"]) for context in contexts] == [SomeError]
+
+
+def test_exception_of_a_task_that_nobody_awaits_is_reported_when_the_task_is_freed(loop, run_turn, contexts):
+    task = loop.create_task(fail_in_task())
+    run_turn()
+    run_turn()
+    assert contexts == []
+    del task
+    gc.collect()
+    (context,) = contexts
+    assert context["message"] == "Task exception was never retrieved"
+    assert isinstance(context["exception"], SomeError)
+    assert isinstance(context["future"], asyncio.Task)
+
+
+def test_exception_of_a_future_that_nobody_reads_is_reported_when_the_future_is_freed(loop, contexts):
+    future = loop.create_future()
+    future.set_exception(SomeError())
+    del future
+    gc.collect()
+    (context,) = contexts
+    assert context["message"] == "Future exception was never retrieved"
+    assert isinstance(context["exception"], SomeError)
+
+
+def test_exception_that_was_read_is_not_reported(loop, contexts):
+    future = loop.create_future()
+    future.set_exception(SomeError())
+    assert isinstance(future.exception(), SomeError)
+    del future
+    gc.collect()
+    assert contexts == []
+
+
+def test_exception_that_was_awaited_is_not_reported(loop, contexts):
+    async def main():
+        with pytest.raises(SomeError):
+            await loop.create_task(fail_in_task())
+
+    loop.run_until_complete(main())
+    gc.collect()
+    assert contexts == []
+
+
+def test_cancelled_task_is_not_reported(loop, run_turn, contexts):
+    task = loop.create_task(asyncio.sleep(1000))
+    run_turn()
+    task.cancel()
+    run_turn()
+    run_turn()
+    assert task.cancelled()
+    del task
+    gc.collect()
+    assert contexts == []
+
+
+def test_pending_task_that_is_freed_is_reported(loop, run_turn, contexts):
+    async def wait_for_ever():
+        await loop.create_future()
+
+    task = loop.create_task(wait_for_ever(), name="lost")
+    run_turn()
+    del task
+    gc.collect()
+    (context,) = contexts
+    assert context["message"] == "Task was destroyed but it is pending!"
+    assert context["task"].get_name() == "lost"
+
+
+def test_pending_task_that_asked_for_silence_is_not_reported(loop, run_turn, contexts):
+    async def wait_for_ever():
+        await loop.create_future()
+
+    task = loop.create_task(wait_for_ever())
+    run_turn()
+    task._log_destroy_pending = False
+    del task
+    gc.collect()
+    assert contexts == []
+
+
+def test_report_of_a_task_names_the_coroutine(loop, run_turn, logged_errors):
+    task = loop.create_task(fail_in_task())
+    run_turn()
+    run_turn()
+    del task
+    gc.collect()
+    (message,) = logged_errors
+    assert message.startswith("Task exception was never retrieved")
+    assert "fail_in_task" in message

@@ -1,0 +1,150 @@
+"""A forked child: it makes loops of its own, the parent's is not for it, and nothing that it does reaches the parent."""
+
+import asyncio
+import os
+import signal
+import socket
+import traceback
+import warnings
+
+import pytest
+
+
+def in_forked_child(function):
+    """Run function in a forked child and return the text that it returned, or its traceback."""
+    reading_fd, writing_fd = os.pipe()
+    with warnings.catch_warnings():
+        # pytest's own watchdog is a thread, too.
+        warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        # The child must not come back into the test runner.
+        try:
+            signal.alarm(20)
+            answer = str(function())
+        except BaseException:
+            answer = traceback.format_exc()
+        finally:
+            os.write(writing_fd, answer.encode()[:60_000])
+            os._exit(0)
+    os.close(writing_fd)
+    with open(reading_fd) as answer_file:
+        answer = answer_file.read()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, f"the child died: {status}, {answer}"
+    return answer
+
+
+async def work():
+    await asyncio.sleep(0.001)
+    return "worked"
+
+
+def test_child_can_make_and_run_a_loop(implementation, loop):
+    def child():
+        new_loop = implementation.new_event_loop()
+        result = new_loop.run_until_complete(work())
+        new_loop.close()
+        return result
+
+    loop.run_until_complete(work())
+    assert in_forked_child(child) == "worked"
+
+
+def test_child_forked_by_a_callback_can_make_and_run_a_loop(implementation, loop):
+    def child():
+        with asyncio.Runner(loop_factory=implementation.new_event_loop) as runner:
+            return runner.run(work())
+
+    async def main():
+        return in_forked_child(child)
+
+    assert loop.run_until_complete(main()) == "worked"
+
+
+def test_child_forked_by_a_callback_has_no_running_loop(loop):
+    def child():
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return "none"
+        return "some"
+
+    async def main():
+        return in_forked_child(child)
+
+    assert loop.run_until_complete(main()) == "none"
+
+
+@pytest.mark.fastloop_only
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda loop: loop.run_forever(),
+        lambda loop: loop.run_until_complete(loop.create_future()),
+        lambda loop: loop.call_soon_threadsafe(int),
+        lambda loop: loop.add_reader(0, int),
+    ],
+    ids=["run_forever", "run_until_complete", "call_soon_threadsafe", "add_reader"],
+)
+def test_loop_of_the_parent_raises_runtime_error_in_the_child(loop, use):
+    def child():
+        try:
+            use(loop)
+        except RuntimeError as error:
+            return f"RuntimeError: {error}"
+        return "no error"
+
+    answer = in_forked_child(child)
+    assert answer.startswith("RuntimeError: ")
+    assert "fork" in answer
+
+
+def test_child_that_closes_the_loop_does_not_disturb_the_parent(loop, no_leaks):
+    left, right = socket.socketpair()
+    received = []
+
+    def read():
+        received.append(left.recv(10))
+        loop.stop()
+
+    def child():
+        try:
+            loop.close()
+        except RuntimeError:
+            pass
+        return "done"
+
+    loop.add_reader(left, read)
+    assert in_forked_child(child) == "done"
+    right.send(b"x")
+    loop.run_forever()
+    loop.remove_reader(left)
+    left.close()
+    right.close()
+    assert received == [b"x"]
+
+
+def test_child_that_just_exits_does_not_disturb_the_parent(loop):
+    async def main():
+        answers = [in_forked_child(lambda: "exited") for _ in range(3)]
+        await asyncio.sleep(0.001)
+        return answers
+
+    assert loop.run_until_complete(main()) == ["exited"] * 3
+    assert loop.run_until_complete(work()) == "worked"
+
+
+def test_wake_ups_in_the_child_do_not_reach_the_parent(implementation, loop):
+    def child():
+        new_loop = implementation.new_event_loop()
+        for _ in range(10):
+            new_loop.call_soon_threadsafe(int)
+        new_loop.call_soon_threadsafe(new_loop.stop)
+        new_loop.run_forever()
+        new_loop.close()
+        return "done"
+
+    assert in_forked_child(child) == "done"
+    loop.call_soon(loop.stop)
+    loop.run_forever()

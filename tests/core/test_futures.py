@@ -1,0 +1,434 @@
+"""Future: its states, its callbacks, its exceptions, and what code outside reads of it."""
+
+import asyncio
+import concurrent.futures
+import gc
+import sys
+import traceback
+import types
+import weakref
+
+import pytest
+
+
+class SomeError(Exception):
+    pass
+
+
+@pytest.fixture
+def future(loop):
+    return loop.create_future()
+
+
+def test_loop_creates_futures_of_its_implementation(implementation, loop, future):
+    assert type(future) is implementation.Future
+    assert future.get_loop() is loop
+
+
+def test_future_is_an_asyncio_future(future):
+    assert isinstance(future, asyncio.Future)
+    assert asyncio.isfuture(future)
+
+
+def test_future_can_be_made_with_an_explicit_loop(implementation, loop):
+    assert implementation.Future(loop=loop).get_loop() is loop
+
+
+def test_future_made_inside_the_loop_belongs_to_it(implementation, loop):
+    async def main():
+        return implementation.Future()
+
+    assert loop.run_until_complete(main()).get_loop() is loop
+
+
+def test_new_future_is_pending(future):
+    assert (future.done(), future.cancelled()) == (False, False)
+    for read in (future.result, future.exception):
+        with pytest.raises(asyncio.InvalidStateError):
+            read()
+
+
+def test_result_can_be_read_again_and_again(future):
+    future.set_result("result")
+    assert (future.done(), future.cancelled()) == (True, False)
+    assert [future.result(), future.result(), future.exception()] == ["result", "result", None]
+
+
+@pytest.mark.parametrize("result", [None, 0, False, "", (), Exception], ids=repr)
+def test_any_object_can_be_the_result(future, result):
+    future.set_result(result)
+    assert future.result() is result
+
+
+def test_exception_is_raised_by_result_and_returned_by_exception(future):
+    error = SomeError("message")
+    future.set_exception(error)
+    assert future.exception() is error
+    with pytest.raises(SomeError) as caught:
+        future.result()
+    assert caught.value is error
+
+
+def test_exception_class_is_instantiated(future):
+    future.set_exception(SomeError)
+    assert type(future.exception()) is SomeError
+
+
+def test_result_that_is_read_twice_does_not_grow_the_traceback(future):
+    future.set_exception(SomeError())
+    lengths = []
+    for _ in range(3):
+        with pytest.raises(SomeError) as caught:
+            future.result()
+        lengths.append(len(traceback.extract_tb(caught.value.__traceback__)))
+    assert len(set(lengths)) == 1
+
+
+@pytest.mark.parametrize(
+    "finish",
+    [
+        lambda future: future.set_result(1),
+        lambda future: future.set_exception(SomeError()),
+        lambda future: future.cancel(),
+    ],
+    ids=["result", "exception", "cancelled"],
+)
+def test_future_that_is_done_takes_no_second_result(future, finish):
+    finish(future)
+    with pytest.raises(asyncio.InvalidStateError):
+        future.set_result(2)
+    with pytest.raises(asyncio.InvalidStateError):
+        future.set_exception(SomeError())
+    assert future.cancel() is False or future.cancelled()
+    if not future.cancelled():
+        future.exception()
+
+
+def test_cancel_of_a_pending_future_returns_true_once(future):
+    assert future.cancel() is True
+    assert (future.done(), future.cancelled()) == (True, True)
+    assert future.cancel() is False
+
+
+def test_cancelled_future_raises_cancelled_error_with_its_message(future):
+    future.cancel(msg="reason")
+    for read in (future.result, future.exception):
+        with pytest.raises(asyncio.CancelledError, match="reason"):
+            read()
+
+
+def test_cancel_takes_its_message_by_position_too(future):
+    future.cancel("reason")
+    assert future._cancel_message == "reason"
+
+
+def test_callbacks_run_through_the_loop_in_the_order_in_which_they_were_added(future, run_turn):
+    order = []
+    for number in range(5):
+        future.add_done_callback(lambda future, number=number: order.append(number))
+    future.set_result(None)
+    assert order == []
+    run_turn()
+    assert order == [0, 1, 2, 3, 4]
+
+
+def test_callback_gets_the_future(future, run_turn):
+    received = []
+    future.add_done_callback(received.append)
+    future.set_result(None)
+    run_turn()
+    assert received == [future]
+
+
+def test_callback_added_to_a_future_that_is_done_runs_in_the_next_turn(future, run_turn):
+    received = []
+    future.set_result(None)
+    future.add_done_callback(received.append)
+    assert received == []
+    run_turn()
+    assert received == [future]
+
+
+def test_callback_added_twice_runs_twice(future, run_turn):
+    received = []
+    callback = received.append
+    future.add_done_callback(callback)
+    future.add_done_callback(callback)
+    future.set_result(None)
+    run_turn()
+    assert len(received) == 2
+
+
+def test_callbacks_run_when_the_future_is_cancelled(future, run_turn):
+    received = []
+    future.add_done_callback(received.append)
+    future.cancel()
+    run_turn()
+    assert received == [future]
+
+
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_removed_callback_never_runs_and_their_number_is_returned(future, run_turn, others):
+    received, kept = [], []
+    removed = received.append
+    for _ in range(3):
+        future.add_done_callback(removed)
+    for _ in range(others):
+        future.add_done_callback(kept.append)
+    assert future.remove_done_callback(removed) == 3
+    assert future.remove_done_callback(removed) == 0
+    future.set_result(None)
+    run_turn()
+    assert (received, len(kept)) == ([], others)
+
+
+def test_callback_that_removes_others_while_it_is_compared_harms_nobody(future, run_turn):
+    received = []
+    victim = received.append
+
+    class Evil:
+        def __eq__(self, other):
+            nonlocal is_armed
+            if is_armed:
+                is_armed = False
+                future.remove_done_callback(victim)
+            return False
+
+        __hash__ = None
+
+        def __call__(self, future):
+            received.append("evil")
+
+    is_armed = False
+    future.add_done_callback(victim)
+    future.add_done_callback(Evil())
+    future.add_done_callback(victim)
+    future.add_done_callback(Evil())
+    is_armed = True
+    future.remove_done_callback(len)
+    future.set_result(None)
+    run_turn()
+    assert received == ["evil", "evil"]
+
+
+def test_awaiting_returns_the_result(loop, future):
+    async def main():
+        loop.call_soon(future.set_result, "result")
+        return await future
+
+    assert loop.run_until_complete(main()) == "result"
+
+
+def test_awaiting_a_future_that_is_done_does_not_wait(loop, future):
+    future.set_result("result")
+    turns = []
+
+    async def main():
+        loop.call_soon(turns.append, None)
+        result = await future
+        return result, len(turns)
+
+    assert loop.run_until_complete(main()) == ("result", 0)
+
+
+def test_awaiting_raises_the_exception(loop, future):
+    async def main():
+        loop.call_soon(future.set_exception, SomeError())
+        with pytest.raises(SomeError):
+            await future
+
+    loop.run_until_complete(main())
+
+
+def test_many_tasks_may_await_one_future(loop, future):
+    async def wait():
+        return await future
+
+    async def main():
+        tasks = [asyncio.ensure_future(wait()) for _ in range(50)]
+        await asyncio.sleep(0)
+        future.set_result("result")
+        return await asyncio.gather(*tasks)
+
+    assert loop.run_until_complete(main()) == ["result"] * 50
+
+
+def test_future_can_be_iterated_with_yield_from(loop, future):
+    @types.coroutine
+    def wait():
+        return (yield from future)
+
+    async def main():
+        loop.call_soon(future.set_result, "result")
+        return await wait()
+
+    assert loop.run_until_complete(main()) == "result"
+
+
+def test_awaiting_by_hand_yields_the_future_itself(future):
+    iterator = future.__await__()
+    assert next(iterator) is future
+    assert future._asyncio_future_blocking is True
+    future.set_result("result")
+    with pytest.raises(StopIteration) as stopped:
+        next(iterator)
+    assert stopped.value.value == "result"
+
+
+def test_private_state_that_libraries_read_is_there(future):
+    assert future._state == "PENDING"
+    assert future._asyncio_future_blocking is False
+    assert (future._result, future._exception, future._source_traceback) == (None, None, None)
+    future.set_result("result")
+    assert (future._state, future._result) == ("FINISHED", "result")
+    future._asyncio_future_blocking = False
+
+
+def test_list_of_callbacks_tells_callback_and_context(future):
+    future.add_done_callback(print)
+    future.add_done_callback(repr)
+    assert [callback for callback, context in future._callbacks] == [print, repr]
+    future.cancel()
+
+
+def test_repr_tells_the_state_and_the_result(future, loop):
+    assert "pending" in repr(future)
+    future.set_result("the result")
+    assert "finished" in repr(future) and "the result" in repr(future)
+    cancelled, failed = loop.create_future(), loop.create_future()
+    cancelled.cancel()
+    assert "cancelled" in repr(cancelled)
+    failed.set_exception(SomeError("the error"))
+    assert "the error" in repr(failed)
+    failed.exception()
+
+
+def test_future_that_holds_itself_has_a_finite_repr(future):
+    future.set_result(future)
+    assert "..." in repr(future)
+
+
+def test_class_can_be_subscripted(implementation):
+    assert implementation.Future[int].__args__ == (int,)
+
+
+def test_future_can_be_referenced_weakly_and_take_attributes(future):
+    reference = weakref.ref(future)
+    assert reference() is future
+    future.attribute = "value"
+    assert future.attribute == "value"
+
+
+def test_future_can_be_subclassed(implementation, loop):
+    class Sub(implementation.Future):
+        def __init__(self, *, loop, extra):
+            super().__init__(loop=loop)
+            self.extra = extra
+
+    async def main():
+        loop.call_soon(future.set_result, "result")
+        return await future
+
+    future = Sub(loop=loop, extra=1)
+    assert loop.run_until_complete(main()) == "result"
+    assert future.extra == 1
+    assert isinstance(future, asyncio.Future)
+
+
+def test_overridden_methods_of_a_subclass_are_called(implementation, loop):
+    calls = []
+
+    class Sub(implementation.Future):
+        def add_done_callback(self, callback, *, context=None):
+            calls.append("add_done_callback")
+            super().add_done_callback(callback, context=context)
+
+        def result(self):
+            calls.append("result")
+            return super().result()
+
+    async def main():
+        loop.call_soon(future.set_result, "result")
+        return await future
+
+    future = Sub(loop=loop)
+    assert loop.run_until_complete(main()) == "result"
+    assert "add_done_callback" in calls and "result" in calls
+
+
+def test_future_in_a_reference_cycle_is_collected(loop):
+    future = loop.create_future()
+    future.add_done_callback(lambda _: future)
+    future.itself = future
+    reference = weakref.ref(future)
+    del future
+    gc.collect()
+    assert reference() is None
+
+
+def test_result_is_released_with_the_future(loop):
+    class Result:
+        pass
+
+    future, result = loop.create_future(), Result()
+    reference = weakref.ref(result)
+    future.set_result(result)
+    del result
+    assert reference() is not None
+    del future
+    assert reference() is None
+
+
+def test_callback_is_released_when_it_ran(loop, run_turn):
+    class Callback:
+        def __call__(self, future):
+            pass
+
+    future, callback = loop.create_future(), Callback()
+    reference = weakref.ref(callback)
+    future.add_done_callback(callback)
+    del callback
+    future.set_result(None)
+    run_turn()
+    assert reference() is None
+
+
+def test_log_traceback_can_be_cleared_but_not_set(future):
+    future._log_traceback = False
+    with pytest.raises(ValueError):
+        future._log_traceback = True
+
+
+def test_make_cancelled_error_gives_an_error_with_the_message(future):
+    future.cancel("reason")
+    error = future._make_cancelled_error()
+    assert isinstance(error, asyncio.CancelledError)
+    assert error.args == ("reason",)
+
+
+def test_concurrent_future_is_chained_both_ways(loop):
+    source = concurrent.futures.Future()
+
+    async def main():
+        wrapped = asyncio.wrap_future(source)
+        wrapped.cancel()
+        await asyncio.sleep(0)
+        return source.cancelled()
+
+    assert loop.run_until_complete(main()) is True
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
+def test_call_graph_of_a_future_shows_who_awaits_it(loop, future):
+    async def wait():
+        await future
+
+    async def main():
+        task = asyncio.create_task(wait(), name="waiter")
+        await asyncio.sleep(0)
+        graph = asyncio.capture_call_graph(future)
+        future.set_result(None)
+        await task
+        return [waiter.future.get_name() for waiter in graph.awaited_by]
+
+    assert loop.run_until_complete(main()) == ["waiter"]

@@ -1,0 +1,346 @@
+"""The public names of fastloop, and that they are what asyncio's users expect."""
+
+import asyncio
+import inspect
+import subprocess
+import sys
+import threading
+import types
+import warnings
+
+import fastloop
+import pytest
+
+TRANSPORTS_AND_PROTOCOLS = [
+    "BaseTransport",
+    "ReadTransport",
+    "WriteTransport",
+    "Transport",
+    "DatagramTransport",
+    "SubprocessTransport",
+    "BaseProtocol",
+    "Protocol",
+    "BufferedProtocol",
+    "DatagramProtocol",
+    "SubprocessProtocol",
+]
+NAMES = [
+    "run",
+    "new_event_loop",
+    "EventLoop",
+    "Loop",
+    "Future",
+    "Task",
+    "Handle",
+    "TimerHandle",
+    "coroutine",
+    "get_event_loop",
+    "set_event_loop",
+    "get_running_loop",
+    "ensure_future",
+    "create_task",
+    "sleep",
+    "gather",
+    "wait",
+    "wait_for",
+    *TRANSPORTS_AND_PROTOCOLS,
+]
+POLICY_NAMES = ["EventLoopPolicy", "install", "uninstall"]
+has_policies = sys.version_info < (3, 16)
+needs_policies = pytest.mark.skipif(not has_policies, reason="Python 3.16 has no event loop policies")
+
+
+async def running_loop():
+    await asyncio.sleep(0)
+    return asyncio.get_running_loop()
+
+
+@pytest.fixture
+def no_event_loop():
+    """Leave the main thread without a current loop and with asyncio's own policy, before and after."""
+
+    def forget():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            if has_policies:
+                asyncio.set_event_loop_policy(None)
+            asyncio.set_event_loop(None)
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.parametrize("name", NAMES + POLICY_NAMES * has_policies)
+def test_name_is_public(name):
+    assert hasattr(fastloop, name)
+    assert name in fastloop.__all__
+
+
+def test_every_public_name_exists():
+    assert [name for name in fastloop.__all__ if not hasattr(fastloop, name)] == []
+
+
+def test_star_import_gives_the_public_names(tmp_path):
+    program = "import fastloop\nfrom fastloop import *\nprint(all(name in globals() for name in fastloop.__all__))"
+    command = [sys.executable, "-W", "error", "-c", program]
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert (finished.stdout, finished.stderr) == ("True\n", "")
+
+
+def test_import_leaves_asyncio_as_it_was(tmp_path):
+    program = """
+import asyncio, asyncio.base_events, asyncio.events, asyncio.futures, asyncio.tasks, asyncio.unix_events, asyncio.selector_events
+modules = [module for name, module in sorted(__import__("sys").modules.items()) if name.partition(".")[0] in ("asyncio", "_asyncio")]
+def snapshot():
+    names = {}
+    for module in modules:
+        for name, value in vars(module).items():
+            names[module.__name__, name] = value
+            if isinstance(value, type):
+                names.update({(module.__name__, name, attribute): id(item) for attribute, item in vars(value).items()})
+    return names
+before = snapshot()
+import fastloop
+after = snapshot()
+changed = [name for name in before.keys() | after.keys() if before.get(name) is not after.get(name) and before.get(name) != after.get(name)]
+print(sorted(map(str, changed)))
+"""
+    finished = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert (finished.stdout, finished.stderr) == ("[]\n", "")
+
+
+def test_loop_is_another_name_of_event_loop():
+    assert fastloop.Loop is fastloop.EventLoop
+
+
+def test_new_event_loop_makes_a_loop_that_is_not_running(no_leaks):
+    loop = fastloop.new_event_loop()
+    assert type(loop) is fastloop.EventLoop
+    assert not loop.is_running() and not loop.is_closed()
+    loop.close()
+
+
+def test_classes_stand_in_the_same_relation_as_asyncios():
+    assert issubclass(fastloop.EventLoop, asyncio.AbstractEventLoop)
+    assert issubclass(fastloop.Task, fastloop.Future)
+    assert issubclass(fastloop.TimerHandle, fastloop.Handle)
+
+
+@pytest.mark.parametrize("name", TRANSPORTS_AND_PROTOCOLS)
+def test_transport_and_protocol_classes_are_those_of_asyncio(name):
+    assert issubclass(getattr(fastloop, name), getattr(asyncio, name))
+
+
+def test_public_callables_have_docstrings():
+    own = [name for name in fastloop.__all__ if getattr(getattr(fastloop, name), "__module__", "").startswith("fastloop")]
+    assert own
+    assert [name for name in own if not inspect.getdoc(getattr(fastloop, name))] == []
+
+
+def test_version_is_a_version():
+    major, minor, *_ = fastloop.__version__.split(".")
+    assert major.isdigit() and minor.isdigit()
+
+
+# ---- Ways onto the loop
+
+
+def test_run_runs_a_coroutine_on_fastloop_and_returns_its_result(no_leaks):
+    loop = fastloop.run(running_loop())
+    assert type(loop) is fastloop.EventLoop
+    assert loop.is_closed()
+
+
+def test_run_passes_debug_on(no_leaks):
+    async def main():
+        return asyncio.get_running_loop().get_debug()
+
+    assert fastloop.run(main(), debug=True) is True
+    assert fastloop.run(main(), debug=False) is False
+
+
+def test_run_raises_what_the_coroutine_raises(no_leaks):
+    async def fail():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fastloop.run(fail())
+
+
+def test_run_inside_a_running_loop_raises_runtime_error(no_leaks):
+    async def main():
+        coroutine = running_loop()
+        with pytest.raises(RuntimeError):
+            fastloop.run(coroutine)
+        coroutine.close()
+
+    fastloop.run(main())
+
+
+def test_new_event_loop_and_event_loop_are_loop_factories(no_leaks):
+    for factory in (fastloop.new_event_loop, fastloop.EventLoop):
+        with asyncio.Runner(loop_factory=factory) as runner:
+            assert type(runner.run(running_loop())) is fastloop.EventLoop
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio.run() has loop_factory from Python 3.12 on")
+def test_asyncio_run_takes_the_loop_factory(no_leaks):
+    assert type(asyncio.run(running_loop(), loop_factory=fastloop.new_event_loop)) is fastloop.EventLoop
+
+
+@needs_policies
+@pytest.mark.filterwarnings("ignore:.*policy.* is deprecated:DeprecationWarning")
+def test_policy_makes_asyncio_run_use_fastloop(no_event_loop, no_leaks):
+    asyncio.set_event_loop_policy(fastloop.EventLoopPolicy())
+    assert type(asyncio.run(running_loop())) is fastloop.EventLoop
+
+
+@needs_policies
+@pytest.mark.filterwarnings("ignore:.*policy.* is deprecated:DeprecationWarning")
+def test_policy_keeps_one_loop_per_thread(no_event_loop, no_leaks):
+    asyncio.set_event_loop_policy(fastloop.EventLoopPolicy())
+    loop = asyncio.new_event_loop()
+    assert type(loop) is fastloop.EventLoop
+    asyncio.set_event_loop(loop)
+    assert asyncio.get_event_loop() is loop
+    errors = []
+
+    def in_thread():
+        try:
+            asyncio.get_event_loop()
+        except RuntimeError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=in_thread)
+    thread.start()
+    thread.join()
+    assert len(errors) == 1
+    loop.close()
+
+
+@needs_policies
+@pytest.mark.filterwarnings("ignore:.*policy.* is deprecated:DeprecationWarning")
+def test_install_sets_the_policy_and_uninstall_takes_it_away(no_event_loop, no_leaks):
+    fastloop.install()
+    assert type(asyncio.run(running_loop())) is fastloop.EventLoop
+    fastloop.uninstall()
+    assert type(asyncio.run(running_loop())) is not fastloop.EventLoop
+
+
+# ---- Names of the tutorials
+
+
+def test_current_loop_can_be_set_and_read(no_event_loop, no_leaks):
+    loop = fastloop.new_event_loop()
+    fastloop.set_event_loop(loop)
+    assert fastloop.get_event_loop() is loop
+    assert asyncio.get_event_loop() is loop
+    loop.close()
+
+
+def test_running_loop_is_read_inside_and_an_error_outside(no_leaks):
+    async def main():
+        return fastloop.get_running_loop(), fastloop.get_event_loop()
+
+    running, current = fastloop.run(main())
+    assert running is current
+    with pytest.raises(RuntimeError):
+        fastloop.get_running_loop()
+
+
+def test_tasks_of_the_tutorial_names_are_fastloops(no_leaks):
+    async def main():
+        tasks = [fastloop.create_task(fastloop.sleep(0, 1)), fastloop.ensure_future(fastloop.sleep(0, 2))]
+        assert {type(task) for task in tasks} == {fastloop.Task}
+        done, pending = await fastloop.wait(tasks)
+        assert not pending
+        return await fastloop.gather(*tasks), await fastloop.wait_for(fastloop.sleep(0, 3), 10)
+
+    assert fastloop.run(main()) == ([1, 2], 3)
+
+
+def test_coroutine_makes_a_plain_function_awaitable(no_leaks):
+    @fastloop.coroutine
+    def add(x, y):
+        return x + y
+
+    async def main():
+        return await add(1, 2)
+
+    assert fastloop.run(main()) == 3
+    assert fastloop.run(add(3, 4)) == 7
+
+
+def test_coroutine_makes_a_generator_function_awaitable(no_leaks):
+    @fastloop.coroutine
+    def sleep_and_add(x, y):
+        yield from fastloop.sleep(0)
+        yield
+        return x + y
+
+    async def main():
+        return await sleep_and_add(1, 2), await fastloop.create_task(wrap())
+
+    async def wrap():
+        return await sleep_and_add(3, 4)
+
+    assert fastloop.run(main()) == (3, 7)
+    assert fastloop.run(sleep_and_add(5, 6)) == 11
+
+
+def test_coroutine_awaits_the_future_that_a_plain_function_returns(no_leaks):
+    @fastloop.coroutine
+    def give_future():
+        future = fastloop.get_running_loop().create_future()
+        fastloop.get_running_loop().call_soon(future.set_result, "result")
+        return future
+
+    async def main():
+        return await give_future()
+
+    assert fastloop.run(main()) == "result"
+
+
+def test_coroutine_yields_from_another_one(no_leaks):
+    @fastloop.coroutine
+    def inner():
+        yield from fastloop.sleep(0)
+        return "inner"
+
+    @fastloop.coroutine
+    def outer():
+        return (yield from inner()) + " outer"
+
+    assert fastloop.run(outer()) == "inner outer"
+
+
+def test_coroutine_can_be_scheduled_as_a_task(no_leaks):
+    @fastloop.coroutine
+    def work():
+        yield from fastloop.sleep(0)
+        return "result"
+
+    async def main():
+        return await fastloop.gather(fastloop.ensure_future(work()), fastloop.create_task(work()))
+
+    assert fastloop.run(main()) == ["result", "result"]
+
+
+def test_coroutine_leaves_a_coroutine_function_as_it_is():
+    async def function():
+        pass
+
+    assert fastloop.coroutine(function) is function
+
+
+def test_coroutine_keeps_name_and_docstring():
+    @fastloop.coroutine
+    def function_with_a_name():
+        """What it does."""
+        yield
+
+    assert function_with_a_name.__name__ == "function_with_a_name"
+    assert function_with_a_name.__doc__ == "What it does."
+    assert inspect.isawaitable(made := function_with_a_name()) or isinstance(made, types.GeneratorType)
+    made.close()

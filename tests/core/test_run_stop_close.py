@@ -1,0 +1,416 @@
+"""The life of a loop: run_forever(), run_until_complete(), stop(), close(), and what each leaves behind."""
+
+import asyncio
+import gc
+import re
+import sys
+import threading
+import weakref
+
+import pytest
+
+
+async def return_42():
+    await asyncio.sleep(0)
+    return 42
+
+
+class SomeBaseException(BaseException):
+    """Neither KeyboardInterrupt nor SystemExit."""
+
+
+def test_run_until_complete_returns_the_result_of_a_coroutine(loop):
+    assert loop.run_until_complete(return_42()) == 42
+
+
+def test_run_until_complete_returns_the_result_of_a_future(loop):
+    future = loop.create_future()
+    loop.call_soon(future.set_result, "result")
+    assert loop.run_until_complete(future) == "result"
+
+
+def test_run_until_complete_returns_the_result_of_a_task(loop):
+    assert loop.run_until_complete(loop.create_task(return_42())) == 42
+
+
+def test_run_until_complete_of_a_future_that_is_done_returns_its_result(loop):
+    future = loop.create_future()
+    future.set_result("done")
+    assert loop.run_until_complete(future) == "done"
+
+
+def test_run_until_complete_accepts_any_awaitable(loop):
+    class Awaitable:
+        def __await__(self):
+            return return_42().__await__()
+
+    assert loop.run_until_complete(Awaitable()) == 42
+
+
+def test_run_until_complete_raises_the_exception_of_the_coroutine(loop):
+    async def fail():
+        raise ZeroDivisionError("message")
+
+    with pytest.raises(ZeroDivisionError, match="message"):
+        loop.run_until_complete(fail())
+
+
+def test_run_until_complete_raises_cancelled_error_when_its_task_is_cancelled(loop):
+    task = loop.create_task(asyncio.sleep(1000))
+    loop.call_soon(task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+
+
+def test_run_until_complete_that_is_stopped_early_raises_runtime_error(loop):
+    future = loop.create_future()
+    loop.call_soon(loop.stop)
+    with pytest.raises(RuntimeError, match=re.escape("Event loop stopped before Future completed.")):
+        loop.run_until_complete(future)
+
+
+def test_run_until_complete_refuses_a_future_of_another_loop(loop, new_loop):
+    with pytest.raises(ValueError):
+        loop.run_until_complete(new_loop().create_future())
+
+
+def test_run_until_complete_leaves_no_callback_on_the_future(loop):
+    future = loop.create_future()
+    loop.call_soon(loop.stop)
+    with pytest.raises(RuntimeError):
+        loop.run_until_complete(future)
+    # Were the first call's callback still there, this would stop the second run before its time.
+    later = loop.create_future()
+    loop.call_soon(future.set_result, None)
+    loop.call_later(0.005, later.set_result, "later")
+    assert loop.run_until_complete(later) == "later"
+
+
+def test_stop_ends_the_run_after_the_current_turn(loop):
+    order = []
+    loop.call_soon(order.append, 1)
+    loop.call_soon(loop.stop)
+    loop.call_soon(order.append, 2)
+    loop.call_soon(lambda: loop.call_soon(order.append, 3))
+    loop.run_forever()
+    assert order == [1, 2]
+
+
+def test_stop_before_run_forever_makes_one_turn(loop):
+    order = []
+    loop.call_soon(order.append, 1)
+    loop.stop()
+    loop.run_forever()
+    assert order == [1]
+
+
+def test_stop_twice_stops_one_run_only(loop):
+    loop.stop()
+    loop.stop()
+    loop.run_forever()
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+
+
+def test_loop_can_run_again_after_stop(loop):
+    order = []
+    for number in range(3):
+        loop.call_soon(order.append, number)
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    assert order == [0, 1, 2]
+
+
+def test_is_running_is_true_inside_and_false_outside(loop):
+    seen = []
+    assert loop.is_running() is False
+    loop.call_soon(lambda: seen.append(loop.is_running()))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert seen == [True]
+    assert loop.is_running() is False
+
+
+def test_running_loop_is_known_inside_callbacks_and_tasks_only(loop):
+    seen = []
+
+    async def in_task():
+        seen.append(asyncio.get_running_loop())
+
+    loop.call_soon(lambda: seen.append(asyncio.get_running_loop()))
+    loop.run_until_complete(in_task())
+    assert seen == [loop, loop]
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
+
+
+def test_running_loop_is_forgotten_when_a_run_ends_with_an_exception(loop):
+    loop.call_soon(lambda: (_ for _ in ()).throw(SystemExit(3)))
+    with pytest.raises(SystemExit):
+        loop.run_forever()
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
+    assert not loop.is_running()
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
+def test_exceptions_that_end_programs_leave_run_forever(loop, run_turn, exception):
+    order = []
+
+    def fail():
+        raise exception
+
+    loop.call_soon(fail)
+    loop.call_soon(order.append, "after")
+    with pytest.raises(exception):
+        loop.run_forever()
+    run_turn()
+    assert order == ["after"]
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
+def test_exceptions_that_end_programs_leave_run_until_complete_out_of_a_task(loop, exception):
+    async def fail():
+        raise exception
+
+    with pytest.raises(exception):
+        loop.run_until_complete(fail())
+
+
+def test_other_base_exceptions_are_reported_and_do_not_end_the_run(loop, run_turn):
+    contexts = []
+    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+
+    def fail():
+        raise SomeBaseException
+
+    loop.call_soon(fail)
+    run_turn()
+    assert [type(context["exception"]) for context in contexts] == [SomeBaseException]
+
+
+@pytest.fixture
+def refuses_nested_run_forever(implementation):
+    """Skip on the Python whose own loop forgets that it runs when a nested run_forever() is refused."""
+    if implementation.name == "asyncio" and sys.version_info[:3] in [(3, 13, 0), (3, 13, 1)]:
+        pytest.skip("defect of asyncio in Python 3.13.0")
+
+
+def test_run_until_complete_of_a_loop_that_runs_raises_runtime_error(loop):
+    async def main():
+        coroutine = return_42()
+        with pytest.raises(RuntimeError, match="already running"):
+            loop.run_until_complete(coroutine)
+        coroutine.close()
+
+    loop.run_until_complete(main())
+
+
+def test_run_forever_of_a_loop_that_runs_raises_runtime_error(loop, refuses_nested_run_forever):
+    async def main():
+        with pytest.raises(RuntimeError, match="already running"):
+            loop.run_forever()
+        assert loop.is_running()
+        assert asyncio.get_running_loop() is loop
+
+    loop.run_until_complete(main())
+
+
+def test_running_another_loop_inside_a_running_one_raises_runtime_error(loop, new_loop, refuses_nested_run_forever):
+    other = new_loop()
+
+    async def main():
+        with pytest.raises(RuntimeError, match="another loop is running"):
+            other.run_forever()
+        assert asyncio.get_running_loop() is loop
+
+    loop.run_until_complete(main())
+    assert not other.is_running()
+    assert other.run_until_complete(return_42()) == 42
+
+
+def test_two_loops_run_in_turn(new_loop):
+    first, second = new_loop(), new_loop()
+    for _ in range(5):
+        assert first.run_until_complete(return_42()) == 42
+        assert second.run_until_complete(return_42()) == 42
+
+
+def test_loops_run_in_many_threads_at_once(new_loop):
+    results = []
+
+    async def count():
+        for _ in range(200):
+            await asyncio.sleep(0)
+        return threading.get_ident()
+
+    def run(loop):
+        results.append(loop.run_until_complete(count()))
+
+    threads = [threading.Thread(target=run, args=(new_loop(),)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(results) == sorted(thread.ident for thread in threads)
+
+
+def test_loop_made_in_one_thread_can_run_in_another(new_loop):
+    loop, results = new_loop(), []
+    thread = threading.Thread(target=lambda: results.append(loop.run_until_complete(return_42())))
+    thread.start()
+    thread.join(10)
+    assert results == [42]
+
+
+def test_close_makes_is_closed_true(loop):
+    assert loop.is_closed() is False
+    loop.close()
+    assert loop.is_closed() is True
+
+
+def test_second_close_does_nothing(loop):
+    loop.close()
+    loop.close()
+
+
+def test_closing_a_loop_that_runs_raises_runtime_error(loop, run_turn):
+    errors = []
+
+    def close():
+        try:
+            loop.close()
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    loop.call_soon(close)
+    run_turn()
+    assert errors == ["Cannot close a running event loop"]
+    assert not loop.is_closed()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda loop: loop.call_soon(int),
+        lambda loop: loop.call_soon_threadsafe(int),
+        lambda loop: loop.call_later(1, int),
+        lambda loop: loop.call_at(1, int),
+        lambda loop: loop.run_forever(),
+        lambda loop: loop.run_in_executor(None, int),
+        lambda loop: loop.add_reader(0, int),
+        lambda loop: loop.add_writer(0, int),
+    ],
+    ids=["call_soon", "call_soon_threadsafe", "call_later", "call_at", "run_forever", "run_in_executor", "add_reader", "add_writer"],
+)
+def test_closed_loop_raises_runtime_error(loop, use):
+    loop.close()
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        use(loop)
+
+
+def test_closed_loop_refuses_to_run_a_coroutine(loop):
+    loop.close()
+    coroutine = return_42()
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        loop.run_until_complete(coroutine)
+    coroutine.close()
+
+
+def test_closed_loop_refuses_a_task(loop):
+    loop.close()
+    coroutine = return_42()
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        loop.create_task(coroutine)
+    coroutine.close()
+
+
+def test_callbacks_left_at_close_never_run_and_are_freed(new_loop):
+    class Callback:
+        def __call__(self):
+            raise AssertionError("ran")
+
+    loop = new_loop()
+    ready, timer = Callback(), Callback()
+    references = weakref.ref(ready), weakref.ref(timer)
+    loop.call_soon(ready)
+    loop.call_later(0, timer)
+    del ready, timer
+    loop.close()
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]
+
+
+def test_handles_left_at_close_can_still_be_cancelled(new_loop):
+    loop = new_loop()
+    handles = [loop.call_soon(int), loop.call_later(10, int)]
+    loop.close()
+    for handle in handles:
+        handle.cancel()
+    assert [handle.cancelled() for handle in handles] == [True, True]
+
+
+def test_closed_loop_is_freed_when_nobody_refers_to_it(implementation, no_leaks):
+    loop = implementation.new_event_loop()
+    loop.call_soon(loop.stop)
+    loop.call_later(10, loop.stop)
+    loop.run_forever()
+    loop.close()
+    reference = weakref.ref(loop)
+    del loop
+    gc.collect()
+    assert reference() is None
+
+
+def test_loop_that_ran_tasks_is_freed_when_nobody_refers_to_it(implementation, no_leaks):
+    loop = implementation.new_event_loop()
+
+    async def main():
+        await asyncio.gather(*[return_42() for _ in range(10)])
+
+    loop.run_until_complete(main())
+    loop.close()
+    reference = weakref.ref(loop)
+    del loop
+    gc.collect()
+    assert reference() is None
+
+
+def test_loop_that_was_never_closed_warns_when_it_is_freed(implementation, no_leaks):
+    loop = implementation.new_event_loop()
+    with pytest.warns(ResourceWarning, match="unclosed event loop"):
+        del loop
+        gc.collect()
+
+
+def test_repr_tells_the_state(loop):
+    assert re.search(r"running=False closed=False debug=False", repr(loop))
+    loop.close()
+    assert "closed=True" in repr(loop)
+
+
+def test_runner_closes_its_loop(implementation, no_leaks):
+    with asyncio.Runner(loop_factory=implementation.new_event_loop) as runner:
+        assert type(runner.get_loop()) is implementation.EventLoop
+        assert runner.run(return_42()) == 42
+        loop = runner.get_loop()
+    assert loop.is_closed()
+
+
+def test_runner_cancels_the_tasks_that_are_left(implementation, no_leaks):
+    events = []
+
+    async def wait_for_ever():
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            events.append("cancelled")
+            raise
+
+    async def main():
+        asyncio.get_running_loop().keep = asyncio.create_task(wait_for_ever())
+        await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=implementation.new_event_loop) as runner:
+        runner.run(main())
+    assert events == ["cancelled"]

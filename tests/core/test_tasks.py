@@ -1,0 +1,775 @@
+"""Task: its steps, cancellation, registration, and everything of asyncio that is built on it."""
+
+import asyncio
+import contextlib
+import contextvars
+import gc
+import sys
+import types
+import weakref
+
+import pytest
+
+
+class SomeError(Exception):
+    pass
+
+
+async def return_argument(argument=None):
+    await asyncio.sleep(0)
+    return argument
+
+
+async def wait_for_ever():
+    await asyncio.get_running_loop().create_future()
+
+
+def test_loop_creates_tasks_of_its_implementation(implementation, loop):
+    task = loop.create_task(return_argument())
+    assert type(task) is implementation.Task
+    assert isinstance(task, asyncio.Task) and isinstance(task, asyncio.Future)
+    assert issubclass(implementation.Task, implementation.Future)
+    loop.run_until_complete(task)
+
+
+def test_create_task_and_ensure_future_inside_the_loop_give_the_same_class(implementation, loop):
+    async def main():
+        tasks = [asyncio.create_task(return_argument()), asyncio.ensure_future(return_argument())]
+        await asyncio.gather(*tasks)
+        return {type(task) for task in tasks}
+
+    assert loop.run_until_complete(main()) == {implementation.Task}
+
+
+def test_task_does_not_start_before_the_next_turn(loop, run_turn):
+    order = []
+
+    async def step():
+        order.append("task")
+
+    task = loop.create_task(step())
+    order.append("created")
+    run_turn()
+    assert order == ["created", "task"]
+    assert task.done()
+
+
+def test_tasks_take_steps_in_turn(loop):
+    order = []
+
+    async def count(name):
+        for number in range(3):
+            order.append((name, number))
+            await asyncio.sleep(0)
+
+    async def main():
+        await asyncio.gather(count("a"), count("b"))
+
+    loop.run_until_complete(main())
+    assert order == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+
+
+def test_task_takes_its_turn_among_callbacks(loop):
+    order = []
+
+    async def main():
+        loop.call_soon(order.append, "callback 1")
+        task = asyncio.create_task(return_argument())
+        task.add_done_callback(lambda task: order.append("task done"))
+        loop.call_soon(order.append, "callback 2")
+        await asyncio.sleep(0)
+        order.append("main")
+        await task
+
+    loop.run_until_complete(main())
+    assert order == ["callback 1", "callback 2", "main", "task done"]
+
+
+def test_result_and_exception_of_the_coroutine_are_the_tasks(loop):
+    async def fail():
+        raise SomeError
+
+    good, bad = loop.create_task(return_argument("result")), loop.create_task(fail())
+    loop.run_until_complete(asyncio.wait([good, bad]))
+    assert good.result() == "result" and good.exception() is None
+    assert isinstance(bad.exception(), SomeError)
+
+
+def test_result_of_a_task_cannot_be_set_from_outside(loop):
+    task = loop.create_task(return_argument())
+    with pytest.raises(RuntimeError):
+        task.set_result(1)
+    with pytest.raises(RuntimeError):
+        task.set_exception(SomeError())
+    loop.run_until_complete(task)
+
+
+def test_name_is_given_or_made_up_and_can_be_changed(loop):
+    named, unnamed = loop.create_task(return_argument(), name="given"), loop.create_task(return_argument())
+    assert named.get_name() == "given"
+    assert unnamed.get_name().startswith("Task-")
+    unnamed.set_name(12)
+    assert unnamed.get_name() == "12"
+    loop.run_until_complete(asyncio.wait([named, unnamed]))
+
+
+def test_coroutine_and_context_and_stack_can_be_inspected(loop, run_turn):
+    coroutine = wait_for_ever()
+    task = loop.create_task(coroutine)
+    run_turn()
+    assert task.get_coro() is coroutine
+    assert [frame.f_code.co_name for frame in task.get_stack()] == ["wait_for_ever"]
+    if sys.version_info >= (3, 12):
+        assert task.get_context() is not None
+    task.cancel()
+    run_turn()
+
+
+def test_print_stack_names_the_coroutine(loop, run_turn, capsys):
+    task = loop.create_task(wait_for_ever())
+    run_turn()
+    task.print_stack()
+    assert "wait_for_ever" in capsys.readouterr().err
+    task.cancel()
+    run_turn()
+
+
+def test_repr_tells_name_coroutine_and_what_is_awaited(loop, run_turn):
+    task = loop.create_task(wait_for_ever(), name="the name")
+    run_turn()
+    assert "the name" in repr(task) and "wait_for_ever" in repr(task) and "wait_for=" in repr(task)
+    task.cancel()
+    run_turn()
+    assert "cancelled" in repr(task)
+
+
+def test_private_state_that_libraries_read_is_there(loop, run_turn):
+    task = loop.create_task(wait_for_ever())
+    assert (task._must_cancel, task._fut_waiter, task._state) == (False, None, "PENDING")
+    run_turn()
+    assert asyncio.isfuture(task._fut_waiter) and isinstance(task._fut_waiter, asyncio.Future)
+    assert task._coro is task.get_coro()
+    task.cancel()
+    run_turn()
+    assert task._state == "CANCELLED"
+
+
+def test_class_can_be_subscripted(implementation):
+    assert implementation.Task[int].__args__ == (int,)
+
+
+def test_task_can_be_referenced_weakly_and_take_attributes(loop):
+    task = loop.create_task(return_argument())
+    task.attribute = "value"
+    assert weakref.ref(task)().attribute == "value"
+    loop.run_until_complete(task)
+
+
+def test_task_can_be_subclassed(implementation, loop):
+    class Sub(implementation.Task):
+        pass
+
+    task = Sub(return_argument("result"), loop=loop, name="sub")
+    assert loop.run_until_complete(task) == "result"
+    assert task.get_name() == "sub"
+
+
+# ---- Cancellation
+
+
+def test_cancel_raises_cancelled_error_where_the_task_waits(loop, run_turn):
+    events = []
+
+    async def wait():
+        try:
+            await wait_for_ever()
+        except asyncio.CancelledError:
+            events.append("cancelled")
+            raise
+
+    task = loop.create_task(wait())
+    run_turn()
+    assert task.cancel() is True
+    assert task.cancelled() is False
+    run_turn()
+    assert events == ["cancelled"]
+    assert task.cancelled() is True
+    assert task.cancel() is False
+
+
+def test_task_cancelled_before_its_first_step_never_starts(loop, run_turn):
+    started = []
+
+    async def start():
+        started.append(True)
+
+    task = loop.create_task(start())
+    task.cancel()
+    run_turn()
+    assert task.cancelled()
+    assert started == []
+
+
+def test_cancellation_goes_through_to_the_awaited_task(loop, run_turn):
+    inner = loop.create_task(wait_for_ever())
+
+    async def outer():
+        await inner
+
+    task = loop.create_task(outer())
+    run_turn()
+    task.cancel()
+    run_turn()
+    run_turn()
+    assert inner.cancelled() and task.cancelled()
+
+
+def test_cancel_message_arrives_with_the_error(loop, run_turn):
+    messages = []
+
+    async def wait():
+        try:
+            await wait_for_ever()
+        except asyncio.CancelledError as error:
+            messages.append(error.args)
+            raise
+
+    task = loop.create_task(wait())
+    run_turn()
+    task.cancel(msg="reason")
+    run_turn()
+    assert messages == [("reason",)]
+    with pytest.raises(asyncio.CancelledError, match="reason"):
+        task.result()
+
+
+def test_task_that_swallows_the_cancellation_goes_on(loop, run_turn):
+    async def stubborn():
+        with contextlib.suppress(asyncio.CancelledError):
+            await wait_for_ever()
+        return "went on"
+
+    task = loop.create_task(stubborn())
+    run_turn()
+    task.cancel()
+    assert loop.run_until_complete(task) == "went on"
+    assert not task.cancelled()
+
+
+def test_cancellation_is_counted_and_can_be_taken_back(loop, run_turn):
+    task = loop.create_task(wait_for_ever())
+    run_turn()
+    assert task.cancelling() == 0
+    task.cancel()
+    task.cancel()
+    assert task.cancelling() == 2
+    assert (task.uncancel(), task.uncancel(), task.uncancel()) == (1, 0, 0)
+    run_turn()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="uncancel() clears the request from Python 3.13 on")
+def test_uncancel_to_zero_takes_back_a_cancellation_that_was_not_delivered(loop):
+    async def main():
+        task = asyncio.current_task()
+        task.cancel()
+        task.uncancel()
+        await asyncio.sleep(0)
+        return "not cancelled"
+
+    assert loop.run_until_complete(main()) == "not cancelled"
+
+
+def test_task_that_cancels_itself_is_cancelled_at_its_next_await(loop):
+    events = []
+
+    async def main():
+        asyncio.current_task().cancel()
+        events.append("before")
+        await asyncio.sleep(0)
+        events.append("after")
+
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(main())
+    assert events == ["before"]
+
+
+def test_cancel_after_the_awaited_future_was_set_still_cancels(loop, run_turn):
+    future = loop.create_future()
+
+    async def wait():
+        await future
+
+    task = loop.create_task(wait())
+    run_turn()
+    future.set_result(None)
+    task.cancel()
+    run_turn()
+    run_turn()
+    assert task.cancelled()
+
+
+# ---- Registration
+
+
+def test_current_task_is_the_task_that_runs(loop):
+    async def main():
+        assert asyncio.current_task() is main_task
+        await asyncio.gather(*[check() for _ in range(3)])
+        assert asyncio.current_task() is main_task
+
+    async def check():
+        mine = asyncio.current_task()
+        assert mine is not main_task
+        await asyncio.sleep(0)
+        assert asyncio.current_task() is mine
+
+    main_task = loop.create_task(main())
+    loop.run_until_complete(main_task)
+    assert asyncio.current_task(loop) is None
+
+
+def test_current_task_is_none_in_callbacks(loop):
+    seen = []
+
+    async def main():
+        loop.call_soon(lambda: seen.append(asyncio.current_task()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    loop.run_until_complete(main())
+    assert seen == [None]
+
+
+def test_all_tasks_are_those_that_are_not_done(loop):
+    async def main():
+        pending, finished = asyncio.create_task(wait_for_ever()), asyncio.create_task(return_argument())
+        await finished
+        assert asyncio.all_tasks() == {asyncio.current_task(), pending}
+        pending.cancel()
+        await asyncio.wait([pending])
+
+    loop.run_until_complete(main())
+    assert asyncio.all_tasks(loop) == set()
+
+
+def test_tasks_of_another_loop_are_not_among_all_tasks(loop, new_loop):
+    other = new_loop()
+    task = other.create_task(return_argument())
+
+    async def main():
+        return asyncio.all_tasks()
+
+    assert task not in loop.run_until_complete(main())
+    assert asyncio.all_tasks(other) == {task}
+    other.run_until_complete(task)
+
+
+def test_finished_task_is_freed_when_nobody_refers_to_it(loop):
+    task = loop.create_task(return_argument())
+    loop.run_until_complete(task)
+    reference = weakref.ref(task)
+    del task
+    gc.collect()
+    assert reference() is None
+
+
+def test_task_that_failed_is_freed_with_its_exception(loop):
+    async def fail():
+        raise SomeError
+
+    task = loop.create_task(fail())
+    with pytest.raises(SomeError):
+        loop.run_until_complete(task)
+    reference = weakref.ref(task)
+    del task
+    gc.collect()
+    assert reference() is None
+
+
+# ---- Steps
+
+
+def test_bare_yield_gives_up_one_turn(loop):
+    @types.coroutine
+    def give_up_a_turn():
+        yield
+
+    order = []
+
+    async def main():
+        loop.call_soon(order.append, "callback")
+        await give_up_a_turn()
+        order.append("main")
+
+    loop.run_until_complete(main())
+    assert order == ["callback", "main"]
+
+
+def test_deep_chain_of_awaits_returns_its_result(loop):
+    async def descend(depth):
+        if depth == 0:
+            await asyncio.sleep(0)
+            return 0
+        return 1 + await descend(depth - 1)
+
+    assert loop.run_until_complete(descend(200)) == 200
+
+
+def test_ten_thousand_tasks_finish(loop):
+    async def main():
+        return sum(await asyncio.gather(*[return_argument(1) for _ in range(10_000)]))
+
+    assert loop.run_until_complete(main()) == 10_000
+
+
+def test_task_awaiting_a_task_awaiting_a_task_passes_the_result_up(loop):
+    async def nest(depth):
+        return depth if depth == 0 else await asyncio.create_task(nest(depth - 1))
+
+    assert loop.run_until_complete(nest(100)) == 0
+
+
+def test_generator_based_coroutine_can_be_a_task(loop):
+    @types.coroutine
+    def generator():
+        yield from asyncio.sleep(0).__await__()
+        return "result"
+
+    async def main():
+        return await asyncio.create_task(wrap())
+
+    async def wrap():
+        return await generator()
+
+    assert loop.run_until_complete(main()) == "result"
+
+
+def test_factory_makes_the_tasks(loop):
+    made = []
+
+    def factory(loop, coroutine, **options):
+        made.append(options)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    assert loop.get_task_factory() is None
+    loop.set_task_factory(factory)
+    assert loop.get_task_factory() is factory
+    assert loop.run_until_complete(loop.create_task(return_argument("result"))) == "result"
+    loop.set_task_factory(None)
+    assert len(made) == 1
+
+
+def test_factory_gets_exactly_what_asyncio_passes_it(loop):
+    received = []
+
+    def factory(loop, coroutine, **options):
+        received.append(sorted(options))
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    def native_answer():
+        native = asyncio.SelectorEventLoop()
+        ask(native)
+        native.close()
+        answer = list(received)
+        received.clear()
+        return answer
+
+    def ask(asked_loop):
+        asked_loop.set_task_factory(factory)
+        context = contextvars.copy_context()
+        for options in ({}, {"name": "n"}, {"context": context}, {"name": "n", "context": context}):
+            asked_loop.run_until_complete(asked_loop.create_task(return_argument(), **options))
+
+    expected = native_answer()
+    ask(loop)
+    assert received == expected
+
+
+# ---- What is built on tasks
+
+
+def test_gather_returns_results_in_the_order_of_its_arguments(loop):
+    async def sleep(milliseconds):
+        await asyncio.sleep(milliseconds / 1000)
+        return milliseconds
+
+    async def main():
+        return await asyncio.gather(sleep(3), sleep(1), sleep(2))
+
+    assert loop.run_until_complete(main()) == [3, 1, 2]
+
+
+def test_gather_raises_the_first_exception_or_returns_all(loop):
+    async def fail():
+        raise SomeError
+
+    async def main():
+        with pytest.raises(SomeError):
+            await asyncio.gather(return_argument(1), fail())
+        return await asyncio.gather(return_argument(1), fail(), return_exceptions=True)
+
+    first, second = loop.run_until_complete(main())
+    assert first == 1 and isinstance(second, SomeError)
+
+
+def test_cancelling_gather_cancels_its_children(loop):
+    async def main():
+        children = [asyncio.create_task(wait_for_ever()) for _ in range(3)]
+        gathering = asyncio.gather(*children)
+        await asyncio.sleep(0)
+        gathering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gathering
+        return [child.cancelled() for child in children]
+
+    assert loop.run_until_complete(main()) == [True, True, True]
+
+
+def test_wait_returns_what_is_done_and_what_is_pending(loop):
+    async def main():
+        quick, slow = asyncio.create_task(return_argument()), asyncio.create_task(wait_for_ever())
+        done, pending = await asyncio.wait([quick, slow], return_when=asyncio.FIRST_COMPLETED)
+        assert (done, pending) == ({quick}, {slow})
+        slow.cancel()
+        await asyncio.wait([slow])
+
+    loop.run_until_complete(main())
+
+
+def test_wait_with_timeout_leaves_the_tasks_pending(loop):
+    async def main():
+        task = asyncio.create_task(wait_for_ever())
+        done, pending = await asyncio.wait([task], timeout=0.001)
+        assert (done, pending) == (set(), {task})
+        task.cancel()
+        await asyncio.wait([task])
+
+    loop.run_until_complete(main())
+
+
+def test_as_completed_yields_in_the_order_of_completion(loop):
+    async def sleep(milliseconds):
+        await asyncio.sleep(milliseconds / 1000)
+        return milliseconds
+
+    async def main():
+        return [await next_one for next_one in asyncio.as_completed([sleep(9), sleep(1), sleep(5)])]
+
+    assert loop.run_until_complete(main()) == [1, 5, 9]
+
+
+def test_wait_for_returns_the_result_in_time(loop):
+    assert loop.run_until_complete(asyncio.wait_for(return_argument("result"), 10)) == "result"
+
+
+def test_wait_for_cancels_what_takes_too_long(loop):
+    async def main():
+        task = asyncio.create_task(wait_for_ever())
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(task, 0.001)
+        return task.cancelled()
+
+    assert loop.run_until_complete(main()) is True
+
+
+def test_timeout_raises_timeout_error_and_only_its_own(loop):
+    async def main():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await wait_for_ever()
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0)
+        assert asyncio.current_task().cancelling() == 0
+
+    loop.run_until_complete(main())
+
+
+def test_nested_timeouts_raise_at_the_right_level(loop):
+    async def main():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                async with asyncio.timeout(10):
+                    await wait_for_ever()
+
+    loop.run_until_complete(main())
+
+
+def test_shield_keeps_the_inner_task_from_cancellation(loop):
+    async def main():
+        inner = asyncio.create_task(return_argument("survived"))
+        outer = asyncio.ensure_future(asyncio.shield(inner))
+        outer.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await outer
+        return await inner
+
+    assert loop.run_until_complete(main()) == "survived"
+
+
+def test_task_group_waits_for_all_its_tasks(loop):
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(return_argument(number)) for number in range(20)]
+        return [task.result() for task in tasks]
+
+    assert loop.run_until_complete(main()) == list(range(20))
+
+
+def test_task_group_cancels_the_others_when_one_fails(loop):
+    async def fail():
+        await asyncio.sleep(0)
+        raise SomeError
+
+    async def main():
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.TaskGroup() as group:
+                waiting = group.create_task(wait_for_ever())
+                group.create_task(fail())
+        assert [type(error) for error in caught.value.exceptions] == [SomeError]
+        return waiting.cancelled()
+
+    assert loop.run_until_complete(main()) is True
+
+
+def test_queue_hands_over_items_in_order(loop):
+    async def main():
+        queue, received = asyncio.Queue(maxsize=3), []
+
+        async def consume():
+            while (item := await queue.get()) is not None:
+                received.append(item)
+
+        consumer = asyncio.create_task(consume())
+        for number in range(100):
+            await queue.put(number)
+        await queue.put(None)
+        await consumer
+        return received
+
+    assert loop.run_until_complete(main()) == list(range(100))
+
+
+def test_lock_is_held_by_one_at_a_time_and_given_in_order(loop):
+    async def main():
+        lock, order, inside = asyncio.Lock(), [], []
+
+        async def enter(number):
+            async with lock:
+                inside.append(number)
+                assert len(inside) == 1
+                await asyncio.sleep(0)
+                order.append(inside.pop())
+
+        await asyncio.gather(*[enter(number) for number in range(10)])
+        return order
+
+    assert loop.run_until_complete(main()) == list(range(10))
+
+
+def test_event_condition_and_semaphore_wake_their_waiters(loop):
+    async def main():
+        event, condition, semaphore = asyncio.Event(), asyncio.Condition(), asyncio.Semaphore(0)
+
+        async def wait_for_event():
+            return await event.wait()
+
+        async def wait_for_condition():
+            async with condition:
+                return await condition.wait()
+
+        async def wait_for_semaphore():
+            return await semaphore.acquire()
+
+        tasks = [asyncio.create_task(wait()) for wait in (wait_for_event, wait_for_condition, wait_for_semaphore)]
+        await asyncio.sleep(0)
+        event.set()
+        semaphore.release()
+        async with condition:
+            condition.notify_all()
+        return await asyncio.gather(*tasks)
+
+    assert loop.run_until_complete(main()) == [True, True, True]
+
+
+def test_tasks_made_by_to_thread_and_run_in_executor_mix_with_others(loop):
+    async def main():
+        return await asyncio.gather(asyncio.to_thread(int, "1"), return_argument(2), asyncio.to_thread(int, "3"))
+
+    assert loop.run_until_complete(main()) == [1, 2, 3]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+def test_eager_task_runs_until_its_first_wait_when_it_is_made(implementation, loop):
+    order = []
+
+    async def child(name):
+        order.append(name)
+        await asyncio.sleep(0)
+        order.append(name + " again")
+
+    async def main():
+        task = implementation.Task(child("eager"), loop=loop, eager_start=True)
+        order.append("main")
+        await task
+
+    loop.run_until_complete(main())
+    assert order == ["eager", "main", "eager again"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+def test_eager_task_that_never_waits_is_done_when_it_is_made(implementation, loop):
+    async def child():
+        return asyncio.current_task()
+
+    async def main():
+        task = implementation.Task(child(), loop=loop, eager_start=True)
+        assert task.done()
+        assert task.result() is task
+        assert asyncio.current_task() is not task
+        return asyncio.all_tasks() == {asyncio.current_task()}
+
+    assert loop.run_until_complete(main()) is True
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+def test_eager_task_factory_of_asyncio_works_on_the_loop(loop):
+    async def main():
+        loop.set_task_factory(asyncio.eager_task_factory)
+        order = []
+
+        async def child():
+            order.append("child")
+
+        task = asyncio.create_task(child())
+        order.append("main")
+        await task
+        loop.set_task_factory(None)
+        return order
+
+    assert loop.run_until_complete(main()) == ["child", "main"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="eager_start of create_task() came with Python 3.14")
+def test_eager_start_can_be_asked_of_create_task(loop):
+    async def main():
+        return loop.create_task(finish_at_once(), eager_start=True).done(), loop.create_task(finish_at_once(), eager_start=False)
+
+    async def finish_at_once():
+        pass
+
+    eager_is_done, lazy = loop.run_until_complete(main())
+    assert eager_is_done
+    loop.run_until_complete(lazy)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
+def test_call_graph_of_a_task_shows_who_awaits_it(loop):
+    async def inner():
+        await asyncio.sleep(0)
+        return [waiter.future.get_name() for waiter in asyncio.capture_call_graph().awaited_by]
+
+    async def main():
+        asyncio.current_task().set_name("outer")
+        return await asyncio.create_task(inner(), name="inner")
+
+    assert loop.run_until_complete(main()) == ["outer"]

@@ -1,0 +1,219 @@
+"""call_soon_threadsafe() and run_coroutine_threadsafe(): the only ways into the loop from another thread."""
+
+import asyncio
+import concurrent.futures
+import threading
+
+import pytest
+
+
+@pytest.fixture
+def in_thread():
+    """A function that runs another one in a new thread; the test ends when all of them have."""
+    threads = []
+
+    def start(function, *args):
+        thread = threading.Thread(target=function, args=args)
+        threads.append(thread)
+        thread.start()
+        return thread
+
+    yield start
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_callback_from_another_thread_wakes_a_loop_that_sleeps(loop, in_thread):
+    in_thread(loop.call_soon_threadsafe, loop.stop)
+    loop.run_forever()
+
+
+def test_callback_from_another_thread_runs_in_the_loops_thread(loop, in_thread):
+    seen = []
+
+    def callback(argument):
+        seen.append((argument, threading.get_ident()))
+        loop.stop()
+
+    in_thread(loop.call_soon_threadsafe, callback, "argument")
+    loop.run_forever()
+    assert seen == [("argument", threading.get_ident())]
+
+
+def test_callbacks_of_one_thread_keep_their_order(loop, in_thread):
+    order = []
+
+    def schedule():
+        for number in range(10_000):
+            loop.call_soon_threadsafe(order.append, number)
+        loop.call_soon_threadsafe(loop.stop)
+
+    in_thread(schedule)
+    loop.run_forever()
+    assert order == list(range(10_000))
+
+
+def test_no_callback_of_many_threads_is_lost(loop, in_thread):
+    thread_count, per_thread = 8, 2000
+    calls = []
+
+    def callback(thread_number, number):
+        calls.append((thread_number, number))
+        if len(calls) == thread_count * per_thread:
+            loop.stop()
+
+    def schedule(thread_number):
+        for number in range(per_thread):
+            loop.call_soon_threadsafe(callback, thread_number, number)
+
+    for thread_number in range(thread_count):
+        in_thread(schedule, thread_number)
+    loop.run_forever()
+    assert len(set(calls)) == thread_count * per_thread
+    for thread_number in range(thread_count):
+        assert [number for thread, number in calls if thread == thread_number] == list(range(per_thread))
+
+
+def test_sleeping_loop_is_woken_again_and_again(loop, in_thread):
+    woken = threading.Semaphore(0)
+
+    def wake():
+        for _ in range(500):
+            loop.call_soon_threadsafe(woken.release)
+            # The loop has nothing else to do, so it sleeps until the next round.
+            assert woken.acquire(timeout=10)
+        loop.call_soon_threadsafe(loop.stop)
+
+    in_thread(wake)
+    loop.run_forever()
+
+
+def test_call_from_the_loops_own_thread_works_too(loop):
+    loop.call_soon(loop.call_soon_threadsafe, loop.stop)
+    loop.run_forever()
+
+
+def test_call_before_the_loop_runs_is_kept(loop, in_thread):
+    in_thread(loop.call_soon_threadsafe, loop.stop).join()
+    loop.run_forever()
+
+
+def test_handle_from_another_thread_can_be_cancelled_in_the_loops(loop, run_turn):
+    calls = []
+    handle = loop.call_soon_threadsafe(calls.append, 1)
+    assert isinstance(handle, asyncio.Handle)
+    handle.cancel()
+    run_turn()
+    assert calls == []
+
+
+def test_call_on_a_closed_loop_raises_runtime_error_in_the_other_thread(loop, in_thread):
+    errors = []
+
+    def schedule():
+        try:
+            loop.call_soon_threadsafe(int)
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    loop.close()
+    in_thread(schedule).join()
+    assert errors == ["Event loop is closed"]
+
+
+def test_threads_that_schedule_while_the_loop_closes_get_runtime_error(new_loop, in_thread):
+    loop = new_loop()
+    is_started, errors = threading.Event(), []
+
+    def schedule():
+        is_started.set()
+        try:
+            while True:
+                loop.call_soon_threadsafe(int)
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    thread = in_thread(schedule)
+    is_started.wait(10)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    thread.join(10)
+    assert errors == ["Event loop is closed"]
+
+
+def test_coroutine_of_another_thread_returns_its_result_there(loop, in_thread):
+    results = []
+
+    async def add(x, y):
+        await asyncio.sleep(0.001)
+        return x + y
+
+    def submit():
+        results.append(asyncio.run_coroutine_threadsafe(add(1, 2), loop).result(10))
+        loop.call_soon_threadsafe(loop.stop)
+
+    in_thread(submit)
+    loop.run_forever()
+    assert results == [3]
+
+
+def test_coroutine_of_another_thread_raises_its_exception_there(loop, in_thread):
+    errors = []
+
+    async def fail():
+        raise ZeroDivisionError("in the loop")
+
+    def submit():
+        errors.append(asyncio.run_coroutine_threadsafe(fail(), loop).exception(10))
+        loop.call_soon_threadsafe(loop.stop)
+
+    in_thread(submit)
+    loop.run_forever()
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+
+
+def test_cancelling_the_concurrent_future_cancels_the_coroutine(loop, in_thread):
+    is_started = threading.Event()
+    events = []
+
+    async def wait_for_ever():
+        try:
+            is_started.set()
+            await loop.create_future()
+        except asyncio.CancelledError:
+            events.append("cancelled in the loop")
+            loop.call_soon(loop.stop)
+            raise
+
+    def submit():
+        future = asyncio.run_coroutine_threadsafe(wait_for_ever(), loop)
+        assert is_started.wait(10)
+        future.cancel()
+        with pytest.raises(concurrent.futures.CancelledError):
+            future.result(10)
+        events.append("cancelled in the thread")
+
+    thread = in_thread(submit)
+    loop.run_forever()
+    thread.join(10)
+    assert sorted(events) == ["cancelled in the loop", "cancelled in the thread"]
+
+
+def test_loops_of_two_threads_send_each_other_callbacks(new_loop, in_thread):
+    here, there = new_loop(), new_loop()
+    bounces = []
+
+    def bounce(count):
+        bounces.append(count)
+        if count == 0:
+            here.call_soon_threadsafe(here.stop)
+            there.call_soon_threadsafe(there.stop)
+        else:
+            (here if count % 2 else there).call_soon_threadsafe(bounce, count - 1)
+
+    in_thread(there.run_forever)
+    here.call_soon(bounce, 1000)
+    here.run_forever()
+    assert bounces == list(range(1000, -1, -1))

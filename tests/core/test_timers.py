@@ -1,0 +1,251 @@
+"""call_later(), call_at(), time() and TimerHandle: order, cancellation, and who keeps the callback alive.
+
+How exact they are is the subject of test_exactness.py.
+"""
+
+import asyncio
+import random
+import time
+import weakref
+
+import pytest
+
+
+class Callback:
+    """A callable that can be weakly referenced."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, *args):
+        self.calls.append(args)
+
+
+def run_until_after(loop, delay_s):
+    """Run loop until every timer due within delay_s has fired."""
+    loop.call_later(delay_s, loop.stop)
+    loop.run_forever()
+
+
+def test_timers_fire_in_the_order_of_their_deadlines(loop):
+    order = []
+    for milliseconds in [5, 1, 4, 2, 3]:
+        loop.call_later(milliseconds / 1000, order.append, milliseconds)
+    run_until_after(loop, 0.006)
+    assert order == [1, 2, 3, 4, 5]
+
+
+def test_timers_with_equal_deadlines_fire_in_the_order_of_their_creation(implementation, loop):
+    order = []
+    deadline = loop.time() + 0.002
+    for number in range(50):
+        loop.call_at(deadline, order.append, number)
+    run_until_after(loop, 0.005)
+    # asyncio's heap promises nothing about equal deadlines; fastloop does.
+    assert (order if implementation.name == "fastloop" else sorted(order)) == list(range(50))
+
+
+def test_timer_passes_its_arguments(loop):
+    callback = Callback()
+    loop.call_later(0, callback, 1, "two", None)
+    run_until_after(loop, 0.001)
+    assert callback.calls == [(1, "two", None)]
+
+
+@pytest.mark.parametrize("delay_s", [0, -1, -1e9, 0.0, False])
+def test_delay_that_is_not_positive_fires_in_the_next_turn(loop, delay_s):
+    loop.call_later(delay_s, loop.stop)
+    loop.run_forever()
+
+
+def test_deadline_in_the_past_fires_in_the_next_turn(loop):
+    loop.call_at(loop.time() - 1000, loop.stop)
+    loop.run_forever()
+
+
+def test_timer_that_is_due_runs_after_the_callbacks_that_were_ready(loop):
+    order = []
+    loop.call_later(0, order.append, "timer")
+    loop.call_soon(order.append, "ready")
+    loop.call_later(0, loop.stop)
+    loop.run_forever()
+    assert order == ["ready", "timer"]
+
+
+def test_timer_set_by_a_timer_does_not_fire_in_the_same_turn(loop):
+    order = []
+
+    def first():
+        loop.call_later(0, order.append, "second")
+        loop.call_soon(order.append, "soon")
+        order.append("first")
+        loop.stop()
+
+    loop.call_later(0, first)
+    loop.run_forever()
+    assert order == ["first"]
+    run_until_after(loop, 0.001)
+    assert order == ["first", "soon", "second"]
+
+
+def test_cancelled_timer_never_fires(loop):
+    callback = Callback()
+    loop.call_later(0.001, callback).cancel()
+    run_until_after(loop, 0.002)
+    assert callback.calls == []
+
+
+def test_timer_cancelled_by_another_in_the_same_turn_never_fires(loop):
+    callback = Callback()
+    deadline = loop.time()
+    loop.call_at(deadline, lambda: second.cancel())
+    second = loop.call_at(deadline + 1e-6, callback)
+    time.sleep(0.001)
+    run_until_after(loop, 0.002)
+    assert callback.calls == []
+
+
+def test_cancel_after_the_timer_fired_does_nothing(loop):
+    callback = Callback()
+    timer = loop.call_later(0, callback)
+    run_until_after(loop, 0.001)
+    timer.cancel()
+    timer.cancel()
+    assert callback.calls == [()]
+
+
+def test_callback_is_freed_at_once_when_its_timer_is_cancelled(loop):
+    callback, argument = Callback(), Callback()
+    references = weakref.ref(callback), weakref.ref(argument)
+    timer = loop.call_later(1000, callback, argument)
+    del callback, argument
+    assert None not in [reference() for reference in references]
+    timer.cancel()
+    assert [reference() for reference in references] == [None, None]
+
+
+def test_callback_is_freed_after_its_timer_fired_although_the_handle_is_kept(loop, implementation):
+    callback = Callback()
+    reference = weakref.ref(callback)
+    timer = loop.call_later(0, callback)
+    del callback
+    run_until_after(loop, 0.001)
+    if implementation.name == "asyncio":
+        # asyncio's handle keeps it until it is itself freed.
+        del timer
+    assert reference() is None
+
+
+def test_when_is_the_deadline_on_the_loops_clock(loop):
+    before = loop.time()
+    timer = loop.call_later(10, int)
+    after = loop.time()
+    # Float arithmetic may round either way.
+    assert before + 10 - 1e-6 <= timer.when() <= after + 10 + 1e-6
+    timer.cancel()
+
+
+def test_when_returns_the_deadline_given_to_call_at(loop):
+    deadline = loop.time() + 12.5
+    timer = loop.call_at(deadline, int)
+    assert timer.when() == pytest.approx(deadline, abs=1e-8)
+    timer.cancel()
+
+
+def test_timer_is_an_asyncio_timer_handle(loop):
+    timer = loop.call_later(1000, int)
+    assert isinstance(timer, asyncio.TimerHandle)
+    assert isinstance(timer, asyncio.Handle)
+    timer.cancel()
+
+
+def test_timer_handles_compare_by_deadline(loop):
+    early, late = loop.call_later(1000, int), loop.call_later(2000, int)
+    assert early < late and late > early and early <= late and late >= early
+    assert early != late and early == early
+    assert sorted([late, early]) == [early, late]
+    early.cancel()
+    late.cancel()
+
+
+def test_timer_handles_can_be_members_of_a_set(loop):
+    timers = [loop.call_later(1000, int) for _ in range(3)]
+    assert len(set(timers) | set(timers)) == 3
+    for timer in timers:
+        timer.cancel()
+
+
+def test_timer_names_its_callback_in_repr(loop):
+    def a_callback_with_a_name():
+        pass
+
+    timer = loop.call_later(1000, a_callback_with_a_name)
+    assert "a_callback_with_a_name" in repr(timer)
+    timer.cancel()
+    assert "cancelled" in repr(timer)
+
+
+def test_time_never_goes_back(loop):
+    readings = [loop.time() for _ in range(10_000)]
+    assert readings == sorted(readings)
+
+
+def test_time_is_the_monotonic_clock(loop):
+    before = time.monotonic()
+    now = loop.time()
+    after = time.monotonic()
+    assert before <= now <= after
+    assert isinstance(now, float)
+
+
+def test_random_timers_fire_in_order_while_others_are_cancelled(loop):
+    generator = random.Random(20240101)
+    fired, expected = [], []
+    base = loop.time()
+    timers = []
+    for number in range(5000):
+        deadline = base + generator.randrange(1, 20_000) / 1e6
+        timers.append((deadline, number, loop.call_at(deadline, fired.append, (deadline, number))))
+    generator.shuffle(timers)
+    for position, (deadline, number, timer) in enumerate(timers):
+        if position % 3 == 0:
+            timer.cancel()
+        else:
+            expected.append((deadline, number))
+    loop.call_at(base + 0.021, loop.stop)
+    loop.run_forever()
+    assert [deadline for deadline, _ in fired] == [deadline for deadline, _ in sorted(expected)]
+    assert sorted(fired) == sorted(expected)
+
+
+def test_timers_set_and_cancelled_in_callbacks_keep_the_order(loop):
+    generator = random.Random(7)
+    fired = []
+    pending = []
+
+    def fire(deadline):
+        fired.append(deadline)
+        for _ in range(2):
+            if len(fired) + len(pending) < 2000:
+                new_deadline = loop.time() + generator.randrange(1, 300) / 1e6
+                pending.append(loop.call_at(new_deadline, fire, new_deadline))
+        if generator.random() < 0.3:
+            pending[generator.randrange(len(pending))].cancel()
+
+    start = loop.time()
+    for number in range(20):
+        loop.call_at(start + number * 1e-6, fire, start + number * 1e-6)
+    loop.call_at(start + 0.05, loop.stop)
+    loop.run_forever()
+    for timer in pending:
+        timer.cancel()
+    assert len(fired) > 100
+    assert fired == sorted(fired)
+
+
+def test_timer_far_away_does_not_disturb_the_near_ones(loop):
+    far = [loop.call_later(delay_s, pytest.fail, "too early") for delay_s in (1e6, 1e8, 1e9)]
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+    for timer in far:
+        timer.cancel()
