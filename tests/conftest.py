@@ -56,6 +56,12 @@ def pytest_addoption(parser):
     parser.addoption("--loop", choices=("fastloop", "asyncio"), help="run only the tests of one implementation")
 
 
+def pytest_collection_finish():
+    # What exists now stays; the collections of every test need not look at it.
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_generate_tests(metafunc):
     if "implementation" not in metafunc.fixturenames:
         return

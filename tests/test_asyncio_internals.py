@@ -67,6 +67,39 @@ def test_asyncio_has_the_name_and_takes_the_arguments(internal):
         pytest.fail(f"{internal.name}{inspect.signature(value)} does not take ({internal.call}): {error}")
 
 
+# What fastloop looks into
+
+
+def recorders_of_waiters():
+    """Each "asyncio.module.name" of a function or class of asyncio that records who waits for several futures."""
+    found = {f"{name}.{node.name}": ast.unparse(node) for name, tree in asyncio_sources().items() for node in tree.body if hasattr(node, "name")}
+    return {name for name, code in found.items() if "future_add_to_awaited_by(" in code} - {"asyncio.tasks.Task"}
+
+
+def part_of(code, name):
+    """The code of the function called name inside code, or the variable or attribute of that name in it."""
+    functions = [constant for constant in code.co_consts if inspect.iscode(constant) and constant.co_name == name]
+    return (functions or [part for part in code.co_varnames + code.co_freevars + code.co_names if part == name] or [None])[0]
+
+
+@for_each("LOOKED_INTO")
+def test_asyncios_callback_keeps_the_task(internal):
+    parts = internal.name.split(".")
+    # as_completed() and wait_for() keep it from some patch release of Python 3.14 on.
+    if ".".join(parts[:3]) not in recorders_of_waiters():
+        pytest.skip("here asyncio does not record who waits")
+    value = getattr(getattr(asyncio, parts[1]), parts[2])
+    for part in parts[3:]:
+        value = part_of(getattr(value, "__code__", value), part) if not inspect.isclass(value) else getattr(value, part)
+    assert value is not None, f"{internal.name} is gone; {internal.used_by} needs it: {internal.purpose}"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
+def test_asyncio_has_no_other_record_of_who_waits():
+    listed = {".".join(internal.name.split(".")[:3]) for internal in LISTS["LOOKED_INTO"]}
+    assert recorders_of_waiters() - listed - {"asyncio.futures.future_add_to_awaited_by"} == set()
+
+
 # What fastloop replaces
 
 

@@ -59,6 +59,19 @@ CALLED = [
     Internal("asyncio.SelectorEventLoop._close_self_pipe", "api/signals.py", "its opposite", "self"),
 ]
 
+# Callbacks of asyncio's for several futures that one task waits for: the last part is the variable or attribute that holds the task.
+# call_graph.py looks into them, as capture_call_graph() is not told by asyncio who waits for a future of fastloop's.
+LOOKED_INTO = [
+    Internal("asyncio.tasks.gather._done_callback.cur_task", "core/call_graph.py", "who called gather()", since="3.14"),
+    Internal("asyncio.tasks.gather._done_callback.outer", "core/call_graph.py", "whether gather() is over", since="3.14"),
+    Internal("asyncio.tasks.shield._clear_awaited_by_callback.cur_task", "core/call_graph.py", "who called shield()", since="3.14"),
+    Internal("asyncio.tasks._wait._on_completion.cur_task", "core/call_graph.py", "who called wait()", since="3.14"),
+    Internal("asyncio.tasks._AsCompletedIterator._handle_completion._cur_task", "core/call_graph.py", "who called as_completed()", since="3.14"),
+    Internal("asyncio.tasks._cancel_and_wait._release_waiter", "core/call_graph.py", "wait_for() that is out of time", since="3.14"),
+    Internal("asyncio.taskgroups.TaskGroup._on_task_done._parent_task", "core/call_graph.py", "whose task group it is", since="3.14"),
+    Internal("asyncio.staggered.staggered_race.task_done.parent_task", "core/call_graph.py", "who connects to several addresses", since="3.14"),
+]
+
 # Methods of asyncio's loop that fastloop replaces, and that the rest of asyncio's code reaches fastloop by.
 OVERRIDDEN = [
     Internal("asyncio.SelectorEventLoop._add_reader", "core/loop_core.pyx", "transports and sock_recv() wait for a descriptor"),
@@ -117,14 +130,14 @@ SHARED = [
     Internal("asyncio.Future._state", "core/future.pyx", "repr; libraries"),
     Internal("asyncio.Future._result", "core/future.pyx", "repr; libraries"),
     Internal("asyncio.Future._exception", "core/future.pyx", "repr, get_stack(); libraries"),
-    Internal("asyncio.Future._callbacks", "core/future.pyx", "repr; libraries"),
+    Internal("asyncio.Future._callbacks", "core/future.pyx core/call_graph.py", "repr, capture_call_graph(); libraries"),
     Internal("asyncio.Future._source_traceback", "core/future.pyx", "repr, exception reports, shield()"),
     Internal("asyncio.Future._cancel_message", "core/future.pyx", "gather(); libraries"),
     Internal("asyncio.Future._log_traceback", "core/future.pyx", "silences the report of an unread exception"),
     Internal("asyncio.Future._make_cancelled_error", "core/future.pyx", "gather()"),
     Internal("asyncio.Future._asyncio_awaited_by", "core/future.pyx", "capture_call_graph()", since="3.14"),
     Internal("asyncio.Task._coro", "core/task.pyx", "repr; libraries"),
-    Internal("asyncio.Task._fut_waiter", "core/task.pyx", "repr; anyio's cancel scopes"),
+    Internal("asyncio.Task._fut_waiter", "core/task.pyx core/call_graph.py", "repr, capture_call_graph(); anyio's cancel scopes"),
     Internal("asyncio.Task._must_cancel", "core/task.pyx", "repr; anyio's cancel scopes"),
     Internal("asyncio.Task._log_destroy_pending", "core/task.pyx", "run_until_complete() and gather() turn it off"),
     Internal("asyncio.Handle._args", "core/handle.pxd", "the comparison of timers; libraries"),

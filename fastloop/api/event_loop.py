@@ -9,6 +9,7 @@ import asyncio
 import os
 import weakref
 
+from fastloop.api.selector_view import SelectorView
 from fastloop.api.signals import SignalMethods
 from fastloop.core import fast_lane  # noqa: F401  (importing it opens the fast lanes)
 from fastloop.core.loop_core import LoopCore
@@ -24,7 +25,7 @@ class EventLoop(SignalMethods, LoopCore, asyncio.SelectorEventLoop):
 
     def __init__(self):
         # What asyncio makes at this point, a selector and a pipe to wake it, LoopCore has already.
-        super().__init__(selector=_NoSelector())
+        super().__init__(selector=SelectorView(self))
         _live_loops.add(self)
 
     def close(self):
@@ -36,13 +37,6 @@ class EventLoop(SignalMethods, LoopCore, asyncio.SelectorEventLoop):
         super().close()
         if not was_closed:
             self._release()
-
-
-class _NoSelector:
-    """Stands where asyncio keeps its selector; only asyncio's close() calls it."""
-
-    def close(self):
-        pass
 
 
 def _disown_in_child():

@@ -21,3 +21,6 @@ cdef int add_reader(Scheduler scheduler, int fd, Handle handle) except -1
 cdef int add_writer(Scheduler scheduler, int fd, Handle handle) except -1
 cdef bint remove_reader(Scheduler scheduler, int fd) except -1
 cdef bint remove_writer(Scheduler scheduler, int fd) except -1
+
+# By descriptor: the pair of the reader's and the writer's handle, None where there is none.
+cdef dict watched_handles(Scheduler scheduler)

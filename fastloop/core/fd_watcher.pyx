@@ -105,3 +105,13 @@ cdef bint remove_writer(Scheduler scheduler, int fd) except -1:
     watcher.update()
     handle.do_cancel()
     return True
+
+
+cdef dict watched_handles(Scheduler scheduler):
+    cdef int fd
+    found = {}
+    for fd in range(scheduler.watcher_capacity):
+        watcher = scheduler.watcher(fd)
+        if isinstance(watcher, FdWatcher):
+            found[fd] = ((<FdWatcher>watcher).reader, (<FdWatcher>watcher).writer)
+    return found

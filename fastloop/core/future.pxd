@@ -31,8 +31,6 @@ cdef class FutureExtras:
         object exception_traceback
         # Task only: the name, once somebody gave one or asked for it.
         object name
-        # Who said, by asyncio.future_add_to_awaited_by(), that it waits.
-        set awaited_by
 
 
 cdef class Future(Runnable):

@@ -19,6 +19,7 @@ from cpython.contextvars cimport PyContext_CopyCurrent
 from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from fastloop.core.call_graph import awaiters_of
 from fastloop.core.handle cimport new_handle
 from fastloop.core.object_pool cimport (
     PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
@@ -229,7 +230,7 @@ cdef class Future(Runnable):
 
     @property
     def _asyncio_awaited_by(self):
-        return awaited_by(self)
+        return awaiters_of(self)
 
     def _make_cancelled_error(self):
         return self.make_cancelled_error()
@@ -414,10 +415,27 @@ cdef object exception_instance(object exception):
     if not isinstance(exception, BaseException):
         raise TypeError(f"invalid exception object {exception!r}; give an exception class or instance")
     if isinstance(exception, StopIteration):
-        error = RuntimeError("StopIteration interacts badly with generators and cannot be raised into a Future")
+        message = "StopIteration interacts badly with generators and cannot be raised into a Future"
+        if asyncio_refuses_stop_iteration():
+            raise TypeError(message)
+        error = RuntimeError(message)
         error.__cause__ = error.__context__ = exception
         return error
     return exception
+
+
+def asyncio_refuses_stop_iteration():
+    """Up to 3.11.7 and 3.12.1, set_exception(StopIteration) raises; since then the future fails instead (gh-112182)."""
+    class Loop:
+        def get_debug(self):
+            return False
+    future = asyncio.Future(loop=Loop())
+    try:
+        future.set_exception(StopIteration())
+    except TypeError:
+        return True
+    future._log_traceback = False
+    return False
 
 
 # ---- callbacks ----
@@ -520,13 +538,6 @@ cdef int report_raised(Future future, object callback, object context) except -1
         return -1
     exception = compat_take_exception()
     return new_handle(future.loop, callback, (future,), context).report(exception)
-
-
-cdef object awaited_by(Future future):
-    waiters = set()
-    if future.extras is not None and future.extras.awaited_by is not None:
-        waiters |= future.extras.awaited_by
-    return waiters or None
 
 
 # ---- awaiting ----

@@ -13,13 +13,12 @@ import os
 import sys
 import threading
 from asyncio import base_events, events
-from asyncio.log import logger
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from fastloop.core.executor_future cimport new_executor_future
-from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer
+from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_handles
 from fastloop.core.future cimport new_future
 from fastloop.core.handle cimport (
     Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle)
@@ -41,7 +40,6 @@ cdef extern from "Python.h":
 
 cdef:
     object get_ident = threading.get_ident
-    object set_running_loop = events._set_running_loop
     # What an instance may bring of its own and LoopCore must then call by name.
     frozenset OVERRIDABLE = frozenset({"call_soon", "call_soon_threadsafe", "time"})
     frozenset NAME_AND_CONTEXT = frozenset({"name", "context"})
@@ -240,14 +238,14 @@ cdef class LoopCore(Scheduler):
         self._old_agen_hooks = sys.get_asyncgen_hooks()
         self._thread_id = get_ident()
         sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
-        set_running_loop(self)
+        events._set_running_loop(self)
 
     def _run_forever_cleanup(self):
         if self.has_entered_task:
             self.leave_entered_task()
         self.is_stopping = False
         self._thread_id = None
-        set_running_loop(None)
+        events._set_running_loop(None)
         self._set_coroutine_origin_tracking(False)
         if self._old_agen_hooks is not None:
             sys.set_asyncgen_hooks(*self._old_agen_hooks)
@@ -328,7 +326,7 @@ cdef class LoopCore(Scheduler):
             runnable.run()
             duration_s = clock_seconds(clock_now_ns() - started_ns)
             if duration_s >= self.slow_callback_duration:
-                logger.warning("Executing %s took %.3f seconds", describe(runnable), duration_s)
+                base_events.logger.warning("Executing %s took %.3f seconds", describe(runnable), duration_s)
         finally:
             self._current_handle = None
         return 0
@@ -352,6 +350,10 @@ cdef class LoopCore(Scheduler):
 
     def _remove_writer(self, fd):
         return False if self.has_closed else remove_writer(self, descriptor(fd))
+
+    def _watched(self):
+        """For SelectorView: by descriptor, the reader's and the writer's handle."""
+        return watched_handles(self)
 
     @property
     def _stopping(self):

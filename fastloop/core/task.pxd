@@ -15,6 +15,8 @@ cdef enum:
     TASK_HAS_ERROR = FUTURE_FIRST_FREE_FLAG << 2
     # Entered in asyncio's registry.
     TASK_REGISTERED = FUTURE_FIRST_FREE_FLAG << 3
+    # In the ready queue for a step, not for its callbacks.
+    TASK_STEP_QUEUED = FUTURE_FIRST_FREE_FLAG << 4
 
 
 cdef class Task(Future):

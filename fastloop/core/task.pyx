@@ -15,6 +15,7 @@ from cpython.exc cimport PyErr_ExceptionMatches
 from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from fastloop.core.executor_future cimport ExecutorFuture
 from fastloop.core.future cimport (
     FUTURE_BLOCKING, FUTURE_CANCELLED, FUTURE_DONE, FUTURE_FAILED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
     future_init)
@@ -35,10 +36,6 @@ cdef extern from "cpython_compat.h":
     void compat_raise(PyObject *exception) noexcept
     object compat_stop_iteration_value()
     const bint COMPAT_UNCANCEL_CLEARS_REQUEST
-
-# A subclass in Python may bring an add_done_callback() of its own, and is then called by name.
-from fastloop.core.executor_future cimport ExecutorFuture
-
 
 cdef extern from "Python.h":
     ctypedef enum PySendResult:
@@ -220,9 +217,8 @@ cdef class Task(Future):
     cdef int run(self) except -1:
         cdef Future future
         if self.flags & FUTURE_DONE:
-            if (<Scheduler>self.loop).has_entered_task:
-                (<Scheduler>self.loop).leave_entered_task()
-            return self.run_callbacks()
+            return run_done(self)
+        self.flags &= ~<unsigned int>TASK_STEP_QUEUED
         error = None
         if self.flags & TASK_HAS_ERROR:
             self.flags &= ~<unsigned int>TASK_HAS_ERROR
@@ -233,11 +229,7 @@ cdef class Task(Future):
             if future.flags & (FUTURE_CANCELLED | FUTURE_FAILED):
                 error = future.outcome()
         if (<unchecked_step_t>step_in_context)(self, error) < 0:
-            # The step itself failed, not the coroutine: reported as for any callback.
-            if call_raised_exit():
-                return -1
-            exception = compat_take_exception()
-            return new_handle(self.loop, self._step, (error,), self.context).report(exception)
+            return report_failed_step(self, error)
         return 0
 
     cdef int step(self, object error) except -1:
@@ -290,6 +282,7 @@ cdef class Task(Future):
         if yielded is None:
             # A bare yield, as in sleep(0).
             return self.schedule_step(None)
+        # A subclass may bring an add_done_callback() of its own, and is called by name.
         if type(yielded) is Future or type(yielded) is Task or type(yielded) is ExecutorFuture:
             return self.wait_for_future(<Future>yielded)
         blocking = getattr(yielded, "_asyncio_future_blocking", None)
@@ -347,6 +340,7 @@ cdef class Task(Future):
             if error is not None:
                 self.flags |= TASK_HAS_ERROR
                 self.result_or_exception = error
+            self.flags |= TASK_STEP_QUEUED
             return scheduler_push(<Scheduler>self.loop, self)
         if error is None:
             self.loop.call_soon(self._step, context=self.context)
@@ -407,12 +401,31 @@ cdef int task_unregister(Task task) except -1:
 cdef Task new_task(Scheduler loop, object coro, object context):
     cdef Task task = <Task>object_pool_new(&task_pool)
     task.loop = loop
-    task.flags = FUTURE_ON_SCHEDULER
+    task.flags = FUTURE_ON_SCHEDULER | TASK_STEP_QUEUED
     task.number = 0
     task_init(task, coro, context)
     scheduler_push(loop, task)
     register(task)
     return task
+
+
+cdef int run_done(Task task) except -1:
+    if (<Scheduler>task.loop).has_entered_task:
+        (<Scheduler>task.loop).leave_entered_task()
+    if task.callback is None and task.flags & TASK_STEP_QUEUED:
+        # Somebody gave the task a result by force while its step stood in the queue.
+        task.flags &= ~<unsigned int>TASK_STEP_QUEUED
+        if (<unchecked_step_t>step_in_context)(task, None) < 0:
+            return report_failed_step(task, None)
+    return task.run_callbacks()
+
+
+cdef int report_failed_step(Task task, object error) except -1:
+    """The step itself failed, not the coroutine: reported as for any callback."""
+    if call_raised_exit():
+        return -1
+    exception = compat_take_exception()
+    return new_handle(task.loop, task._step, (error,), task.context).report(exception)
 
 
 cdef int step_in_context(Task task, object error) except -1:

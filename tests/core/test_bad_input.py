@@ -53,6 +53,9 @@ def outcome_of(function, implementation):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
         assert not loop.is_running()
+        if not loop.is_closed():
+            loop.set_task_factory(None)
+            loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
     return ended, reported
 

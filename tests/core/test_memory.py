@@ -47,6 +47,7 @@ is_sanitized = "libasan" in os.environ.get("LD_PRELOAD", "")
 needs_plain_memory = pytest.mark.skipif(is_sanitized, reason="the sanitizer keeps freed memory")
 
 
+@pytest.mark.fastloop_only
 @needs_plain_memory
 def test_million_timers_set_and_cancelled_leave_resident_memory_where_it_was(loop):
     def set_and_cancel_a_million():
@@ -60,6 +61,7 @@ def test_million_timers_set_and_cancelled_leave_resident_memory_where_it_was(loo
     assert growth_of(resident_bytes, set_and_cancel_a_million, warm_up=1, rounds=1) < 8 * MEBIBYTE
 
 
+@pytest.mark.fastloop_only
 @needs_plain_memory
 def test_timers_cancelled_while_a_far_one_stays_leave_resident_memory_where_it_was(loop):
     far = loop.call_later(100_000, int)
@@ -75,6 +77,7 @@ def test_timers_cancelled_while_a_far_one_stays_leave_resident_memory_where_it_w
     assert growth < 8 * MEBIBYTE
 
 
+@pytest.mark.fastloop_only
 @needs_plain_memory
 def test_ready_queue_that_was_long_once_does_not_keep_growing(loop):
     def schedule_many():
@@ -86,6 +89,7 @@ def test_ready_queue_that_was_long_once_does_not_keep_growing(loop):
     assert growth_of(resident_bytes, schedule_many, warm_up=2, rounds=5) < 8 * MEBIBYTE
 
 
+@pytest.mark.fastloop_only
 @needs_plain_memory
 def test_loops_made_and_closed_leave_resident_memory_where_it_was(implementation, no_leaks):
     def make_and_close():

@@ -1,0 +1,50 @@
+"""SelectorView: the loop's watched descriptors, seen as asyncio's selector.
+
+Owns: nothing; the scheduler's table is the truth.
+Promises: what asyncio's transports ask for their repr(), and what debuggers ask: get_key() and get_map(). To change
+  what is watched, call the loop's add_reader() and its kin.
+"""
+
+import selectors
+
+
+class SelectorView(selectors.BaseSelector):
+    """Read-only: which descriptors the loop watches, and for what."""
+
+    def __init__(self, loop):
+        self._loop = loop
+
+    def get_map(self):
+        """Return a dict from descriptor to SelectorKey, whose data is the pair of the reader's and the writer's handle."""
+        watched = {} if self._loop is None else self._loop._watched()
+        return {fd: _key(fd, fd, *handles) for fd, handles in watched.items()}
+
+    def get_key(self, fileobj):
+        """Return the SelectorKey of a descriptor or file object. Raises KeyError if it is not watched."""
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        try:
+            reader, writer = self._loop._watched()[fd]
+        except (AttributeError, KeyError):
+            raise KeyError(f"{fileobj!r} is not registered") from None
+        return _key(fileobj, fd, reader, writer)
+
+    def close(self):
+        """Let go of the loop, which closes its poller by itself."""
+        self._loop = None
+
+    def register(self, fileobj, events, data=None):
+        """Raise NotImplementedError: the loop registers."""
+        raise NotImplementedError("call loop.add_reader() or loop.add_writer()")
+
+    def unregister(self, fileobj):
+        """Raise NotImplementedError: the loop unregisters."""
+        raise NotImplementedError("call loop.remove_reader() or loop.remove_writer()")
+
+    def select(self, timeout=None):
+        """Raise NotImplementedError: the loop waits."""
+        raise NotImplementedError("run the loop instead")
+
+
+def _key(fileobj, fd, reader, writer):
+    events = (selectors.EVENT_READ if reader is not None else 0) | (selectors.EVENT_WRITE if writer is not None else 0)
+    return selectors.SelectorKey(fileobj, fd, events, (reader, writer))
