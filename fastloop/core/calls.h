@@ -8,10 +8,25 @@
 
 #include <Python.h>
 
+/* Anything with a run() may stand in for a context, as in asyncio. */
+static inline PyObject *call_through_run(PyObject *context, PyObject *callable, PyObject *args)
+{
+    PyObject *run = PyObject_GetAttrString(context, "run");
+    PyObject *first = run != NULL ? PyTuple_Pack(1, callable) : NULL;
+    PyObject *all = first != NULL ? PySequence_Concat(first, args) : NULL;
+    PyObject *result = all != NULL ? PyObject_CallObject(run, all) : NULL;
+    Py_XDECREF(all);
+    Py_XDECREF(first);
+    Py_XDECREF(run);
+    return result;
+}
+
 /* HOT. A new reference, or NULL with the exception raised. args is a tuple. */
 static inline PyObject *call_in_context(PyObject *context, PyObject *callable, PyObject *args)
 {
     PyObject *result = NULL;
+    if (!PyContext_CheckExact(context))
+        return call_through_run(context, callable, args);
     if (PyContext_Enter(context) < 0)
         return NULL;
     Py_INCREF(context);
@@ -30,6 +45,12 @@ static inline PyObject *call_in_context(PyObject *context, PyObject *callable, P
 static inline PyObject *call_one_in_context(PyObject *context, PyObject *callable, PyObject *argument)
 {
     PyObject *result = NULL;
+    if (!PyContext_CheckExact(context)) {
+        PyObject *args = PyTuple_Pack(1, argument);
+        result = args != NULL ? call_through_run(context, callable, args) : NULL;
+        Py_XDECREF(args);
+        return result;
+    }
     if (PyContext_Enter(context) < 0)
         return NULL;
     Py_INCREF(context);

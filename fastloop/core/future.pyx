@@ -72,6 +72,7 @@ cdef class Future(Runnable):
         return types.GenericAlias(cls, item)
 
     def __repr__(self):
+        check_initialised(self)
         text = base_futures._future_repr(self)
         if type(self) is not Future:
             text = text.replace("<Future", f"<{type(self).__name__}", 1)
@@ -449,18 +450,18 @@ cdef int add_pair(Future future, object callback, object context) except -1:
     return 0
 
 
-cdef list take_pairs(Future future):
-    """All callbacks in pairs with their contexts; the future has none afterwards."""
+cdef list list_pairs(Future future):
+    """All callbacks in pairs with their contexts. INVARIANT: there is at least one."""
     pairs = [future.callback, future.callback_context]
     if future.more_callbacks is not None:
         pairs += future.more_callbacks
-    future.callback = future.callback_context = future.more_callbacks = None
     return pairs
 
 
 cdef int schedule_one_by_one(Future future) except -1:
     cdef Py_ssize_t i
-    pairs = take_pairs(future)
+    pairs = list_pairs(future)
+    future.callback = future.callback_context = future.more_callbacks = None
     for i in range(0, len(pairs), 2):
         callback, context = as_callback(pairs[i], pairs[i + 1])
         future.loop.call_soon(callback, future, context=context)
@@ -478,43 +479,31 @@ cdef object list_callbacks(Future future):
     cdef Py_ssize_t i
     if future.callback is None or future.flags & FUTURE_DONE:
         return None
-    pairs = [as_callback(future.callback, future.callback_context)]
-    if future.more_callbacks is not None:
-        for i in range(0, len(future.more_callbacks), 2):
-            pairs.append(as_callback(future.more_callbacks[i], future.more_callbacks[i + 1]))
-    return pairs
+    pairs = list_pairs(future)
+    return [as_callback(pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2)]
 
 
 cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
-    cdef Py_ssize_t i, removed = 0
+    cdef Py_ssize_t i, j, removed = 0
     if future.callback is None or future.flags & FUTURE_DONE:
         return 0
-    # Comparing runs Python code, which may add and remove: work on the pairs alone and put together what is there then.
-    pairs = take_pairs(future)
-    kept = []
-    try:
-        for i in range(0, len(pairs), 2):
-            if as_callback(pairs[i], pairs[i + 1])[0] == fn:
+    # Comparing runs Python code, which may add, remove, or complete the future: compare first, then take out what still stands.
+    pairs = list_pairs(future)
+    matching = [
+        (pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2) if as_callback(pairs[i], pairs[i + 1])[0] == fn]
+    if not matching or future.callback is None or future.flags & FUTURE_DONE:
+        return 0
+    pairs = list_pairs(future)
+    for callback, context in matching:
+        for j in range(0, len(pairs), 2):
+            if pairs[j] is callback and pairs[j + 1] is context:
+                del pairs[j:j + 2]
                 removed += 1
-            else:
-                kept += [pairs[i], pairs[i + 1]]
-    except BaseException:
-        kept += pairs[i:]
-        raise
-    finally:
-        put_pairs_first(future, kept)
+                break
+    future.callback = pairs[0] if pairs else None
+    future.callback_context = pairs[1] if pairs else None
+    future.more_callbacks = pairs[2:] or None
     return removed
-
-
-cdef int put_pairs_first(Future future, list pairs) except -1:
-    if future.callback is not None:
-        pairs = pairs + take_pairs(future)
-    if pairs:
-        future.callback, future.callback_context = pairs[0], pairs[1]
-        future.more_callbacks = pairs[2:] or None
-    if future.flags & FUTURE_DONE:
-        future.schedule_callbacks()
-    return 0
 
 
 cdef int run_callback(Future future, object callback, object context) except -1:

@@ -243,10 +243,13 @@ cdef class Scheduler:
 
     cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1:
         """Let watcher.on_events() hear of fd; old_interest is what this watcher asked for before, 0 for a new one."""
-        if fd >= self.watcher_capacity:
-            scheduler_grow_watchers(self, fd)
+        cdef PyObject *previous
         if poller_set_interest(&self.poller, fd, old_interest, new_interest) < 0:
             PyErr_SetFromErrno(OSError)
+        # After the kernel, which refuses numbers that no table could hold.
+        if fd >= self.watcher_capacity and scheduler_grow_watchers(self, fd) < 0:
+            poller_forget(&self.poller, fd)
+            raise MemoryError()
         if self.watchers[fd] is not <PyObject *>watcher:
             self.watcher_count += self.watchers[fd] is NULL
             Py_INCREF(watcher)
@@ -289,13 +292,13 @@ cdef object os_strerror(int error):
     return os.strerror(error)
 
 
-cdef int scheduler_grow_watchers(Scheduler self, int fd) except -1:
-    cdef int capacity = max(64, self.watcher_capacity)
-    while capacity <= fd:
+cdef int scheduler_grow_watchers(Scheduler self, int fd) noexcept:
+    cdef size_t capacity = max(64, self.watcher_capacity)
+    while capacity <= <size_t>fd:
         capacity *= 2
     watchers = <PyObject **>PyMem_RawRealloc(self.watchers, capacity * sizeof(PyObject *))
     if watchers is NULL:
-        raise MemoryError()
+        return -1
     memset(watchers + self.watcher_capacity, 0, (capacity - self.watcher_capacity) * sizeof(PyObject *))
     self.watchers = watchers
     self.watcher_capacity = capacity

@@ -46,6 +46,7 @@ cdef extern from "Python.h":
     PyObject *call_method_one "PyObject_CallMethodOneArg"(object receiver, object name, object argument) noexcept
     bint PyCoro_CheckExact(object)
     bint PyGen_CheckExact(object)
+    bint PyContext_CheckExact(object)
     object PyException_GetTraceback(object)
 
 
@@ -97,6 +98,8 @@ cdef class Task(Future):
         return asyncio.Task
 
     def __repr__(self):
+        if self.loop is None:
+            raise RuntimeError("Task object is not initialized.")
         text = base_tasks._task_repr(self)
         if type(self) is not Task:
             text = text.replace("<Task", f"<{type(self).__name__}", 1)
@@ -228,6 +231,9 @@ cdef class Task(Future):
             future = <Future>self.waits_for
             if future.flags & (FUTURE_CANCELLED | FUTURE_FAILED):
                 error = future.outcome()
+        if not PyContext_CheckExact(self.context):
+            # Something with a run() of its own, which a handle knows to call.
+            return new_handle(self.loop, self._step, (error,), self.context).run()
         if (<unchecked_step_t>step_in_context)(self, error) < 0:
             return report_failed_step(self, error)
         return 0
