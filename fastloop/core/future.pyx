@@ -8,10 +8,8 @@ Driven by: whoever sets the result. On fastloop's loop the future itself then st
 """
 
 import asyncio
-import builtins
 import sys
 import types
-import warnings
 from asyncio import base_futures, exceptions, format_helpers
 
 cimport cython
@@ -20,6 +18,8 @@ from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastloop.core.call_graph import awaiters_of
+from fastloop.core.raising import exception_from_triple, exception_instance
+
 from fastloop.core.handle cimport new_handle
 from fastloop.core.object_pool cimport (
     PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
@@ -410,35 +410,6 @@ cdef int raise_as_it_is(object exception) except -1:
     return -1
 
 
-cdef object exception_instance(object exception):
-    if isinstance(exception, type):
-        exception = exception()
-    if not isinstance(exception, BaseException):
-        raise TypeError(f"invalid exception object {exception!r}; give an exception class or instance")
-    if isinstance(exception, StopIteration):
-        message = "StopIteration interacts badly with generators and cannot be raised into a Future"
-        if asyncio_refuses_stop_iteration():
-            raise TypeError(message)
-        error = RuntimeError(message)
-        error.__cause__ = error.__context__ = exception
-        return error
-    return exception
-
-
-def asyncio_refuses_stop_iteration():
-    """Up to 3.11.7 and 3.12.1, set_exception(StopIteration) raises; since then the future fails instead (gh-112182)."""
-    class Loop:
-        def get_debug(self):
-            return False
-    future = asyncio.Future(loop=Loop())
-    try:
-        future.set_exception(StopIteration())
-    except TypeError:
-        return True
-    future._log_traceback = False
-    return False
-
-
 # ---- callbacks ----
 
 cdef int add_pair(Future future, object callback, object context) except -1:
@@ -557,32 +528,10 @@ cdef class FutureIter:
         self.future = None
         if not value_and_traceback and isinstance(type, BaseException):
             raise type
-        raise exception_from_triple(type, *value_and_traceback)
+        raise exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
 
     def close(self):
         self.future = None
-
-
-def exception_from_triple(type, value=None, traceback=None, *surplus):
-    """What throw(type, value, traceback) raises; the form of Python 2, which generators still take."""
-    if surplus:
-        raise TypeError(f"throw expected at most 3 arguments, got {3 + len(surplus)}")
-    if COMPAT_THROW_WARNS and (value is not None or traceback is not None):
-        warnings.warn(
-            "the (type, exc, tb) signature of throw() is deprecated, use the single-arg signature instead.",
-            DeprecationWarning, stacklevel=2)
-    if traceback is not None and not isinstance(traceback, types.TracebackType):
-        raise TypeError("throw() third argument must be a traceback")
-    if isinstance(type, BaseException):
-        if value is not None:
-            raise TypeError("instance exception may not have a separate value")
-        exception = type
-    elif isinstance(type, builtins.type) and issubclass(type, BaseException):
-        exception = value if isinstance(value, type) else type() if value is None else type(value)
-    else:
-        raise TypeError(
-            f"exceptions must be classes or instances deriving from BaseException, not {builtins.type(type).__name__}")
-    return exception if traceback is None else exception.with_traceback(traceback)
 
 
 cdef inline FutureIter new_iterator(Future future):

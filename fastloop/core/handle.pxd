@@ -6,24 +6,33 @@ from fastloop.core.scheduler cimport Scheduler
 
 cdef enum:
     HANDLE_CANCELLED = RUNNABLE_FIRST_FREE_FLAG
+    # ThreadSafeHandle only: the callback runs.
+    HANDLE_RUNNING = RUNNABLE_FIRST_FREE_FLAG << 1
+
+
+# What few handles have; made when first needed.
+cdef class HandleExtras:
+    cdef:
+        # Where the handle was made; debug mode only.
+        object source_traceback
+        # What it was before it was cancelled; debug mode only.
+        object repr_when_cancelled
+        # ThreadSafeHandle only: set when the callback ends, for those who wait for that.
+        object end
 
 
 cdef class Handle(Runnable):
     cdef:
-        # Ahead of the fields that object_pool.h takes for one row together with those of ThreadSafeHandle.
-        object __weakref__
-
         # None once cancelled.
         public object _callback
         public object _args
         public object _context
         # Any loop; a Scheduler for handles made by fastloop's own. Read-only: a timer stands in this loop's heap.
         readonly object _loop
-        # Where the handle was made; debug mode only.
-        public object _source_traceback
-        # What it was before it was cancelled; debug mode only.
-        public object _repr
+        HandleExtras extras
+        object __weakref__
 
+    cdef HandleExtras need_extras(self)
     cdef int call(self) except -1
     cdef int do_cancel(self) except -1
     # Take the raised exception to the loop's exception handler; KeyboardInterrupt and SystemExit stay raised.
@@ -33,10 +42,7 @@ cdef class Handle(Runnable):
 
 # From call_soon_threadsafe(): while the callback runs, cancel() and cancelled() in another thread wait for its end.
 cdef class ThreadSafeHandle(Handle):
-    cdef:
-        # Set when the callback ends; made by the first who waits. None otherwise.
-        object end
-        bint is_running
+    pass
 
 
 cdef class TimerHandle(Handle):

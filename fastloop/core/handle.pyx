@@ -41,6 +41,10 @@ cdef:
     str UNDELETABLE = "cannot delete this attribute"
 
 
+cdef class HandleExtras:
+    pass
+
+
 cdef class Handle(Runnable):
     """A callback that waits for its turn, as call_soon() returns it.
 
@@ -65,6 +69,22 @@ cdef class Handle(Runnable):
     @_cancelled.deleter
     def _cancelled(self):
         raise AttributeError(UNDELETABLE)
+
+    @property
+    def _source_traceback(self):
+        return self.extras.source_traceback if self.extras is not None else None
+
+    @_source_traceback.setter
+    def _source_traceback(self, value):
+        self.need_extras().source_traceback = value
+
+    @_source_traceback.deleter
+    def _source_traceback(self):
+        raise AttributeError(UNDELETABLE)
+
+    @property
+    def _repr(self):
+        return self.extras.repr_when_cancelled if self.extras is not None else None
 
     def cancel(self):
         """Keep the callback from running and free it at once; does nothing the second time.
@@ -100,13 +120,18 @@ cdef class Handle(Runnable):
             return self._repr
         return f"<{' '.join(self._repr_info())}>"
 
+    cdef HandleExtras need_extras(self):
+        if self.extras is None:
+            self.extras = HandleExtras.__new__(HandleExtras)
+        return self.extras
+
     cdef int do_cancel(self) except -1:
         if self.flags & HANDLE_CANCELLED:
             return 0
         self.flags |= HANDLE_CANCELLED
         if loop_is_debug(self._loop):
             # "Executing <Handle ...> took 2.5 seconds" should still tell what was executed.
-            self._repr = repr(self)
+            self.need_extras().repr_when_cancelled = repr(self)
         self._callback = None
         self._args = None
         return 0
@@ -169,25 +194,27 @@ cdef class ThreadSafeHandle(Handle):
         return bool(self.flags & HANDLE_CANCELLED)
 
     cdef int call(self) except -1:
-        self.is_running = True
+        self.flags |= HANDLE_RUNNING
         try:
             return Handle.call(self)
         finally:
-            self.is_running = False
-            end, self.end = self.end, None
-            if end is not None:
+            self.flags &= ~<unsigned int>HANDLE_RUNNING
+            if self.extras is not None and self.extras.end is not None:
+                end, self.extras.end = self.extras.end, None
                 end.set()
 
 
 cdef int wait_for_end(ThreadSafeHandle handle) except -1:
-    if not handle.is_running or get_ident() == handle._loop._thread_id:
+    if not handle.flags & HANDLE_RUNNING or get_ident() == handle._loop._thread_id:
         return 0
-    if handle.end is None:
-        handle.end = threading.Event()
-    # The callback may have ended meanwhile, and then nobody sets the event.
-    end = handle.end
-    if handle.is_running and end is not None:
-        end.wait()
+    event = threading.Event()
+    # Making the event ran Python code: the callback may have ended meanwhile, and another thread may wait too.
+    if handle.need_extras().end is None:
+        handle.extras.end = event
+    else:
+        event = handle.extras.end
+    if handle.flags & HANDLE_RUNNING:
+        event.wait()
     return 0
 
 
@@ -299,7 +326,7 @@ cdef inline int handle_fill(Handle handle, object loop, object callback, object 
 cdef int handle_init(Handle handle, object loop, object callback, object args, object context) except -1:
     handle_fill(handle, loop, callback, args, context)
     if loop_is_debug(loop):
-        handle._source_traceback = format_helpers.extract_stack(sys._getframe(0))
+        handle.need_extras().source_traceback = format_helpers.extract_stack(sys._getframe(0))
     return 0
 
 
@@ -311,7 +338,6 @@ cdef Handle new_queued_handle(Scheduler loop, object callback, object args, obje
 
 cdef ThreadSafeHandle new_queued_threadsafe_handle(Scheduler loop, object callback, object args):
     cdef ThreadSafeHandle handle = <ThreadSafeHandle>object_pool_new_untracked(&threadsafe_handle_pool)
-    handle.is_running = False
     handle_fill(handle, loop, callback, args, None)
     return handle
 
@@ -369,9 +395,9 @@ cdef void timer_handle_dealloc(PyObject *self) noexcept:
         timer_handle_pool.plain_dealloc(self)
 
 
-cdef size_t first_slot = (<PyTypeObject *>Runnable).tp_basicsize + sizeof(PyObject *)
-object_pool_open(&handle_pool, Handle.__new__(Handle), first_slot, 6, <destructor>handle_dealloc)
+cdef size_t first_slot = (<PyTypeObject *>Runnable).tp_basicsize
+object_pool_open(&handle_pool, Handle.__new__(Handle), first_slot, 5, <destructor>handle_dealloc)
 object_pool_open(
-    &threadsafe_handle_pool, ThreadSafeHandle.__new__(ThreadSafeHandle), first_slot, 7,
+    &threadsafe_handle_pool, ThreadSafeHandle.__new__(ThreadSafeHandle), first_slot, 5,
     <destructor>threadsafe_handle_dealloc)
-object_pool_open(&timer_handle_pool, TimerHandle.__new__(TimerHandle), first_slot, 6, <destructor>timer_handle_dealloc)
+object_pool_open(&timer_handle_pool, TimerHandle.__new__(TimerHandle), first_slot, 5, <destructor>timer_handle_dealloc)
