@@ -90,4 +90,5 @@ typecheck: install
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find fastloop tests benchmarks examples -name '*.so' -delete -o -name __pycache__ -prune -exec rm -rf {} +
+	find fastloop tests benchmarks examples -name '*.so' -exec rm -f {} +
+	find fastloop tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +

@@ -40,7 +40,7 @@ CALLED = [
     # Takes debug= from some patch release on; tried with it and then without.
     Internal("asyncio.format_helpers._format_callback_source", "core/handle.pyx", "the text of a callback", "function, args"),
     Internal("asyncio.format_helpers.extract_stack", "core/future.pyx core/handle.pyx", "where it was made, in debug mode", "frame"),
-    Internal("asyncio.log.logger", "core/loop_core.pyx", "the warning about a slow callback"),
+    Internal("asyncio.base_events.logger", "core/loop_core.pyx", "the warning about a slow callback"),
     Internal("asyncio.events._set_running_loop", "core/loop_core.pyx", "get_running_loop() finds the loop", "loop"),
     Internal("asyncio.events._get_running_loop", "api/loops.py runner.py", "whether a loop runs, without an exception", ""),
     Internal("asyncio.events._get_event_loop_policy", "api/loops.py", "the policy, without the warning", "", since="3.14", until="3.16"),
@@ -145,10 +145,10 @@ SHARED = [
     Internal("asyncio.Handle._cancelled", "core/handle.pyx", "whether a signal's handle is dropped"),
     Internal("asyncio.Handle._context", "core/handle.pxd", "get_context(); libraries"),
     Internal("asyncio.Handle._loop", "core/handle.pxd", "libraries"),
-    Internal("asyncio.Handle._repr", "core/handle.pxd", "the text of a cancelled handle"),
+    Internal("asyncio.Handle._repr", "core/handle.pyx", "the text of a cancelled handle"),
     Internal("asyncio.Handle._repr_info", "core/handle.pyx", "the text of a handle, for subclasses"),
     Internal("asyncio.Handle._run", "core/handle.pyx core/loop_core.pyx", "runs a handle that is not fastloop's"),
-    Internal("asyncio.Handle._source_traceback", "core/handle.pxd", "exception reports; create_server() shortens it"),
+    Internal("asyncio.Handle._source_traceback", "core/handle.pyx", "exception reports; create_server() shortens it"),
     Internal("asyncio.TimerHandle._scheduled", "core/handle.pyx", "whether the timer waits"),
     Internal("asyncio.TimerHandle._when", "core/handle.pyx", "the comparison of timers; libraries"),
 ]

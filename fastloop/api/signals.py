@@ -4,7 +4,7 @@ Owns: the socket pair through which Python's signal machinery wakes the loop.
 Driven by: signal.set_wakeup_fd(), and the loop's reader of the pair's other end.
 """
 
-from asyncio.selector_events import BaseSelectorEventLoop
+from asyncio import SelectorEventLoop
 
 
 class SignalMethods:
@@ -24,5 +24,5 @@ class SignalMethods:
         Raises ValueError for a number that is no signal, and RuntimeError outside the main thread or if sig cannot be caught.
         """
         if self._ssock is None and not self.is_closed():
-            BaseSelectorEventLoop._make_self_pipe(self)
+            SelectorEventLoop._make_self_pipe(self)
         super().add_signal_handler(sig, callback, *args)

@@ -139,4 +139,11 @@ static inline PyObject *compat_call(const compat_call_t *call, PyObject *const *
 #define COMPAT_NONE_IS_IMMORTAL 0
 #endif
 
+/* Since 3.15 a task refuses a context that is none when it is made; before, its first step fails. */
+#if PY_VERSION_HEX >= 0x030F0000
+#define COMPAT_TASK_CHECKS_CONTEXT 1
+#else
+#define COMPAT_TASK_CHECKS_CONTEXT 0
+#endif
+
 #endif

@@ -35,6 +35,7 @@ cdef extern from "cpython_compat.h":
     object compat_take_exception()
     void compat_raise(PyObject *exception) noexcept
     object compat_stop_iteration_value()
+    const bint COMPAT_TASK_CHECKS_CONTEXT
     const bint COMPAT_UNCANCEL_CLEARS_REQUEST
 
 cdef extern from "Python.h":
@@ -383,6 +384,8 @@ cdef class Task(Future):
 
 
 cdef int task_init(Task task, object coro, object context) except -1:
+    if context is not None and COMPAT_TASK_CHECKS_CONTEXT and not PyContext_CheckExact(context):
+        raise TypeError(f"a context was expected, got {context!r}; give a contextvars.Context or None")
     task.flags |= RUNNABLE_STEPS_TASK | TASK_LOG_DESTROY_PENDING
     task.coro = coro
     task.context = PyContext_CopyCurrent() if context is None else context

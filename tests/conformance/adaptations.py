@@ -209,8 +209,4 @@ def adapt_test_subprocess(module, subject):
     use_loop_under_test(subject)
 
 
-ADAPTATIONS = {
-    name.removeprefix("adapt_"): function
-    for name, function in vars(sys.modules[__name__]).items()
-    if name.startswith("adapt_")
-}
+ADAPTATIONS = {name.removeprefix("adapt_"): function for name, function in vars(sys.modules[__name__]).items() if name.startswith("adapt_")}

@@ -61,9 +61,7 @@ class Expectations:
 
 def is_wanted(test, patterns):
     """Tell whether one of patterns (globs, modules, classes or parts of a name; none means everything) names test."""
-    return not patterns or any(
-        pattern in test or fnmatch.fnmatchcase(test, pattern) for pattern in patterns
-    )
+    return not patterns or any(pattern in test or fnmatch.fnmatchcase(test, pattern) for pattern in patterns)
 
 
 def default_path():

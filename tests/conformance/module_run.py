@@ -17,6 +17,9 @@ WORKER = pathlib.Path(__file__).with_name("worker.py")
 # A worker that crashes this often will not get better.
 MAX_WORKERS_PER_MODULE = 25
 
+# Each worker has a session of its own, so nobody but this process will end it.
+_running_workers = set()
+
 
 @dataclasses.dataclass
 class TestOutcome:
@@ -56,6 +59,12 @@ def run_module(module, subject, stall_timeout_s, wanted=()):
     return result
 
 
+def kill_running_workers():
+    """End what run_module() started, from a signal handler."""
+    for process in list(_running_workers):
+        _kill_session(process)
+
+
 def _run_worker(result, subject, stall_timeout_s, wanted):
     """Run what has no outcome yet in one worker. Return True when nothing is left to run."""
     with tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as folder:
@@ -76,8 +85,10 @@ def _run_worker(result, subject, stall_timeout_s, wanted):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            _running_workers.add(process)
             is_stalled = _wait_while_it_progresses(process, events, stall_timeout_s)
             _kill_session(process)
+            _running_workers.discard(process)
         running, is_finished = _read_events(result, events)
         if is_finished and process.returncode == 0:
             return True

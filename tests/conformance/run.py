@@ -12,13 +12,15 @@ import argparse
 import concurrent.futures
 import dataclasses
 import json
+import os
 import pathlib
 import platform
+import signal
 import sys
 import time
 
 import expectations
-from module_run import run_module
+from module_run import kill_running_workers, run_module
 
 # Those that take longest start first, so that no long one is left alone at the end.
 LONGEST_FIRST = ("test_tasks", "test_ssl", "test_taskgroups", "test_subprocess", "test_sock_lowlevel", "test_events", "test_streams")
@@ -76,10 +78,7 @@ class ConformanceRun:
     def _run_all_modules(self):
         names = modules_wanted(self.options.patterns)
         with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
-            runs = [
-                pool.submit(run_module, name, self.options.loop, self.options.stall_timeout, self.options.patterns)
-                for name in names
-            ]
+            runs = [pool.submit(run_module, name, self.options.loop, self.options.stall_timeout, self.options.patterns) for name in names]
             for run in concurrent.futures.as_completed(runs):
                 self._take(run.result())
 
@@ -197,6 +196,8 @@ def parse_options(arguments):
 def main(arguments=None):
     options = parse_options(arguments)
     print(f"CPython {platform.python_version()}'s own asyncio tests on {description_of(options.loop)}", flush=True)
+    signal.signal(signal.SIGINT, end_at_once)
+    signal.signal(signal.SIGTERM, end_at_once)
     started_at = time.monotonic()
     run = ConformanceRun(options)
     run.run()
@@ -204,6 +205,11 @@ def main(arguments=None):
     if options.json:
         write_json(run, options.json)
     return 0 if run.is_success() else 1
+
+
+def end_at_once(number, frame):
+    kill_running_workers()
+    os._exit(128 + number)
 
 
 def description_of(loop):

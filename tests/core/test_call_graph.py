@@ -5,8 +5,9 @@ import functools
 import inspect
 import sys
 
-import fastloop
 import pytest
+
+import fastloop
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
 

@@ -158,7 +158,10 @@ def test_wrapped_concurrent_future_completes_in_the_loop(loop):
 
     async def main():
         wrapped = asyncio.wrap_future(concurrent_future)
-        threading.Thread(target=concurrent_future.set_result, args=("done",)).start()
-        return await wrapped
+        thread = threading.Thread(target=concurrent_future.set_result, args=("done",))
+        thread.start()
+        result = await wrapped
+        thread.join()
+        return result
 
     assert loop.run_until_complete(main()) == "done"

@@ -358,7 +358,7 @@ def test_overridden_methods_of_a_subclass_are_called(implementation, loop):
 
 def test_future_in_a_reference_cycle_is_collected(loop):
     future = loop.create_future()
-    future.add_done_callback(lambda _: future)
+    future.add_done_callback(lambda _, future=future: future)
     future.itself = future
     reference = weakref.ref(future)
     del future

@@ -8,8 +8,9 @@ import threading
 import types
 import warnings
 
-import fastloop
 import pytest
+
+import fastloop
 
 TRANSPORTS_AND_PROTOCOLS = [
     "BaseTransport",

@@ -6,8 +6,9 @@
 import asyncio
 import sys
 
-import fastloop
 import pytest
+
+import fastloop
 
 TASKS = {"own": fastloop.Task, "native": asyncio.Task}
 FUTURES = {"own": fastloop.Future, "native": asyncio.Future}

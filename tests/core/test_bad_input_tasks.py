@@ -1,0 +1,309 @@
+"""Bad input to tasks, and coroutines that misbehave, give asyncio's own exception, and never a hang."""
+
+import asyncio
+import types
+import warnings
+
+import pytest
+
+CASES = []
+
+
+def case(function):
+    """Register function(loop, implementation): what it returns or raises is compared."""
+    CASES.append(function)
+    return function
+
+
+def run_turns(loop, count=3):
+    for _ in range(count):
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+
+
+def is_done_after_some_turns(loop, task):
+    """For tasks that asyncio's own loop never finishes."""
+    run_turns(loop)
+    task._log_destroy_pending = False
+    return task.done()
+
+
+async def return_none():
+    pass
+
+
+@types.coroutine
+def yield_object(something):
+    yield something
+
+
+@case
+def task_of_a_number(loop, implementation):
+    implementation.Task(42, loop=loop)
+
+
+@case
+def task_of_none(loop, implementation):
+    loop.create_task(None)
+
+
+@case
+def task_of_a_coroutine_function(loop, implementation):
+    loop.create_task(return_none)
+
+
+@case
+def task_of_a_future(loop, implementation):
+    loop.create_task(loop.create_future())
+
+
+@case
+def task_without_any_loop(loop, implementation):
+    coroutine = return_none()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            asyncio.set_event_loop(None)
+            implementation.Task(coroutine)
+    finally:
+        coroutine.close()
+
+
+@case
+def task_with_an_unknown_keyword(loop, implementation):
+    implementation.Task(return_none(), loop=loop, unknown=1)
+
+
+@case
+def task_that_was_never_initialised(loop, implementation):
+    implementation.Task.__new__(implementation.Task).get_loop()
+
+
+@case
+def task_that_was_never_initialised_and_is_cancelled(loop, implementation):
+    return implementation.Task.__new__(implementation.Task).cancel()
+
+
+@case
+def task_that_was_never_initialised_and_is_shown(loop, implementation):
+    return bool(repr(implementation.Task.__new__(implementation.Task)))
+
+
+@case
+def coroutine_that_yields_a_number(loop, implementation):
+    async def main():
+        await yield_object(42)
+
+    loop.run_until_complete(main())
+
+
+@case
+def coroutine_that_yields_a_string(loop, implementation):
+    async def main():
+        await yield_object("rubbish")
+
+    loop.run_until_complete(main())
+
+
+@case
+def coroutine_that_yields_a_coroutine(loop, implementation):
+    async def main():
+        await yield_object(return_none())
+
+    loop.run_until_complete(main())
+
+
+@case
+def coroutine_that_yields_a_generator(loop, implementation):
+    async def main():
+        await yield_object(number for number in [1])
+
+    loop.run_until_complete(main())
+
+
+@case
+def coroutine_that_yields_a_future_without_await(loop, implementation):
+    async def main():
+        await yield_object(loop.create_future())
+
+    loop.run_until_complete(main())
+
+
+@case
+def coroutine_that_yields_a_broken_future(loop, implementation):
+    class Broken:
+        _asyncio_future_blocking = True
+
+    async def main():
+        await yield_object(Broken())
+
+    return is_done_after_some_turns(loop, loop.create_task(main()))
+
+
+@case
+def coroutine_that_yields_a_future_whose_callback_fails(loop, implementation):
+    class Broken:
+        _asyncio_future_blocking = True
+
+        def get_loop(self):
+            return loop
+
+        def add_done_callback(self, callback, *, context=None):
+            raise ZeroDivisionError
+
+    async def main():
+        await yield_object(Broken())
+
+    return is_done_after_some_turns(loop, loop.create_task(main()))
+
+
+@case
+def coroutine_that_yields_rubbish_and_catches_the_error(loop, implementation):
+    async def main():
+        try:
+            await yield_object(42)
+        except RuntimeError:
+            return "caught"
+
+    return loop.run_until_complete(main())
+
+
+@case
+def task_that_awaits_itself(loop, implementation):
+    async def main():
+        await asyncio.current_task()
+
+    loop.run_until_complete(main())
+
+
+@case
+def task_that_awaits_a_future_of_another_loop(loop, implementation):
+    other = implementation.new_event_loop()
+
+    async def main():
+        await other.create_future()
+
+    try:
+        loop.run_until_complete(main())
+    finally:
+        other.close()
+
+
+@case
+def coroutine_that_raises_stop_iteration(loop, implementation):
+    async def main():
+        raise StopIteration
+
+    loop.run_until_complete(main())
+
+
+@case
+def coroutine_that_awaits_a_number(loop, implementation):
+    async def main():
+        await 42
+
+    loop.run_until_complete(main())
+
+
+@case
+def coroutine_object_that_returns_rubbish_from_send(loop, implementation):
+    class Coroutine:
+        def send(self, value):
+            return 42
+
+        def throw(self, *args):
+            raise StopIteration
+
+        def close(self):
+            pass
+
+        def __await__(self):
+            return self
+
+        def __iter__(self):
+            return self
+
+    async def main():
+        await asyncio.ensure_future(Coroutine(), loop=loop)
+
+    loop.run_until_complete(main())
+
+
+@case
+def coroutine_that_is_run_by_two_tasks(loop, implementation):
+    async def wait():
+        await asyncio.sleep(0.001)
+
+    async def main():
+        coroutine = wait()
+        await asyncio.gather(loop.create_task(coroutine), implementation.Task(coroutine, loop=loop))
+
+    loop.run_until_complete(main())
+
+
+@case
+def coroutine_that_was_run_before(loop, implementation):
+    coroutine = return_none()
+    loop.run_until_complete(coroutine)
+    loop.run_until_complete(coroutine)
+
+
+@case
+def coroutine_that_ignores_generator_exit(loop, implementation):
+    async def main():
+        raise GeneratorExit
+
+    try:
+        loop.run_until_complete(main())
+    except GeneratorExit:
+        return "GeneratorExit"
+
+
+@case
+def create_task_on_a_closed_loop(loop, implementation):
+    loop.close()
+    loop.create_task(return_none())
+
+
+@case
+def create_task_with_a_context_that_is_a_string(loop, implementation):
+    coroutine = return_none()
+    try:
+        return is_done_after_some_turns(loop, loop.create_task(coroutine, context="context"))
+    finally:
+        coroutine.close()
+
+
+@case
+def create_task_with_an_unknown_keyword(loop, implementation):
+    loop.create_task(return_none(), unknown=1)
+
+
+@case
+def task_whose_result_is_set_from_outside(loop, implementation):
+    task = loop.create_task(return_none())
+    try:
+        task.set_result(1)
+    finally:
+        loop.run_until_complete(task)
+
+
+@case
+def task_factory_that_returns_rubbish(loop, implementation):
+    loop.set_task_factory(lambda loop, coroutine, **options: coroutine.close() or 42)
+    return loop.create_task(return_none())
+
+
+@case
+def task_factory_that_fails(loop, implementation):
+    def factory(loop, coroutine, **options):
+        coroutine.close()
+        raise ZeroDivisionError
+
+    loop.set_task_factory(factory)
+    loop.create_task(return_none())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_bad_input_ends_as_it_does_on_asyncios_own_loop(assert_ends_as_on_asyncio, case):
+    assert_ends_as_on_asyncio(case)
