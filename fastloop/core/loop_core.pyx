@@ -333,15 +333,15 @@ cdef class LoopCore(Scheduler):
 
     # ---- descriptors: asyncio's add_reader() and its kin come here ----
 
-    def _add_reader(self, fd, callback, *args):
+    def _add_reader(self, fd, callback, *args, context=None):
         self._check_closed()
-        handle = new_handle(self, callback, args, None)
+        handle = new_handle(self, callback, args, context)
         add_reader(self, descriptor(fd), handle)
         return handle
 
-    def _add_writer(self, fd, callback, *args):
+    def _add_writer(self, fd, callback, *args, context=None):
         self._check_closed()
-        handle = new_handle(self, callback, args, None)
+        handle = new_handle(self, callback, args, context)
         add_writer(self, descriptor(fd), handle)
         return handle
 
