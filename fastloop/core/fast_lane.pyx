@@ -36,8 +36,12 @@ cdef extern from *:
         return behind;
     }
 
+    static PyObject *fast_lane_empty_tuple; /* owned for the life of the process */
+
     static PyObject *fast_lane_tuple(PyObject *const *items, Py_ssize_t count)
     {
+        if (count == 0)
+            return Py_NewRef(fast_lane_empty_tuple);
         PyObject *tuple = PyTuple_New(count);
         if (tuple != NULL)
             for (Py_ssize_t i = 0; i < count; i++)
@@ -48,6 +52,7 @@ cdef extern from *:
     ctypedef PyObject *(*fast_function_t)(PyObject *, PyObject **, Py_ssize_t, PyObject *) except NULL
     fast_function_t fast_lane_open(object descriptor, fast_function_t lane) except NULL
     tuple fast_lane_tuple(PyObject **items, Py_ssize_t count)
+    PyObject *fast_lane_empty_tuple
 
 cdef extern from "Python.h":
     bint PyCoro_CheckExact(PyObject *)
@@ -104,6 +109,8 @@ cdef PyObject *create_task(PyObject *self, PyObject **args, Py_ssize_t count, Py
     return <PyObject *>task
 
 
+Py_INCREF(())
+fast_lane_empty_tuple = <PyObject *>()
 call_soon_behind = fast_lane_open(loop_core_type.call_soon, call_soon)
 call_soon_threadsafe_behind = fast_lane_open(loop_core_type.call_soon_threadsafe, call_soon_threadsafe)
 call_later_behind = fast_lane_open(loop_core_type.call_later, call_later)

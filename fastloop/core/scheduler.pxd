@@ -76,6 +76,8 @@ cdef class Scheduler:
         bint is_direct
         # The current task is one whose step has ended; left before anything but another step runs.
         bint has_entered_task
+        # That task; OWNERSHIP: asyncio's record of the current task holds it as long as has_entered_task is true.
+        PyObject *entered_task
         # True from just before the kernel is asked to wait until it answers; whoever clears it wakes the loop.
         bint is_sleeping
 

@@ -446,17 +446,25 @@ cdef int step_in_context(Task task, object error) except -1:
 
 
 cdef int step_on_scheduler(Task task, Scheduler scheduler, object error) except -1:
-    # The task before this one is left only now, by the same call that enters this one.
+    # The task before this one is left only now, by the same call that enters this one; if it is this one, it never was left.
+    if not (scheduler.has_entered_task and scheduler.entered_task is <PyObject *>task):
+        enter_on_scheduler(task, scheduler)
+    scheduler.has_entered_task = False
+    try:
+        return send(task, error)
+    finally:
+        scheduler.has_entered_task = True
+        scheduler.entered_task = <PyObject *>task
+
+
+cdef int enter_on_scheduler(Task task, Scheduler scheduler) except -1:
     cdef bint was_left_entered = scheduler.has_entered_task
     scheduler.has_entered_task = False
     previous = swap_current_task(scheduler, task)
     if previous is not None and not was_left_entered:
         swap_current_task(scheduler, previous)
         raise RuntimeError(f"Cannot enter into task {task!r} while another task {previous!r} is being executed.")
-    try:
-        return send(task, error)
-    finally:
-        scheduler.has_entered_task = True
+    return 0
 
 
 cdef int send(Task task, object error) except -1:
