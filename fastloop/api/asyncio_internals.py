@@ -66,10 +66,12 @@ LOOKED_INTO = [
     Internal("asyncio.tasks.gather._done_callback.outer", "core/call_graph.py", "whether gather() is over", since="3.14"),
     Internal("asyncio.tasks.shield._clear_awaited_by_callback.cur_task", "core/call_graph.py", "who called shield()", since="3.14"),
     Internal("asyncio.tasks._wait._on_completion.cur_task", "core/call_graph.py", "who called wait()", since="3.14"),
-    Internal("asyncio.tasks._AsCompletedIterator._handle_completion._cur_task", "core/call_graph.py", "who called as_completed()", since="3.14"),
+    Internal(
+        "asyncio.tasks._AsCompletedIterator._handle_completion._cur_task", "core/call_graph.py", "who called as_completed()", since="3.14"
+    ),
     Internal("asyncio.tasks._cancel_and_wait._release_waiter", "core/call_graph.py", "wait_for() that is out of time", since="3.14"),
     Internal("asyncio.taskgroups.TaskGroup._on_task_done._parent_task", "core/call_graph.py", "whose task group it is", since="3.14"),
-    Internal("asyncio.staggered.staggered_race.task_done.parent_task", "core/call_graph.py", "who connects to several addresses", since="3.14"),
+    Internal("asyncio.staggered.staggered_race.task_done.parent_task", "core/call_graph.py", "who tries many addresses", since="3.14"),
 ]
 
 # Methods of asyncio's loop that fastloop replaces, and that the rest of asyncio's code reaches fastloop by.
@@ -143,7 +145,7 @@ SHARED = [
     Internal("asyncio.Handle._args", "core/handle.pxd", "the comparison of timers; libraries"),
     Internal("asyncio.Handle._callback", "core/handle.pxd", "the comparison of timers; libraries"),
     Internal("asyncio.Handle._cancelled", "core/handle.pyx", "whether a signal's handle is dropped"),
-    Internal("asyncio.Handle._context", "core/handle.pxd", "get_context(); libraries"),
+    Internal("asyncio.Handle._context", "core/handle.pyx", "get_context(); libraries"),
     Internal("asyncio.Handle._loop", "core/handle.pxd", "libraries"),
     Internal("asyncio.Handle._repr", "core/handle.pyx", "the text of a cancelled handle"),
     Internal("asyncio.Handle._repr_info", "core/handle.pyx", "the text of a handle, for subclasses"),

@@ -1,7 +1,7 @@
 /* The loop's clock: CLOCK_MONOTONIC in nanoseconds, the clock behind time.monotonic().
  *
  * Owns: nothing.
- * Promises: a deadline made from seconds is never earlier than the seconds said, so that no timer fires early.
+ * Promises: no deadline is due before the clock shows its seconds, so that no timer fires early.
  * Driven by: the scheduler, and every call that turns seconds into a deadline.
  */
 #ifndef FASTLOOP_CLOCK_H
@@ -9,10 +9,10 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 #include <time.h>
 
 #define CLOCK_NS_PER_SECOND 1000000000LL
-#define CLOCK_NEVER INT64_MAX
 #define CLOCK_AT_ONCE INT64_MIN
 
 static inline int64_t clock_now_ns(void)
@@ -28,15 +28,29 @@ static inline double clock_seconds(int64_t time_ns)
     return (double)time_ns / 1e9;
 }
 
-/* NaN compares false with everything, and so asyncio runs such a timer at once; infinity never comes. */
-static inline int64_t clock_deadline_ns(double when_s)
+/* A deadline is the bit pattern of its seconds, which orders as the seconds do, from zero up: two timers run in the order of their
+ * when(), however close, and a timer is due exactly when loop.time() has reached it. NaN compares false with everything, and
+ * so asyncio runs such a timer at once, as it does one from before zero; infinity never comes. */
+static inline int64_t clock_deadline(double when_s)
 {
-    double when_ns = ceil(when_s * 1e9);
-    if (when_ns >= 9.2e18)
-        return CLOCK_NEVER;
-    if (!(when_ns > -9.2e18))
+    int64_t bits;
+    if (!(when_s > 0.0))
         return CLOCK_AT_ONCE;
-    return (int64_t)when_ns;
+    memcpy(&bits, &when_s, sizeof(bits));
+    return bits;
+}
+
+/* How long to wait, at now_s, for a deadline; rounded up. Below 0 for one that never comes. */
+static inline int64_t clock_wait_ns(int64_t deadline, double now_s)
+{
+    double when_s, wait_ns;
+    if (deadline == CLOCK_AT_ONCE)
+        return 0;
+    memcpy(&when_s, &deadline, sizeof(when_s));
+    wait_ns = ceil((when_s - now_s) * 1e9);
+    if (wait_ns >= 9.2e18)
+        return -1;
+    return wait_ns > 0.0 ? (int64_t)wait_ns : 0;
 }
 
 /* A tick counter that is cheaper than the clock (10 ns against 30 ns where this was measured) and only

@@ -5,6 +5,8 @@ Promises: level-triggered, as asyncio: a callback runs in every turn in which it
 Driven by: the poller's events; the handles go through the ready queue.
 """
 
+from posix.fcntl cimport F_GETFD, fcntl
+
 from fastloop.core.handle cimport HANDLE_CANCELLED
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_READABLE, POLL_WRITABLE
@@ -12,6 +14,9 @@ from fastloop.poll.poller cimport POLL_CLOSED, POLL_READABLE, POLL_WRITABLE
 
 cdef class FdWatcher(Runnable):
     cdef int on_events(self, unsigned int events) except -1:
+        if events == POLL_CLOSED and fcntl(self.fd, F_GETFD) < 0:
+            # Closed behind the loop's back: poll(2) tells, epoll and kqueue do not, and asyncio calls nobody.
+            return 0
         # An error or a hang-up is for both: their next read or write tells them which.
         if events & (POLL_READABLE | POLL_CLOSED) and self.reader is not None:
             if not self.reader.flags & HANDLE_CANCELLED:

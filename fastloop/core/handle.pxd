@@ -8,6 +8,8 @@ cdef enum:
     HANDLE_CANCELLED = RUNNABLE_FIRST_FREE_FLAG
     # ThreadSafeHandle only: the callback runs.
     HANDLE_RUNNING = RUNNABLE_FIRST_FREE_FLAG << 1
+    # Other handles have the same context, and nobody has seen it.
+    HANDLE_SHARES_CONTEXT = RUNNABLE_FIRST_FREE_FLAG << 2
 
 
 # What few handles have; made when first needed.
@@ -26,13 +28,15 @@ cdef class Handle(Runnable):
         # None once cancelled.
         public object _callback
         public object _args
-        public object _context
+        # A snapshot of the scheduler's as long as HANDLE_SHARES_CONTEXT; otherwise the handle's own, to be entered.
+        object context
         # Any loop; a Scheduler for handles made by fastloop's own. Read-only: a timer stands in this loop's heap.
         readonly object _loop
         HandleExtras extras
         object __weakref__
 
     cdef HandleExtras need_extras(self)
+    cdef object own_context(self)
     cdef int call(self) except -1
     cdef int do_cancel(self) except -1
     # Take the raised exception to the loop's exception handler; KeyboardInterrupt and SystemExit stay raised.

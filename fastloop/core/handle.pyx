@@ -10,13 +10,14 @@ import sys
 import threading
 from asyncio import events, format_helpers
 
-from cpython.contextvars cimport PyContext_CopyCurrent
+from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF
 
 from fastloop.core.object_pool cimport (
     object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t, object_type)
-from fastloop.core.scheduler cimport Scheduler, clock_deadline_ns, scheduler_push_timer, scheduler_take_timer
+from fastloop.core.scheduler cimport (
+    Scheduler, clock_deadline, scheduler_push_timer, scheduler_snapshot, scheduler_take_timer)
 
 
 cdef extern from "calls.h":
@@ -27,7 +28,8 @@ cdef extern from "cpython_compat.h":
     object compat_take_exception()
 
 cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(object) noexcept
+    # Of a borrowed pointer, since an object argument would be counted itself.
+    Py_ssize_t Py_REFCNT(PyObject *object) noexcept
 
 cdef extern from "queued_object.h":
     void queued_object_disown(PyObject *object) noexcept
@@ -99,7 +101,20 @@ cdef class Handle(Runnable):
 
     def get_context(self):
         """Return the contextvars.Context that the callback runs in."""
-        return self._context
+        return self.own_context()
+
+    @property
+    def _context(self):
+        return self.own_context()
+
+    @_context.setter
+    def _context(self, value):
+        self.context = value
+        self.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
+
+    @_context.deleter
+    def _context(self):
+        raise AttributeError(UNDELETABLE)
 
     def _run(self):
         self.call()
@@ -138,22 +153,18 @@ cdef class Handle(Runnable):
 
     cdef int run(self) except -1:
         # Once it has run, a handle that others hold may be part of a cycle: their object -> handle -> callback -> their object.
-        if Py_REFCNT(self) > 1:
+        if Py_REFCNT(<PyObject *>self) > 1:
             queued_object_disown(<PyObject *>self)
-        return self.call()
+        return handle_call(self)
+
+    cdef object own_context(self):
+        if self.flags & HANDLE_SHARES_CONTEXT:
+            self.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
+            self.context = PyContext_Copy(self.context)
+        return self.context
 
     cdef int call(self) except -1:
-        cdef PyObject *result
-        if self.flags & HANDLE_CANCELLED:
-            return 0
-        if type(self._args) is not tuple:
-            self._args = tuple(self._args)
-        result = call_in_context(self._context, self._callback, self._args)
-        if result is NULL:
-            self.report_raised()
-        else:
-            Py_DECREF(<object>result)
-        return 0
+        return handle_call(self)
 
     cdef int report_raised(self) except -1:
         if call_raised_exit():
@@ -193,10 +204,15 @@ cdef class ThreadSafeHandle(Handle):
         wait_for_end(self)
         return bool(self.flags & HANDLE_CANCELLED)
 
+    cdef int run(self) except -1:
+        if Py_REFCNT(<PyObject *>self) > 1:
+            queued_object_disown(<PyObject *>self)
+        return self.call()
+
     cdef int call(self) except -1:
         self.flags |= HANDLE_RUNNING
         try:
-            return Handle.call(self)
+            return handle_call(self)
         finally:
             self.flags &= ~<unsigned int>HANDLE_RUNNING
             if self.extras is not None and self.extras.end is not None:
@@ -243,7 +259,7 @@ cdef class TimerHandle(Handle):
         self.when_s = value
         if self.number != 0 and self._loop is not None:
             Py_DECREF(<object>scheduler_take_timer(<Scheduler>self._loop, self))
-            scheduler_push_timer(<Scheduler>self._loop, self, clock_deadline_ns(self.when_s))
+            scheduler_push_timer(<Scheduler>self._loop, self, clock_deadline(self.when_s))
 
     @_when.deleter
     def _when(self):
@@ -299,6 +315,32 @@ cdef class TimerHandle(Handle):
         return Handle.do_cancel(self)
 
 
+cdef inline int handle_call(Handle handle) except -1:
+    cdef bint has_lent_context = False
+    cdef PyObject *result
+    if handle.flags & HANDLE_CANCELLED:
+        return 0
+    if type(handle._args) is not tuple:
+        handle._args = tuple(handle._args)
+    if handle.flags & HANDLE_SHARES_CONTEXT:
+        has_lent_context = True
+        snapshot = handle.context
+        # INVARIANT: only handles of a Scheduler share. From here on the context is the handle's own: whoever asks for it while
+        # the callback runs gets the right one.
+        handle.context = (<Scheduler>handle._loop).borrow_context(snapshot)
+        handle.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
+    result = call_in_context(handle.context, handle._callback, handle._args)
+    if result is NULL:
+        handle.report_raised()
+    else:
+        Py_DECREF(<object>result)
+    # Nobody else holds the handle or its context: nobody will see the context again.
+    if has_lent_context and Py_REFCNT(<PyObject *>handle) == 1 and Py_REFCNT(<PyObject *>handle.context) == 1:
+        context, handle.context = handle.context, None
+        (<Scheduler>handle._loop).give_back_context(context, snapshot)
+    return 0
+
+
 cdef bint loop_is_debug(object loop) except -1:
     if isinstance(loop, Scheduler):
         return (<Scheduler>loop).is_debug
@@ -319,7 +361,21 @@ cdef inline int handle_fill(Handle handle, object loop, object callback, object 
     handle._loop = loop
     handle._callback = callback
     handle._args = args
-    handle._context = PyContext_CopyCurrent() if context is None else context
+    handle.context = PyContext_CopyCurrent() if context is None else context
+    return 0
+
+
+cdef inline int handle_fill_queued(
+        Handle handle, Scheduler loop, object callback, object args, object context) except -1:
+    handle._loop = loop
+    handle._callback = callback
+    handle._args = args
+    if context is None:
+        handle.flags = HANDLE_SHARES_CONTEXT
+        handle.context = scheduler_snapshot(loop)
+    else:
+        handle.flags = 0
+        handle.context = context
     return 0
 
 
@@ -332,13 +388,13 @@ cdef int handle_init(Handle handle, object loop, object callback, object args, o
 
 cdef Handle new_queued_handle(Scheduler loop, object callback, object args, object context):
     cdef Handle handle = <Handle>object_pool_new_untracked(&handle_pool)
-    handle_fill(handle, loop, callback, args, context)
+    handle_fill_queued(handle, loop, callback, args, context)
     return handle
 
 
 cdef ThreadSafeHandle new_queued_threadsafe_handle(Scheduler loop, object callback, object args):
     cdef ThreadSafeHandle handle = <ThreadSafeHandle>object_pool_new_untracked(&threadsafe_handle_pool)
-    handle_fill(handle, loop, callback, args, None)
+    handle_fill_queued(handle, loop, callback, args, None)
     return handle
 
 
@@ -346,7 +402,7 @@ cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object c
     cdef TimerHandle handle = <TimerHandle>object_pool_new_untracked(&timer_handle_pool)
     handle.number = 0
     handle.when_s = when_s
-    handle_fill(handle, loop, callback, args, context)
+    handle_fill_queued(handle, loop, callback, args, context)
     return handle
 
 

@@ -24,7 +24,7 @@ from fastloop.core.handle cimport (
     Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle)
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
-    clock_deadline_ns, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, scheduler_push_timer)
+    clock_deadline, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
 from fastloop.poll.poller cimport poller_name, poller_reopen_after_fork
 from fastloop.poll.wakeup cimport wakeup_reopen_after_fork
@@ -123,11 +123,9 @@ cdef class LoopCore(Scheduler):
         Returns a TimerHandle; cancel() is O(log n) and frees the callback at once.
         Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
         """
-        cdef double now_s
         if delay is None:
             raise TypeError("delay must not be None")
-        now_s = self.time() if self.has_own_time else clock_seconds(clock_now_ns())
-        return schedule_timer(self, now_s + <double>delay, callback, args, context)
+        return schedule_timer(self, self.now_s() + <double>delay, callback, args, context)
 
     def call_at(self, when, callback, *args, context=None):
         """Run callback(*args) once, no earlier than the moment when, in seconds on the clock of time().
@@ -142,10 +140,8 @@ cdef class LoopCore(Scheduler):
         """Return the loop's time in seconds: time.monotonic(), read anew with every call."""
         return clock_seconds(clock_now_ns())
 
-    cdef int64_t now_ns(self) except? -1:
-        if self.has_own_time:
-            return clock_deadline_ns(self.time())
-        return clock_now_ns()
+    cdef double now_s(self) except? -1:
+        return self.time() if self.has_own_time else clock_seconds(clock_now_ns())
 
     def _timer_handle_cancelled(self, handle):
         """asyncio counts cancelled timers here; fastloop's leave the heap at once."""
@@ -397,7 +393,7 @@ cdef object schedule_timer(LoopCore loop, double when_s, object callback, tuple 
             loop._check_thread()
             loop.check_callable(callback, "call_at")
         handle = new_timer_handle(loop, when_s, callback, args, context)
-    scheduler_push_timer(loop, handle, clock_deadline_ns(when_s))
+    scheduler_push_timer(loop, handle, clock_deadline(when_s))
     return handle
 
 

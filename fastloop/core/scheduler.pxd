@@ -9,11 +9,11 @@ from fastloop.poll.wakeup cimport wakeup_t
 
 
 cdef extern from "clock.h" nogil:
-    const int64_t CLOCK_NEVER
     const uint64_t CLOCK_TICKS_PER_US
     int64_t clock_now_ns() noexcept
     double clock_seconds(int64_t time_ns) noexcept
-    int64_t clock_deadline_ns(double when_s) noexcept
+    int64_t clock_deadline(double when_s) noexcept
+    int64_t clock_wait_ns(int64_t deadline, double now_s) noexcept
     uint64_t clock_ticks() noexcept
 
 
@@ -31,18 +31,23 @@ cdef extern from "ready_queue.h":
     PyObject *ready_queue_pop(ready_queue_t *queue) noexcept
 
 
+cdef extern from "context_vars.h":
+    PyObject *context_vars_of(object context, Py_ssize_t offset) noexcept
+    PyObject *context_vars_current(Py_ssize_t offset) noexcept
+    Py_ssize_t context_vars_find(object context, object copy, object changed) noexcept
+
+
 cdef extern from "timer_heap.h":
     ctypedef struct timer_entry_t:
-        int64_t deadline_ns
+        int64_t deadline
         uint32_t slot
     ctypedef struct timer_heap_t:
         timer_entry_t *entries
         uint32_t count
     void timer_heap_open(timer_heap_t *heap) noexcept
     void timer_heap_close(timer_heap_t *heap) noexcept
-    int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64_t deadline_ns) except -1
+    int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64_t deadline) except -1
     PyObject *timer_heap_take(timer_heap_t *heap, uint32_t slot) noexcept
-    void timer_heap_trim(timer_heap_t *heap) noexcept
 
 
 cdef enum:
@@ -88,16 +93,21 @@ cdef class Scheduler:
         uint64_t last_look_ticks
         uint64_t last_poll_ticks
 
-        # Makes the type one that the garbage collector visits.
-        object anchor
+        # Callbacks that are scheduled while no context variable changes share one copy of the context, which is never entered:
+        # the snapshot. They run in a copy of that, which is used again as long as none of them sets a variable.
+        object snapshot
+        object working_context
+        object working_context_of
+        # The snapshot's mapping of variables; borrowed from it, and only compared.
+        PyObject *snapshot_vars
 
     # One turn: I/O and timers as far as they are due, then what was ready when the turn began to run.
     cdef int run_once(self) except -1
     # run_once() until stop() is called.
     cdef int run_turns(self) except -1
 
-    # The loop's time; overridden by LoopCore for loops that bring a clock of their own.
-    cdef int64_t now_ns(self) except? -1
+    # The loop's time in seconds; overridden by LoopCore for loops that bring a clock of their own.
+    cdef double now_s(self) except? -1
     cdef int look(self) except -1
     cdef int poll(self, int64_t timeout_ns) except -1
     cdef int64_t next_timeout_ns(self) except? -2
@@ -107,6 +117,13 @@ cdef class Scheduler:
     cdef int run_ready_debug(self) except -1
     # Overridden by LoopCore: runs one runnable under the eyes of debug mode.
     cdef int run_watched(self, Runnable runnable) except -1
+
+    # A copy of the current context for a callback, to be shared and not to be entered.
+    cdef object take_snapshot(self)
+    # A context like the snapshot, to be entered by one callback at a time.
+    cdef object borrow_context(self, object snapshot)
+    cdef int give_back_context(self, object context, object snapshot) except -1
+    cdef int forget_contexts(self) except -1
 
     cdef int wake(self) except -1
     cdef int leave_entered_task(self) except -1
@@ -124,8 +141,8 @@ cdef inline int scheduler_push(Scheduler scheduler, Runnable runnable) except -1
 
 
 # HOT. A timer's number is its slot in the heap plus one, and 0 while it is not queued.
-cdef inline int scheduler_push_timer(Scheduler scheduler, Runnable timer, int64_t deadline_ns) except -1:
-    timer.number = <uint32_t>timer_heap_push(&scheduler.timers, <PyObject *>timer, deadline_ns) + 1
+cdef inline int scheduler_push_timer(Scheduler scheduler, Runnable timer, int64_t deadline) except -1:
+    timer.number = <uint32_t>timer_heap_push(&scheduler.timers, <PyObject *>timer, deadline) + 1
     return 0
 
 
@@ -134,3 +151,14 @@ cdef inline PyObject *scheduler_take_timer(Scheduler scheduler, Runnable timer) 
     cdef PyObject *taken = timer_heap_take(&scheduler.timers, timer.number - 1)
     timer.number = 0
     return taken
+
+
+# Where a context keeps the mapping of its variables; 0 where that cannot be told, and then no context is shared.
+cdef Py_ssize_t VARS_OFFSET
+
+
+# HOT. take_snapshot(), with the common case in line: nothing was set since the last one.
+cdef inline object scheduler_snapshot(Scheduler scheduler):
+    if scheduler.snapshot_vars is not NULL and context_vars_current(VARS_OFFSET) is scheduler.snapshot_vars:
+        return scheduler.snapshot
+    return scheduler.take_snapshot()

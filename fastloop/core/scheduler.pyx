@@ -8,9 +8,12 @@ Promises: with callbacks ready the kernel is asked at least every 64 turns or 10
 Driven by: LoopCore.run_forever().
 """
 
+import contextvars
+
+from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
-from cpython.object cimport PyObject, PyTypeObject, traverseproc, visitproc
+from cpython.object cimport PyObject, traverseproc, visitproc
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.errno cimport EINTR, errno
 from libc.string cimport memset
@@ -18,7 +21,7 @@ from libc.string cimport memset
 from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.task_registry cimport swap_current_task
 from fastloop.poll.poller cimport (
-    poller_close, poller_forget, poller_open, poller_set_interest, poller_wait, poll_event_t)
+    poller_close, poller_forget, poller_open, poller_set_interest, poller_wait)
 from fastloop.poll.wakeup cimport (
     WAKEUP_INTEREST, WAKEUP_NEEDS_DRAIN, wakeup_close, wakeup_drain, wakeup_fd, wakeup_open, wakeup_signal)
 
@@ -37,6 +40,16 @@ cdef extern from "queued_object.h":
 
 cdef extern from "timer_heap.h":
     int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void *arg) noexcept
+
+
+cdef Py_ssize_t find_vars_offset() except -1:
+    context = contextvars.copy_context()
+    changed = context.copy()
+    changed.run(contextvars.ContextVar("probe").set, None)
+    return context_vars_find(context, context.copy(), changed)
+
+
+VARS_OFFSET = find_vars_offset()
 
 
 cdef enum:
@@ -85,7 +98,6 @@ cdef class Scheduler:
         ready_queue_collect(&self.ready)
         if self.ready.count == 0 and not self.is_stopping:
             ready_queue_trim(&self.ready)
-            timer_heap_trim(&self.timers)
             self.poll(self.next_timeout_ns())
             self.collect_due_timers()
         else:
@@ -115,18 +127,13 @@ cdef class Scheduler:
             self.collect_due_timers()
         return 0
 
-    cdef int64_t now_ns(self) except? -1:
-        return clock_now_ns()
+    cdef double now_s(self) except? -1:
+        return clock_seconds(clock_now_ns())
 
     cdef int64_t next_timeout_ns(self) except? -2:
-        cdef int64_t deadline_ns, now_ns
         if self.timers.count == 0:
             return -1
-        deadline_ns = self.timers.entries[0].deadline_ns
-        if deadline_ns == CLOCK_NEVER:
-            return -1
-        now_ns = self.now_ns()
-        return deadline_ns - now_ns if deadline_ns > now_ns else 0
+        return clock_wait_ns(self.timers.entries[0].deadline, self.now_s())
 
     cdef int poll(self, int64_t timeout_ns) except -1:
         cdef int event_count, error
@@ -140,6 +147,8 @@ cdef class Scheduler:
             if self.watcher_count > 0:
                 event_count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
         else:
+            if self.snapshot is not None:
+                self.forget_contexts()
             self.is_sleeping = True
             # A callback pushed by another thread before it could see is_sleeping.
             ready_queue_collect(&self.ready)
@@ -181,12 +190,12 @@ cdef class Scheduler:
         return 0
 
     cdef int collect_due_timers(self) except -1:
-        cdef int64_t now_ns
+        cdef int64_t now
         cdef PyObject *timer
         if self.timers.count == 0:
             return 0
-        now_ns = self.now_ns()
-        while self.timers.count > 0 and self.timers.entries[0].deadline_ns <= now_ns:
+        now = clock_deadline(self.now_s())
+        while self.timers.count > 0 and self.timers.entries[0].deadline <= now:
             # The heap's reference passes to the ready queue.
             timer = timer_heap_take(&self.timers, self.timers.entries[0].slot)
             (<Runnable>timer).number = 0
@@ -223,6 +232,36 @@ cdef class Scheduler:
 
     cdef int run_watched(self, Runnable runnable) except -1:
         return runnable.run()
+
+    cdef object take_snapshot(self):
+        if VARS_OFFSET == 0:
+            return PyContext_CopyCurrent()
+        self.snapshot = PyContext_CopyCurrent()
+        self.snapshot_vars = context_vars_of(self.snapshot, VARS_OFFSET)
+        return self.snapshot
+
+    cdef object borrow_context(self, object snapshot):
+        cdef object context
+        if self.working_context_of is snapshot and self.working_context is not None:
+            context = self.working_context
+            # While it is lent, nobody else gets it: the callback may run the loop from within.
+            self.working_context = None
+            return context
+        return PyContext_Copy(snapshot)
+
+    cdef int give_back_context(self, object context, object snapshot) except -1:
+        """INVARIANT: nobody but the caller holds the context."""
+        if VARS_OFFSET != 0 and context_vars_of(context, VARS_OFFSET) is context_vars_of(snapshot, VARS_OFFSET):
+            self.working_context = context
+            if self.working_context_of is not snapshot:
+                self.working_context_of = snapshot
+        return 0
+
+    cdef int forget_contexts(self) except -1:
+        """Values of context variables must not outlive their callbacks for as long as the loop sleeps."""
+        self.snapshot = self.working_context = self.working_context_of = None
+        self.snapshot_vars = NULL
+        return 0
 
     cdef int wake(self) except -1:
         # Many calls while the loop sleeps cost one system call.
@@ -275,6 +314,7 @@ cdef class Scheduler:
         """Close what the kernel gave and drop what waits; destructors that run here find a closed loop."""
         self.has_closed = True
         self.is_direct = False
+        self.forget_contexts()
         wakeup_close(&self.wakeup)
         poller_close(&self.poller)
         ready_queue_clear(&self.ready)
@@ -314,7 +354,6 @@ cdef int scheduler_drop_timers(Scheduler self) except -1:
         timer = timer_heap_take(&self.timers, self.timers.entries[self.timers.count - 1].slot)
         (<Runnable>timer).number = 0
         queued_object_drop(timer)
-    timer_heap_trim(&self.timers)
     return 0
 
 
@@ -350,6 +389,7 @@ cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept
 
 
 cdef int scheduler_clear(PyObject *self) noexcept:
+    (<Scheduler>self).snapshot_vars = NULL
     ready_queue_clear(&(<Scheduler>self).ready)
     scheduler_drop_timers(<Scheduler>self)
     try:

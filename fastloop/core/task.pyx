@@ -7,7 +7,6 @@ Driven by: the scheduler on fastloop's loop; by call_soon() on any other loop, a
 """
 
 import asyncio
-import sys
 from asyncio import base_tasks, coroutines, exceptions
 
 from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit

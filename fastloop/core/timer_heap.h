@@ -19,7 +19,7 @@
 #define TIMER_NO_SLOT UINT32_MAX
 
 typedef struct {
-    int64_t deadline_ns;
+    int64_t deadline;
     /* LIMIT: compared as a difference, so equal deadlines keep their order while fewer than 2^31 timers came in between. */
     uint32_t sequence;
     uint32_t slot;
@@ -38,8 +38,8 @@ typedef struct {
 
 static inline int timer_heap_is_before(const timer_entry_t *a, const timer_entry_t *b)
 {
-    if (a->deadline_ns != b->deadline_ns)
-        return a->deadline_ns < b->deadline_ns;
+    if (a->deadline != b->deadline)
+        return a->deadline < b->deadline;
     return (int32_t)(a->sequence - b->sequence) < 0;
 }
 
@@ -132,14 +132,25 @@ static inline uint32_t timer_heap_take_slot(timer_heap_t *heap)
 }
 
 /* HOT. Keeps a reference to the timer. Returns its slot, or -1 with MemoryError raised. */
-static inline int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64_t deadline_ns)
+static inline int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64_t deadline)
 {
     if (heap->count == heap->capacity && timer_heap_grow(heap) < 0)
         return -1;
-    timer_entry_t entry = {deadline_ns, heap->next_sequence++, timer_heap_take_slot(heap)};
+    timer_entry_t entry = {deadline, heap->next_sequence++, timer_heap_take_slot(heap)};
     heap->timers[entry.slot] = Py_NewRef(timer);
     timer_heap_sift_up(heap, heap->count++, entry);
     return entry.slot;
+}
+
+/* Slots keep their numbers, so the arrays shrink only when the last timer has left. Failing to shrink changes nothing.
+ * LIMIT: one timer that stays keeps 28 bytes for each of the most timers there ever were. */
+static inline void timer_heap_trim(timer_heap_t *heap)
+{
+    if (heap->count == 0 && heap->capacity > 16 * TIMER_HEAP_SMALLEST) {
+        heap->used_slots = 0;
+        heap->free_slot = TIMER_NO_SLOT;
+        (void)timer_heap_resize(heap, TIMER_HEAP_SMALLEST);
+    }
 }
 
 /* HOT. Takes the timer out; the heap's reference passes to the caller. INVARIANT: the slot is in use. */
@@ -156,17 +167,8 @@ static inline PyObject *timer_heap_take(timer_heap_t *heap, uint32_t slot)
     }
     heap->places[slot] = heap->free_slot;
     heap->free_slot = slot;
+    timer_heap_trim(heap);
     return timer;
-}
-
-/* Slots keep their numbers, so the arrays shrink only when the last timer has left. Failing to shrink changes nothing. */
-static inline void timer_heap_trim(timer_heap_t *heap)
-{
-    if (heap->count == 0 && heap->capacity > 16 * TIMER_HEAP_SMALLEST) {
-        heap->used_slots = 0;
-        heap->free_slot = TIMER_NO_SLOT;
-        (void)timer_heap_resize(heap, TIMER_HEAP_SMALLEST);
-    }
 }
 
 static inline int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void *arg)

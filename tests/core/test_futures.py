@@ -278,7 +278,7 @@ def test_awaiting_by_hand_yields_the_future_itself(future):
 def test_private_state_that_libraries_read_is_there(future):
     assert future._state == "PENDING"
     assert future._asyncio_future_blocking is False
-    assert (future._result, future._exception, future._source_traceback) == (None, None, None)
+    assert (future._result, future._exception) == (None, None)
     future.set_result("result")
     assert (future._state, future._result) == ("FINISHED", "result")
     future._asyncio_future_blocking = False

@@ -43,34 +43,41 @@ def assert_no_block_leaks(action):
     pytest.fail(f"blocks left by each {rounds} rounds: {growths}")
 
 
+@pytest.fixture
+def plain_loop(loop):
+    """A loop out of debug mode, which -X dev turns on and which keeps a traceback for everything."""
+    loop.set_debug(False)
+    return loop
+
+
 is_sanitized = "libasan" in os.environ.get("LD_PRELOAD", "")
 needs_plain_memory = pytest.mark.skipif(is_sanitized, reason="the sanitizer keeps freed memory")
 
 
 @pytest.mark.fastloop_only
 @needs_plain_memory
-def test_million_timers_set_and_cancelled_leave_resident_memory_where_it_was(loop):
+def test_million_timers_set_and_cancelled_leave_resident_memory_where_it_was(plain_loop):
     def set_and_cancel_a_million():
         for _ in range(10):
-            timers = [loop.call_later(1000 + number % 977, int) for number in range(100_000)]
+            timers = [plain_loop.call_later(1000 + number % 977, int) for number in range(100_000)]
             for timer in timers:
                 timer.cancel()
-            loop.call_soon(loop.stop)
-            loop.run_forever()
+            plain_loop.call_soon(plain_loop.stop)
+            plain_loop.run_forever()
 
     assert growth_of(resident_bytes, set_and_cancel_a_million, warm_up=1, rounds=1) < 8 * MEBIBYTE
 
 
 @pytest.mark.fastloop_only
 @needs_plain_memory
-def test_timers_cancelled_while_a_far_one_stays_leave_resident_memory_where_it_was(loop):
-    far = loop.call_later(100_000, int)
+def test_timers_cancelled_while_a_far_one_stays_leave_resident_memory_where_it_was(plain_loop):
+    far = plain_loop.call_later(100_000, int)
 
     def set_and_cancel():
         for _ in range(200_000):
-            loop.call_later(1000, int).cancel()
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+            plain_loop.call_later(1000, int).cancel()
+        plain_loop.call_soon(plain_loop.stop)
+        plain_loop.run_forever()
 
     growth = growth_of(resident_bytes, set_and_cancel, warm_up=1, rounds=3)
     far.cancel()
@@ -79,12 +86,12 @@ def test_timers_cancelled_while_a_far_one_stays_leave_resident_memory_where_it_w
 
 @pytest.mark.fastloop_only
 @needs_plain_memory
-def test_ready_queue_that_was_long_once_does_not_keep_growing(loop):
+def test_ready_queue_that_was_long_once_does_not_keep_growing(plain_loop):
     def schedule_many():
         for _ in range(200_000):
-            loop.call_soon(int)
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+            plain_loop.call_soon(int)
+        plain_loop.call_soon(plain_loop.stop)
+        plain_loop.run_forever()
 
     assert growth_of(resident_bytes, schedule_many, warm_up=2, rounds=5) < 8 * MEBIBYTE
 
@@ -256,14 +263,15 @@ async def coroutine_that_yields_rubbish():
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_scenario_leaks_no_memory_over_repeated_runs(loop, name):
+def test_scenario_leaks_no_memory_over_repeated_runs(plain_loop, name):
     coroutine_function = SCENARIOS[name]
-    assert_no_block_leaks(lambda: loop.run_until_complete(coroutine_function()))
+    assert_no_block_leaks(lambda: plain_loop.run_until_complete(coroutine_function()))
 
 
 def test_loops_made_and_closed_leak_no_memory(implementation, no_leaks):
     def make_and_close():
         loop = implementation.new_event_loop()
+        loop.set_debug(False)
         loop.run_until_complete(sleeping())
         loop.call_soon(int)
         loop.call_later(100, int)
@@ -275,6 +283,7 @@ def test_loops_made_and_closed_leak_no_memory(implementation, no_leaks):
 def test_tasks_left_pending_at_close_leak_no_memory(implementation, no_leaks):
     def make_and_close():
         loop = implementation.new_event_loop()
+        loop.set_debug(False)
         task = loop.create_task(asyncio.sleep(100))
         loop.call_soon(loop.stop)
         loop.run_forever()

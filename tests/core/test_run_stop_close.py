@@ -384,6 +384,7 @@ def test_loop_that_was_never_closed_warns_when_it_is_freed(implementation, no_le
 
 
 def test_repr_tells_the_state(loop):
+    loop.set_debug(False)
     assert re.search(r"running=False closed=False debug=False", repr(loop))
     loop.close()
     assert "closed=True" in repr(loop)

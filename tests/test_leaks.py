@@ -1,0 +1,285 @@
+"""Nothing is left behind by what is done again and again: objects, references, descriptors, threads, loops.
+
+tests/core/test_memory.py counts the allocator's blocks; here whole programs are repeated, and what is counted is what the
+collector tracks and, on a debug build of Python, every reference.
+"""
+
+import asyncio
+import contextlib
+import gc
+import io
+import os
+import pathlib
+import runpy
+import socket
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+TUTORIAL = pathlib.Path(__file__).resolve().parents[1] / "examples" / "tutorial"
+# What is counted does not depend on how long a script waits.
+SHORTER_DELAYS = {"01_call_soon_call_later": ("0.5", "0.001"), "07_ten_tasks": ("0.02", "0.0005")}
+SCRIPTS = sorted(path.stem for path in TUTORIAL.glob("*.py"))
+
+
+# What is counted
+
+
+def wait_for_threads_to_end(threads_before):
+    """Give threads that have done their work, such as asyncio's waiters for child processes, the time to end."""
+    give_up_at = time.monotonic() + 5
+    while threading.active_count() > threads_before and time.monotonic() < give_up_at:
+        time.sleep(0.001)
+
+
+def counts():
+    gc.collect()
+    found = {"tracked objects": len(gc.get_objects()), "descriptors": len(os.listdir("/dev/fd")), "threads": threading.active_count()}
+    # Only debug builds of Python count references: those to strings and integers too, which the collector does not track.
+    if hasattr(sys, "gettotalrefcount"):
+        found["references"] = sys.gettotalrefcount()
+    return found
+
+
+def growth_over(action, runs):
+    before = counts()
+    for _ in range(runs):
+        action()
+    wait_for_threads_to_end(before["threads"])
+    after = counts()
+    return {name: after[name] - before[name] for name in before if after[name] > before[name]}
+
+
+def assert_nothing_is_left(action, runs=10, references_allowed=0):
+    """Fail if each run of action() leaves an object, a descriptor, a thread or more references than are allowed behind.
+
+    Caches and free lists fill in the first batches of runs and then stop; a leak shows in every batch.
+    """
+    growths = []
+    while len(growths) < 6:
+        growth = growth_over(action, runs)
+        growth["references"] = growth.get("references", 0) - references_allowed * runs
+        if max(growth.values(), default=0) < runs:
+            return
+        # As text, which is the least that the next batch can find more of.
+        growths.append(str(growth))
+    pytest.fail(f"left by each {runs} runs: {growths}")
+
+
+def test_leak_is_found():
+    kept = []
+    with pytest.raises(pytest.fail.Exception, match="tracked objects"):
+        assert_nothing_is_left(lambda: kept.append([]))
+
+
+# Examples
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_example_leaves_nothing_behind(name, tmp_path, no_leaks):
+    source = (TUTORIAL / f"{name}.py").read_text()
+    if name in SHORTER_DELAYS:
+        long, short = SHORTER_DELAYS[name]
+        assert long in source
+        source = source.replace(long, short)
+    script = tmp_path / f"{name}.py"
+    script.write_text(source)
+
+    def run():
+        with contextlib.redirect_stdout(io.StringIO()):
+            runpy.run_path(str(script), run_name="__main__")
+        asyncio.set_event_loop(None)
+
+    # To compile a script leaves references behind, fewer each time: to an empty one, too, and on asyncio's loop as well.
+    assert_nothing_is_left(run, references_allowed=10)
+
+
+# The core's objects: 10,000 of each kind in a batch
+
+
+OBJECTS_IN_A_RUN = 1000
+SCENARIOS = {}
+
+
+def scenario(coroutine_function):
+    SCENARIOS[coroutine_function.__name__] = coroutine_function
+    return coroutine_function
+
+
+@scenario
+async def callbacks():
+    loop = asyncio.get_running_loop()
+    for number in range(OBJECTS_IN_A_RUN):
+        handle = loop.call_soon(print, number)
+        handle.cancel()
+        loop.call_soon(int)
+    await asyncio.sleep(0)
+
+
+@scenario
+async def cancelled_timers():
+    loop = asyncio.get_running_loop()
+    timers = [loop.call_later(1000 + number, print, number) for number in range(OBJECTS_IN_A_RUN)]
+    for timer in timers:
+        timer.cancel()
+    await asyncio.sleep(0)
+
+
+@scenario
+async def timers_that_fire():
+    loop = asyncio.get_running_loop()
+    for number in range(OBJECTS_IN_A_RUN):
+        loop.call_later(number / 1e6, int)
+    await asyncio.sleep(OBJECTS_IN_A_RUN / 1e6)
+
+
+@scenario
+async def futures():
+    loop = asyncio.get_running_loop()
+    for number in range(OBJECTS_IN_A_RUN):
+        future = loop.create_future()
+        future.add_done_callback(lambda future: future)
+        if number % 3 == 0:
+            loop.call_soon(future.set_result, (number,))
+        elif number % 3 == 1:
+            future.set_exception(ValueError(number))
+            future.exception()
+        else:
+            future.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+@scenario
+async def tasks():
+    async def wait_in_turn(number):
+        await asyncio.sleep(0)
+        if number % 3 == 1:
+            raise ValueError(number)
+        if number % 3 == 2:
+            await asyncio.get_running_loop().create_future()
+
+    made = [asyncio.create_task(wait_in_turn(number)) for number in range(OBJECTS_IN_A_RUN)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for task in made:
+        task.cancel()
+    await asyncio.gather(*made, return_exceptions=True)
+
+
+@scenario
+async def calls_from_another_thread():
+    loop = asyncio.get_running_loop()
+    all_called = loop.create_future()
+
+    def call():
+        for number in range(OBJECTS_IN_A_RUN):
+            loop.call_soon_threadsafe(id, number)
+        loop.call_soon_threadsafe(all_called.set_result, None)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    await all_called
+    thread.join()
+
+
+@scenario
+async def work_for_the_executor():
+    loop = asyncio.get_running_loop()
+    called = [loop.run_in_executor(None, int, text) for text in ["7", "not a number"] * (OBJECTS_IN_A_RUN // 2)]
+    called[-1].cancel()
+    await asyncio.gather(*called, return_exceptions=True)
+
+
+@pytest.mark.fastloop_only
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_many_objects_leave_nothing_behind(loop, name):
+    # The executor starts its threads when they are needed, which depends on how busy they are.
+    loop.run_until_complete(asyncio.gather(*[loop.run_in_executor(None, time.sleep, 0.005) for _ in range(64)]))
+    coroutine_function = SCENARIOS[name]
+    assert_nothing_is_left(lambda: loop.run_until_complete(coroutine_function()))
+
+
+# Loops
+
+
+@pytest.mark.fastloop_only
+def test_two_hundred_loops_leave_nothing_behind(implementation, no_leaks):
+    def make_use_and_close():
+        loop = implementation.new_event_loop()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.call_soon(int)
+        loop.call_later(1000, int)
+        loop.close()
+
+    assert_nothing_is_left(make_use_and_close, runs=200)
+
+
+def leave_unused(loop):
+    pass
+
+
+def leave_after_a_run(loop):
+    loop.run_until_complete(asyncio.sleep(0.0001))
+
+
+def leave_with_callbacks_and_timers(loop):
+    loop.call_soon(loop.stop)
+    loop.call_later(1000, loop.stop)
+    loop.call_later(1000, loop.stop).cancel()
+
+
+def leave_with_futures(loop):
+    loop.left = loop.create_future()
+    loop.left.add_done_callback(lambda future: loop)
+
+
+def leave_with_a_task_that_is_done(loop):
+    async def main():
+        return asyncio.current_task()
+
+    loop.left = loop.run_until_complete(main())
+
+
+def leave_with_a_reader(loop):
+    left, right = socket.socketpair()
+    loop.add_reader(left, loop.stop)
+    # They outlive the loop, and are closed when it is gone.
+    for end in left, right:
+        weakref.finalize(loop, end.close)
+
+
+def leave_with_an_exception_handler(loop):
+    loop.set_exception_handler(lambda loop_, context: loop)
+    loop.set_task_factory(lambda loop_, coroutine, **kwargs: asyncio.Task(coroutine, loop=loop, **kwargs))
+    loop.run_until_complete(asyncio.sleep(0))
+
+
+@pytest.mark.fastloop_only
+@pytest.mark.parametrize(
+    "leave",
+    [
+        leave_unused,
+        leave_after_a_run,
+        leave_with_callbacks_and_timers,
+        leave_with_futures,
+        leave_with_a_task_that_is_done,
+        leave_with_a_reader,
+        leave_with_an_exception_handler,
+    ],
+    ids=lambda leave: leave.__name__,
+)
+def test_loop_that_is_dropped_unclosed_warns_and_is_collected(implementation, no_leaks, leave):
+    loop = implementation.new_event_loop()
+    leave(loop)
+    weak_loop = weakref.ref(loop)
+    with pytest.warns(ResourceWarning, match="unclosed event loop") as caught:
+        del loop
+        gc.collect()
+    # The warning names its source, so the loop lives as long as the warning.
+    del caught
+    gc.collect()
+    assert weak_loop() is None
