@@ -34,7 +34,7 @@ typedef struct {
 static inline int ready_queue_open(ready_queue_t *queue)
 {
     memset(queue, 0, sizeof(*queue));
-    queue->ring = (PyObject **)PyMem_RawCalloc(READY_QUEUE_SMALLEST, sizeof(PyObject *));
+    queue->ring = (PyObject **)PyMem_RawMalloc(READY_QUEUE_SMALLEST * sizeof(PyObject *));
     if (queue->ring == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -143,11 +143,12 @@ static inline int ready_queue_push(ready_queue_t *queue, PyObject *runnable)
 static inline PyObject *ready_queue_pop(ready_queue_t *queue)
 {
     PyObject *runnable = queue->ring[queue->head];
-    /* After a burst the runnables lie scattered over memory: fetch one that comes soon. Beyond the end this reads a stale
-     * pointer, which a prefetch may do. */
-    const char *soon = (const char *)queue->ring[(queue->head + 4) & queue->mask];
-    __builtin_prefetch(soon);
-    __builtin_prefetch(soon + 64);
+    /* After a burst the runnables lie scattered over memory: fetch one that comes soon. */
+    if (queue->count > 4) {
+        const char *soon = (const char *)queue->ring[(queue->head + 4) & queue->mask];
+        __builtin_prefetch(soon);
+        __builtin_prefetch(soon + 64);
+    }
     queue->head = (queue->head + 1) & queue->mask;
     queue->count--;
     return runnable;
