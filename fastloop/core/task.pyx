@@ -239,23 +239,7 @@ cdef class Task(Future):
         return 0
 
     cdef int step(self, object error) except -1:
-        """Run the coroutine up to its next wait. The context is entered already."""
-        if self.loop is None:
-            raise RuntimeError("Task object is not initialized.")
-        if self.flags & FUTURE_DONE:
-            raise exceptions.InvalidStateError(f"step(): already done: {self!r}, {error!r}")
-        if self.flags & TASK_MUST_CANCEL:
-            self.flags &= ~<unsigned int>TASK_MUST_CANCEL
-            if not isinstance(error, CancelledError):
-                error = self.make_cancelled_error()
-        self.waits_for = None
-        if self.flags & FUTURE_ON_SCHEDULER:
-            return step_on_scheduler(self, <Scheduler>self.loop, error)
-        enter_task(self.loop, self)
-        try:
-            return send(self, error)
-        finally:
-            leave_task(self.loop, self)
+        return step(self, error)
 
     cdef int settle(self, object result) except -1:
         """The coroutine returned."""
@@ -436,10 +420,30 @@ cdef int report_failed_step(Task task, object error) except -1:
     return new_handle(task.loop, task._step, (error,), task.context).report(exception)
 
 
+cdef int step(Task task, object error) except -1:
+    """Run the coroutine up to its next wait. The context is entered already."""
+    if task.loop is None:
+        raise RuntimeError("Task object is not initialized.")
+    if task.flags & FUTURE_DONE:
+        raise exceptions.InvalidStateError(f"step(): already done: {task!r}, {error!r}")
+    if task.flags & TASK_MUST_CANCEL:
+        task.flags &= ~<unsigned int>TASK_MUST_CANCEL
+        if not isinstance(error, CancelledError):
+            error = task.make_cancelled_error()
+    task.waits_for = None
+    if task.flags & FUTURE_ON_SCHEDULER:
+        return step_on_scheduler(task, <Scheduler>task.loop, error)
+    enter_task(task.loop, task)
+    try:
+        return send(task, error)
+    finally:
+        leave_task(task.loop, task)
+
+
 cdef int step_in_context(Task task, object error) except -1:
     PyContext_Enter(task.context)
     try:
-        return task.step(error)
+        return step(task, error)
     finally:
         PyContext_Exit(task.context)
 
@@ -483,6 +487,10 @@ cdef int send(Task task, object error) except -1:
     yielded = <object>result
     Py_DECREF(yielded)
     if outcome == PYGEN_NEXT:
+        # HOT. A bare yield, as in sleep(0).
+        if yielded is None and task.flags & FUTURE_ON_SCHEDULER and (<Scheduler>task.loop).is_direct:
+            task.flags |= TASK_STEP_QUEUED
+            return scheduler_push(<Scheduler>task.loop, task)
         return task.handle_yield(yielded)
     return task.settle(yielded)
 
