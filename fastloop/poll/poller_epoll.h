@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "timer_slack.h"
+
 /* The system call is newer than the headers and C libraries that portable wheels are built with (glibc 2.17, musl),
  * so it is called by number. Since Linux 5.1 new calls have one number nearly everywhere; where this is not known,
  * milliseconds do. */
@@ -167,7 +169,9 @@ static inline int poller_epoll_wait(poller_t *poller, int64_t timeout_ns, struct
 #ifdef FASTLOOP_NR_EPOLL_PWAIT2
     /* "Now" and "forever" need no fractions, and so never pay for a refused call. */
     if (timeout_ns > 0 && !poller->has_only_milliseconds) {
+        const int slack_ns = timer_slack_narrow(timeout_ns);
         int count = poller_epoll_pwait2(poller, timeout_ns, events, capacity);
+        timer_slack_restore(slack_ns);
         if (count >= 0 || (errno != ENOSYS && errno != EPERM)) {
             return count;
         }

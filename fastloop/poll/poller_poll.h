@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "timer_slack.h"
+
 /* Linux can tell the peer's end of sending; elsewhere a read finds out. */
 #ifdef POLLRDHUP
 #define FASTLOOP_POLLRDHUP POLLRDHUP
@@ -272,7 +274,10 @@ static inline int poller_poll_wait(poller_t *poller, int64_t timeout_ns)
 {
 #ifdef __linux__
     const struct timespec timeout = poll_timeout_to_timespec(timeout_ns < 0 ? 0 : timeout_ns);
-    return ppoll(poller->entries, (nfds_t)poller->count, timeout_ns < 0 ? NULL : &timeout, NULL);
+    const int slack_ns = timer_slack_narrow(timeout_ns);
+    int count = ppoll(poller->entries, (nfds_t)poller->count, timeout_ns < 0 ? NULL : &timeout, NULL);
+    timer_slack_restore(slack_ns);
+    return count;
 #else
     return poll(poller->entries, (nfds_t)poller->count, poll_timeout_to_ms(timeout_ns));
 #endif

@@ -1,11 +1,14 @@
 """No timer fires early. How late they fire is measured by the benchmarks, not here: a busy machine proves nothing."""
 
 import asyncio
+import ctypes
+import sys
 
 import pytest
 
 # The resolution of the clock: deadlines are rounded to it once.
 NANOSECOND = 1e-9
+PR_GET_TIMERSLACK = 30  # linux/prctl.h
 
 
 @pytest.mark.parametrize("delay_s", [0.0003, 0.001, 0.00001, 0.0011])
@@ -51,3 +54,14 @@ def test_sleep_in_a_busy_loop_never_ends_early(loop):
     busy = loop.call_soon(keep_busy)
     loop.run_until_complete(sleep_many_times())
     busy.cancel()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="timer slack is Linux's")
+def test_short_sleeps_leave_the_timer_slack_of_the_thread_as_it_was(loop):
+    def slack_ns():
+        return ctypes.CDLL(None).prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)
+
+    before = slack_ns()
+    loop.run_until_complete(asyncio.sleep(0.0003))
+    assert before > 1
+    assert slack_ns() == before
