@@ -1,6 +1,6 @@
 """class EventLoop: the event loop as its users see it.
 
-Owns: which part of asyncio serves what LoopCore does not.
+Owns: which part of asyncio serves what NetCore and LoopCore do not.
 Promises: an asyncio.SelectorEventLoop in every respect that code outside asyncio can see; one owner thread.
 Driven by: asyncio.Runner, run_until_complete() or run_forever().
 """
@@ -9,15 +9,21 @@ import asyncio
 import os
 import weakref
 
+from fastloop.api.connecting import ConnectMethods
 from fastloop.api.selector_view import SelectorView
+from fastloop.api.sending_files import SendfileMethods
 from fastloop.api.signals import SignalMethods
+from fastloop.api.sockets import SocketMethods
+from fastloop.api.tls import TlsMethods
 from fastloop.core import fast_lane  # noqa: F401  (importing it opens the fast lanes)
-from fastloop.core.loop_core import LoopCore
+from fastloop.net.net_core import NetCore
 
 _live_loops = weakref.WeakSet()
 
 
-class EventLoop(SignalMethods, LoopCore, asyncio.SelectorEventLoop):
+class EventLoop(
+    SignalMethods, ConnectMethods, SocketMethods, SendfileMethods, TlsMethods, NetCore, asyncio.SelectorEventLoop
+):
     """fastloop's event loop: EventLoop() makes one that is open and not running.
 
     Every method of asyncio's loop works as its documentation says. Use it from one thread only, but for call_soon_threadsafe().

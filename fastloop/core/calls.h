@@ -63,6 +63,15 @@ static inline PyObject *call_one_in_context(PyObject *context, PyObject *callabl
     return result;
 }
 
+/* Enters the context unless it is entered already; returns whether it did, and is to be left by the caller. */
+static inline int call_enter(PyObject *context)
+{
+    if (PyContext_Enter(context) == 0)
+        return 1;
+    PyErr_Clear();
+    return 0;
+}
+
 /* KeyboardInterrupt and SystemExit are the ones that leave the loop. */
 static inline int call_raised_exit(void)
 {

@@ -97,6 +97,22 @@ static inline PyObject *compat_call(const compat_call_t *call, PyObject *const *
     return PyObject_Vectorcall(call->callable, args, (size_t)count, NULL);
 }
 
+/* What a weak reference refers to: borrowed, and only to be compared. NULL once it is gone. */
+static inline PyObject *compat_weakref_target(PyObject *reference)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *target = NULL;
+    if (PyWeakref_GetRef(reference, &target) <= 0)
+        return NULL;
+    /* The caller holds an object that it may be: if it is another one, its life is not at stake here. */
+    Py_DECREF(target);
+    return target;
+#else
+    PyObject *target = PyWeakref_GET_OBJECT(reference);
+    return target == Py_None ? NULL : target;
+#endif
+}
+
 /* From 3.14 on the current task lives in the thread state, out of reach of the dict that earlier versions share. */
 #if PY_VERSION_HEX >= 0x030E0000
 #define COMPAT_CURRENT_TASK_IN_DICT 0

@@ -1,15 +1,25 @@
-"""Callbacks that wait for a descriptor: what add_reader() and add_writer() register.
+"""Who waits for a descriptor: callbacks of add_reader() and add_writer(), and futures that wait for a socket.
 
-Owns: a reader's and a writer's handle for each descriptor.
-Promises: level-triggered, as asyncio: a callback runs in every turn in which its descriptor is ready.
-Driven by: the poller's events; the handles go through the ready queue.
+Owns: a reader's and a writer's handle for each descriptor, and the futures.
+Promises: callbacks are level-triggered, as in asyncio: they run in every turn in which their descriptor is ready. Futures are
+  done once something has changed. A socket that only futures wait for is registered once, for edges, and stays registered
+  between operations: what nobody waits for is not reported again.
+Driven by: the poller's events; handles and futures go through the ready queue.
 """
 
+from cpython.object cimport PyObject
+from cpython.weakref cimport PyWeakref_NewRef
 from posix.fcntl cimport F_GETFD, fcntl
 
+from fastloop.core.future cimport FUTURE_DONE, new_future
 from fastloop.core.handle cimport HANDLE_CANCELLED
 from fastloop.core.scheduler cimport scheduler_push
-from fastloop.poll.poller cimport POLL_CLOSED, POLL_READABLE, POLL_WRITABLE
+from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
+
+
+cdef extern from "cpython_compat.h":
+    # What a weak reference refers to, borrowed and only to be compared; NULL once it is gone.
+    PyObject *weakref_target "compat_weakref_target"(object reference) noexcept
 
 
 cdef class FdWatcher(Runnable):
@@ -24,15 +34,34 @@ cdef class FdWatcher(Runnable):
         if events & (POLL_WRITABLE | POLL_CLOSED) and self.writer is not None:
             if not self.writer.flags & HANDLE_CANCELLED:
                 scheduler_push(self.scheduler, self.writer)
+        if self.is_waited_for():
+            self.wake_waiters(events)
+        return 0
+
+    cdef bint is_waited_for(self) noexcept:
+        return self.read_waiters is not None or self.write_waiters is not None
+
+    cdef int wake_waiters(self, unsigned int events) except -1:
+        if events & (POLL_READABLE | POLL_CLOSED) and self.read_waiters is not None:
+            waiters, self.read_waiters = self.read_waiters, None
+            finish_all(waiters)
+        if events & (POLL_WRITABLE | POLL_CLOSED) and self.write_waiters is not None:
+            waiters, self.write_waiters = self.write_waiters, None
+            finish_all(waiters)
+        if not self.interest & POLL_EDGE:
+            # A level that nobody waits for any more would be reported in every turn.
+            self.update()
         return 0
 
     cdef int update(self) except -1:
-        """Tell the poller what is wanted now."""
+        """Tell the poller what is wanted now: levels for callbacks, edges as long as only socket operations wait."""
         cdef unsigned int interest = 0
-        if self.reader is not None:
+        if self.reader is not None or self.read_waiters is not None:
             interest |= POLL_READABLE
-        if self.writer is not None:
+        if self.writer is not None or self.write_waiters is not None:
             interest |= POLL_WRITABLE
+        if self.reader is None and self.writer is None and interest != 0:
+            interest |= POLL_EDGE
         if interest == 0:
             self.scheduler.unwatch(self.fd, self.interest)
         else:
@@ -40,6 +69,69 @@ cdef class FdWatcher(Runnable):
             self.scheduler.watch(self.fd, self, self.interest, interest)
         self.interest = interest
         return 0
+
+
+cdef int finish_all(object waiters) except -1:
+    if isinstance(waiters, Future):
+        return finish_one(<Future>waiters)
+    for waiter in <list>waiters:
+        finish_one(<Future>waiter)
+    return 0
+
+
+cdef int finish_one(Future waiter) except -1:
+    # Cancelled while it waited: nobody is there any more.
+    if not waiter.flags & FUTURE_DONE:
+        waiter.finish(None)
+    return 0
+
+
+cdef Future wait_for_socket(Scheduler scheduler, int fd, object sock, unsigned int direction):
+    cdef FdWatcher watcher = watcher_for(scheduler, fd)
+    cdef Future waiter = new_future(scheduler)
+    cdef bint is_same_socket = watcher.socket_ref is not None and weakref_target(watcher.socket_ref) is <PyObject *>sock
+    if direction == POLL_READABLE:
+        watcher.read_waiters = with_waiter(watcher.read_waiters, waiter)
+    else:
+        watcher.write_waiters = with_waiter(watcher.write_waiters, waiter)
+    if not is_same_socket:
+        watcher.socket_ref = PyWeakref_NewRef(sock, None)
+    if watcher.interest & POLL_EDGE and is_same_socket:
+        # HOT. Registered before: with edges that is still true, and what was said then is not said again.
+        if watcher.interest & direction:
+            poller_rearm(&scheduler.poller, fd, direction)
+            return waiter
+        scheduler.watch(fd, watcher, watcher.interest, watcher.interest | direction)
+        watcher.interest |= direction
+        return waiter
+    try:
+        watcher.update()
+    except BaseException:
+        forget_waiter(watcher, waiter)
+        raise
+    return waiter
+
+
+cdef object with_waiter(object waiters, Future waiter):
+    """The waiters and one more. Those that were cancelled leave."""
+    if waiters is None or (isinstance(waiters, Future) and (<Future>waiters).flags & FUTURE_DONE):
+        return waiter
+    if isinstance(waiters, Future):
+        return [waiters, waiter]
+    return [other for other in <list>waiters if not (<Future>other).flags & FUTURE_DONE] + [waiter]
+
+
+cdef int forget_waiter(FdWatcher watcher, Future waiter) except -1:
+    for_reading, for_writing = watcher.read_waiters, watcher.write_waiters
+    if for_reading is waiter:
+        watcher.read_waiters = None
+    elif for_writing is waiter:
+        watcher.write_waiters = None
+    else:
+        for waiters in (for_reading, for_writing):
+            if isinstance(waiters, list) and waiter in <list>waiters:
+                (<list>waiters).remove(waiter)
+    return 0
 
 
 cdef FdWatcher watcher_for(Scheduler scheduler, int fd):
@@ -118,5 +210,7 @@ cdef dict watched_handles(Scheduler scheduler):
     for fd in range(scheduler.watcher_capacity):
         watcher = scheduler.watcher(fd)
         if isinstance(watcher, FdWatcher):
-            found[fd] = ((<FdWatcher>watcher).reader, (<FdWatcher>watcher).writer)
+            handles = ((<FdWatcher>watcher).reader, (<FdWatcher>watcher).writer)
+            if handles != (None, None):
+                found[fd] = handles
     return found

@@ -235,10 +235,15 @@ cdef class LoopCore(Scheduler):
         self._thread_id = get_ident()
         sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
         events._set_running_loop(self)
+        self.is_active = True
 
     def _run_forever_cleanup(self):
         if self.has_entered_task:
             self.leave_entered_task()
+        self.is_active = False
+        # Left over when an exception ended the loop in the middle of a turn.
+        while self.unflushed.count > 0:
+            self.flush_written()
         self.is_stopping = False
         self._thread_id = None
         events._set_running_loop(None)

@@ -19,5 +19,8 @@ cdef class Runnable:
     # Do what the ready queue was asked for. Only KeyboardInterrupt and SystemExit come out.
     cdef int run(self) except -1
 
+    # The callback during which this object asked for it by scheduler_flush_later() has returned.
+    cdef int flush(self) except -1
+
     # The poller reports flags (POLL_READABLE, ...) on the descriptor that this object watches.
     cdef int on_events(self, unsigned int events) except -1

@@ -51,6 +51,8 @@ cdef extern from "timer_heap.h":
 
 
 cdef enum:
+    # What one read from the kernel may bring into Scheduler.scratch.
+    SCRATCH_SIZE = 65536
     # Events taken from the kernel at once; what does not fit follows with the next wait.
     POLL_BATCH = 256
 
@@ -64,6 +66,11 @@ cdef class Scheduler:
         wakeup_t wakeup
         poll_event_t events[POLL_BATCH]
 
+        # Who wrote something during the callback that runs: flushed when it returns.
+        ready_queue_t unflushed
+        # SCRATCH_SIZE bytes for whoever reads, valid until the next Python code runs; made with the first watcher.
+        char *scratch
+
         # By descriptor: who watches it. One reference each; NULL for nobody.
         PyObject **watchers
         int watcher_capacity
@@ -72,6 +79,8 @@ cdef class Scheduler:
         # The loop's life. Written by LoopCore only.
         bint has_closed
         bint is_stopping
+        # Inside run_forever(): what is flushed later will be flushed soon.
+        bint is_active
         bint is_debug
         # Set in a child process: the poller is shared with the parent, to whom the loop belongs.
         bint is_forked
@@ -115,6 +124,7 @@ cdef class Scheduler:
     cdef int dispatch(self, int event_count) except -1
     cdef int run_ready(self) except -1
     cdef int run_ready_debug(self) except -1
+    cdef int flush_written(self) except -1
     # Overridden by LoopCore: runs one runnable under the eyes of debug mode.
     cdef int run_watched(self, Runnable runnable) except -1
 
@@ -138,6 +148,11 @@ cdef class Scheduler:
 # HOT. Body here, so that it is inlined in every extension.
 cdef inline int scheduler_push(Scheduler scheduler, Runnable runnable) except -1:
     return ready_queue_push(&scheduler.ready, <PyObject *>runnable)
+
+
+# HOT. Have runnable.flush() called when the running callback returns. INVARIANT: is_active.
+cdef inline int scheduler_flush_later(Scheduler scheduler, Runnable runnable) except -1:
+    return ready_queue_push(&scheduler.unflushed, <PyObject *>runnable)
 
 
 # HOT. A timer's number is its slot in the heap plus one, and 0 while it is not queued.

@@ -12,7 +12,7 @@ import contextvars
 
 from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
-from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from cpython.object cimport PyObject, traverseproc, visitproc
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.errno cimport EINTR, errno
@@ -67,6 +67,7 @@ cdef class Scheduler:
         # INVARIANT: has_closed is true whenever a part is missing, so that release() and __dealloc__ may run at any point.
         self.has_closed = True
         ready_queue_open(&self.ready)
+        ready_queue_open(&self.unflushed)
         if poller_open(&self.poller) < 0:
             PyErr_SetFromErrno(OSError)
         if wakeup_open(&self.wakeup) < 0:
@@ -82,8 +83,10 @@ cdef class Scheduler:
         scheduler_drop_timers(self)
         timer_heap_close(&self.timers)
         ready_queue_close(&self.ready)
+        ready_queue_close(&self.unflushed)
         scheduler_drop_watchers(self)
         PyMem_RawFree(self.watchers)
+        PyMem_RawFree(self.scratch)
 
     cdef int run_turns(self) except -1:
         # Whoever starts the loop expects the first turn to look at the descriptors.
@@ -149,10 +152,13 @@ cdef class Scheduler:
         else:
             if self.snapshot is not None:
                 self.forget_contexts()
+            # Left over when an exception ended the loop, or written by a destructor.
+            if self.unflushed.count > 0:
+                self.flush_written()
             self.is_sleeping = True
             # A callback pushed by another thread before it could see is_sleeping.
             ready_queue_collect(&self.ready)
-            if self.ready.count > 0:
+            if self.ready.count > 0 or self.unflushed.count > 0:
                 timeout_ns = 0
             with nogil:
                 event_count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
@@ -216,6 +222,21 @@ cdef class Scheduler:
             if self.has_entered_task and not runnable.flags & RUNNABLE_STEPS_TASK:
                 self.leave_entered_task()
             runnable.run()
+            if self.unflushed.count > 0:
+                self.flush_written()
+        return 0
+
+    cdef int flush_written(self) except -1:
+        """HOT. What was written during one callback leaves together, before the next one runs."""
+        # What protocols write when they hear that there is room again waits for the next callback's end: a peer that reads
+        # as fast as they write must not keep the loop here.
+        cdef size_t remaining = self.unflushed.count
+        cdef Runnable runnable
+        while remaining > 0 and self.unflushed.count > 0:
+            remaining -= 1
+            runnable = <Runnable>ready_queue_pop(&self.unflushed)
+            Py_DECREF(runnable)
+            runnable.flush()
         return 0
 
     cdef int run_ready_debug(self) except -1:
@@ -228,6 +249,8 @@ cdef class Scheduler:
             if self.has_entered_task:
                 self.leave_entered_task()
             self.run_watched(runnable)
+            if self.unflushed.count > 0:
+                self.flush_written()
         return 0
 
     cdef int run_watched(self, Runnable runnable) except -1:
@@ -289,6 +312,10 @@ cdef class Scheduler:
         if fd >= self.watcher_capacity and scheduler_grow_watchers(self, fd) < 0:
             poller_forget(&self.poller, fd)
             raise MemoryError()
+        if self.scratch is NULL:
+            self.scratch = <char *>PyMem_RawMalloc(SCRATCH_SIZE)
+            if self.scratch is NULL:
+                raise MemoryError()
         if self.watchers[fd] is not <PyObject *>watcher:
             self.watcher_count += self.watchers[fd] is NULL
             Py_INCREF(watcher)
@@ -318,6 +345,7 @@ cdef class Scheduler:
         wakeup_close(&self.wakeup)
         poller_close(&self.poller)
         ready_queue_clear(&self.ready)
+        ready_queue_clear(&self.unflushed)
         scheduler_drop_timers(self)
         scheduler_drop_watchers(self)
         return 0
@@ -379,6 +407,8 @@ cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept
     cdef int status, fd
     status = ready_queue_traverse(&(<Scheduler>self).ready, visit, arg)
     if status == 0:
+        status = ready_queue_traverse(&(<Scheduler>self).unflushed, visit, arg)
+    if status == 0:
         status = timer_heap_traverse(&(<Scheduler>self).timers, visit, arg)
     for fd in range((<Scheduler>self).watcher_capacity):
         if status == 0 and (<Scheduler>self).watchers[fd] is not NULL:
@@ -391,6 +421,7 @@ cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept
 cdef int scheduler_clear(PyObject *self) noexcept:
     (<Scheduler>self).snapshot_vars = NULL
     ready_queue_clear(&(<Scheduler>self).ready)
+    ready_queue_clear(&(<Scheduler>self).unflushed)
     scheduler_drop_timers(<Scheduler>self)
     try:
         scheduler_drop_watchers(<Scheduler>self)

@@ -33,7 +33,7 @@
  *   on any backend.
  *
  * POLL_CLOSED.
- *   An error, a hang-up, or (for an edge that asks for POLL_READABLE) the peer's end of sending. It is a hint and no
+ *   An error, a hang-up, or (for an edge that asks for POLL_READABLE) the peer's end of sending or an urgent byte. It is a hint and no
  *   verdict: the owner takes it for "readable and writable" and learns the truth from its next read or write. With it
  *   a short read is not the end: the end of file may wait behind the data and cause no further edge, so the owner
  *   reads on until 0 bytes or an error. It comes unasked, except that kqueue can tell it only of a direction that was

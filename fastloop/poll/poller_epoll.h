@@ -61,10 +61,10 @@ static inline uint32_t poller_epoll_events(unsigned interest)
     uint32_t events = 0;
     if (interest & POLL_READABLE) {
         events |= EPOLLIN;
-        /* A FIN behind unread data makes no edge of its own, so an owner that stops at a short read must be told. As
-         * a level it would be reported until the descriptor is closed. */
+        /* A FIN behind unread data makes no edge of its own, so an owner that stops at a short read must be told; nor do
+         * the data behind an urgent byte, where a read stops short. As a level they would be reported on and on. */
         if (interest & POLL_EDGE) {
-            events |= EPOLLRDHUP;
+            events |= EPOLLRDHUP | EPOLLPRI;
         }
     }
     if (interest & POLL_WRITABLE) {
@@ -86,6 +86,9 @@ static inline unsigned poller_epoll_flags(uint32_t events)
         flags |= POLL_WRITABLE;
     }
     if (events & EPOLLRDHUP) {
+        flags |= POLL_READABLE | POLL_CLOSED;
+    }
+    if (events & EPOLLPRI) {
         flags |= POLL_READABLE | POLL_CLOSED;
     }
     if (events & (EPOLLERR | EPOLLHUP)) {

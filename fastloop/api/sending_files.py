@@ -1,0 +1,69 @@
+"""SendfileMethods: sendfile(2) for transports.
+
+Owns: nothing. asyncio's own sendfile() checks the arguments, calls this, and reads and writes where the kernel cannot do it;
+  its sock_sendfile() needs nothing but add_writer().
+Promises: what asyncio does: the number of bytes sent, and the file's position behind the last one, whatever happened.
+Driven by: the task that sends; it waits only while the kernel takes no more.
+"""
+
+import asyncio
+import io
+import os
+import sys
+
+# On 32-bit systems more overflows.
+LARGEST_BLOCK = sys.maxsize // 2 + 1
+
+
+class SendfileMethods:
+    """The part of the loop that sends files."""
+
+    async def _sendfile_native(self, transp, file, offset, count):
+        resumes_reading = transp.is_reading()
+        transp.pause_reading()
+        await transp._make_empty_waiter()
+        try:
+            return await _send(transp, file, offset, count)
+        finally:
+            transp._reset_empty_waiter()
+            if resumes_reading:
+                transp.resume_reading()
+
+
+async def _send(transport, file, offset, count):
+    """Send count bytes of file from offset on, to its end if count is None."""
+    source, size = _regular_file(file)
+    if size == 0 and count is None:
+        return 0
+    sent = 0
+    try:
+        while count is None or sent < count:
+            block = min(size if count is None else count - sent, LARGEST_BLOCK)
+            try:
+                done = os.sendfile(transport._open_descriptor(), source, offset + sent, block)
+            except (BlockingIOError, InterruptedError):
+                await transport._wait_writable()
+                continue
+            except OSError as error:
+                if sent == 0 and not isinstance(error, ConnectionError):
+                    raise asyncio.SendfileNotAvailableError("os.sendfile call failed") from error
+                raise
+            if done == 0:
+                break
+            sent += done
+            # A peer that takes everything at once must not keep the loop from others.
+            await asyncio.sleep(0)
+        return sent
+    finally:
+        os.lseek(source, offset + sent, os.SEEK_SET)
+
+
+def _regular_file(file):
+    """The descriptor and the size of a file that the kernel may be able to send."""
+    if not hasattr(os, "sendfile"):
+        raise asyncio.SendfileNotAvailableError("os.sendfile() is not available")
+    try:
+        source = file.fileno()
+        return source, os.fstat(source).st_size
+    except (AttributeError, OSError, io.UnsupportedOperation):
+        raise asyncio.SendfileNotAvailableError("not a regular file") from None

@@ -1,0 +1,89 @@
+"""SocketMethods: the operations on raw sockets that are not hot.
+
+Owns: nothing. sock_recv(), sock_recv_into() and sock_sendall() are in net/socket_operation.pyx.
+Promises: asyncio's semantics and errors. Each operation is tried first and waits only if the kernel says so; a cancelled one has
+  taken nothing.
+Driven by: the program's tasks, and asyncio's create_connection().
+"""
+
+import asyncio
+import errno
+import socket
+
+from fastloop.net.socket_operation import check_socket
+
+# How long to wait for room in the queue of a Unix socket that listens: first and at most, in seconds.
+FIRST_PAUSE_S = 0.001
+LONGEST_PAUSE_S = 0.05
+
+
+class SocketMethods:
+    """The part of the loop that receives and sends datagrams, connects and accepts."""
+
+    async def sock_recvfrom(self, sock, bufsize):
+        """Receive a datagram of up to bufsize bytes; returns (bytes, address)."""
+        check_socket(self, sock)
+        while True:
+            try:
+                return sock.recvfrom(bufsize)
+            except (BlockingIOError, InterruptedError):
+                await self._wait_readable(sock)
+
+    async def sock_recvfrom_into(self, sock, buf, nbytes=0):
+        """Receive a datagram into buf, up to nbytes if that is not 0; returns (number of bytes, address)."""
+        check_socket(self, sock)
+        while True:
+            try:
+                return sock.recvfrom_into(buf, nbytes or len(buf))
+            except (BlockingIOError, InterruptedError):
+                await self._wait_readable(sock)
+
+    async def sock_sendto(self, sock, data, address):
+        """Send a datagram to address; returns the number of bytes sent."""
+        check_socket(self, sock)
+        while True:
+            try:
+                return sock.sendto(data, address)
+            except (BlockingIOError, InterruptedError):
+                await self._wait_writable(sock)
+
+    async def sock_accept(self, sock):
+        """Accept a connection; returns (a non-blocking socket, the peer's address)."""
+        check_socket(self, sock)
+        while True:
+            try:
+                connection, address = sock.accept()
+            except (BlockingIOError, InterruptedError):
+                await self._wait_readable(sock)
+            else:
+                connection.setblocking(False)
+                return connection, address
+
+    async def sock_connect(self, sock, address):
+        """Connect to address, whose host is resolved first if need be. Raises OSError if that fails."""
+        check_socket(self, sock)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            resolved = await self._ensure_resolved(address, family=sock.family, type=sock.type, proto=sock.proto, loop=self)
+            address = resolved[0][4]
+        if await self._begin_connecting(sock, address):
+            return
+        await self._wait_writable(sock)
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error != 0:
+            raise OSError(error, f"Connect call failed {address}")
+
+    async def _begin_connecting(self, sock, address):
+        """Return whether the socket is connected at once."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                sock.connect(address)
+                return True
+            except InterruptedError:
+                return False
+            except BlockingIOError as error:
+                if error.errno != errno.EAGAIN or sock.family != socket.AF_UNIX:
+                    return False
+            # Too many wait to be accepted by a Unix server: the kernel has not begun to connect, and will not say when it could.
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -1,0 +1,41 @@
+"""TlsMethods: TLS connections, by asyncio's SSLProtocol over fastloop's stream transports.
+
+Owns: nothing.
+Promises: what asyncio's TLS promises.
+Driven by: asyncio's create_connection() and its kin, and by the servers that accept TLS connections.
+"""
+
+from asyncio import constants, sslproto
+
+
+class TlsMethods:
+    """The part of the loop that makes TLS transports."""
+
+    def _make_ssl_transport(
+        self,
+        rawsock,
+        protocol,
+        sslcontext,
+        waiter=None,
+        *,
+        server_side=False,
+        server_hostname=None,
+        extra=None,
+        server=None,
+        ssl_handshake_timeout=constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout=constants.SSL_SHUTDOWN_TIMEOUT,
+        context=None,
+    ):
+        self._ensure_fd_no_transport(rawsock)
+        ssl_protocol = sslproto.SSLProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, context=context)
+        return ssl_protocol._app_transport

@@ -1,0 +1,40 @@
+# Listener: a listening socket whose connections get transports.
+
+from fastloop.core.loop_core cimport LoopCore
+from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
+
+
+cdef enum:
+    LISTENER_IS_QUEUED = RUNNABLE_FIRST_FREE_FLAG
+
+
+cdef class Listener(Runnable):
+    cdef:
+        LoopCore loop
+        # The server's; it closes it after stop().
+        object sock
+        int fd
+        int family, type, proto
+        object protocol_factory
+        # An asyncio.Server, or None.
+        object server
+        # Each connection gets a copy.
+        object context
+        int most_at_once
+        bint is_stopped
+        # Connections may be waiting since before the listening socket got its options.
+        bint may_have_early
+
+    cdef int listen(self) except -1
+    cdef int stop(self) except -1
+    cdef bint accept_one(self) except -1
+    cdef int welcome(self, int fd, object peername) except -1
+    cdef int report_broken_factory(self, object exception) except -1
+    cdef int pause(self, int error) except -1
+
+
+cdef int start_listening(
+    LoopCore loop, object sock, object protocol_factory, object server, int backlog, object context) except -1
+
+# Nothing if the socket is not listened on.
+cdef int stop_listening(LoopCore loop, object sock) except -1

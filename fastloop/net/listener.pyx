@@ -1,0 +1,182 @@
+"""Listener: a listening socket whose connections get transports.
+
+Owns: nothing of the socket, which is the server's; accepted descriptors until a transport has them.
+Promises: connections that wait are taken in batches. The peer's address is the one that accept() tells, so it is known even if
+  the peer has left. Without descriptors to be had, the exception handler hears of it once a second, and then it is tried again.
+Driven by: the poller, which reports the socket as long as connections wait.
+"""
+
+import os
+from asyncio import constants, trsock
+
+from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit
+from libc.errno cimport EBADF, errno
+
+from fastloop.core.scheduler cimport scheduler_push
+from fastloop.net.stream_transport cimport StreamTransport, new_accepted_transport, stream_transport_start
+from fastloop.poll.poller cimport POLL_READABLE
+
+from asyncio.log import logger
+
+
+cdef extern from "sockaddr.h":
+    ctypedef struct sockaddr_storage "struct sockaddr_storage":
+        pass
+    object sockaddr_to_python_or_none(const sockaddr_storage *address, unsigned int length)
+
+cdef extern from "socket_object.h":
+    int socket_object_fd(object sock) noexcept
+
+cdef extern from "syscalls.h" nogil:
+    ctypedef unsigned int socklen_t
+    bint net_would_block(int error) noexcept
+    int net_accept(int fd, sockaddr_storage *address, socklen_t *length) noexcept
+    bint net_accept_error_is_passing(int error) noexcept
+    bint net_is_out_of_resources(int error) noexcept
+    void net_set_nodelay(int fd, int family, int type) noexcept
+    void net_close(int fd) noexcept
+
+
+cdef enum:
+    # Other callbacks and connections get their turn after so many.
+    MOST_AT_ONCE = 128
+
+
+cdef class Listener(Runnable):
+    cdef int on_events(self, unsigned int events) except -1:
+        if not self.flags & LISTENER_IS_QUEUED:
+            self.flags |= LISTENER_IS_QUEUED
+            scheduler_push(self.loop, self)
+        return 0
+
+    cdef int run(self) except -1:
+        cdef int left = self.most_at_once
+        self.flags &= ~<unsigned int>LISTENER_IS_QUEUED
+        while left > 0 and not self.is_stopped and self.accept_one():
+            left -= 1
+        return 0
+
+    cdef bint accept_one(self) except -1:
+        """Take one connection; False if none waits, or none can be taken now."""
+        cdef sockaddr_storage address
+        cdef socklen_t length
+        cdef int fd, error
+        if socket_object_fd(self.sock) != self.fd:
+            # Closed behind the server's back: the number may be another's.
+            self.stop()
+            return False
+        fd = net_accept(self.fd, &address, &length)
+        if fd >= 0:
+            if self.may_have_early:
+                net_set_nodelay(fd, self.family, self.type)
+            self.welcome(fd, sockaddr_to_python_or_none(&address, length))
+            return True
+        error = errno
+        if net_would_block(error):
+            self.may_have_early = False
+            return False
+        if net_accept_error_is_passing(error):
+            return True
+        self.pause(error)
+        return False
+
+    cdef int welcome(self, int fd, object peername) except -1:
+        """Make protocol and transport of a connection; the descriptor is the transport's, or closed."""
+        cdef StreamTransport transport = None
+        context = PyContext_Copy(self.context)
+        if self.loop.is_debug:
+            logger.debug("%r got a new connection from %r", self.server, peername)
+        PyContext_Enter(context)
+        try:
+            try:
+                protocol = self.protocol_factory()
+                if self.is_stopped:
+                    raise ConnectionAbortedError("the server was closed")
+                transport = new_accepted_transport(
+                    self.loop, fd, self.family, self.type, self.proto, peername, protocol, context, self.server)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                return self.report_broken_factory(error)
+            finally:
+                if transport is None:
+                    net_close(fd)
+            try:
+                stream_transport_start(transport)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.loop.call_exception_handler({
+                    "message": "Exception in callback connection_made()",
+                    "exception": error,
+                    "transport": transport,
+                    "protocol": protocol,
+                })
+        finally:
+            PyContext_Exit(context)
+        return 0
+
+    cdef int report_broken_factory(self, object exception) except -1:
+        # asyncio tells in debug mode only.
+        if self.loop.is_debug:
+            self.loop.call_exception_handler({
+                "message": "Error on transport creation for incoming connection",
+                "exception": exception,
+            })
+        return 0
+
+    cdef int pause(self, int error) except -1:
+        """accept() failed: try again in a second if it was for want of descriptors or memory."""
+        cdef bint is_short = net_is_out_of_resources(error)
+        self.loop.unwatch(self.fd, POLL_READABLE)
+        self.loop.call_exception_handler({
+            "message": "socket.accept() out of system resource" if is_short else "socket.accept() failed, the server stops",
+            "exception": OSError(error, os.strerror(error)),
+            "socket": trsock.TransportSocket(self.sock),
+        })
+        if is_short and not self.is_stopped:
+            self.loop.call_later(constants.ACCEPT_RETRY_DELAY, self._resume, context=self.context)
+        return 0
+
+    def _resume(self):
+        if not self.is_stopped and socket_object_fd(self.sock) == self.fd:
+            self.listen()
+
+    cdef int listen(self) except -1:
+        # A level: what one batch leaves is reported again.
+        return self.loop.watch(self.fd, self, 0, POLL_READABLE)
+
+    cdef int stop(self) except -1:
+        self.is_stopped = True
+        if self.loop.watcher(self.fd) is self:
+            self.loop.unwatch(self.fd, POLL_READABLE)
+        return 0
+
+    def __repr__(self):
+        return f"<Listener fd={self.fd} of {self.server!r}>"
+
+
+cdef int start_listening(
+        LoopCore loop, object sock, object protocol_factory, object server, int backlog, object context) except -1:
+    cdef Listener listener = Listener.__new__(Listener)
+    listener.loop = loop
+    listener.sock = sock
+    listener.fd = sock.fileno()
+    listener.family, listener.type, listener.proto = sock.family, sock.type, sock.proto
+    listener.protocol_factory = protocol_factory
+    listener.server = server
+    listener.context = PyContext_CopyCurrent() if context is None else context
+    listener.may_have_early = True
+    listener.most_at_once = min(max(backlog, 1), MOST_AT_ONCE)
+    if listener.fd < 0:
+        raise OSError(EBADF, os.strerror(EBADF))
+    # Once for all: accepted sockets inherit it.
+    net_set_nodelay(listener.fd, listener.family, listener.type)
+    return listener.listen()
+
+
+cdef int stop_listening(LoopCore loop, object sock) except -1:
+    found = loop.watcher(sock.fileno())
+    if isinstance(found, Listener):
+        (<Listener>found).stop()
+    return 0

@@ -1,0 +1,82 @@
+/* The kernel's socket addresses as Python's socket module gives them.
+ *
+ * Promises: (host, port) for IPv4, (host, port, flow information, scope) for IPv6, a str for a Unix path, bytes for an
+ *   abstract name; for any other family NULL without an exception, and then the socket object is to be asked.
+ * Owns: nothing.
+ */
+#ifndef FASTLOOP_SOCKADDR_H
+#define FASTLOOP_SOCKADDR_H
+
+#include <Python.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+static inline PyObject *sockaddr_ipv4(const struct sockaddr_in *address)
+{
+    char host[INET_ADDRSTRLEN];
+    if (inet_ntop(AF_INET, &address->sin_addr, host, sizeof(host)) == NULL)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    return Py_BuildValue("si", host, (int)ntohs(address->sin_port));
+}
+
+static inline PyObject *sockaddr_ipv6(const struct sockaddr_in6 *address)
+{
+    char host[INET6_ADDRSTRLEN];
+    if (inet_ntop(AF_INET6, &address->sin6_addr, host, sizeof(host)) == NULL)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    return Py_BuildValue("siII", host, (int)ntohs(address->sin6_port), (unsigned)ntohl(address->sin6_flowinfo),
+                         (unsigned)address->sin6_scope_id);
+}
+
+static inline PyObject *sockaddr_unix(const struct sockaddr_un *address, socklen_t length)
+{
+    const size_t offset = offsetof(struct sockaddr_un, sun_path);
+    if (length <= offset)
+        return PyUnicode_FromStringAndSize("", 0);
+    const size_t size = length - offset;
+    if (address->sun_path[0] == 0)
+        return size == 1 ? PyUnicode_FromStringAndSize("", 0) : PyBytes_FromStringAndSize(address->sun_path, (Py_ssize_t)size);
+    return PyUnicode_DecodeFSDefaultAndSize(address->sun_path, (Py_ssize_t)strnlen(address->sun_path, size));
+}
+
+static inline PyObject *sockaddr_to_python(const struct sockaddr_storage *address, socklen_t length)
+{
+    if (length == 0)
+        return NULL;
+    switch (address->ss_family) {
+    case AF_INET:
+        return sockaddr_ipv4((const struct sockaddr_in *)address);
+    case AF_INET6:
+        return sockaddr_ipv6((const struct sockaddr_in6 *)address);
+    case AF_UNIX:
+        return sockaddr_unix((const struct sockaddr_un *)address, length);
+    default:
+        return NULL;
+    }
+}
+
+/* The same with None where sockaddr_to_python() has no answer. */
+static inline PyObject *sockaddr_to_python_or_none(const struct sockaddr_storage *address, socklen_t length)
+{
+    PyObject *found = sockaddr_to_python(address, length);
+    if (found != NULL)
+        return found;
+    PyErr_Clear();
+    return Py_NewRef(Py_None);
+}
+
+/* The address of the descriptor itself; None where the family is not known here or the kernel has no answer. */
+static inline PyObject *sockaddr_of_own_end(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+        return Py_NewRef(Py_None);
+    return sockaddr_to_python_or_none(&address, length);
+}
+
+#endif

@@ -1,0 +1,41 @@
+# SocketOperation: the awaitables of sock_recv(), sock_recv_into() and sock_sendall().
+
+from cpython.object cimport PyObject
+from fastloop.core.future cimport Future
+from fastloop.core.loop_core cimport LoopCore
+
+
+cdef enum socket_operation_kind:
+    SOCKET_RECEIVE
+    SOCKET_RECEIVE_INTO
+    SOCKET_SEND_ALL
+
+
+cdef class SocketOperation:
+    cdef:
+        LoopCore loop
+        object sock
+        # SOCKET_RECEIVE_INTO and SOCKET_SEND_ALL: the program's buffer, pinned from the first step to the last.
+        object buffer
+        Py_buffer view
+        bint has_view
+        bint has_begun
+        bint has_ended
+        socket_operation_kind kind
+        # SOCKET_RECEIVE: how much is wanted. SOCKET_SEND_ALL: how much is sent.
+        Py_ssize_t size
+        # What the operation waits for.
+        Future waiter
+
+    cdef int begin(self) except -1
+    cdef int end(self) except -1
+    # The result, or NULL: then waiter is set, or an exception is raised.
+    cdef PyObject *attempt(self) except? NULL
+    cdef PyObject *receive(self, int fd) except? NULL
+    cdef PyObject *receive_into(self, int fd) except? NULL
+    cdef PyObject *send_all(self, int fd) except? NULL
+    cdef PyObject *step(self) except? NULL
+    cdef PyObject *wait(self, int fd, unsigned int direction) except? NULL
+
+
+cdef SocketOperation new_socket_operation(LoopCore loop, socket_operation_kind kind, object sock, object buffer, Py_ssize_t size)

@@ -1,0 +1,217 @@
+"""SocketOperation: the awaitables of sock_recv(), sock_recv_into() and sock_sendall().
+
+Owns: the pin on the program's buffer while it is used.
+Promises: like a coroutine, it does nothing before it is awaited. It tries first, and waits only if the kernel says so; then it
+  tries again in the waiting task's own step, so that a cancelled receive has taken nothing from the socket.
+Driven by: the task that awaits it, by way of a future that the descriptor's watcher completes.
+"""
+
+import os
+import socket
+import warnings
+
+try:
+    from ssl import SSLSocket
+except ImportError:
+    # A Python without TLS has no such sockets.
+    SSLSocket = ()
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.errno cimport EBADF, errno
+
+from fastloop.core.fd_watcher cimport wait_for_socket
+from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE
+from fastloop.core.scheduler cimport SCRATCH_SIZE
+from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
+
+cimport cython
+
+from fastloop.core.raising import exception_from_triple
+
+
+cdef extern from "Python.h":
+    ctypedef PyObject *(*iternextfunc)(PyObject *) noexcept
+    ctypedef struct type_slots "PyTypeObject":
+        iternextfunc tp_iternext
+    PyObject *bytes_of "PyBytes_FromStringAndSize"(const char *start, Py_ssize_t size) except NULL
+    int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
+    PyObject *int_of "PyLong_FromSsize_t"(Py_ssize_t value) except NULL
+
+cdef extern from "cpython_compat.h":
+    PyObject *compat_stop_iteration(object value) noexcept
+    const bint COMPAT_THROW_WARNS
+
+cdef extern from "socket_object.h":
+    int socket_object_fd(object sock) noexcept
+
+cdef extern from "syscalls.h" nogil:
+    bint net_would_block(int error) noexcept
+    ssize_t net_receive(int fd, void *buffer, size_t size) noexcept
+    ssize_t net_send(int fd, const void *data, size_t size) noexcept
+
+
+cdef:
+    object SOCKET = socket.socket
+    tuple METHODS = ("sock_recv", "sock_recv_into", "sock_sendall")
+
+
+@cython.freelist(64)
+cdef class SocketOperation:
+    def __dealloc__(self):
+        if self.has_view:
+            PyBuffer_Release(&self.view)
+        if not self.has_begun:
+            # Not in __del__(), which an object that comes back from the free list would never see again.
+            warnings.warn(f"coroutine 'EventLoop.{METHODS[self.kind]}' was never awaited", RuntimeWarning)
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise SystemError("replaced below")
+
+    def send(self, value):
+        """Go on, as coroutines do; value is ignored."""
+        cdef PyObject *answer = self.step()
+        if answer is NULL:
+            raise StopIteration
+        result = <object>answer
+        Py_DECREF(result)
+        return result
+
+    def throw(self, type, *value_and_traceback):
+        """End with an exception, as coroutines do; what was sent until then is sent."""
+        self.has_begun = True
+        self.end()
+        if not value_and_traceback and isinstance(type, BaseException):
+            raise type
+        raise exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
+
+    def close(self):
+        """End without a result, as coroutines do."""
+        self.has_begun = True
+        self.end()
+
+    cdef PyObject *step(self) except? NULL:
+        """The future to wait for; or NULL, with the result as StopIteration, or another exception."""
+        cdef PyObject *answer
+        if self.has_ended:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+        if self.waiter is not None and not self.waiter.flags & FUTURE_DONE:
+            raise RuntimeError("await wasn't used with future")
+        self.waiter = None
+        try:
+            if not self.has_begun:
+                self.begin()
+            answer = self.attempt()
+        except BaseException:
+            self.end()
+            raise
+        if answer is NULL:
+            self.waiter.flags |= FUTURE_BLOCKING
+            Py_INCREF(self.waiter)
+            return <PyObject *>self.waiter
+        self.end()
+        result = <object>answer
+        Py_DECREF(result)
+        return compat_stop_iteration(result)
+
+    cdef int begin(self) except -1:
+        self.has_begun = True
+        if self.loop.is_debug or type(self.sock) is not SOCKET:
+            check_socket(self.loop, self.sock)
+        if self.kind == SOCKET_RECEIVE_INTO:
+            PyObject_GetBuffer(self.buffer, &self.view, PyBUF_WRITABLE)
+            self.has_view = True
+        elif self.kind == SOCKET_SEND_ALL:
+            PyObject_GetBuffer(self.buffer, &self.view, PyBUF_SIMPLE)
+            self.has_view = True
+        elif self.size < 0:
+            raise ValueError("negative buffersize in recv")
+        return 0
+
+    cdef int end(self) except -1:
+        self.has_ended = True
+        if self.has_view:
+            self.has_view = False
+            PyBuffer_Release(&self.view)
+        self.sock = self.buffer = self.waiter = None
+        return 0
+
+    cdef PyObject *attempt(self) except? NULL:
+        cdef int fd = socket_object_fd(self.sock)
+        if fd < 0:
+            raise OSError(EBADF, "Bad file descriptor")
+        if self.kind == SOCKET_RECEIVE:
+            return self.receive(fd)
+        if self.kind == SOCKET_RECEIVE_INTO:
+            return self.receive_into(fd)
+        return self.send_all(fd)
+
+    cdef PyObject *receive(self, int fd) except? NULL:
+        cdef PyObject *data
+        cdef ssize_t count
+        if self.size <= SCRATCH_SIZE and self.loop.scratch is not NULL:
+            count = net_receive(fd, self.loop.scratch, self.size)
+            return bytes_of(self.loop.scratch, count) if count >= 0 else self.wait(fd, POLL_READABLE)
+        data = bytes_of(NULL, self.size)
+        count = net_receive(fd, PyBytes_AS_STRING(<object>data), self.size)
+        if count >= 0:
+            _PyBytes_Resize(&data, count)
+            return data
+        # errno survives this: nothing but the bytes is freed.
+        Py_DECREF(<object>data)
+        return self.wait(fd, POLL_READABLE)
+
+    cdef PyObject *receive_into(self, int fd) except? NULL:
+        cdef ssize_t count = net_receive(fd, self.view.buf, self.view.len)
+        return int_of(count) if count >= 0 else self.wait(fd, POLL_READABLE)
+
+    cdef PyObject *send_all(self, int fd) except? NULL:
+        cdef ssize_t count
+        while self.size < self.view.len:
+            count = net_send(fd, <char *>self.view.buf + self.size, self.view.len - self.size)
+            if count < 0:
+                return self.wait(fd, POLL_WRITABLE)
+            self.size += count
+        Py_INCREF(None)
+        return <PyObject *>None
+
+    cdef PyObject *wait(self, int fd, unsigned int direction) except? NULL:
+        """The system call has failed. Returns NULL, with waiter set if the kernel has only asked for patience."""
+        cdef int error = errno
+        if not net_would_block(error):
+            raise OSError(error, os.strerror(error))
+        self.loop._ensure_fd_no_transport(fd)
+        self.waiter = wait_for_socket(self.loop, fd, self.sock, direction)
+        return NULL
+
+
+def check_socket(LoopCore loop, sock):
+    """Raise what asyncio raises for sockets that it does not work with."""
+    if isinstance(sock, SSLSocket):
+        raise TypeError("Socket cannot be of type SSLSocket")
+    if loop.is_debug and sock.gettimeout() != 0:
+        raise ValueError("the socket must be non-blocking")
+
+
+cdef PyObject *socket_operation_next(PyObject *self) except? NULL:
+    return (<SocketOperation>self).step()
+
+
+(<type_slots *>SocketOperation).tp_iternext = <iternextfunc>socket_operation_next
+
+
+cdef SocketOperation new_socket_operation(LoopCore loop, socket_operation_kind kind, object sock, object buffer, Py_ssize_t size):
+    cdef SocketOperation operation = SocketOperation.__new__(SocketOperation)
+    operation.loop = loop
+    operation.kind = kind
+    operation.sock = sock
+    operation.buffer = buffer
+    operation.size = size
+    return operation

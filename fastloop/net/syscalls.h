@@ -1,0 +1,158 @@
+/* The system calls of sockets, none of which blocks, and the only place in net/ that looks at the operating system.
+ *
+ * Promises: a count, or -1 with errno; interrupted calls are repeated; net_would_block() says whether to wait and try again.
+ *   No call raises SIGPIPE.
+ * Owns: nothing. Descriptors belong to the callers.
+ * Driven by transports, listeners and socket operations, with the GIL held: nothing here waits.
+ */
+#ifndef FASTLOOP_SYSCALLS_H
+#define FASTLOOP_SYSCALLS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifdef MSG_NOSIGNAL
+#define NET_SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
+#else
+/* Elsewhere CPython ignores the signal for the whole process. */
+#define NET_SEND_FLAGS MSG_DONTWAIT
+#endif
+
+enum { NET_MOST_VECTORS = 64 };
+
+static inline bool net_would_block(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+static inline ssize_t net_receive(int fd, void *buffer, size_t size)
+{
+    ssize_t count;
+    do {
+        count = recv(fd, buffer, size, MSG_DONTWAIT);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+/* For Unix sockets: a read ends at a message that carries descriptors or credentials, which are dropped here, although more
+ * data may wait. Then was_cut is set, and the read being short means nothing. */
+static inline ssize_t net_receive_unix(int fd, void *buffer, size_t size, int *was_cut)
+{
+    struct iovec vector = {.iov_base = buffer, .iov_len = size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    ssize_t count;
+    do {
+        count = recvmsg(fd, &message, MSG_DONTWAIT);
+    } while (count < 0 && errno == EINTR);
+    *was_cut = count >= 0 && (message.msg_flags & MSG_CTRUNC) != 0;
+    return count;
+}
+
+static inline ssize_t net_send(int fd, const void *data, size_t size)
+{
+    ssize_t count;
+    do {
+        count = send(fd, data, size, NET_SEND_FLAGS);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+static inline ssize_t net_send_vectors(int fd, const struct iovec *vectors, int vector_count)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (unsigned)vector_count};
+    ssize_t count;
+    do {
+        count = sendmsg(fd, &message, NET_SEND_FLAGS);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+static inline int net_set_flags(int fd)
+{
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        return -1;
+    }
+    return 0;
+}
+
+/* The new descriptor, non-blocking and close-on-exec, with the peer's address; or -1 with errno. */
+static inline int net_accept(int fd, struct sockaddr_storage *address, socklen_t *length)
+{
+    int accepted;
+    do {
+        *length = sizeof(*address);
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__)
+        accepted = accept4(fd, (struct sockaddr *)address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+        accepted = accept(fd, (struct sockaddr *)address, length);
+        if (accepted >= 0 && net_set_flags(accepted) < 0) {
+            const int saved_errno = errno;
+            close(accepted);
+            errno = saved_errno;
+            accepted = -1;
+        }
+#endif
+    } while (accepted < 0 && errno == EINTR);
+    return accepted;
+}
+
+/* The errors of accept() that concern one connection, which is gone; the next one may be sound (man 2 accept). */
+static inline bool net_accept_error_is_passing(int error)
+{
+    switch (error) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static inline bool net_is_out_of_resources(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* Small writes leave at once. Accepted sockets take the option over from the listening one. */
+static inline void net_set_nodelay(int fd, int family, int type)
+{
+    const int on = 1;
+    if ((family == AF_INET || family == AF_INET6) && type == SOCK_STREAM) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+}
+
+static inline int net_shutdown_write(int fd)
+{
+    return shutdown(fd, SHUT_WR);
+}
+
+static inline void net_close(int fd)
+{
+    const int saved_errno = errno;
+    /* Not repeated when interrupted: on Linux the descriptor is gone by then, and its number may be another's. */
+    (void)close(fd);
+    errno = saved_errno;
+}
+
+#endif

@@ -1,0 +1,95 @@
+# Transport: a descriptor with a protocol; what all transports share.
+
+from fastloop.core.loop_core cimport LoopCore
+from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
+
+
+cdef extern from "lifecycle.h":
+    ctypedef enum transport_state_t:
+        TRANSPORT_OPENING
+        TRANSPORT_OPEN
+        TRANSPORT_READ_ENDED
+        TRANSPORT_CLOSING
+        TRANSPORT_LOSING
+        TRANSPORT_CLOSED
+
+
+cdef enum:
+    # Stands in the ready queue.
+    TRANSPORT_IS_QUEUED = RUNNABLE_FIRST_FREE_FLAG
+    # Stands among those that are flushed when the running callback returns.
+    TRANSPORT_IS_UNFLUSHED = RUNNABLE_FIRST_FREE_FLAG << 1
+    # pause_reading() was called.
+    TRANSPORT_READING_IS_PAUSED = RUNNABLE_FIRST_FREE_FLAG << 2
+    # pause_writing() was called, resume_writing() not yet.
+    TRANSPORT_PROTOCOL_IS_PAUSED = RUNNABLE_FIRST_FREE_FLAG << 3
+    # The protocol brings its own buffer.
+    TRANSPORT_PROTOCOL_IS_BUFFERED = RUNNABLE_FIRST_FREE_FLAG << 4
+    # Bits from here on belong to the subclasses.
+    TRANSPORT_FIRST_FREE_FLAG = RUNNABLE_FIRST_FREE_FLAG << 5
+
+
+cdef class Transport(Runnable):
+    cdef:
+        dict __dict__
+        object __weakref__
+
+        # None once connection_lost() has been called.
+        LoopCore loop
+        object protocol
+        # Every callback of the protocol runs in it. None until the transport is attached.
+        object context
+        # The methods that each read calls, looked up by set_protocol(): data_received, or get_buffer and buffer_updated.
+        object receive
+        object buffer_updated
+
+        # OWNERSHIP: the socket object owns the descriptor if there is one, else the transport does. An accepted connection
+        # gets a socket object when somebody asks for one.
+        object sock
+        int fd
+        int family, type, proto
+
+        # What get_extra_info() says; peername and own_address are None until they are known.
+        object peername
+        object own_address
+        object transport_socket
+        dict extra
+        object server
+
+        int state
+        unsigned int interest
+        # Writes since the connection was lost; above a limit they are reported.
+        Py_ssize_t lost_writes
+
+    cdef int check_descriptor(self) noexcept
+    cdef int move_to(self, transport_state_t state) except -1
+    # Call callback(*args) in the next turn, in the transport's context.
+    cdef int call_soon(self, object callback, tuple args) except -1
+    # Call a method of the protocol now, in the transport's context. KeyboardInterrupt and SystemExit come out, everything else
+    # goes to the exception handler.
+    cdef int tell_protocol(self, str method) except -1
+    # Drop what waits and schedule connection_lost(exception); nothing if that has happened.
+    cdef int lose(self, object exception) except -1
+    # The raised exception ends the connection. KeyboardInterrupt and SystemExit come out.
+    cdef int fail_raised(self, str message) except -1
+    cdef int fail_with(self, object exception, str message) except -1
+    cdef int fail_with_errno(self, int error, str message) except -1
+    # Stop the poller from reporting the descriptor.
+    cdef int stop_watching(self) except -1
+    # What waits to be sent is not wanted any more.
+    cdef int drop_output(self) except -1
+    # Begin to watch the descriptor.
+    cdef int begin_reading(self) except -1
+    # Made when first asked for.
+    cdef object socket_object(self)
+    cdef object socket_for_users(self)
+    cdef object sockname(self)
+    cdef int close_descriptor(self) except -1
+    cdef bint is_reading_now(self) noexcept
+
+
+cdef int transport_init(
+    Transport transport, LoopCore loop, object sock, int fd, object protocol, object context, dict extra) except -1
+
+# Tell an asyncio.Server of a new connection.
+cdef int attach(object server, Transport transport) except -1

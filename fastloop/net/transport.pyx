@@ -1,0 +1,359 @@
+"""Transport: a descriptor with a protocol; what all transports share.
+
+Owns: the descriptor, from its making until connection_lost() has been called. It is closed exactly once, by the socket object
+  if there is one.
+Promises: connection_lost() is called once, through the loop, and nothing of the protocol after it.
+Driven by: the poller's events, the loop and the program's calls; lifecycle.h has the states and their edges.
+"""
+
+import asyncio
+import os
+import socket
+import warnings
+from asyncio import trsock
+
+from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Exit
+
+from fastloop.core.handle cimport new_queued_handle
+from fastloop.core.scheduler cimport scheduler_push
+
+from asyncio.log import logger
+
+
+cdef extern from "calls.h":
+    bint call_raised_exit() noexcept
+    bint call_enter(object context) noexcept
+
+cdef extern from "cpython_compat.h":
+    object compat_take_exception()
+
+cdef extern from "lifecycle.h":
+    enum:
+        LIFECYCLE_EDGE_COUNT
+    ctypedef struct lifecycle_edge_t:
+        transport_state_t from_state "from"
+        transport_state_t to
+        const char *cause
+    const lifecycle_edge_t *lifecycle_edges
+    const char **lifecycle_names
+    int lifecycle_move(int *state, transport_state_t next) except -1
+
+cdef extern from "sockaddr.h":
+    object sockaddr_of_own_end(int fd)
+
+cdef extern from "socket_object.h":
+    int socket_object_fd(object sock) noexcept
+
+cdef extern from "syscalls.h" nogil:
+    void net_close(int fd) noexcept
+
+
+cdef:
+    object TransportSocket = trsock.TransportSocket
+    object BufferedProtocol = asyncio.BufferedProtocol
+
+
+cdef class Transport(Runnable):
+    """What asyncio.BaseTransport promises, over a descriptor of fastloop's loop. Not made by hand: the loop makes transports."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.fd = -1
+        self.state = TRANSPORT_OPENING
+
+    def __init__(self):
+        raise TypeError(f"{type(self).__name__} is made by the loop's methods, such as create_connection()")
+
+    def __dealloc__(self):
+        if self.fd >= 0 and self.sock is None:
+            net_close(self.fd)
+
+    def __del__(self):
+        if self.fd < 0:
+            return
+        warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+        self.close_descriptor()
+        server, self.server = self.server, None
+        if server is not None:
+            detach(server, self)
+
+    # ---- what asyncio.BaseTransport has ----
+
+    def get_extra_info(self, name, default=None):
+        """Return what is known under name, or default: "socket", "peername", "sockname" and what TLS adds.
+
+        It goes on answering after the connection is gone.
+        """
+        if name == "peername":
+            return self.peername
+        if name == "socket":
+            return self.socket_for_users()
+        if name == "sockname":
+            return self.sockname()
+        return default if self.extra is None else self.extra.get(name, default)
+
+    @property
+    def _extra(self):
+        known = {"socket": self.socket_for_users(), "sockname": self.sockname(), "peername": self.peername}
+        return known if self.extra is None else known | self.extra
+
+    def is_closing(self):
+        """Return True once the transport is closed or about to be."""
+        return self.state >= TRANSPORT_CLOSING
+
+    def set_protocol(self, protocol):
+        """Have protocol called from now on. Its methods are looked up here, not again for each call."""
+        self.protocol = protocol
+        if isinstance(protocol, BufferedProtocol):
+            self.flags |= TRANSPORT_PROTOCOL_IS_BUFFERED
+            self.receive = protocol.get_buffer
+            self.buffer_updated = protocol.buffer_updated
+        else:
+            self.flags &= ~<unsigned int>TRANSPORT_PROTOCOL_IS_BUFFERED
+            self.receive = getattr(protocol, "data_received", None)
+            self.buffer_updated = None
+
+    def get_protocol(self):
+        """Return the protocol; None once connection_lost() has been called."""
+        return self.protocol
+
+    def abort(self):
+        """Close at once: what waits to be sent is dropped, and connection_lost(None) is called in the next turn."""
+        self.lose(None)
+
+    def _force_close(self, exc):
+        self.lose(exc)
+
+    def _fatal_error(self, exc, message="Fatal error on transport"):
+        self.fail_with(exc, message)
+
+    # ---- names that libraries and asyncio read ----
+
+    @property
+    def _loop(self):
+        return self.loop
+
+    @property
+    def _sock(self):
+        return None if self.fd < 0 else self.socket_object()
+
+    @property
+    def _sock_fd(self):
+        return self.fd
+
+    @property
+    def _protocol(self):
+        return self.protocol
+
+    @property
+    def _closing(self):
+        return self.state >= TRANSPORT_CLOSING
+
+    @property
+    def _conn_lost(self):
+        return (self.state >= TRANSPORT_LOSING) + self.lost_writes
+
+    @property
+    def _server(self):
+        return self.server
+
+    @property
+    def _paused(self):
+        return bool(self.flags & TRANSPORT_READING_IS_PAUSED)
+
+    # ---- the life of a transport ----
+
+    cdef int move_to(self, transport_state_t state) except -1:
+        return lifecycle_move(&self.state, state)
+
+    cdef int call_soon(self, object callback, tuple args) except -1:
+        if self.loop.is_direct:
+            scheduler_push(self.loop, new_queued_handle(self.loop, callback, args, self.context))
+        else:
+            self.loop.call_soon(callback, *args, context=self.context)
+        return 0
+
+    def _call_connection_made(self, waiter):
+        """Runs as a callback of the loop: tell the protocol, begin to read, then wake who waits for the connection."""
+        try:
+            # It may be closed already, by whoever was faster than this turn.
+            self.protocol.connection_made(self)
+        finally:
+            self.begin_reading()
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+
+    cdef int begin_reading(self) except -1:
+        return 0
+
+    def _call_connection_lost(self, exc):
+        """Runs as a callback of the loop: tell the protocol, then let go of everything."""
+        server, self.server = self.server, None
+        try:
+            if self.protocol is not None:
+                self.protocol.connection_lost(exc)
+        finally:
+            self.move_to(TRANSPORT_CLOSED)
+            self.close_descriptor()
+            self.protocol = self.receive = self.buffer_updated = self.loop = self.context = None
+            if server is not None:
+                detach(server, self)
+
+    cdef int lose(self, object exception) except -1:
+        if self.state >= TRANSPORT_LOSING:
+            return 0
+        self.move_to(TRANSPORT_LOSING)
+        self.drop_output()
+        self.sockname()
+        self.stop_watching()
+        return self.call_soon(self._call_connection_lost, (exception,))
+
+    cdef int drop_output(self) except -1:
+        return 0
+
+    cdef int stop_watching(self) except -1:
+        # If somebody closed the descriptor, its number may be watched for another by now.
+        if self.interest and self.loop.watcher(self.fd) is self:
+            self.loop.unwatch(self.fd, self.interest)
+        self.interest = 0
+        return 0
+
+    cdef int close_descriptor(self) except -1:
+        sock, fd = self.sock, self.fd
+        self.fd = -1
+        if sock is not None:
+            sock.close()
+        elif fd >= 0:
+            net_close(fd)
+        return 0
+
+    # ---- failures ----
+
+    cdef int fail_raised(self, str message) except -1:
+        if call_raised_exit():
+            return -1
+        return self.fail_with(compat_take_exception(), message)
+
+    cdef int fail_with_errno(self, int error, str message) except -1:
+        return self.fail_with(OSError(error, os.strerror(error)), message)
+
+    cdef int fail_with(self, object exception, str message) except -1:
+        loop = self.loop
+        if loop is None:
+            return 0
+        if not isinstance(exception, OSError):
+            loop.call_exception_handler(
+                {"message": message, "exception": exception, "transport": self, "protocol": self.protocol})
+        elif loop.is_debug:
+            logger.debug("%r: %s", self, message, exc_info=exception)
+        return self.lose(exception)
+
+    cdef int tell_protocol(self, str method) except -1:
+        cdef bint was_entered
+        protocol = self.protocol
+        context = self.context
+        if protocol is None:
+            return 0
+        # It is the current one already if the protocol itself, in one of its callbacks, has caused this.
+        was_entered = call_enter(context)
+        try:
+            getattr(protocol, method)()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if self.loop is not None:
+                self.loop.call_exception_handler({
+                    "message": f"protocol.{method}() failed",
+                    "exception": error,
+                    "transport": self,
+                    "protocol": protocol,
+                })
+        finally:
+            if was_entered:
+                PyContext_Exit(context)
+        return 0
+
+    # ---- the descriptor, and what is known of it ----
+
+    cdef int check_descriptor(self) noexcept:
+        """The descriptor; -1 if somebody closed the socket object, whose number may by now be another's."""
+        if self.sock is not None and socket_object_fd(self.sock) != self.fd:
+            return -1
+        return self.fd
+
+    cdef object socket_object(self):
+        if self.sock is None and self.fd >= 0:
+            self.sock = socket.socket(self.family, self.type, self.proto, self.fd)
+        return self.sock
+
+    cdef object socket_for_users(self):
+        if self.transport_socket is None:
+            sock = self.socket_object()
+            if sock is None:
+                # Asked for the first time when the connection is gone: a socket that is closed, as asyncio has it.
+                sock = socket.socket(self.family, self.type, self.proto)
+                sock.close()
+            self.transport_socket = TransportSocket(sock)
+        return self.transport_socket
+
+    cdef object sockname(self):
+        if self.own_address is None and self.fd >= 0:
+            self.own_address = sockaddr_of_own_end(self.fd)
+            if self.own_address is None:
+                try:
+                    self.own_address = self.socket_object().getsockname()
+                except OSError:
+                    pass
+        return self.own_address
+
+    cdef bint is_reading_now(self) noexcept:
+        return self.state == TRANSPORT_OPEN and not self.flags & TRANSPORT_READING_IS_PAUSED
+
+    def __repr__(self):
+        info = [type(self).__name__]
+        if self.state == TRANSPORT_CLOSED:
+            info.append("closed")
+        elif self.state >= TRANSPORT_CLOSING:
+            info.append("closing")
+        info.append(f"fd={self.fd}")
+        return f"<{' '.join(info)}>"
+
+
+cdef int transport_init(
+        Transport transport, LoopCore loop, object sock, int fd, object protocol, object context, dict extra) except -1:
+    transport.loop = loop
+    transport.sock = sock
+    transport.fd = fd
+    transport.context = PyContext_CopyCurrent() if context is None else context
+    transport.extra = extra
+    transport.set_protocol(protocol)
+    return 0
+
+
+# Since Python 3.13 a server wants to know which of its connections it is; before, it counted them.
+cdef bint SERVER_TAKES_TRANSPORT = "transport" in asyncio.base_events.Server._attach.__code__.co_varnames
+
+
+cdef int attach(object server, Transport transport) except -1:
+    if SERVER_TAKES_TRANSPORT:
+        server._attach(transport)
+    else:
+        server._attach()
+    transport.server = server
+    return 0
+
+
+cdef int detach(object server, Transport transport) except -1:
+    if SERVER_TAKES_TRANSPORT:
+        server._detach(transport)
+    else:
+        server._detach()
+    return 0
+
+
+def lifecycle():
+    """The table of lifecycle.h: (state, next state, cause) for each edge."""
+    return [
+        (lifecycle_names[<int>lifecycle_edges[i].from_state].decode(), lifecycle_names[<int>lifecycle_edges[i].to].decode(),
+         lifecycle_edges[i].cause.decode())
+        for i in range(LIFECYCLE_EDGE_COUNT)
+    ]
