@@ -46,6 +46,8 @@ install: prerequisites $(VENV)/bin/python
 
 test: install
 	@$(VENV)/bin/python -m pip install --quiet "$$(echo $(WHEELS)/*.whl)[test]"
+	@$(VENV)/bin/python -m pip install --quiet --only-binary :all: "$$(echo $(WHEELS)/*.whl)[third-party]" 2>/dev/null || \
+	  echo "not all third-party libraries have wheels for this Python: their tests are skipped"
 	cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) $(ROOT)/tests $(ARGS)
 
 bench: install

@@ -7,11 +7,14 @@ Driven by: the task that connects.
 """
 
 import asyncio
+from functools import wraps
 
 
 class ConnectMethods:
     """The part of the loop that makes connections."""
 
+    # So that inspect.signature() shows the options, which differ from Python to Python.
+    @wraps(asyncio.BaseEventLoop.create_connection, assigned=(), updated=())
     async def create_connection(self, protocol_factory, host=None, port=None, **options):
         """Connect to host and port, or take over the socket sock; returns (transport, protocol).
 
@@ -46,16 +49,22 @@ class _Attempt:
     def __init__(self, loop):
         self._loop = loop
         self._sockets = []
+        # An address that was tried at the same time may still be connected to.
+        self._is_over = False
 
     def __getattr__(self, name):
         return getattr(self._loop, name)
 
     async def _connect_sock(self, *args, **options):
         sock = await self._loop._connect_sock(*args, **options)
+        if self._is_over:
+            sock.close()
+            raise asyncio.CancelledError
         self._sockets.append(sock)
         return sock
 
     def close_sockets(self, but):
+        self._is_over = True
         own = None if but is None else but.get_extra_info("socket").fileno()
         for sock in self._sockets:
             if but is None or sock.fileno() != own:

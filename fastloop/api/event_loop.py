@@ -14,7 +14,7 @@ from fastloop.api.selector_view import SelectorView
 from fastloop.api.sending_files import SendfileMethods
 from fastloop.api.signals import SignalMethods
 from fastloop.api.sockets import SocketMethods
-from fastloop.api.tls import TlsMethods
+from fastloop.api.tls_connections import TlsMethods
 from fastloop.core import fast_lane  # noqa: F401  (importing it opens the fast lanes)
 from fastloop.net.net_core import NetCore
 

@@ -19,6 +19,7 @@ class SendfileMethods:
     """The part of the loop that sends files."""
 
     async def _sendfile_native(self, transp, file, offset, count):
+        self._check_sendfile_params(transp._sock, file, offset, count)
         resumes_reading = transp.is_reading()
         transp.pause_reading()
         await transp._make_empty_waiter()

@@ -63,7 +63,7 @@ cdef class FdWatcher(Runnable):
         if self.reader is None and self.writer is None and interest != 0:
             interest |= POLL_EDGE
         if interest == 0:
-            self.scheduler.unwatch(self.fd, self.interest)
+            self.scheduler.unwatch(self.fd)
         else:
             # Said again even if nothing changed: the descriptor may have been closed and its number reused.
             self.scheduler.watch(self.fd, self, self.interest, interest)

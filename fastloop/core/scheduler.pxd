@@ -57,6 +57,12 @@ cdef enum:
     POLL_BATCH = 256
 
 
+ctypedef struct watch_t:
+    PyObject *watcher
+    # OWNERSHIP: the table holds the watcher; else the watcher leaves the table before it dies.
+    bint is_held
+
+
 cdef class Scheduler:
     cdef:
         # What is to run, what is to run later, what the kernel watches. Owned by the thread that runs the loop.
@@ -71,8 +77,8 @@ cdef class Scheduler:
         # SCRATCH_SIZE bytes for whoever reads, valid until the next Python code runs; made with the first watcher.
         char *scratch
 
-        # By descriptor: who watches it. One reference each; NULL for nobody.
-        PyObject **watchers
+        # By descriptor: who watches it; NULL for nobody.
+        watch_t *watches
         int watcher_capacity
         int watcher_count
 
@@ -140,7 +146,9 @@ cdef class Scheduler:
 
     cdef Runnable watcher(self, int fd)
     cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1
-    cdef int unwatch(self, int fd, unsigned int old_interest) except -1
+    cdef int unwatch(self, int fd) except -1
+    # Whether the table keeps the watcher of fd alive; at first it does.
+    cdef int hold_watcher(self, int fd, bint is_held) except -1
 
     cdef int release(self) except -1
 

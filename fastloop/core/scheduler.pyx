@@ -14,7 +14,7 @@ from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from cpython.object cimport PyObject, traverseproc, visitproc
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 from libc.errno cimport EINTR, errno
 from libc.string cimport memset
 
@@ -85,7 +85,7 @@ cdef class Scheduler:
         ready_queue_close(&self.ready)
         ready_queue_close(&self.unflushed)
         scheduler_drop_watchers(self)
-        PyMem_RawFree(self.watchers)
+        PyMem_RawFree(self.watches)
         PyMem_RawFree(self.scratch)
 
     cdef int run_turns(self) except -1:
@@ -187,8 +187,8 @@ cdef class Scheduler:
             if fd == wakeup_fd(&self.wakeup):
                 if WAKEUP_NEEDS_DRAIN:
                     wakeup_drain(&self.wakeup)
-            elif fd < self.watcher_capacity and self.watchers[fd] is not NULL:
-                watcher = <Runnable>self.watchers[fd]
+            elif fd < self.watcher_capacity and self.watches[fd].watcher is not NULL:
+                watcher = <Runnable>self.watches[fd].watcher
                 watcher.on_events(flags)
             else:
                 # The descriptor was closed behind the loop's back and lives on in a duplicate.
@@ -299,42 +299,41 @@ cdef class Scheduler:
         return 0
 
     cdef Runnable watcher(self, int fd):
-        if 0 <= fd < self.watcher_capacity and self.watchers[fd] is not NULL:
-            return <Runnable>self.watchers[fd]
+        if 0 <= fd < self.watcher_capacity and self.watches[fd].watcher is not NULL:
+            return <Runnable>self.watches[fd].watcher
         return None
 
     cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1:
         """Let watcher.on_events() hear of fd; old_interest is what this watcher asked for before, 0 for a new one."""
-        cdef PyObject *previous
         if poller_set_interest(&self.poller, fd, old_interest, new_interest) < 0:
             PyErr_SetFromErrno(OSError)
         # After the kernel, which refuses numbers that no table could hold.
-        if fd >= self.watcher_capacity and scheduler_grow_watchers(self, fd) < 0:
+        if fd >= self.watcher_capacity and scheduler_grow_watches(self, fd) < 0:
             poller_forget(&self.poller, fd)
             raise MemoryError()
         if self.scratch is NULL:
             self.scratch = <char *>PyMem_RawMalloc(SCRATCH_SIZE)
             if self.scratch is NULL:
                 raise MemoryError()
-        if self.watchers[fd] is not <PyObject *>watcher:
-            self.watcher_count += self.watchers[fd] is NULL
-            Py_INCREF(watcher)
-            previous = self.watchers[fd]
-            self.watchers[fd] = <PyObject *>watcher
-            Py_XDECREF(previous)
+        if self.watches[fd].watcher is not <PyObject *>watcher:
+            scheduler_set_watcher(self, fd, <PyObject *>watcher)
         return 0
 
-    cdef int unwatch(self, int fd, unsigned int old_interest) except -1:
+    cdef int unwatch(self, int fd) except -1:
         """Forget fd and its watcher. The descriptor may be closed already."""
-        cdef PyObject *previous
-        if not 0 <= fd < self.watcher_capacity or self.watchers[fd] is NULL:
-            return 0
-        poller_set_interest(&self.poller, fd, old_interest, 0)
-        poller_forget(&self.poller, fd)
-        previous = self.watchers[fd]
-        self.watchers[fd] = NULL
-        self.watcher_count -= 1
-        Py_XDECREF(previous)
+        if 0 <= fd < self.watcher_capacity and self.watches[fd].watcher is not NULL:
+            poller_forget(&self.poller, fd)
+            scheduler_set_watcher(self, fd, NULL)
+        return 0
+
+    cdef int hold_watcher(self, int fd, bint is_held) except -1:
+        watcher = self.watcher(fd)
+        if watcher is not None and self.watches[fd].is_held != is_held:
+            self.watches[fd].is_held = is_held
+            if is_held:
+                Py_INCREF(watcher)
+            else:
+                Py_DECREF(watcher)
         return 0
 
     cdef int release(self) except -1:
@@ -360,16 +359,27 @@ cdef object os_strerror(int error):
     return os.strerror(error)
 
 
-cdef int scheduler_grow_watchers(Scheduler self, int fd) noexcept:
+cdef int scheduler_grow_watches(Scheduler self, int fd) noexcept:
     cdef size_t capacity = max(64, self.watcher_capacity)
     while capacity <= <size_t>fd:
         capacity *= 2
-    watchers = <PyObject **>PyMem_RawRealloc(self.watchers, capacity * sizeof(PyObject *))
-    if watchers is NULL:
+    watches = <watch_t *>PyMem_RawRealloc(self.watches, capacity * sizeof(watch_t))
+    if watches is NULL:
         return -1
-    memset(watchers + self.watcher_capacity, 0, (capacity - self.watcher_capacity) * sizeof(PyObject *))
-    self.watchers = watchers
+    memset(watches + self.watcher_capacity, 0, (capacity - self.watcher_capacity) * sizeof(watch_t))
+    self.watches = watches
     self.watcher_capacity = capacity
+    return 0
+
+
+cdef int scheduler_set_watcher(Scheduler self, int fd, PyObject *watcher) except -1:
+    """Put watcher, NULL for nobody, in the place of who watched fd. The destructor of that one may run here."""
+    cdef watch_t previous = self.watches[fd]
+    Py_XINCREF(watcher)
+    self.watches[fd] = watch_t(watcher, True)
+    self.watcher_count += (watcher is not NULL) - (previous.watcher is not NULL)
+    if previous.is_held:
+        Py_XDECREF(previous.watcher)
     return 0
 
 
@@ -387,12 +397,9 @@ cdef int scheduler_drop_timers(Scheduler self) except -1:
 
 cdef int scheduler_drop_watchers(Scheduler self) except -1:
     cdef int fd
-    cdef PyObject *watcher
     for fd in range(self.watcher_capacity):
-        watcher = self.watchers[fd]
-        self.watchers[fd] = NULL
-        Py_XDECREF(watcher)
-    self.watcher_count = 0
+        if self.watches[fd].watcher is not NULL:
+            scheduler_set_watcher(self, fd, NULL)
     return 0
 
 
@@ -411,8 +418,8 @@ cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept
     if status == 0:
         status = timer_heap_traverse(&(<Scheduler>self).timers, visit, arg)
     for fd in range((<Scheduler>self).watcher_capacity):
-        if status == 0 and (<Scheduler>self).watchers[fd] is not NULL:
-            status = visit((<Scheduler>self).watchers[fd], arg)
+        if status == 0 and (<Scheduler>self).watches[fd].watcher is not NULL and (<Scheduler>self).watches[fd].is_held:
+            status = visit((<Scheduler>self).watches[fd].watcher, arg)
     if status == 0:
         status = traverse_fields(self, visit, arg)
     return status

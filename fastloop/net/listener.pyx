@@ -7,7 +7,7 @@ Driven by: the poller, which reports the socket as long as connections wait.
 """
 
 import os
-from asyncio import constants, trsock
+from asyncio import base_events, constants, trsock
 
 from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit
 from libc.errno cimport EBADF, errno
@@ -15,8 +15,6 @@ from libc.errno cimport EBADF, errno
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.net.stream_transport cimport StreamTransport, new_accepted_transport, stream_transport_start
 from fastloop.poll.poller cimport POLL_READABLE
-
-from asyncio.log import logger
 
 
 cdef extern from "sockaddr.h":
@@ -85,7 +83,7 @@ cdef class Listener(Runnable):
         cdef StreamTransport transport = None
         context = PyContext_Copy(self.context)
         if self.loop.is_debug:
-            logger.debug("%r got a new connection from %r", self.server, peername)
+            base_events.logger.debug("%r got a new connection from %r", self.server, peername)
         PyContext_Enter(context)
         try:
             try:
@@ -128,7 +126,7 @@ cdef class Listener(Runnable):
     cdef int pause(self, int error) except -1:
         """accept() failed: try again in a second if it was for want of descriptors or memory."""
         cdef bint is_short = net_is_out_of_resources(error)
-        self.loop.unwatch(self.fd, POLL_READABLE)
+        self.loop.unwatch(self.fd)
         self.loop.call_exception_handler({
             "message": "socket.accept() out of system resource" if is_short else "socket.accept() failed, the server stops",
             "exception": OSError(error, os.strerror(error)),
@@ -149,7 +147,7 @@ cdef class Listener(Runnable):
     cdef int stop(self) except -1:
         self.is_stopped = True
         if self.loop.watcher(self.fd) is self:
-            self.loop.unwatch(self.fd, POLL_READABLE)
+            self.loop.unwatch(self.fd)
         return 0
 
     def __repr__(self):

@@ -10,14 +10,12 @@ import asyncio
 import os
 import socket
 import warnings
-from asyncio import trsock
+from asyncio import base_events, trsock
 
 from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Exit
 
 from fastloop.core.handle cimport new_queued_handle
 from fastloop.core.scheduler cimport scheduler_push
-
-from asyncio.log import logger
 
 
 cdef extern from "calls.h":
@@ -71,6 +69,8 @@ cdef class Transport(Runnable):
         if self.fd < 0:
             return
         warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+        if self.loop is not None:
+            self.stop_watching()
         self.close_descriptor()
         server, self.server = self.server, None
         if server is not None:
@@ -213,9 +213,17 @@ cdef class Transport(Runnable):
     cdef int stop_watching(self) except -1:
         # If somebody closed the descriptor, its number may be watched for another by now.
         if self.interest and self.loop.watcher(self.fd) is self:
-            self.loop.unwatch(self.fd, self.interest)
+            self.loop.unwatch(self.fd)
         self.interest = 0
         return 0
+
+    cdef int update_hold(self) except -1:
+        if self.interest:
+            self.loop.hold_watcher(self.fd, self.has_work())
+        return 0
+
+    cdef bint has_work(self) noexcept:
+        return True
 
     cdef int close_descriptor(self) except -1:
         sock, fd = self.sock, self.fd
@@ -244,7 +252,7 @@ cdef class Transport(Runnable):
             loop.call_exception_handler(
                 {"message": message, "exception": exception, "transport": self, "protocol": self.protocol})
         elif loop.is_debug:
-            logger.debug("%r: %s", self, message, exc_info=exception)
+            base_events.logger.debug("%r: %s", self, message, exc_info=exception)
         return self.lose(exception)
 
     cdef int tell_protocol(self, str method) except -1:

@@ -1,0 +1,44 @@
+# OutputTransport: what a transport still has to send.
+
+from fastloop.net.transport cimport TRANSPORT_FIRST_FREE_FLAG, Transport
+
+
+cdef extern from "write_queue.h":
+    ctypedef struct write_queue_t:
+        size_t count
+        size_t size_bytes
+
+
+cdef enum:
+    # The kernel takes no more; it reports when it does.
+    OUTPUT_IS_BLOCKED = TRANSPORT_FIRST_FREE_FLAG
+    # It has reported that.
+    OUTPUT_MAY_FLOW = TRANSPORT_FIRST_FREE_FLAG << 1
+    # write_eof() was called; and has reached the kernel.
+    OUTPUT_HAS_ENDED = TRANSPORT_FIRST_FREE_FLAG << 2
+    OUTPUT_EOF_IS_SENT = TRANSPORT_FIRST_FREE_FLAG << 3
+    # Bits from here on belong to the subclasses.
+    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 4
+
+
+cdef class OutputTransport(Transport):
+    cdef:
+        write_queue_t output
+        # Bytes; see set_write_buffer_limits().
+        size_t high_water
+        size_t low_water
+        # What the poller is to watch for while nothing is blocked; 0: what it watches for already.
+        unsigned int settled_interest
+        # Done when output is empty; for sendfile(), which writes past it.
+        object empty_waiter
+
+    cdef bint accepts_writes(self) except -1
+    cdef int push(self, object data) except -1
+    cdef int push_copy(self, object data) except -1
+    cdef Py_ssize_t send_directly(self, object data) except -1
+    cdef int send_soon(self) except -1
+    cdef int send_output(self) except -1
+    cdef int block(self) except -1
+    cdef int output_is_empty(self) except -1
+    cdef int pause_protocol_if_full(self) except -1
+    cdef int resume_protocol_if_drained(self) except -1

@@ -1,0 +1,287 @@
+"""OutputTransport: what a transport still has to send.
+
+Owns: the bytes that were written and not sent yet.
+Promises: they leave in order, whatever happens to the connection, or connection_lost() says why not. What is written during one
+  callback leaves in one system call when that callback returns, or at once above a limit; nothing is lost by close() or abort()
+  that asyncio would have sent.
+Driven by: the program's writes, the scheduler, which flushes, and the poller, which says when a full kernel takes more.
+"""
+
+from asyncio import base_events, constants, transports
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_CheckExact
+from libc.errno cimport EBADF, errno
+
+from fastloop.core.scheduler cimport scheduler_flush_later
+from fastloop.net.transport cimport (
+    TRANSPORT_CLOSING, TRANSPORT_IS_UNFLUSHED, TRANSPORT_LOSING, TRANSPORT_PROTOCOL_IS_PAUSED)
+from fastloop.poll.poller cimport POLL_EDGE, POLL_WRITABLE, poller_rearm
+
+
+cdef extern from "syscalls.h" nogil:
+    enum:
+        NET_MOST_VECTORS
+    ctypedef struct iovec "struct iovec":
+        void *iov_base
+        size_t iov_len
+    bint net_would_block(int error) noexcept
+    ssize_t net_send(int fd, const void *data, size_t size) noexcept
+    ssize_t net_send_vectors(int fd, const iovec *vectors, int vector_count) noexcept
+    int net_shutdown_write(int fd) noexcept
+
+cdef extern from "write_queue.h":
+    void write_queue_open(write_queue_t *queue) noexcept
+    int write_queue_push(write_queue_t *queue, object data, size_t skip) except -1
+    int write_queue_vectors(const write_queue_t *queue, iovec *vectors, int most, size_t *size) noexcept
+    void write_queue_advance(write_queue_t *queue, size_t sent) noexcept
+    void write_queue_clear(write_queue_t *queue) noexcept
+
+
+cdef enum:
+    # Written during one callback, more than this leaves at once: waiting would only keep the kernel idle.
+    MOST_UNSENT_BYTES = 65536
+    DEFAULT_HIGH_WATER = 65536
+
+
+cdef:
+    Py_ssize_t MOST_SILENT_LOST_WRITES = constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
+    # What asyncio's own stream transports are, and what its sendfile() insists on.
+    object FLOW_CONTROL = transports._FlowControlMixin
+
+
+cdef class OutputTransport(Transport):
+    """The writing half of what asyncio.Transport promises; isinstance() takes it for one."""
+
+    def __cinit__(self, *args, **kwargs):
+        write_queue_open(&self.output)
+        self.high_water = DEFAULT_HIGH_WATER
+        self.low_water = DEFAULT_HIGH_WATER // 4
+
+    def __dealloc__(self):
+        write_queue_clear(&self.output)
+
+    @property
+    def __class__(self):
+        return FLOW_CONTROL
+
+    @property
+    def _protocol_paused(self):
+        return bool(self.flags & TRANSPORT_PROTOCOL_IS_PAUSED)
+
+    def write(self, data):
+        """Send data, a bytes-like object, without blocking; what is mutable is copied.
+
+        It leaves when the running callback returns, together with what else was written until then. After the connection is
+        lost, data is dropped. Raises TypeError for anything else, RuntimeError after write_eof() and during sendfile().
+        """
+        if not PyBytes_CheckExact(data):
+            check_data(data)
+        if self.accepts_writes() and data:
+            self.push(data)
+            self.send_soon()
+
+    def writelines(self, list_of_data):
+        """Send the bytes-like objects of an iterable one behind the other; see write()."""
+        if not self.accepts_writes():
+            return
+        list_of_data = list(list_of_data)
+        # All or nothing: a bad one must not leave half a message behind.
+        for data in list_of_data:
+            check_data(data)
+        for data in list_of_data:
+            if data and self.state < TRANSPORT_LOSING:
+                self.push(data)
+        if self.output.count > 0:
+            self.send_soon()
+
+    cdef bint accepts_writes(self) except -1:
+        if self.flags & OUTPUT_HAS_ENDED:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self.empty_waiter is not None:
+            raise RuntimeError("unable to write; sendfile is in progress")
+        if self.state < TRANSPORT_LOSING:
+            return True
+        if self.lost_writes + 1 >= MOST_SILENT_LOST_WRITES:
+            base_events.logger.warning("socket.send() raised exception.")
+        self.lost_writes += 1
+        return False
+
+    cdef int push(self, object data) except -1:
+        if PyBytes_CheckExact(data):
+            return write_queue_push(&self.output, data, 0)
+        return self.push_copy(data)
+
+    cdef int push_copy(self, object data) except -1:
+        """What may change is copied; but not what the kernel takes at once, if it is much."""
+        view = memoryview(data)
+        if view.nbytes > MOST_UNSENT_BYTES and view.c_contiguous and not self.flags & OUTPUT_IS_BLOCKED:
+            self.send_output()
+            if self.output.count == 0:
+                sent = self.send_directly(view)
+                view = view.cast("B")[sent:]
+        if view.nbytes and self.state < TRANSPORT_LOSING:
+            write_queue_push(&self.output, bytes(view), 0)
+        return 0
+
+    cdef Py_ssize_t send_directly(self, object data) except -1:
+        cdef Py_buffer view
+        cdef ssize_t sent
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        sent = net_send(self.check_descriptor(), view.buf, view.len)
+        PyBuffer_Release(&view)
+        # A failure comes again when the copy is sent, and is dealt with there.
+        return max(sent, 0)
+
+    cdef int send_soon(self) except -1:
+        """Something was added to output: send it when the callback returns, or now if there is much, or no callback runs."""
+        cdef size_t most = min(self.high_water, <size_t>MOST_UNSENT_BYTES)
+        if not self.flags & OUTPUT_IS_BLOCKED:
+            if self.output.size_bytes > most or not self.loop.is_active:
+                self.send_output()
+            elif not self.flags & TRANSPORT_IS_UNFLUSHED:
+                self.flags |= TRANSPORT_IS_UNFLUSHED
+                return scheduler_flush_later(self.loop, self)
+        return self.pause_protocol_if_full()
+
+    cdef int flush(self) except -1:
+        self.flags &= ~<unsigned int>TRANSPORT_IS_UNFLUSHED
+        if self.output.count > 0 and not self.flags & OUTPUT_IS_BLOCKED:
+            self.send_output()
+            return self.pause_protocol_if_full()
+        return 0
+
+    cdef int send_output(self) except -1:
+        """HOT. Send until output is empty or the kernel takes no more."""
+        cdef iovec vectors[NET_MOST_VECTORS]
+        cdef int vector_count
+        cdef size_t size
+        cdef ssize_t sent
+        cdef int fd = self.check_descriptor()
+        while self.output.count > 0:
+            vector_count = write_queue_vectors(&self.output, vectors, NET_MOST_VECTORS, &size)
+            if vector_count == 1:
+                sent = net_send(fd, vectors[0].iov_base, vectors[0].iov_len)
+            else:
+                sent = net_send_vectors(fd, vectors, vector_count)
+            if sent < 0:
+                if net_would_block(errno):
+                    self.block()
+                    break
+                return self.fail_with_errno(EBADF if fd < 0 else errno, "Fatal write error on socket transport")
+            write_queue_advance(&self.output, sent)
+            if <size_t>sent < size:
+                self.block()
+                break
+        self.resume_protocol_if_drained()
+        # resume_writing() may have written more, or closed.
+        if self.output.count == 0 and self.state < TRANSPORT_LOSING:
+            return self.output_is_empty()
+        return 0
+
+    cdef int block(self) except -1:
+        cdef unsigned int interest = self.interest | POLL_WRITABLE | POLL_EDGE
+        self.flags |= OUTPUT_IS_BLOCKED
+        if interest == self.interest:
+            poller_rearm(&self.loop.poller, self.fd, POLL_WRITABLE)
+        else:
+            self.loop.watch(self.fd, self, self.interest, interest)
+            self.interest = interest
+        return self.update_hold()
+
+    cdef int output_is_empty(self) except -1:
+        if self.settled_interest and self.interest != self.settled_interest:
+            self.loop.watch(self.fd, self, self.interest, self.settled_interest)
+            self.interest = self.settled_interest
+        self.update_hold()
+        if self.empty_waiter is not None and not self.empty_waiter.done():
+            self.empty_waiter.set_result(None)
+        if self.state == TRANSPORT_CLOSING:
+            return self.lose(None)
+        if self.flags & OUTPUT_HAS_ENDED and not self.flags & OUTPUT_EOF_IS_SENT:
+            self.flags |= OUTPUT_EOF_IS_SENT
+            net_shutdown_write(self.check_descriptor())
+        return 0
+
+    def write_eof(self):
+        """Send what was written and then the end of file; reading goes on. Does nothing the second time."""
+        if self.state >= TRANSPORT_CLOSING or self.flags & OUTPUT_HAS_ENDED:
+            return
+        self.flags |= OUTPUT_HAS_ENDED
+        if not self.flags & OUTPUT_IS_BLOCKED:
+            self.send_output()
+
+    def can_write_eof(self):
+        """Return True: stream sockets can be closed in one direction."""
+        return True
+
+    def close(self):
+        """Send what was written, then close; connection_lost(None) follows. No more data arrives."""
+        if self.state >= TRANSPORT_CLOSING:
+            return
+        if self.output.count > 0 and not self.flags & OUTPUT_IS_BLOCKED:
+            self.send_output()
+        if self.state >= TRANSPORT_CLOSING:
+            return
+        if self.output.count == 0:
+            self.lose(None)
+        else:
+            self.move_to(TRANSPORT_CLOSING)
+
+    def abort(self):
+        """Close at once: what the kernel has not taken is dropped, and connection_lost(None) is called in the next turn."""
+        # asyncio has handed it to the kernel by now, as far as there was room.
+        if self.state < TRANSPORT_LOSING and self.output.count > 0 and not self.flags & OUTPUT_IS_BLOCKED:
+            self.send_output()
+        self.lose(None)
+
+    cdef int drop_output(self) except -1:
+        write_queue_clear(&self.output)
+        return 0
+
+    # ---- flow control ----
+
+    def get_write_buffer_size(self):
+        """Return the number of bytes that wait to be sent."""
+        return self.output.size_bytes
+
+    def get_write_buffer_limits(self):
+        """Return the limits (low, high) in bytes."""
+        return (self.low_water, self.high_water)
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        """Call pause_writing() above high bytes that wait to be sent, resume_writing() at low or below.
+
+        By default high is 64 KiB, or four times low, and low a quarter of high. Raises ValueError unless high >= low >= 0.
+        """
+        if high is None:
+            high = DEFAULT_HIGH_WATER if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+        self.high_water, self.low_water = high, low
+        if self.output.count > 0 and not self.flags & OUTPUT_IS_BLOCKED:
+            self.send_output()
+        if self.state < TRANSPORT_LOSING:
+            self.pause_protocol_if_full()
+
+    cdef int pause_protocol_if_full(self) except -1:
+        # What nobody has tried to send yet does not count: the kernel may take it all.
+        if (not self.flags & OUTPUT_IS_BLOCKED or self.flags & TRANSPORT_PROTOCOL_IS_PAUSED
+                or self.output.size_bytes <= self.high_water):
+            return 0
+        self.flags |= TRANSPORT_PROTOCOL_IS_PAUSED
+        return self.tell_protocol("pause_writing")
+
+    cdef int resume_protocol_if_drained(self) except -1:
+        if self.flags & TRANSPORT_PROTOCOL_IS_PAUSED and self.output.size_bytes <= self.low_water:
+            self.flags &= ~<unsigned int>TRANSPORT_PROTOCOL_IS_PAUSED
+            return self.tell_protocol("resume_writing")
+        return 0
+
+
+cdef int check_data(object data) except -1:
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
+    return 0

@@ -1,0 +1,214 @@
+"""How servers end: close(), wait_closed(), serve_forever(), and the clients that they still have.
+
+wait_closed() does what the running version of Python does: it waits for the clients from Python 3.12 on.
+"""
+
+import asyncio
+import sys
+
+import pytest
+
+since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
+
+
+async def all_lost(protocols):
+    for protocol in protocols:
+        await protocol.until_lost()
+
+
+async def assert_echoes(peer):
+    await peer.send(b"hello")
+    assert await peer.receive(5) == b"hello"
+
+
+def test_closed_server_refuses_clients_and_keeps_those_it_has(run, serve, connect_to, accepted):
+    async def main():
+        server = await serve()
+        address = server.sockets[0].getsockname()
+        peer = connect_to(server)
+        await assert_echoes(peer)
+        server.close()
+        server.close()
+        with pytest.raises(ConnectionRefusedError):
+            connect_to(address)
+        await assert_echoes(peer)
+        peer.close()
+        await all_lost(accepted)
+
+    run(main())
+
+
+def test_server_can_be_closed_by_the_protocol_it_accepts(run, serve, connect_to, make_protocol):
+    async def main():
+        protocol = make_protocol(connection_made=lambda protocol, transport: server.close())
+        server = await serve(lambda: protocol)
+        peer = connect_to(server)
+        await protocol.until_connected()
+        await peer.send(b"data")
+        await protocol.until_received(4)
+        peer.close()
+        await protocol.until_lost()
+
+    run(main())
+
+
+def test_wait_closed_returns_when_a_server_without_clients_is_closed(run, serve):
+    async def main():
+        server = await serve()
+        waiting = [asyncio.ensure_future(server.wait_closed()) for _ in range(3)]
+        await asyncio.sleep(0)
+        server.close()
+        await asyncio.gather(*waiting)
+        await server.wait_closed()
+
+    run(main())
+
+
+def test_wait_closed_waits_for_the_close(run, serve, settle):
+    async def main():
+        server = await serve()
+        waiting = asyncio.ensure_future(server.wait_closed())
+        await settle()
+        assert not waiting.done()
+        server.close()
+        await waiting
+
+    run(main())
+
+
+def test_wait_closed_waits_for_the_clients_since_python_3_12(run, serve, connect_to, settle, accepted):
+    async def main():
+        server = await serve()
+        peer = connect_to(server)
+        await assert_echoes(peer)
+        server.close()
+        waiting = asyncio.ensure_future(server.wait_closed())
+        await settle()
+        assert waiting.done() is (sys.version_info < (3, 12))
+        assert accepted[0].lost == []
+        peer.close()
+        await waiting
+        await all_lost(accepted)
+
+    run(main())
+
+
+def test_wait_closed_called_early_waits_for_close_and_clients(run, serve, connect_to, settle, accepted):
+    async def main():
+        server = await serve()
+        peer = connect_to(server)
+        await assert_echoes(peer)
+        waiting = asyncio.ensure_future(server.wait_closed())
+        await asyncio.sleep(0)
+        server.close()
+        await settle()
+        assert not waiting.done()
+        accepted[0].transport.abort()
+        await waiting
+        await all_lost(accepted)
+
+    run(main())
+
+
+def test_context_manager_closes_the_server(run, serve, connect_to, accepted):
+    async def main():
+        async with await serve() as server:
+            peer = connect_to(server)
+            await assert_echoes(peer)
+            peer.close()
+            await all_lost(accepted)
+        assert server.sockets == ()
+        assert server.is_serving() is False
+
+    run(main())
+
+
+@since_3_13
+def test_close_clients_sends_what_was_written_before(run, serve, connect_to, accepted, pattern):
+    async def main():
+        server = await serve()
+        peers = [connect_to(server) for _ in range(3)]
+        for peer in peers:
+            await assert_echoes(peer)
+        data = pattern(3_000_000)
+        for protocol in accepted:
+            protocol.transport.write(data)
+        server.close()
+        server.close_clients()
+        for peer in peers:
+            assert await peer.receive_all() == data
+        await server.wait_closed()
+        assert [protocol.lost for protocol in accepted] == [[None]] * 3
+        server.close_clients()
+
+    run(main())
+
+
+@since_3_13
+def test_abort_clients_waits_for_nobody(run, serve, connect_to, accepted):
+    async def main():
+        server = await serve()
+        peers = [connect_to(server) for _ in range(3)]
+        for peer in peers:
+            await assert_echoes(peer)
+        for protocol in accepted:
+            protocol.transport.write(bytes(10_000_000))
+        server.close()
+        server.abort_clients()
+        await server.wait_closed()
+        assert [protocol.lost for protocol in accepted] == [[None]] * 3
+        await all_lost(accepted)
+        server.abort_clients()
+
+    run(main())
+
+
+# Serving for ever
+
+
+def test_serve_forever_serves_and_is_cancelled_by_close(run, serve, connect_to, accepted):
+    async def main():
+        server = await serve(start_serving=False)
+        serving = asyncio.ensure_future(server.serve_forever())
+        await asyncio.sleep(0)
+        assert server.is_serving()
+        peer = connect_to(server)
+        await assert_echoes(peer)
+        peer.close()
+        await all_lost(accepted)
+        server.close()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        assert server.sockets == ()
+
+    run(main())
+
+
+def test_cancelled_serve_forever_closes_the_server(run, serve):
+    async def main():
+        server = await serve()
+        serving = asyncio.ensure_future(server.serve_forever())
+        await asyncio.sleep(0)
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        assert server.sockets == ()
+        assert server.is_serving() is False
+
+    run(main())
+
+
+def test_serve_forever_of_a_closed_server_or_a_second_time_is_refused(run, serve):
+    async def main():
+        server = await serve()
+        serving = asyncio.ensure_future(server.serve_forever())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="is already being awaited on serve_forever"):
+            await server.serve_forever()
+        server.close()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        with pytest.raises(RuntimeError, match="is closed"):
+            await server.serve_forever()
+
+    run(main())

@@ -1,0 +1,105 @@
+"""What the loop's sock_ methods refuse, and that a socket is usable afterwards.
+
+What they do with sound arguments is tested in test_raw_sockets.py.
+"""
+
+import socket
+
+import pytest
+
+
+@pytest.fixture
+def calls_of_everything(loop):
+    """A function that makes a call of each method with this socket."""
+
+    def calls(sock):
+        return {
+            "sock_recv": lambda: loop.sock_recv(sock, 1),
+            "sock_recv_into": lambda: loop.sock_recv_into(sock, bytearray(1)),
+            "sock_recvfrom": lambda: loop.sock_recvfrom(sock, 1),
+            "sock_recvfrom_into": lambda: loop.sock_recvfrom_into(sock, bytearray(1)),
+            "sock_sendall": lambda: loop.sock_sendall(sock, b"x"),
+            "sock_sendto": lambda: loop.sock_sendto(sock, b"x", ("127.0.0.1", 1)),
+            "sock_connect": lambda: loop.sock_connect(sock, ("127.0.0.1", 1)),
+            "sock_accept": lambda: loop.sock_accept(sock),
+        }
+
+    return calls
+
+
+def test_blocking_sockets_are_refused_in_debug_mode(run, loop, pair, calls_of_everything):
+    async def main():
+        pair[0].setblocking(True)
+        for name, call in calls_of_everything(pair[0]).items():
+            with pytest.raises(ValueError, match="must be non-blocking"):
+                await call()
+                pytest.fail(name)
+
+    loop.set_debug(True)
+    run(main())
+
+
+def test_wrapped_sockets_are_refused(run, loop, pair, calls_of_everything, tls_contexts):
+    async def main():
+        wrapped = tls_contexts[1].wrap_socket(pair[0], server_hostname="localhost", do_handshake_on_connect=False)
+        with wrapped:
+            for name, call in calls_of_everything(wrapped).items():
+                with pytest.raises(TypeError, match="SSLSocket"):
+                    await call()
+                    pytest.fail(name)
+
+    run(main())
+
+
+def test_closed_sockets_raise_os_error(run, loop, no_leaks, calls_of_everything):
+    async def main():
+        closed = socket.socket()
+        closed.close()
+        for name, call in calls_of_everything(closed).items():
+            with pytest.raises(OSError):
+                await call()
+                pytest.fail(name)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "name, arguments, errors",
+    [
+        ("sock_recv", [-1], ValueError),
+        ("sock_recv", ["many"], TypeError),
+        ("sock_recv", [None], TypeError),
+        ("sock_recvfrom", [-1], ValueError),
+        ("sock_recv_into", [b"read-only"], (TypeError, BufferError)),
+        ("sock_recv_into", [5], TypeError),
+        ("sock_sendall", ["text"], TypeError),
+        ("sock_sendall", [None], TypeError),
+        ("sock_sendto", ["text", ("127.0.0.1", 1)], TypeError),
+        ("sock_connect", [None], (TypeError, OSError)),
+    ],
+)
+def test_wrong_arguments_raise_and_leave_the_socket_usable(run, loop, pair, name, arguments, errors):
+    async def main():
+        left, right = pair
+        with pytest.raises(errors):
+            await getattr(loop, name)(left, *arguments)
+        right.send(b"data")
+        assert await loop.sock_recv(left, 100) == b"data"
+
+    run(main())
+
+
+def test_receiving_no_bytes_returns_none_of_them(run, loop, pair):
+    async def main():
+        left, right = pair
+        right.send(b"data")
+        assert await loop.sock_recv(left, 0) == b""
+        assert await loop.sock_recv(left, 100) == b"data"
+
+    run(main())
+
+
+@pytest.mark.parametrize("missing", ["sock_recv", "sock_sendall", "sock_sendto", "sock_recv_into"])
+def test_missing_arguments_raise_type_error_at_the_call(loop, pair, missing):
+    with pytest.raises(TypeError):
+        getattr(loop, missing)(pair[0])

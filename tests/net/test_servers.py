@@ -1,0 +1,422 @@
+"""Servers: what they listen to, how they begin, and what they make of protocols and peers that misbehave.
+
+How they end is tested in test_closing_servers.py, what happens when descriptors run out in test_accepting.py, the files of
+Unix servers in test_unix_transport.py.
+"""
+
+import asyncio
+import errno
+import gc
+import socket
+import ssl
+import sys
+
+import pytest
+
+since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
+
+
+async def all_lost(protocols):
+    for protocol in protocols:
+        await protocol.until_lost()
+
+
+async def assert_echoes(peer):
+    await peer.send(b"hello")
+    assert await peer.receive(5) == b"hello"
+
+
+# Serving
+
+
+def test_server_serves_clients_one_after_another_and_together(run, serve, connect_to, accepted):
+    async def main():
+        server = await serve()
+        for _ in range(5):
+            peer = connect_to(server)
+            await assert_echoes(peer)
+            peer.close()
+        peers = [connect_to(server) for _ in range(50)]
+        for peer in peers:
+            await assert_echoes(peer)
+            peer.close()
+        assert len(accepted) == 55
+        await all_lost(accepted)
+        server.close()
+
+    run(main())
+
+
+def test_server_is_an_asyncio_server_that_knows_its_loop(run, loop, serve):
+    async def main():
+        server = await serve()
+        assert isinstance(server, asyncio.AbstractServer)
+        assert server.get_loop() is loop
+        assert "sockets=" in repr(server)
+        server.close()
+
+    run(main())
+
+
+def test_sockets_are_there_while_the_server_is_open(run, serve):
+    async def main():
+        server = await serve()
+        (sock,) = server.sockets
+        assert type(server.sockets) is tuple
+        assert type(sock) is asyncio.trsock.TransportSocket
+        assert sock.getsockname()[0] == "127.0.0.1"
+        server.close()
+        assert server.sockets == ()
+        assert sock.fileno() == -1
+
+    run(main())
+
+
+def test_server_of_a_socket_serves_on_that_socket(run, loop, make_protocol, connect_to):
+    async def main():
+        protocol = make_protocol()
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        server = await loop.create_server(lambda: protocol, sock=listener)
+        assert server.sockets[0].fileno() == listener.fileno()
+        assert listener.gettimeout() == 0
+        peer = connect_to(server)
+        await peer.send(b"data")
+        await protocol.until_received(4)
+        peer.close()
+        await protocol.until_lost()
+        server.close()
+        assert listener.fileno() == -1
+
+    run(main())
+
+
+def test_server_made_without_serving_begins_when_told(run, serve, connect_to, accepted):
+    async def main():
+        server = await serve(start_serving=False)
+        address = server.sockets[0].getsockname()
+        assert server.is_serving() is False
+        with pytest.raises(ConnectionRefusedError):
+            connect_to(address)
+        await server.start_serving()
+        await server.start_serving()
+        assert server.is_serving() is True
+        peer = connect_to(server)
+        await assert_echoes(peer)
+        peer.close()
+        await all_lost(accepted)
+        server.close()
+        assert server.is_serving() is False
+
+    run(main())
+
+
+def test_server_closed_before_it_ever_served(run, serve):
+    async def main():
+        server = await serve(start_serving=False)
+        server.close()
+        assert server.sockets == ()
+        await server.wait_closed()
+
+    run(main())
+
+
+@pytest.mark.parametrize("host", [None, ""])
+def test_no_host_means_every_interface(run, loop, make_protocol, connect_to, host):
+    async def main():
+        protocol = make_protocol()
+        server = await loop.create_server(lambda: protocol, host, 0, family=socket.AF_INET)
+        assert [sock.getsockname()[0] for sock in server.sockets] == ["0.0.0.0"]
+        connect_to(("127.0.0.1", server.sockets[0].getsockname()[1])).close()
+        await protocol.until_lost()
+        server.close()
+
+    run(main())
+
+
+def test_server_of_several_hosts_listens_to_each_once(run, loop, make_protocol, connect_to):
+    async def main():
+        protocols = []
+
+        def make():
+            protocols.append(make_protocol())
+            return protocols[-1]
+
+        server = await loop.create_server(make, ["127.0.0.1", "127.0.0.1", "localhost"], 0, family=socket.AF_INET)
+        assert [sock.getsockname()[0] for sock in server.sockets] == ["127.0.0.1"]
+        server.close()
+        server = await loop.create_server(make, ("127.0.0.1", "0.0.0.0"), 0)
+        assert {sock.getsockname()[0] for sock in server.sockets} == {"127.0.0.1", "0.0.0.0"}
+        for sock in server.sockets:
+            connect_to(("127.0.0.1", sock.getsockname()[1])).close()
+        while len(protocols) < 2:
+            await asyncio.sleep(0)
+        await all_lost(protocols)
+        server.close()
+
+    run(main())
+
+
+def test_address_in_use_is_refused_with_its_name(run, serve, loop, make_protocol):
+    async def main():
+        server = await serve()
+        address = server.sockets[0].getsockname()
+        with pytest.raises(OSError, match="error while attempting to bind on address") as caught:
+            await loop.create_server(make_protocol, *address)
+        assert caught.value.errno == errno.EADDRINUSE
+        assert str(address[1]) in str(caught.value)
+        server.close()
+
+    run(main())
+
+
+def test_port_is_reused_at_once_after_connections(run, serve, loop, make_protocol, connect_to, accepted):
+    async def main():
+        server = await serve()
+        address = server.sockets[0].getsockname()
+        peer = connect_to(server)
+        await assert_echoes(peer)
+        # The side that closes first keeps the port in TIME_WAIT.
+        accepted[0].transport.close()
+        await all_lost(accepted)
+        server.close()
+        server = await loop.create_server(make_protocol, *address)
+        server.close()
+
+    run(main())
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="needs SO_REUSEPORT")
+def test_servers_can_share_a_port(run, serve, loop, make_protocol):
+    async def main():
+        first = await serve(reuse_port=True)
+        second = await loop.create_server(make_protocol, *first.sockets[0].getsockname(), reuse_port=True)
+        first.close()
+        second.close()
+
+    run(main())
+
+
+@since_3_13
+@pytest.mark.parametrize("keep_alive", [None, False, True])
+def test_keep_alive_is_set_when_asked_for(run, serve, keep_alive):
+    async def main():
+        server = await serve(keep_alive=keep_alive)
+        is_set = server.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
+        server.close()
+        assert is_set is bool(keep_alive)
+
+    run(main())
+
+
+@pytest.mark.parametrize("backlog", [1, 5, 1000])
+def test_backlog_bounds_who_waits_and_not_who_is_served(run, serve, connect_to, accepted, backlog):
+    async def main():
+        server = await serve(backlog=backlog)
+        peers = []
+        for _ in range(20):
+            peers.append(connect_to(server))
+            await assert_echoes(peers[-1])
+        for peer in peers:
+            peer.close()
+        await all_lost(accepted)
+        server.close()
+
+    run(main())
+
+
+def test_arguments_that_contradict_each_other_are_refused(run, loop, make_protocol):
+    async def main():
+        stream, datagram = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+        with stream, datagram:
+            with pytest.raises(ValueError, match="can not be specified at the same time"):
+                await loop.create_server(make_protocol, "127.0.0.1", 0, sock=stream)
+            with pytest.raises(ValueError, match="Neither host/port nor sock"):
+                await loop.create_server(make_protocol)
+            with pytest.raises(ValueError, match="A Stream Socket was expected"):
+                await loop.create_server(make_protocol, sock=datagram)
+            with pytest.raises(TypeError):
+                await loop.create_server(make_protocol, "127.0.0.1", 0, ssl=True)
+            for name in "ssl_handshake_timeout", "ssl_shutdown_timeout":
+                with pytest.raises(ValueError, match=f"{name} is only meaningful with ssl"):
+                    await loop.create_server(make_protocol, "127.0.0.1", 0, **{name: 1})
+            assert stream.fileno() != -1
+
+    run(main())
+
+
+# Protocols and peers that misbehave
+
+
+def test_factory_that_raises_loses_that_connection_only(run, serve, connect_to, make_protocol, unclosed_sockets_allowed):
+    async def main():
+        protocol = make_protocol()
+        answers = [ZeroDivisionError, protocol]
+
+        def make():
+            answer = answers.pop(0)
+            if answer is protocol:
+                return protocol
+            raise answer
+
+        server = await serve(make)
+        assert await connect_to(server).receive_all() == b""
+        peer = connect_to(server)
+        await peer.send(b"data")
+        await protocol.until_received(4)
+        peer.close()
+        await protocol.until_lost()
+        server.close()
+
+    run(main())
+
+
+# asyncio leaves the connection to the collector, and warns of an unclosed socket.
+@pytest.mark.fastloop_only
+def test_factory_that_raises_leaves_no_socket_open(run, serve, connect_to):
+    async def main():
+        def fail():
+            raise ZeroDivisionError
+
+        server = await serve(fail)
+        assert await connect_to(server).receive_all() == b""
+        server.close()
+
+    run(main())
+
+
+def test_factory_that_raises_is_reported_in_debug_mode(run, loop, serve, connect_to, settle, unclosed_sockets_allowed):
+    reports = []
+    # The exception itself would keep asyncio's socket alive.
+    loop.set_exception_handler(lambda loop, context: reports.append((context["message"], type(context["exception"]))))
+    loop.set_debug(True)
+
+    async def main():
+        def fail():
+            raise ZeroDivisionError
+
+        server = await serve(fail)
+        peer = connect_to(server)
+        while not reports:
+            await settle()
+        gc.collect()
+        assert await peer.receive_all() == b""
+        server.close()
+        assert reports == [("Error on transport creation for incoming connection", ZeroDivisionError)]
+
+    run(main())
+
+
+def test_connection_made_that_raises_is_reported_and_serving_goes_on(run, serve, connect_to, make_protocol, reported):
+    async def main():
+        protocols = []
+
+        def fail(protocol, transport):
+            raise ZeroDivisionError
+
+        def make():
+            protocols.append(make_protocol(connection_made=fail))
+            return protocols[-1]
+
+        server = await serve(make)
+        peers = [connect_to(server) for _ in range(3)]
+        while len(protocols) < 3:
+            await asyncio.sleep(0)
+        for protocol in protocols:
+            await protocol.until_connected()
+        assert [type(context["exception"]) for context in reported] == [ZeroDivisionError] * 3
+        for peer in peers:
+            peer.close()
+        await all_lost(protocols)
+        server.close()
+
+    run(main())
+
+
+def test_clients_that_left_before_they_were_accepted_are_made_and_lost(run, loop, connect_to, make_protocol, reset, accepted):
+    async def main():
+        listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        for number in range(20):
+            client = socket.create_connection(listener.getsockname())
+            if number % 2:
+                client.send(b"last words")
+            if number % 3:
+                reset(client)
+            else:
+                client.close()
+
+        def make():
+            accepted.append(make_protocol())
+            return accepted[-1]
+
+        server = await loop.create_server(make, sock=listener)
+        living = connect_to(server)
+        await living.send(b"here I am")
+        while not any(protocol.received == b"here I am" for protocol in accepted):
+            await asyncio.sleep(0)
+        living.close()
+        await all_lost(accepted)
+        server.close()
+        for protocol in accepted:
+            assert (protocol.calls[0], protocol.calls[-1]) == ("connection_made", "connection_lost")
+            assert len(protocol.lost) == 1
+        if sys.platform == "linux":
+            assert len(accepted) == 21
+
+    run(main())
+
+
+# TLS
+
+
+def test_tls_works_over_the_servers_transports(run, loop, make_protocol, tls_contexts, pattern):
+    server_context, client_context = tls_contexts
+
+    async def main():
+        accepted, made = make_protocol(), make_protocol()
+        accepted.hooks["data_received"] = lambda protocol, data: protocol.transport.write(data)
+        server = await loop.create_server(lambda: accepted, "127.0.0.1", 0, ssl=server_context)
+        transport, _ = await loop.create_connection(
+            lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
+        )
+        assert transport.get_extra_info("ssl_object").version().startswith("TLS")
+        assert transport.get_extra_info("peername") == server.sockets[0].getsockname()
+        data = pattern(500_000)
+        transport.write(data)
+        assert await made.until_received(len(data)) == data
+        transport.close()
+        await made.until_lost()
+        await accepted.until_lost()
+        server.close()
+
+    run(main())
+
+
+def test_client_that_speaks_no_tls_harms_nobody_else(run, loop, make_protocol, tls_contexts, connect_to, reported):
+    server_context, client_context = tls_contexts
+
+    async def main():
+        protocols = []
+
+        def make():
+            protocols.append(make_protocol())
+            return protocols[-1]
+
+        server = await loop.create_server(make, "127.0.0.1", 0, ssl=server_context)
+        stranger = connect_to(server)
+        await stranger.send(b"GET / HTTP/1.0\r\n\r\n")
+        await stranger.receive_all()
+        made = make_protocol()
+        transport, _ = await loop.create_connection(
+            lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
+        )
+        transport.write(b"data")
+        await protocols[1].until_received(4)
+        transport.close()
+        await made.until_lost()
+        await protocols[1].until_lost()
+        server.close()
+        assert protocols[0].calls == []
+        assert all(isinstance(context["exception"], ssl.SSLError) for context in reported)
+
+    run(main())

@@ -1,0 +1,217 @@
+"""How a stream transport ends what it writes: write_eof(), close() and abort(), and what is written too late.
+
+What was written before the end arrives before it, unless it is aborted; connection_lost() comes once, and never from within
+close(). On accepted TCP connections and on Unix sockets.
+"""
+
+import asyncio
+
+import pytest
+
+
+def test_can_write_eof(run, connect, make_protocol):
+    async def main():
+        transport, _ = await connect(make_protocol())
+        assert transport.can_write_eof() is True
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [0, 10, 3_000_000])
+def test_end_written_after_data_arrives_after_it_and_the_other_direction_lives(run, connect, make_protocol, pattern, size):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        data = pattern(size)
+        transport.write(data)
+        transport.write_eof()
+        transport.write_eof()
+        assert await peer.receive_all() == data
+        assert transport.is_closing() is False
+        await peer.send(b"answer")
+        assert await protocol.until_received(6) == b"answer"
+
+    run(main())
+
+
+def test_writing_after_the_end_raises_runtime_error(run, connect, make_protocol):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        transport.write(b"before")
+        transport.write_eof()
+        with pytest.raises(RuntimeError, match="after write_eof"):
+            transport.write(b"after")
+        with pytest.raises(RuntimeError, match="after write_eof"):
+            transport.writelines([b"after"])
+        assert await peer.receive_all() == b"before"
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000])
+@pytest.mark.parametrize("write_eof", [False, True], ids=["", "after the end"])
+def test_close_sends_what_was_written_before(run, connect, make_protocol, pattern, size, write_eof):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        data = pattern(size)
+        transport.write(data)
+        if write_eof:
+            transport.write_eof()
+        transport.close()
+        assert transport.is_closing() is True
+        assert protocol.lost == []
+        assert await peer.receive_all() == data
+        assert await protocol.until_lost() is None
+        assert protocol.calls.count("connection_lost") == 1
+
+    run(main())
+
+
+def test_connection_is_lost_after_close_has_returned(run, connect, make_protocol):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        transport.close()
+        assert protocol.lost == []
+        assert await protocol.until_lost() is None
+        assert await peer.receive_all() == b""
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [0, 10, 3_000_000])
+def test_abort_drops_what_is_not_sent(run, connect, make_protocol, pattern, size):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        data = pattern(size)
+        transport.write(data)
+        transport.abort()
+        assert transport.is_closing() is True
+        assert transport.get_write_buffer_size() == 0
+        assert protocol.lost == []
+        assert await protocol.until_lost() is None
+        assert data.startswith(await peer.receive_all())
+
+    run(main())
+
+
+@pytest.mark.parametrize("first", ["close", "abort"])
+@pytest.mark.parametrize("second", ["close", "abort"])
+def test_closing_twice_loses_the_connection_once(run, connect, settle, make_protocol, first, second):
+    async def main():
+        protocol = make_protocol()
+        transport, _ = await connect(protocol)
+        getattr(transport, first)()
+        getattr(transport, second)()
+        await protocol.until_lost()
+        getattr(transport, second)()
+        await settle()
+        assert protocol.lost == [None]
+
+    run(main())
+
+
+def test_abort_after_close_does_not_wait_for_the_reader(run, narrow_connect, make_protocol):
+    async def main():
+        protocol = make_protocol()
+        transport, _ = await narrow_connect(protocol)
+        transport.write(bytes(3_000_000))
+        transport.close()
+        transport.abort()
+        assert await protocol.until_lost() is None
+
+    run(main())
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_writes_after_the_end_of_the_transport_are_dropped(run, connect, make_protocol, end):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        transport.write(b"before")
+        await asyncio.sleep(0)
+        getattr(transport, end)()
+        for _ in range(10):
+            transport.write(b"after")
+        await protocol.until_lost()
+        for _ in range(10):
+            transport.write(b"after")
+        transport.write_eof()
+        assert transport.get_write_buffer_size() == 0
+        assert await peer.receive_all() == b"before"
+
+    run(main())
+
+
+def test_write_after_a_close_that_waits_for_the_reader_harms_nothing(run, narrow_connect, make_protocol, pattern):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await narrow_connect(protocol)
+        data = pattern(1_000_000)
+        transport.write(data)
+        transport.close()
+        # asyncio still sends it, and promises neither that nor the contrary.
+        transport.write(b"after")
+        received = await peer.receive_all()
+        assert received in (data, data + b"after")
+        assert await protocol.until_lost() is None
+
+    run(main())
+
+
+# asyncio of Python 3.12 and 3.13.0 raises AttributeError.
+@pytest.mark.fastloop_only
+@pytest.mark.parametrize("end", ["close", "abort", "peer leaves"])
+def test_lines_written_after_the_end_are_dropped(run, connect, make_protocol, end):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        if end == "peer leaves":
+            peer.close()
+        else:
+            getattr(transport, end)()
+        for _ in range(10):
+            transport.writelines([b"after", b"after"])
+        await protocol.until_lost()
+        for _ in range(10):
+            transport.writelines([b"after", b"after"])
+        assert transport.get_write_buffer_size() == 0
+        assert len(protocol.lost) == 1
+
+    run(main())
+
+
+# asyncio raises AttributeError.
+@pytest.mark.fastloop_only
+def test_write_after_a_close_that_waited_for_the_reader_is_dropped(run, narrow_connect, make_protocol, pattern):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await narrow_connect(protocol)
+        transport.write(bytes(1_000_000))
+        transport.close()
+        await peer.receive_all()
+        await protocol.until_lost()
+        transport.write(b"after")
+        transport.writelines([b"after"])
+        transport.abort()
+
+    run(main())
+
+
+def test_writing_to_a_peer_that_left_never_raises(run, connect, settle, make_protocol):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        transport.pause_reading()
+        peer.close()
+        for _ in range(30):
+            transport.write(b"nobody reads this")
+            await settle()
+        error = await protocol.until_lost()
+        assert isinstance(error, ConnectionError)
+        assert len(protocol.lost) == 1
+
+    run(main())

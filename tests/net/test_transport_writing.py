@@ -1,0 +1,267 @@
+"""What a stream transport does with what is written to it: on accepted TCP connections and on Unix sockets.
+
+Bytes arrive once, in order, as they were when write() was called; the end comes after them; what is written too late is
+dropped without a word. A slow reader is the subject of test_flow_control.py.
+"""
+
+import array
+import asyncio
+import gc
+import socket
+import weakref
+
+import pytest
+
+PIECES = [
+    b"bytes",
+    bytearray(b"bytearray"),
+    memoryview(b"memoryview"),
+    memoryview(bytearray(b"writable memoryview")),
+    memoryview(b"a slice of a memoryview")[2:7],
+    memoryview(array.array("I", range(20))),
+    memoryview(bytes(range(24))).cast("H", shape=[3, 4]),
+]
+
+
+@pytest.mark.parametrize("data", PIECES, ids=lambda data: f"{type(data).__name__}-{len(data)}")
+def test_bytes_like_object_arrives(run, connect, make_protocol, data):
+    async def main():
+        transport, peer = await connect(make_protocol())
+        transport.write(data)
+        expected = bytes(data)
+        assert await peer.receive(len(expected)) == expected
+
+    run(main())
+
+
+@pytest.mark.parametrize("data", ["text", None, 5, [b"list"], object(), array.array("B", b"array")], ids=lambda data: type(data).__name__)
+def test_writing_anything_else_raises_type_error_and_changes_nothing(run, connect, make_protocol, data):
+    async def main():
+        transport, peer = await connect(make_protocol())
+        with pytest.raises(TypeError):
+            transport.write(data)
+        assert transport.is_closing() is False
+        transport.write(b"still works")
+        assert await peer.receive(11) == b"still works"
+
+    run(main())
+
+
+def test_view_with_gaps_arrives_without_its_gaps_or_is_refused(run, connect, reported, make_protocol):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        with_gaps = memoryview(b"a-b-c-d-")[::2]
+        try:
+            transport.write(with_gaps)
+        except (BufferError, TypeError, ValueError):
+            transport.write(b"abcd")
+        await asyncio.sleep(0)
+        # asyncio ends the connection, and reports why.
+        if transport.is_closing():
+            assert type(await protocol.until_lost()) is BufferError
+            assert len(reported) == 1
+        else:
+            assert await peer.receive(4) == b"abcd"
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [1, 1000, 65536, 65537, 300_000, 5_000_000])
+def test_large_and_small_pieces_arrive_whole(run, connect, make_protocol, pattern, size):
+    async def main():
+        transport, peer = await connect(make_protocol())
+        data = pattern(size)
+        transport.write(data)
+        assert await peer.receive(size) == data
+
+    run(main())
+
+
+def test_pieces_arrive_in_the_order_of_the_calls(run, narrow_connect, make_protocol, pattern):
+    async def main():
+        transport, peer = await narrow_connect(make_protocol())
+        data = pattern(1_000_000)
+        position = 0
+        for number in range(10_000):
+            step = number * 37 % 400 + 1
+            piece = data[position : position + step]
+            position += step
+            if number % 3 == 0:
+                transport.writelines([piece[:7], bytearray(piece[7:90]), memoryview(piece)[90:], b""])
+                # asyncio of Python 3.12 and 3.13 gets stuck on an empty piece that nothing follows.
+                transport.write(b"")
+            else:
+                transport.write(piece)
+            if number % 500 == 0:
+                await asyncio.sleep(0)
+            if position >= len(data):
+                break
+        assert await peer.receive(len(data)) == data
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[b"a", b"b"], (b"a", bytearray(b"b")), [memoryview(b"ab")], [b"", b"a", b"", b"b"], (piece for piece in (b"a", b"b"))],
+    ids=["list", "tuple", "views", "with empty ones", "generator"],
+)
+def test_writelines_sends_every_piece(implementation, run, connections, make_protocol, pieces):
+    async def main():
+        transport, peer = await connections.tcp(make_protocol())
+        # A generator serves one implementation only.
+        transport.writelines(pieces if isinstance(pieces, list | tuple) else (piece for piece in (b"a", b"b")))
+        assert await peer.receive(2) == b"ab"
+
+    run(main())
+
+
+# asyncio of Python 3.15 keeps the first pieces and gets stuck.
+@pytest.mark.fastloop_only
+@pytest.mark.parametrize("pieces", [[b"never sent", "text"], [b"never sent", 7], 5], ids=["text", "number", "no list"])
+def test_writelines_with_something_else_sends_nothing(run, connect, make_protocol, pieces):
+    async def main():
+        transport, peer = await connect(make_protocol())
+        with pytest.raises(TypeError):
+            transport.writelines(pieces)
+        transport.write(b"the next")
+        assert await peer.receive(8) == b"the next"
+
+    run(main())
+
+
+@pytest.mark.parametrize("empty", [b"", bytearray(), memoryview(b""), []], ids=lambda empty: type(empty).__name__)
+def test_writing_nothing_sends_nothing(run, connect, make_protocol, empty):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        write = transport.writelines if empty == [] else transport.write
+        write(empty)
+        assert transport.get_write_buffer_size() == 0
+        transport.write(b"something")
+        write(empty)
+        assert await peer.receive(9) == b"something"
+        transport.close()
+        assert await protocol.until_lost() is None
+
+    run(main())
+
+
+# asyncio of Python 3.12 and 3.13 keeps the empty piece for ever, and close() waits for it.
+@pytest.mark.fastloop_only
+def test_empty_pieces_at_the_end_do_not_delay_the_close(run, connect, make_protocol):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        transport.writelines([b"data", b"", b""])
+        transport.writelines([b"", b""])
+        transport.close()
+        assert await peer.receive_all() == b"data"
+        assert await protocol.until_lost() is None
+
+    run(main(), 3)
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000], ids=["sent at once", "kept"])
+# From Python 3.12 on, asyncio keeps the very object, sends what it holds later, and forbids to resize it.
+@pytest.mark.fastloop_only
+def test_bytearray_is_sent_as_it_was_when_it_was_written(run, connect, make_protocol, pattern, size):
+    async def main():
+        transport, peer = await connect(make_protocol())
+        data = pattern(size)
+        first, second = bytearray(data), bytearray(data)
+        transport.write(first)
+        transport.writelines([memoryview(second)])
+        first[:] = bytes(size)
+        second[:] = bytes(size)
+        first.clear()
+        assert await peer.receive(2 * size) == data + data
+
+    run(main())
+
+
+@pytest.mark.parametrize("end", ["close", "write_eof"])
+def test_what_connection_made_writes_is_sent_though_it_ends_the_connection(run, connect, make_protocol, end):
+    def write_and_end(protocol, transport):
+        transport.write(b"greeting, ")
+        transport.write(b"farewell")
+        getattr(transport, end)()
+
+    async def main():
+        _, peer = await connect(make_protocol(connection_made=write_and_end))
+        assert await peer.receive_all() == b"greeting, farewell"
+
+    run(main())
+
+
+def test_answer_written_by_data_received_is_sent_though_it_closes(run, connect, make_protocol):
+    def answer(protocol, data):
+        protocol.transport.write(b"you said " + data)
+        protocol.transport.close()
+
+    async def main():
+        protocol = make_protocol(data_received=answer)
+        _, peer = await connect(protocol)
+        await peer.send(b"hello")
+        assert await peer.receive_all() == b"you said hello"
+        assert await protocol.until_lost() is None
+
+    run(main())
+
+
+def test_what_is_written_while_the_loop_does_not_run_is_sent(loop, run, connect, make_protocol):
+    transport, peer = run(connect(make_protocol()))
+    transport.write(b"between two runs")
+    assert run(peer.receive(16)) == b"between two runs"
+
+
+def test_methods_can_be_replaced(run, connect, make_protocol):
+    async def main():
+        transport, peer = await connect(make_protocol())
+        written, original = [], transport.write
+
+        def write_and_remember(data):
+            written.append(data)
+            original(data)
+
+        transport.write = write_and_remember
+        transport.note = "any attribute"
+        transport.write(b"seen")
+        assert await peer.receive(4) == b"seen"
+        assert (written, transport.note) == ([b"seen"], "any attribute")
+        del transport.write
+        transport.write(b"unseen")
+        assert await peer.receive(6) == b"unseen"
+
+    run(main())
+
+
+def test_closed_transport_is_collected_and_its_weak_reference_dies(loop, run, make_protocol, make_peer):
+    async def main():
+        left, right = socket.socketpair()
+        make_peer(right)
+        protocol = make_protocol()
+        transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+        weak_transport = weakref.ref(transport)
+        assert weak_transport() is transport
+        transport.close()
+        await protocol.until_lost()
+        return weak_transport
+
+    weak_transport = run(main())
+    gc.collect()
+    assert weak_transport() is None
+
+
+def test_repr_works_in_every_state(run, connect, make_protocol):
+    async def main():
+        protocol = make_protocol()
+        transport, _ = await connect(protocol)
+        assert "clos" not in repr(transport)
+        transport.close()
+        assert "closing" in repr(transport)
+        await protocol.until_lost()
+        assert "closed" in repr(transport)
+
+    run(main())
