@@ -23,8 +23,12 @@ def measure(loop_name, scenario_name, is_quick):
     # The loop comes first: some patch asyncio on import, and scenarios are to see what users see.
     loop_definition.load_factory()
     from scenarios import SCENARIOS
+    from scenarios.definition import Failure
 
-    measurement = SCENARIOS[scenario_name].measure(loop_definition, is_quick)
+    try:
+        measurement = SCENARIOS[scenario_name].measure(loop_definition, is_quick)
+    except Failure as failure:
+        return {"failure": str(failure)}
     return {"loop_class": measurement.loop_class, "samples": measurement.samples}
 
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from loops import SUBJECT
 from report import format_figure, format_table
-from results import Results, best, is_count_of_defects, label, median
+from results import Results, best, is_count_of_defects, is_rate, label, median
 
 STATISTICS = {"best": best, "median": median}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row. base and new: figure / reference's figure (a count of defects: the count itself)."""
+    """One row. base and new: figure / reference's figure (of a rate its inverse, of a count of defects the count)."""
 
     label: str
     base: float | None
@@ -81,7 +81,9 @@ def relative_figure(metric, arguments):
     if own is None or is_count_of_defects(metric):
         return own
     # A figure of zero or below belongs to timers that fire early: there is nothing to compare.
-    return own / reference if own > 0 and reference and reference > 0 else None
+    if own <= 0 or not reference or reference <= 0:
+        return None
+    return reference / own if is_rate(metric) else own / reference
 
 
 def is_noise(base_metric, new_metric, arguments):

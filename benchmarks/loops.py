@@ -6,13 +6,18 @@ they are imported, so that happens only in the process that measures them.
 """
 
 import importlib
-import importlib.metadata
 import importlib.util
 import platform
 from dataclasses import dataclass
 
+import native_programs
+
 SUBJECT = "fastloop"
-DEFAULT_LOOPS = ("fastloop", "asyncio", "uvloop")
+# A C server that only makes its system calls. It stands among the loops where a scenario can use it, and is none.
+YARDSTICK = "limit"
+# The title of the figure that it is a yardstick for; throughput and latency are the client's, too.
+YARDSTICK_METRIC = "server CPU"
+DEFAULT_LOOPS = ("fastloop", "asyncio", "uvloop", YARDSTICK)
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,9 @@ class LoopDefinition:
             return platform.python_version()
         if not self.is_available():
             return None
+        # Imported here: it takes a third of the time that a process needs to start, and few need it.
+        import importlib.metadata
+
         try:
             return importlib.metadata.version(self.module)
         except importlib.metadata.PackageNotFoundError:
@@ -50,6 +58,19 @@ class LoopDefinition:
         return full_name
 
 
+class YardstickDefinition(LoopDefinition):
+    """The C server in the place of a loop; scenarios.server_session starts it."""
+
+    def is_available(self):
+        return native_programs.program(self.module) is not None
+
+    def version(self):
+        return "C epoll" if self.is_available() else None
+
+    def load_factory(self):
+        return None
+
+
 LOOPS = {
     definition.name: definition
     for definition in (
@@ -60,5 +81,6 @@ LOOPS = {
         LoopDefinition("rloop", "rloop", "pip install rloop"),
         LoopDefinition("rsloop", "rsloop", "pip install rsloop"),
         LoopDefinition("zuvloop", "zuvloop", "pip install zuvloop (Python 3.14 or later)"),
+        YardstickDefinition(YARDSTICK, "limit_server", "needs Linux and a C compiler"),
     )
 }

@@ -4,12 +4,18 @@ import importlib.util
 import math
 import textwrap
 
+from loops import YARDSTICK
 from report import format_figure, headline
-from results import best, label
+from results import best, is_rate, label
 
 HOW_TO_GET = "pip install matplotlib"
-COLUMNS = 4
-PANEL_INCHES = (3.4, 2.2)
+# A few rows make a picture for a page, the whole matrix one to scroll in.
+COLUMNS, MANY_COLUMNS, MANY_PANELS = 4, 6, 60
+# A panel's place, and the part of it that is left for the loops' names, the titles and the distance to the next.
+PANEL_INCHES = (3.6, 2.2)
+NAMES_INCHES, TITLE_INCHES, GAP_INCHES = 0.75, 0.5, 0.15
+HEADLINE_INCHES = 0.6
+DOTS_PER_INCH = 120
 COLOURS = {
     "fastloop": "#d1495b",
     "asyncio": "#8d99ae",
@@ -17,6 +23,7 @@ COLOURS = {
     "rloop": "#edae49",
     "rsloop": "#66a182",
     "zuvloop": "#6d597a",
+    YARDSTICK: "#d9d9d9",
 }
 
 
@@ -32,28 +39,47 @@ def save_plot(results, path):
     from matplotlib import pyplot
 
     rows = [(label(scenario, metric), metric) for _, _, scenario, metric in results.rows()]
-    row_count = math.ceil(len(rows) / COLUMNS)
-    width, height = PANEL_INCHES
-    figure, axes = pyplot.subplots(
-        row_count, COLUMNS, squeeze=False, figsize=(width * COLUMNS, height * row_count), layout="constrained"
-    )
+    column_count = COLUMNS if len(rows) <= MANY_PANELS else MANY_COLUMNS
+    row_count = math.ceil(len(rows) / column_count)
+    size = PANEL_INCHES[0] * column_count, PANEL_INCHES[1] * row_count + HEADLINE_INCHES
+    figure, axes = pyplot.subplots(row_count, column_count, squeeze=False, figsize=size)
+    _place_panels(figure, size)
     panels = list(axes.flat)
     for panel, (title, metric) in zip(panels, rows, strict=False):
         _draw_panel(panel, title, metric, results.loops)
     for panel in panels[len(rows) :]:
         panel.set_axis_off()
-    figure.suptitle(f"{headline(results)}\nbest of several, lower is better", fontsize=9)
-    figure.savefig(path, dpi=120)
+    text = f"{headline(results)}\nbest of several, lower is better, of units with /s higher"
+    figure.suptitle(text, fontsize=9, y=1 - 0.1 / size[1], va="top")
+    figure.savefig(path, dpi=DOTS_PER_INCH)
     pyplot.close(figure)
 
 
+def _place_panels(figure, size):
+    # By hand: matplotlib's own layouts take minutes for hundreds of panels.
+    width, height = size
+    bars_width = PANEL_INCHES[0] - NAMES_INCHES - GAP_INCHES
+    bars_height = PANEL_INCHES[1] - TITLE_INCHES - GAP_INCHES
+    figure.subplots_adjust(
+        left=NAMES_INCHES / width,
+        right=1 - GAP_INCHES / width,
+        top=1 - (HEADLINE_INCHES + TITLE_INCHES) / height,
+        bottom=GAP_INCHES / height,
+        wspace=(PANEL_INCHES[0] - bars_width) / bars_width,
+        hspace=(PANEL_INCHES[1] - bars_height) / bars_height,
+    )
+
+
 def _draw_panel(panel, title, metric, loop_names):
+    # The yardstick has a bar only where it has a figure.
+    loop_names = [name for name in loop_names if name != YARDSTICK or best(metric, name) is not None]
     figures = [best(metric, name) for name in loop_names]
     bars = panel.barh(loop_names, [figure or 0 for figure in figures], color=[COLOURS[name] for name in loop_names])
     panel.bar_label(bars, [f" {format_figure(figure)}" for figure in figures], fontsize=7)
     panel.invert_yaxis()
     panel.margins(x=0.25)
-    panel.set_title("\n".join(textwrap.wrap(f"{title} [{metric['unit']}]", 40)), fontsize=8)
+    unit = f"{metric['unit']}, higher is better" if is_rate(metric) else metric["unit"]
+    panel.set_title("\n".join(textwrap.wrap(f"{title} [{unit}]", 46)), fontsize=8)
     panel.tick_params(labelsize=7)
     panel.set_xticks([])
     panel.spines[["top", "right", "bottom"]].set_visible(False)

@@ -3,8 +3,8 @@
 import io
 import sys
 
-from loops import SUBJECT
-from results import best, is_count_of_defects, label, positive_figures, ratio_to_best_other
+from loops import SUBJECT, YARDSTICK
+from results import best, best_loop, is_count_of_defects, label, ratio_to_best_other, ratio_to_yardstick
 
 try:
     import rich.box
@@ -27,18 +27,24 @@ def format_figure(figure):
 
 
 def table_rows(results):
-    """Return (header, rows): label, unit, one figure a loop and, if fastloop ran, its ratio."""
+    """Return (header, rows): label, unit, one figure a loop and, if fastloop ran, its ratios."""
     has_subject = SUBJECT in results.loops and len(results.loops) > 1
-    header = ["", "unit", *results.loops, *(["ratio"] if has_subject else [])]
+    has_yardstick = has_subject and YARDSTICK in results.loops
+    header = ["", "unit", *results.loops, *(["ratio"] if has_subject else []), *(["of limit"] if has_yardstick else [])]
     notes = _note_numbers(results)
     rows = []
     for _, _, scenario, metric in results.rows():
         cells = [label(scenario, metric), metric["unit"]]
         for name in results.loops:
             note = notes.get((scenario["title"], name))
-            cells.append(format_figure(best(metric, name)) + (f" [{note}]" if note else ""))
+            is_inapplicable = name == YARDSTICK and not metric["rounds"].get(name) and not note
+            figure = "" if is_inapplicable else format_figure(best(metric, name))
+            cells.append(figure + (f" [{note}]" if note else ""))
         if has_subject:
             cells.append(_format_ratio(ratio_to_best_other(metric, SUBJECT)))
+        if has_yardstick:
+            ratio = ratio_to_yardstick(metric, SUBJECT)
+            cells.append("" if ratio is None else f"{ratio:.2f}")
         rows.append(cells)
     return header, rows
 
@@ -47,14 +53,27 @@ def _format_ratio(ratio):
     return UNMEASURED if ratio is None else f"{ratio[0]:.2f} ({ratio[1]})"
 
 
+def _failures_by_reason(results):
+    """Return {(loop, reason): titles}: a loop that lacks Unix sockets has one footnote, not one a row."""
+    titles = {}
+    for title, name, reason in results.failures():
+        titles.setdefault((name, reason), []).append(title)
+    return titles
+
+
 def _note_numbers(results):
-    return {(title, name): number for number, (title, name, _) in enumerate(results.failures(), start=1)}
+    groups = enumerate(_failures_by_reason(results).items(), start=1)
+    return {(title, name): number for number, ((name, _), titles) in groups for title in titles}
 
 
 def footnotes(results):
-    failures = enumerate(results.failures(), start=1)
-    notes = [f"[{number}] {name}, {title}: {reason}" for number, (title, name, reason) in failures]
-    notes.append("Best of several; lower is better. Ratio = best other loop / fastloop: over 1, fastloop is ahead.")
+    notes = []
+    for number, ((name, reason), titles) in enumerate(_failures_by_reason(results).items(), start=1):
+        others = f" and {len(titles) - 1} more" if len(titles) > 1 else ""
+        notes.append(f"[{number}] {name}, {titles[0]}{others}: {reason}")
+    notes.append("Best of several; lower is better, of units with /s higher. Ratio: over 1, fastloop is ahead of the best other loop.")
+    if YARDSTICK in results.loops:
+        notes.append("limit: a C server that only makes its system calls; it is no loop. Of limit = fastloop's server CPU / limit's.")
     if results.metadata["is_quick"]:
         notes.append("A quick run: it shows that the scenarios work, its figures mean nothing.")
     return notes
@@ -62,7 +81,7 @@ def footnotes(results):
 
 def headline(results):
     metadata = results.metadata
-    versions = ", ".join(f"{name} {version}" for name, version in metadata["versions"].items() if name != "asyncio")
+    versions = ", ".join(f"{name} {version}" for name, version in metadata["versions"].items() if name not in ("asyncio", YARDSTICK))
     machine = f"{metadata['implementation']} {metadata['python']}, {metadata['cpu_count']} CPUs"
     return f"{machine}: {versions}" if versions else machine
 
@@ -81,10 +100,10 @@ def _mark_row(results):
 
     def mark(row_number):
         metric = metrics[row_number]
-        merits = positive_figures(metric)
+        winner = best_loop(metric)
         styles = {}
-        if merits and not is_count_of_defects(metric):
-            styles[2 + results.loops.index(min(merits, key=merits.get))] = "bold green"
+        if winner and not is_count_of_defects(metric):
+            styles[2 + results.loops.index(winner[0])] = "bold green"
         ratio = ratio_to_best_other(metric, SUBJECT)
         if ratio is not None:
             styles[2 + len(results.loops)] = "green" if ratio[0] >= 1 else "red"

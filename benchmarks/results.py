@@ -2,7 +2,7 @@
 
 Owns: the form of the JSON files that run.py writes and compare.py reads (FORMAT).
 Every repetition of every round is kept; best and median are computed from them: a round's figure is
-the best of its repetitions ("max" metrics: the worst), best and median are over the rounds.
+the best of its repetitions (defects: the worst), best and median are over the rounds.
 """
 
 import datetime
@@ -12,7 +12,7 @@ import platform
 import statistics
 import sys
 
-from loops import LOOPS
+from loops import LOOPS, YARDSTICK, YARDSTICK_METRIC
 
 FORMAT = 1
 
@@ -121,17 +121,24 @@ def is_count_of_defects(metric):
     return metric["pick"] == "max"
 
 
+def is_rate(metric):
+    """Whether more is better."""
+    return metric["pick"] == "rate"
+
+
+def _pick(metric):
+    return min if metric["pick"] == "min" else max
+
+
 def _round_figures(metric, loop_name):
-    pick = max if is_count_of_defects(metric) else min
+    pick = _pick(metric)
     return [pick(samples) for samples in metric["rounds"].get(loop_name, ())]
 
 
 def best(metric, loop_name):
     """The figure of the best round (a defect: of the worst); None if the loop has none."""
     figures = _round_figures(metric, loop_name)
-    if not figures:
-        return None
-    return max(figures) if is_count_of_defects(metric) else min(figures)
+    return _pick(metric)(figures) if figures else None
 
 
 def median(metric, loop_name):
@@ -145,21 +152,30 @@ def positive_figures(metric):
     return {name: figure for name, figure in figures.items() if figure is not None and figure > 0}
 
 
-def best_other(metric, loop_name):
-    """Return (name, figure) of the best loop besides loop_name, or None."""
-    merits = {name: figure for name, figure in positive_figures(metric).items() if name != loop_name}
+def best_loop(metric, besides=()):
+    """Return (name, figure) of the best loop, or None. The yardstick is no loop."""
+    merits = {name: figure for name, figure in positive_figures(metric).items() if name not in (*besides, YARDSTICK)}
     if not merits:
         return None
-    name = min(merits, key=merits.get)
+    name = _pick(metric)(merits, key=merits.get)
     return name, merits[name]
 
 
 def ratio_to_best_other(metric, loop_name):
-    """Return (ratio, name): best other figure / own figure, over 1 where loop_name is ahead.
+    """Return (ratio, name): best other figure / own figure (a rate: own / other), over 1 where loop_name is ahead.
 
     None where it says nothing: no other loop, no own figure, a count of defects.
     """
-    own, other = positive_figures(metric).get(loop_name), best_other(metric, loop_name)
+    own, other = positive_figures(metric).get(loop_name), best_loop(metric, besides=(loop_name,))
     if own is None or other is None or is_count_of_defects(metric):
         return None
-    return other[1] / own, other[0]
+    return (own / other[1] if is_rate(metric) else other[1] / own), other[0]
+
+
+def ratio_to_yardstick(metric, loop_name):
+    """Return own figure / the yardstick's, or None."""
+    if metric["title"] != YARDSTICK_METRIC:
+        return None
+    figures = positive_figures(metric)
+    own, limit = figures.get(loop_name), figures.get(YARDSTICK)
+    return own / limit if own and limit else None

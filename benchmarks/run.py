@@ -6,15 +6,17 @@ interrupted (what was measured until then is still printed).
 """
 
 import argparse
+import fnmatch
 import pathlib
 import sys
 
+import native_programs
 import plot
-from loops import DEFAULT_LOOPS, LOOPS, SUBJECT
-from measurement import measure_all
+from loops import DEFAULT_LOOPS, LOOPS, SUBJECT, YARDSTICK
+from measurement import measurable, measure_all
 from progress import progress
 from report import print_report
-from scenarios import SCENARIOS
+from scenarios import DEFAULT_SCENARIOS, SCENARIOS
 
 DEFAULT_ROUNDS = 3
 
@@ -24,11 +26,14 @@ def main():
     if arguments.list:
         print_list()
         return 0
-    loop_names = [name for name in arguments.loops if LOOPS[name].is_available()]
-    print_absent(arguments.loops)
+    scenarios = [SCENARIOS[name] for name in arguments.scenarios]
+    wanted = without_idle_yardstick(arguments.loops, scenarios)
+    loop_names = [name for name in wanted if LOOPS[name].is_available()]
+    print_absent(wanted)
     if not loop_names:
         return 1
-    scenarios = [SCENARIOS[name] for name in arguments.scenarios]
+    if any(scenario.has_client for scenario in scenarios):
+        print_client()
     status = 0
     try:
         results = measure(loop_names, scenarios, arguments)
@@ -47,8 +52,10 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description="Measure asyncio event loops against each other.")
     parser.add_argument("--loops", type=names_of(LOOPS), default=list(DEFAULT_LOOPS), metavar="A,B,...",
                         help=f"default: {','.join(DEFAULT_LOOPS)}; all: {','.join(LOOPS)}")  # fmt: skip
-    parser.add_argument("--scenarios", type=names_of(SCENARIOS), default=list(SCENARIOS), metavar="A,B,...",
-                        help="default: all; --list names them; a name may end with *")  # fmt: skip
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--scenarios", type=names_of(SCENARIOS), default=DEFAULT_SCENARIOS, metavar="A,B,...",
+                        help="--list names them and the default; a name may have * for any letters")  # fmt: skip
+    chosen.add_argument("--all", dest="scenarios", action="store_const", const=list(SCENARIOS), help="every scenario")
     parser.add_argument("--rounds", type=positive, default=DEFAULT_ROUNDS, help="default: %(default)s")
     parser.add_argument("--json", metavar="FILE", help="keep every figure in FILE")
     parser.add_argument("--plot", metavar="FILE", help="draw a bar chart, .png or .svg")
@@ -67,15 +74,12 @@ def parse_arguments():
 
 
 def names_of(known):
-    """Return a parser of comma-separated names out of known; "all" is every one, "x*" those that start so."""
+    """Return a parser of comma-separated names out of known; "all" is every one, "x*y" those that match."""
 
     def parse(text):
         chosen = []
         for part in text.split(","):
-            if part == "all" or part.endswith("*"):
-                matches = [name for name in known if part == "all" or name.startswith(part[:-1])]
-            else:
-                matches = [part] if part in known else []
+            matches = fnmatch.filter(known, "*" if part == "all" else part)
             if not matches:
                 raise argparse.ArgumentTypeError(f"unknown name {part!r}; known: {', '.join(known)}")
             chosen += matches
@@ -94,20 +98,33 @@ def positive(text):
 def print_list():
     print("Loops:")
     for loop in LOOPS.values():
-        print(f"  {loop.name:28}{loop.version() or f'absent: {loop.how_to_get}'}")
-    print("Scenarios:")
+        print(f"  {loop.name:40}{loop.version() or f'absent: {loop.how_to_get}'}")
+    print("Scenarios (* in the default run):")
     for scenario in SCENARIOS.values():
-        print(f"  {scenario.name:28}{scenario.title}")
+        print(f"  {scenario.name:37}{'*' if scenario.is_default else ' '}  {scenario.title}")
+
+
+def without_idle_yardstick(loop_names, scenarios):
+    return [name for name in loop_names if name != YARDSTICK or any(scenario.has_yardstick for scenario in scenarios)]
 
 
 def print_absent(loop_names):
     for name in loop_names:
         if not LOOPS[name].is_available():
-            print(f"{name} skipped, it is not installed: {LOOPS[name].how_to_get}", file=sys.stderr)
+            is_yardstick = name == YARDSTICK
+            reason = native_programs.explanation("limit_server") if is_yardstick else f"it is not installed: {LOOPS[name].how_to_get}"
+            print(f"{name} skipped, {reason}", file=sys.stderr)
+
+
+def print_client():
+    if native_programs.program("load_client") is None:
+        reason = native_programs.explanation("load_client")
+        print(f"the load client in C is skipped, {reason}. The one in Python may limit throughput and latency", file=sys.stderr)
 
 
 def measure(loop_names, scenarios, arguments):
-    with progress(len(loop_names) * len(scenarios) * arguments.rounds) as step:
+    children = sum(len(measurable(loop_names, scenario)) for scenario in scenarios)
+    with progress(children * arguments.rounds) as step:
 
         def on_step(round_number, scenario, loop_name):
             step(f"round {round_number + 1} of {arguments.rounds}: {loop_name}, {scenario.title}")

@@ -6,23 +6,34 @@ Everything runs as a user runs it, in processes of their own; an absent package 
 import importlib.util
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-SCENARIOS = "sleep_zero_one_task,sleep_accuracy,tcp_echo_streams_1"
+SCENARIOS = "sleep_zero_one_task,sleep_accuracy,echo_tcp_streams_64b_1"
+# Every scenario runs on fastloop, in parts: one run of all would take too long for one test.
+PARTS = 8
+ABSENT_COMPILER = {"CC": "no-such-compiler"}
 needs_matplotlib = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed: pip install matplotlib"
 )
+needs_compiler = pytest.mark.skipif(
+    not any(map(shutil.which, (os.environ.get("CC", "cc"), "cc", "gcc", "clang"))), reason="there is no C compiler"
+)
+needs_epoll = pytest.mark.skipif(sys.platform != "linux", reason="the C server uses epoll")
 
 
-def run(script, *arguments, blocked=(), path=""):
+def run(script, *arguments, blocked=(), path="", variables=()):
     """Run a script of benchmarks/ in a new interpreter in which the blocked packages cannot be imported.
 
-    path: a folder whose packages come before the installed ones, for all processes of the run.
+    path: a folder whose packages come before the installed ones, for all processes of the run. variables: of their
+    environment.
     """
     program = (
         "import runpy, sys\n"
@@ -31,12 +42,25 @@ def run(script, *arguments, blocked=(), path=""):
         f"runpy.run_path({str(BENCHMARKS / script)!r}, run_name='__main__')\n"
     )
     command = [sys.executable, "-P", "-c", program, *map(str, arguments)]
-    environment = os.environ | ({"PYTHONPATH": str(path)} if path else {})
+    environment = os.environ | ({"PYTHONPATH": str(path)} if path else {}) | dict(variables)
     return subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
 
 
 def quick_run(*arguments, **options):
     return run("run.py", "--quick", "--rounds", "1", "--loops", "asyncio", *arguments, **options)
+
+
+def measured(path):
+    """The scenarios of a result, by name."""
+    return json.loads(path.read_text())["scenarios"]
+
+
+@pytest.fixture(scope="module")
+def listed():
+    """What --list says of the scenarios: {name: whether it is in the default run}."""
+    lines = run("run.py", "--list").stdout.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("Scenarios"))
+    return {line.split()[0]: line.split()[1] == "*" for line in lines[start + 1 :]}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +79,17 @@ def judged(base_file):
         for metric in scenario["metrics"].values():
             metric["rounds"]["fastloop"] = metric["rounds"]["asyncio"]
     return document
+
+
+def draw(result, picture):
+    """Have plot.py draw a result that is already there."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\n"
+        "import plot, results\n"
+        "plot.save_plot(results.Results.load(sys.argv[1]), sys.argv[2])\n"
+    )
+    command = [sys.executable, "-P", "-c", program, str(result), str(picture)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100)
 
 
 def write(path, document):
@@ -77,24 +112,115 @@ def test_list_names_every_loop_and_scenario_and_measures_nothing():
 
     assert completed.returncode == 0
     listed = {line.split()[0] for line in completed.stdout.splitlines()}
-    assert {"fastloop", "asyncio", "uvloop", "rloop", "rsloop", "zuvloop"} <= listed
-    assert {"sleep_zero_one_task", "tcp_echo_protocol_64", "startup", "memory_per_timer"} <= listed
+    assert {"fastloop", "asyncio", "uvloop", "rloop", "rsloop", "zuvloop", "limit"} <= listed
+    assert {"sleep_zero_one_task", "echo_tcp_protocol_1kb_64", "startup", "memory_per_timer"} <= listed
 
 
-def test_every_scenario_runs_on_asyncio():
+def test_list_marks_the_scenarios_of_the_default_run(listed):
+    assert listed["echo_tcp_protocol_1kb_64"] and listed["echo_unix_protocol_1kb_1"] and listed["sleep_zero_one_task"]
+    assert not listed["echo_unix_sockets_100kb_64"]
+
+
+def test_echo_covers_every_interface_size_and_number_of_connections_on_both_families(listed):
+    names = {
+        f"echo_{family}_{interface}_{size}_{connections}"
+        for family in ("tcp", "unix")
+        for interface in ("protocol", "buffered", "streams", "sockets")
+        for size in ("64b", "1kb", "16kb", "100kb")
+        for connections in (1, 64)
+    }
+
+    assert names == {name for name in listed if name.startswith("echo_")}
+
+
+def test_default_run_works_on_asyncio():
     completed = quick_run()
 
     assert completed.returncode == 0, completed.stderr
     assert "[1]" not in completed.stdout, completed.stdout
 
 
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_scenario_runs_on_fastloop(tmp_path, listed, part):
+    names = list(listed)[part::PARTS]
+
+    completed = quick_run("--loops", "fastloop", "--scenarios", ",".join(names), "--json", tmp_path / "result.json")
+
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    results = measured(tmp_path / "result.json")
+    assert list(results) == names
+    assert [name for name in names if "fastloop" not in results[name]["loop_classes"]] == []
+
+
+def test_pattern_chooses_the_scenarios_that_match(tmp_path):
+    quick_run("--scenarios", "echo_*_protocol_64b_1", "--json", tmp_path / "result.json")
+
+    assert list(measured(tmp_path / "result.json")) == ["echo_tcp_protocol_64b_1", "echo_unix_protocol_64b_1"]
+
+
+def test_all_and_a_choice_of_scenarios_exclude_each_other():
+    assert run("run.py", "--all", "--scenarios", "startup").returncode == 2
+
+
+@needs_compiler
+@needs_epoll
+def test_limit_has_figures_but_is_not_the_best_other_loop(tmp_path):
+    path = tmp_path / "result.json"
+
+    completed = quick_run("--loops", "fastloop,asyncio,limit", "--scenarios", "echo_unix_protocol_64b_1", "--json", path)
+
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    metrics = measured(path)["echo_unix_protocol_64b_1"]["metrics"]
+    assert all(metrics[name]["best"]["limit"] > 0 for name in ("server_cpu", "rate", "p99"))
+    rows = [line for line in completed.stdout.splitlines() if line.lstrip().startswith("echo")]
+    assert len(rows) == 3 and all("(asyncio)" in row for row in rows)
+    assert "of limit" in completed.stdout
+
+
+@pytest.mark.parametrize("names", ["echo_unix_buffered_16kb_64,download_unix_streams,upload_tcp_protocol",
+                                   "connections_unix_protocol,answer_tcp_streams_1,memory_per_connection_tcp_streams"])  # fmt: skip
+def test_without_a_compiler_the_client_is_python_and_the_limit_is_skipped_with_a_line(names):
+    completed = quick_run("--loops", "asyncio,limit", "--scenarios", names, variables=ABSENT_COMPILER)
+
+    assert completed.returncode == 0, completed.stderr
+    assert "[1]" not in completed.stdout, completed.stdout
+    assert "the load client in C is skipped, it needs a C compiler" in completed.stderr
+    assert ("limit skipped, it needs" in completed.stderr) == ("echo" in names or "connections" in names)
+
+
+def test_limit_is_left_out_where_no_scenario_can_use_it():
+    completed = quick_run("--loops", "asyncio,limit", "--scenarios", "call_soon_chain", variables=ABSENT_COMPILER)
+
+    assert completed.returncode == 0
+    assert "limit" not in completed.stdout + completed.stderr
+
+
+def test_what_a_loop_cannot_do_is_a_footnote_with_the_servers_own_words(tmp_path):
+    (tmp_path / "fastloop.py").write_text(
+        "import asyncio\n"
+        "class Loop(asyncio.SelectorEventLoop):\n"
+        "    async def create_unix_server(self, *arguments, **options):\n"
+        "        raise NotImplementedError('no Unix sockets')\n"
+        "def new_event_loop():\n"
+        "    return Loop()\n"
+    )
+    names = "echo_unix_protocol_64b_1,echo_tcp_protocol_64b_1"
+
+    completed = quick_run("--loops", "fastloop,asyncio", "--scenarios", names, path=tmp_path)
+
+    assert completed.returncode == 1
+    assert "fastloop, echo Unix Protocol, 64 B, 1 connection: NotImplementedError: no Unix sockets" in completed.stdout
+    assert "[2]" not in completed.stdout
+
+
 def test_json_keeps_every_repetition_with_best_median_and_versions(base_file):
     document = json.loads(base_file.read_text())
 
     assert list(document["scenarios"]) == SCENARIOS.split(",")
-    metric = document["scenarios"]["tcp_echo_streams_1"]["metrics"]["server_cpu"]
-    assert metric["best"]["asyncio"] == metric["median"]["asyncio"] == metric["rounds"]["asyncio"][0][0]
-    assert document["scenarios"]["tcp_echo_streams_1"]["loop_classes"]["asyncio"].startswith("asyncio.")
+    echo = document["scenarios"]["echo_tcp_streams_64b_1"]
+    for metric in (echo["metrics"][name] for name in ("server_cpu", "rate", "p99")):
+        assert metric["best"]["asyncio"] == metric["median"]["asyncio"] == metric["rounds"]["asyncio"][0][0]
+    assert echo["loop_classes"]["asyncio"].startswith("asyncio.")
     assert document["metadata"]["versions"]["asyncio"].startswith("3.")
     assert {"date", "python", "cpu_count"} <= set(document["metadata"])
 
@@ -140,6 +266,20 @@ def test_plot_is_written_in_the_format_of_its_ending(tmp_path, suffix, start):
     assert path.read_bytes().startswith(start)
 
 
+@needs_matplotlib
+def test_plot_of_the_whole_matrix_is_written(tmp_path, base_file):
+    document = json.loads(base_file.read_text())
+    echo = document["scenarios"].pop("echo_tcp_streams_64b_1")
+    document["scenarios"] |= {f"copy_{number}": echo for number in range(64)}
+    path = tmp_path / "figure.png"
+    write(tmp_path / "result.json", document)
+
+    completed = draw(tmp_path / "result.json", path)
+
+    assert completed.returncode == 0, completed.stderr
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
 def test_unknown_scenario_is_refused_with_the_known_ones():
     completed = run("run.py", "--scenarios", "no_such_thing")
 
@@ -180,6 +320,45 @@ def test_scenario_that_fails_is_an_answer_with_its_reason():
     assert json.loads(completed.stdout)["failure"].startswith("ModuleNotFoundError")
 
 
+# programs/
+
+
+def native_client():
+    program = f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r}); import native_programs as n; print(n.program('load_client'))"
+    path = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+    return [path]
+
+
+def python_client():
+    return [sys.executable, str(BENCHMARKS / "programs" / "load_client.py")]
+
+
+def answer_one_connection(listener, answer):
+    connection, _ = listener.accept()
+    with connection:
+        if connection.recv(64) and answer:
+            connection.sendall(answer)
+            # The client leaves first: what it makes of the answer is not to depend on a reset.
+            connection.recv(64)
+
+
+@pytest.mark.parametrize("client", [pytest.param(native_client, marks=needs_compiler), python_client])
+@pytest.mark.parametrize(
+    "answer, words", [(bytes(64), "the answer differs from what was expected"), (b"", "the server closed a connection")]
+)
+def test_client_refuses_an_answer_that_is_wrong(client, answer, words):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer_one_connection, args=(listener, answer))
+        thread.start()
+        address = f"tcp:{listener.getsockname()[1]}"
+        command = [*client(), "exchange", address, "1", "64", "64", "sleep"]
+        completed = subprocess.run(command, input="1\n", capture_output=True, text=True, timeout=60)
+        thread.join()
+
+    assert completed.returncode == 1
+    assert completed.stderr.strip() == words
+
+
 # compare.py
 
 
@@ -211,6 +390,16 @@ def test_compare_divides_by_the_reference_of_the_same_file(tmp_path, judged):
     new = write(tmp_path / "new.json", everything_slower)
 
     assert run("compare.py", base, new).returncode == 0
+
+
+@pytest.mark.parametrize("factor, status", [(0.8, 1), (1.2, 0)])
+def test_compare_takes_a_lower_rate_for_a_loss_and_a_higher_one_for_none(tmp_path, judged, factor, status):
+    changed = json.loads(json.dumps(judged))
+    rounds = changed["scenarios"]["echo_tcp_streams_64b_1"]["metrics"]["rate"]["rounds"]
+    rounds["fastloop"] = [[figure * factor for figure in samples] for samples in rounds["fastloop"]]
+    base, new = write(tmp_path / "base.json", judged), write(tmp_path / "new.json", changed)
+
+    assert run("compare.py", base, new).returncode == status
 
 
 def test_compare_fails_when_a_row_is_lost(tmp_path, judged):

@@ -4,8 +4,35 @@ Owns: the list. A new scenario is written in the file of its subject, which list
 Importing this package imports asyncio and no other loop.
 """
 
-from scenarios import callbacks, futures, memory, startup, synchronization, tasks, tcp_echo, threads, timers
+from scenarios import (
+    answers,
+    bulk,
+    callbacks,
+    connections,
+    echo,
+    futures,
+    memory,
+    startup,
+    synchronization,
+    tasks,
+    threads,
+    timers,
+)
 
-_SUBJECTS = (tasks, futures, callbacks, timers, synchronization, threads, tcp_echo, startup, memory)
+_SUBJECTS = (
+    tasks,
+    futures,
+    callbacks,
+    timers,
+    synchronization,
+    threads,
+    echo,
+    answers,
+    connections,
+    bulk,
+    startup,
+    memory,
+)
 
 SCENARIOS = {scenario.name: scenario for subject in _SUBJECTS for scenario in subject.SCENARIOS}
+DEFAULT_SCENARIOS = [name for name, scenario in SCENARIOS.items() if scenario.is_default]

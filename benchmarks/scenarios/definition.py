@@ -2,7 +2,7 @@
 
 A scenario is plain user code on asyncio's public API. Its measure(loop, is_quick) runs in a process
 of its own and returns a Measurement: for each metric the figure of every repetition.
-Every metric is better when lower. The garbage collector stays enabled, as in production; it is run
+Every metric but a rate is better when lower. The garbage collector stays enabled, as in production; it is run
 once before each repetition, so that none pays for the garbage of the one before.
 """
 
@@ -17,12 +17,16 @@ REPETITIONS = 5
 QUICK_DIVISOR = 50
 
 
+class Failure(Exception):
+    """A scenario cannot run; the text is the whole reason."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """One figure of a scenario.
 
-    pick chooses among repetitions: "min", or "max" for defects. noise, in the metric's unit: a growth up to that is
-    no loss, whatever its percentage.
+    pick chooses among repetitions: "min"; "max" for defects, of which the worst counts; "rate" for the highest, where
+    more is better. noise, in the metric's unit: a growth up to that is no loss, whatever its percentage.
     """
 
     name: str
@@ -42,12 +46,19 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A named measurement; measure(loop_definition, is_quick) returns a Measurement."""
+    """A named measurement; measure(loop_definition, is_quick) returns a Measurement.
+
+    is_default: it belongs to the run without arguments. has_yardstick: the C server can be measured in a loop's place.
+    has_client: it uses the load client.
+    """
 
     name: str
     title: str
     metrics: tuple[Metric, ...]
     measure: Callable
+    is_default: bool = True
+    has_yardstick: bool = False
+    has_client: bool = False
 
 
 def run_on(loop_definition, main):

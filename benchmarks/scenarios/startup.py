@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 
-from scenarios.definition import Measurement, Metric, Scenario
+from scenarios.definition import Failure, Measurement, Metric, Scenario
 
 REPETITIONS = 4
 
@@ -36,7 +36,7 @@ def _measure_startup(loop_definition, is_quick):
     for _ in range(1 if is_quick else REPETITIONS):
         completed = subprocess.run(command, capture_output=True, text=True, check=False)
         if completed.returncode != 0:
-            raise RuntimeError(completed.stderr.strip().rpartition("\n")[2])
+            raise Failure(completed.stderr.strip().rpartition("\n")[2])
         runs.append(json.loads(completed.stdout))
     return Measurement(runs[0][0], {"import": [run[1] for run in runs], "first_run": [run[2] for run in runs]})
 

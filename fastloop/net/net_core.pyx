@@ -63,7 +63,7 @@ cdef class NetCore(LoopCore):
 
     def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None, context=None):
         cdef StreamTransport transport
-        if not isinstance(sock, SOCKET):
+        if not issubclass(type(sock), SOCKET):
             # Something that only behaves like a socket.
             return SelectorEventLoop._make_socket_transport(self, sock, protocol, waiter, extra=extra, server=server)
         self._ensure_fd_no_transport(sock)
@@ -72,7 +72,7 @@ cdef class NetCore(LoopCore):
         return transport
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts, context=None, **more):
-        if sslcontext is not None or not isinstance(sock, SOCKET):
+        if sslcontext is not None or not issubclass(type(sock), SOCKET):
             if context is not None:
                 more["context"] = context
             return SelectorEventLoop._start_serving(

@@ -1,0 +1,189 @@
+/* The yardstick: what a server costs that does nothing but its system calls. limit_server ADDRESS [ANSWER_SIZE]
+ *
+ * Owns: a listening socket, an epoll instance, and per connection what could not be sent yet.
+ * Promise: sends back what it receives, in order and complete, or for each thing received one answer of
+ * ANSWER_SIZE bytes. One thread, level-triggered, one recv and one send a message in the steady state.
+ * Started by server_session.py, which reads the JSON line printed once it listens and ends it with a signal.
+ */
+/* accept4(2) */
+#define _GNU_SOURCE
+
+#include "socket_address.h"
+
+#include <stdint.h>
+#include <sys/epoll.h>
+
+enum {
+    EVENTS_PER_WAIT = 256,
+    RECEIVE_BYTES = 256 * 1024,
+    LISTEN_BACKLOG = 4096,
+};
+
+/* unsent: owned, holds size bytes from offset on; while there are any, nothing more is received. */
+typedef struct {
+    int fd;
+    char *unsent;
+    size_t offset;
+    size_t size;
+} connection_t;
+
+static char received[RECEIVE_BYTES];
+static char *answer;
+static size_t answer_size;
+
+static int open_listener(socket_address_t *address)
+{
+    int fd = socket_open(address);
+    if (bind(fd, (struct sockaddr *)&address->storage, address->size) < 0)
+        fail_errno("bind");
+    if (listen(fd, LISTEN_BACKLOG) < 0)
+        fail_errno("listen");
+    socket_set_nonblocking(fd);
+    if (getsockname(fd, (struct sockaddr *)&address->storage, &address->size) < 0)
+        fail_errno("getsockname");
+    return fd;
+}
+
+static void announce(const socket_address_t *address, const char *asked)
+{
+    if (socket_address_is_tcp(address))
+        printf("{\"loop_class\": \"C epoll\", \"address\": \"tcp:%d\"}\n",
+               ntohs(((const struct sockaddr_in *)&address->storage)->sin_port));
+    else
+        printf("{\"loop_class\": \"C epoll\", \"address\": \"%s\"}\n", asked);
+    fflush(stdout);
+}
+
+static void watch(int epoll, int operation, int fd, uint32_t events, void *owner)
+{
+    struct epoll_event event = {.events = events, .data.ptr = owner};
+    if (epoll_ctl(epoll, operation, fd, &event) < 0)
+        fail_errno("epoll_ctl");
+}
+
+static void accept_all(int epoll, int listener, int is_tcp)
+{
+    for (;;) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EAGAIN || errno == ECONNABORTED)
+                return;
+            fail_errno("accept");
+        }
+        if (is_tcp)
+            socket_send_without_delay(fd);
+        connection_t *connection = calloc(1, sizeof *connection);
+        if (connection == NULL)
+            fail("out of memory");
+        connection->fd = fd;
+        watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, connection);
+    }
+}
+
+static void connection_close(connection_t *connection)
+{
+    close(connection->fd);
+    free(connection->unsent);
+    free(connection);
+}
+
+/* Returns the number of bytes that the kernel took, -1 if the peer is gone. */
+static ssize_t send_some(int fd, const char *data, size_t size)
+{
+    size_t sent = 0;
+    while (sent < size) {
+        ssize_t count = send(fd, data + sent, size - sent, MSG_NOSIGNAL);
+        if (count < 0)
+            return errno == EAGAIN ? (ssize_t)sent : -1;
+        sent += (size_t)count;
+    }
+    return (ssize_t)sent;
+}
+
+static int keep_unsent(connection_t *connection, const char *data, size_t size)
+{
+    connection->unsent = malloc(size);
+    if (connection->unsent == NULL)
+        return -1;
+    memcpy(connection->unsent, data, size);
+    connection->offset = 0;
+    connection->size = size;
+    return 0;
+}
+
+static void on_readable(int epoll, connection_t *connection)
+{
+    ssize_t count = recv(connection->fd, received, sizeof received, 0);
+    if (count <= 0) {
+        if (count == 0 || errno != EAGAIN)
+            connection_close(connection);
+        return;
+    }
+    const char *data = answer != NULL ? answer : received;
+    size_t size = answer != NULL ? answer_size : (size_t)count;
+    ssize_t sent = send_some(connection->fd, data, size);
+    if (sent < 0 || ((size_t)sent < size && keep_unsent(connection, data + sent, size - (size_t)sent) < 0)) {
+        connection_close(connection);
+        return;
+    }
+    if ((size_t)sent < size)
+        watch(epoll, EPOLL_CTL_MOD, connection->fd, EPOLLOUT, connection);
+}
+
+static void on_writable(int epoll, connection_t *connection)
+{
+    ssize_t sent = send_some(connection->fd, connection->unsent + connection->offset, connection->size);
+    if (sent < 0) {
+        connection_close(connection);
+        return;
+    }
+    connection->offset += (size_t)sent;
+    connection->size -= (size_t)sent;
+    if (connection->size == 0) {
+        free(connection->unsent);
+        connection->unsent = NULL;
+        watch(epoll, EPOLL_CTL_MOD, connection->fd, EPOLLIN, connection);
+    }
+}
+
+static void serve(int listener, int is_tcp)
+{
+    struct epoll_event events[EVENTS_PER_WAIT];
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll < 0)
+        fail_errno("epoll_create1");
+    watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
+    for (;;) {
+        int count = epoll_wait(epoll, events, EVENTS_PER_WAIT, -1);
+        if (count < 0 && errno != EINTR)
+            fail_errno("epoll_wait");
+        for (int index = 0; index < count; index++) {
+            connection_t *connection = events[index].data.ptr;
+            if (connection == NULL)
+                accept_all(epoll, listener, is_tcp);
+            else if (connection->unsent != NULL)
+                on_writable(epoll, connection);
+            else
+                on_readable(epoll, connection);
+        }
+    }
+}
+
+int main(int count, char **arguments)
+{
+    if (count < 2)
+        fail("limit_server ADDRESS [ANSWER_SIZE]");
+    socket_address_t address = socket_address_parse(arguments[1]);
+    if (count > 2) {
+        answer_size = strtoull(arguments[2], NULL, 10);
+        answer = malloc(answer_size);
+        if (answer == NULL)
+            fail("out of memory");
+        for (size_t index = 0; index < answer_size; index++)
+            answer[index] = (char)index;
+    }
+    raise_descriptor_limit();
+    int listener = open_listener(&address);
+    announce(&address, arguments[1]);
+    serve(listener, socket_address_is_tcp(&address));
+}
