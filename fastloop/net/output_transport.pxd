@@ -17,8 +17,10 @@ cdef enum:
     # write_eof() was called; and has reached the kernel.
     OUTPUT_HAS_ENDED = TRANSPORT_FIRST_FREE_FLAG << 2
     OUTPUT_EOF_IS_SENT = TRANSPORT_FIRST_FREE_FLAG << 3
+    # The descriptor is watched for levels, and only for what is wanted; without it for edges, once and for all.
+    OUTPUT_USES_LEVELS = TRANSPORT_FIRST_FREE_FLAG << 4
     # Bits from here on belong to the subclasses.
-    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 4
+    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 5
 
 
 cdef class OutputTransport(Transport):
@@ -27,8 +29,6 @@ cdef class OutputTransport(Transport):
         # Bytes; see set_write_buffer_limits().
         size_t high_water
         size_t low_water
-        # What the poller is to watch for while nothing is blocked; 0: what it watches for already.
-        unsigned int settled_interest
         # Done when output is empty; for sendfile(), which writes past it.
         object empty_waiter
 
@@ -39,6 +39,7 @@ cdef class OutputTransport(Transport):
     cdef int send_soon(self) except -1
     cdef int send_output(self) except -1
     cdef int block(self) except -1
+    cdef int settle_interest(self) except -1
     cdef int output_is_empty(self) except -1
     cdef int pause_protocol_if_full(self) except -1
     cdef int resume_protocol_if_drained(self) except -1

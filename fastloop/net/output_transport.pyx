@@ -15,8 +15,9 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.scheduler cimport scheduler_flush_later
 from fastloop.net.transport cimport (
-    TRANSPORT_CLOSING, TRANSPORT_IS_UNFLUSHED, TRANSPORT_LOSING, TRANSPORT_PROTOCOL_IS_PAUSED)
-from fastloop.poll.poller cimport POLL_EDGE, POLL_WRITABLE, poller_rearm
+    TRANSPORT_CLOSING, TRANSPORT_IS_UNFLUSHED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_PROTOCOL_IS_PAUSED,
+    TRANSPORT_READING_IS_PAUSED, transport_fd)
+from fastloop.poll.poller cimport POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 
 
 cdef extern from "syscalls.h" nogil:
@@ -128,7 +129,7 @@ cdef class OutputTransport(Transport):
         cdef Py_buffer view
         cdef ssize_t sent
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-        sent = net_send(self.check_descriptor(), view.buf, view.len)
+        sent = net_send(transport_fd(self), view.buf, view.len)
         PyBuffer_Release(&view)
         # A failure comes again when the copy is sent, and is dealt with there.
         return max(sent, 0)
@@ -157,7 +158,7 @@ cdef class OutputTransport(Transport):
         cdef int vector_count
         cdef size_t size
         cdef ssize_t sent
-        cdef int fd = self.check_descriptor()
+        cdef int fd = transport_fd(self)
         while self.output.count > 0:
             vector_count = write_queue_vectors(&self.output, vectors, NET_MOST_VECTORS, &size)
             if vector_count == 1:
@@ -179,10 +180,24 @@ cdef class OutputTransport(Transport):
             return self.output_is_empty()
         return 0
 
+    cdef int settle_interest(self) except -1:
+        """Where levels are used: what is not wanted now would be reported in every turn."""
+        cdef unsigned int interest = 0
+        if self.is_reading_now():
+            interest |= POLL_READABLE
+        if self.flags & OUTPUT_IS_BLOCKED:
+            interest |= POLL_WRITABLE
+        if interest != self.interest:
+            self.loop.watch(self.fd, self, self.interest, interest)
+            self.interest = interest
+        return 0
+
     cdef int block(self) except -1:
         cdef unsigned int interest = self.interest | POLL_WRITABLE | POLL_EDGE
         self.flags |= OUTPUT_IS_BLOCKED
-        if interest == self.interest:
+        if self.flags & OUTPUT_USES_LEVELS:
+            self.settle_interest()
+        elif interest == self.interest:
             poller_rearm(&self.loop.poller, self.fd, POLL_WRITABLE)
         else:
             self.loop.watch(self.fd, self, self.interest, interest)
@@ -190,17 +205,17 @@ cdef class OutputTransport(Transport):
         return self.update_hold()
 
     cdef int output_is_empty(self) except -1:
-        if self.settled_interest and self.interest != self.settled_interest:
-            self.loop.watch(self.fd, self, self.interest, self.settled_interest)
-            self.interest = self.settled_interest
-        self.update_hold()
+        if self.flags & OUTPUT_USES_LEVELS and self.interest & POLL_WRITABLE:
+            self.settle_interest()
+        if self.state != TRANSPORT_OPEN or self.flags & TRANSPORT_READING_IS_PAUSED:
+            self.update_hold()
         if self.empty_waiter is not None and not self.empty_waiter.done():
             self.empty_waiter.set_result(None)
         if self.state == TRANSPORT_CLOSING:
             return self.lose(None)
         if self.flags & OUTPUT_HAS_ENDED and not self.flags & OUTPUT_EOF_IS_SENT:
             self.flags |= OUTPUT_EOF_IS_SENT
-            net_shutdown_write(self.check_descriptor())
+            net_shutdown_write(transport_fd(self))
         return 0
 
     def write_eof(self):

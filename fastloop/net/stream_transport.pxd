@@ -11,8 +11,6 @@ cdef enum:
     STREAM_READS_ON = OUTPUT_FIRST_FREE_FLAG << 1
     # The last read was large: the next one goes into its own bytes object.
     STREAM_READS_LARGE = OUTPUT_FIRST_FREE_FLAG << 2
-    # A Unix socket: reads may come back short for other reasons.
-    STREAM_IS_UNIX = OUTPUT_FIRST_FREE_FLAG << 3
 
 
 cdef class StreamTransport(OutputTransport):

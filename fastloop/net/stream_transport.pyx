@@ -16,10 +16,11 @@ from cpython.ref cimport Py_DECREF
 from libc.errno cimport EBADF, errno
 
 from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push
-from fastloop.net.output_transport cimport OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW
+from fastloop.net.output_transport cimport OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS
 from fastloop.net.transport cimport (
     TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING, TRANSPORT_PROTOCOL_IS_BUFFERED,
-    TRANSPORT_READ_ENDED, TRANSPORT_READING_IS_PAUSED, TRANSPORT_CLOSING, Transport, attach, transport_init)
+    TRANSPORT_READ_ENDED, TRANSPORT_READING_IS_PAUSED, TRANSPORT_CLOSING, Transport, attach, transport_fd,
+    transport_init)
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 
 
@@ -35,7 +36,6 @@ cdef extern from "calls.h":
 cdef extern from "syscalls.h" nogil:
     bint net_would_block(int error) noexcept
     ssize_t net_receive(int fd, void *buffer, size_t size) noexcept
-    ssize_t net_receive_unix(int fd, void *buffer, size_t size, int *was_cut) noexcept
     void net_set_nodelay(int fd, int family, int type) noexcept
 
 cdef enum:
@@ -45,7 +45,8 @@ cdef enum:
 
 
 cdef:
-    int AF_UNIX = getattr(socket, "AF_UNIX", -1)
+    int AF_INET = socket.AF_INET
+    int AF_INET6 = socket.AF_INET6
     object SENDFILE_MODE = constants._SendfileMode.TRY_NATIVE
     object MINUS_ONE = -1
 
@@ -70,6 +71,8 @@ cdef class StreamTransport(OutputTransport):
                 self.flags |= STREAM_READS_ON
         if events & (POLL_WRITABLE | POLL_CLOSED) and self.flags & OUTPUT_IS_BLOCKED:
             self.flags |= OUTPUT_MAY_FLOW
+        if self.flags & OUTPUT_USES_LEVELS and not self.is_reading_now():
+            self.settle_interest()
         return self.queue_work()
 
     cdef int queue_work(self) except -1:
@@ -114,8 +117,11 @@ cdef class StreamTransport(OutputTransport):
         if self.state != TRANSPORT_OPENING:
             return 0
         self.move_to(TRANSPORT_OPEN)
-        self.loop.watch(self.fd, self, self.interest, interest)
-        self.interest = interest
+        if self.flags & OUTPUT_USES_LEVELS:
+            self.settle_interest()
+        else:
+            self.loop.watch(self.fd, self, self.interest, interest)
+            self.interest = interest
         return self.update_hold()
 
     cdef bint has_work(self) noexcept:
@@ -180,19 +186,15 @@ cdef class StreamTransport(OutputTransport):
     cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept:
         """HOT. Read once; no Python code runs. Returns the number of bytes, 0 at the end of file, or -errno."""
         cdef Py_ssize_t count
-        cdef int was_cut = 0
-        cdef int fd = self.check_descriptor()
+        cdef int fd = transport_fd(self)
         if fd < 0:
             return -EBADF
-        if self.flags & STREAM_IS_UNIX:
-            count = net_receive_unix(fd, buffer, size, &was_cut)
-        else:
-            count = net_receive(fd, buffer, size)
+        count = net_receive(fd, buffer, size)
         if count < 0:
             count = -errno
         if count <= 0:
             self.flags &= ~<unsigned int>(STREAM_MAY_READ | STREAM_READS_ON)
-        elif count < size and not was_cut and not self.flags & STREAM_READS_ON:
+        elif count < size and not self.flags & STREAM_READS_ON:
             self.flags &= ~<unsigned int>STREAM_MAY_READ
             poller_rearm(&self.loop.poller, fd, POLL_READABLE)
         return count
@@ -241,6 +243,8 @@ cdef class StreamTransport(OutputTransport):
         self.flags &= ~<unsigned int>TRANSPORT_READING_IS_PAUSED
         if self.loop.is_debug:
             base_events.logger.debug("%r resumes reading", self)
+        if self.flags & OUTPUT_USES_LEVELS:
+            self.settle_interest()
         self.update_hold()
         self.queue_work()
 
@@ -264,7 +268,7 @@ cdef class StreamTransport(OutputTransport):
         """The descriptor. Raises ConnectionError if the connection is gone."""
         if self.state >= TRANSPORT_LOSING:
             raise ConnectionError("Connection is closed by peer")
-        return self.check_descriptor()
+        return transport_fd(self)
 
     def _wait_writable(self):
         """Return a future that is done when it is worth trying to send past the transport again."""
@@ -334,10 +338,9 @@ cdef StreamTransport new_stream_transport(LoopCore loop, object sock, object pro
 
 
 cdef int note_family(StreamTransport transport) except -1:
-    if transport.family == AF_UNIX:
-        transport.flags |= STREAM_IS_UNIX
-        # The kernel reports it writable each time the peer reads: watched for that only while it is blocked.
-        transport.settled_interest = POLL_READABLE | POLL_EDGE
+    # A read of a Unix socket also comes back short where descriptors were sent, and no edge tells of the data behind them.
+    if transport.family not in (AF_INET, AF_INET6):
+        transport.flags |= OUTPUT_USES_LEVELS
     return 0
 
 

@@ -48,20 +48,6 @@ static inline ssize_t net_receive(int fd, void *buffer, size_t size)
     return count;
 }
 
-/* For Unix sockets: a read ends at a message that carries descriptors or credentials, which are dropped here, although more
- * data may wait. Then was_cut is set, and the read being short means nothing. */
-static inline ssize_t net_receive_unix(int fd, void *buffer, size_t size, int *was_cut)
-{
-    struct iovec vector = {.iov_base = buffer, .iov_len = size};
-    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    ssize_t count;
-    do {
-        count = recvmsg(fd, &message, MSG_DONTWAIT);
-    } while (count < 0 && errno == EINTR);
-    *was_cut = count >= 0 && (message.msg_flags & MSG_CTRUNC) != 0;
-    return count;
-}
-
 static inline ssize_t net_send(int fd, const void *data, size_t size)
 {
     ssize_t count;

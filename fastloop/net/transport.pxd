@@ -14,6 +14,10 @@ cdef extern from "lifecycle.h":
         TRANSPORT_CLOSED
 
 
+cdef extern from "socket_object.h":
+    int socket_object_fd(object sock) noexcept
+
+
 cdef enum:
     # Stands in the ready queue.
     TRANSPORT_IS_QUEUED = RUNNABLE_FIRST_FREE_FLAG
@@ -61,7 +65,6 @@ cdef class Transport(Runnable):
         # Writes since the connection was lost; above a limit they are reported.
         Py_ssize_t lost_writes
 
-    cdef int check_descriptor(self) noexcept
     cdef int move_to(self, transport_state_t state) except -1
     # Call callback(*args) in the next turn, in the transport's context.
     cdef int call_soon(self, object callback, tuple args) except -1
@@ -89,6 +92,13 @@ cdef class Transport(Runnable):
     cdef int update_hold(self) except -1
     cdef bint has_work(self) noexcept
     cdef bint is_reading_now(self) noexcept
+
+
+# HOT. The descriptor; -1 if somebody closed the socket object, whose number may by now be another's.
+cdef inline int transport_fd(Transport transport) noexcept:
+    if transport.sock is not None and socket_object_fd(transport.sock) != transport.fd:
+        return -1
+    return transport.fd
 
 
 cdef int transport_init(

@@ -39,9 +39,6 @@ cdef extern from "lifecycle.h":
 cdef extern from "sockaddr.h":
     object sockaddr_of_own_end(int fd)
 
-cdef extern from "socket_object.h":
-    int socket_object_fd(object sock) noexcept
-
 cdef extern from "syscalls.h" nogil:
     void net_close(int fd) noexcept
 
@@ -212,13 +209,13 @@ cdef class Transport(Runnable):
 
     cdef int stop_watching(self) except -1:
         # If somebody closed the descriptor, its number may be watched for another by now.
-        if self.interest and self.loop.watcher(self.fd) is self:
+        if self.loop.watcher(self.fd) is self:
             self.loop.unwatch(self.fd)
         self.interest = 0
         return 0
 
     cdef int update_hold(self) except -1:
-        if self.interest:
+        if self.loop.watcher(self.fd) is self:
             self.loop.hold_watcher(self.fd, self.has_work())
         return 0
 
@@ -281,12 +278,6 @@ cdef class Transport(Runnable):
         return 0
 
     # ---- the descriptor, and what is known of it ----
-
-    cdef int check_descriptor(self) noexcept:
-        """The descriptor; -1 if somebody closed the socket object, whose number may by now be another's."""
-        if self.sock is not None and socket_object_fd(self.sock) != self.fd:
-            return -1
-        return self.fd
 
     cdef object socket_object(self):
         if self.sock is None and self.fd >= 0:
