@@ -39,9 +39,10 @@ cdef extern from "syscalls.h" nogil:
     void net_set_nodelay(int fd, int family, int type) noexcept
 
 cdef enum:
-    # A read of this size makes the next one large, which spares the copy; and how large that is.
+    # A read of this size makes the next one large, which spares the copy.
     LARGE_READ = 16384
-    LARGE_READ_SIZE = 262144
+    # More keeps the sender waiting for the window to open; and just below 128 KiB glibc needs no mapping for it (man 3 mallopt).
+    LARGE_READ_SIZE = 131072 - 128
 
 
 cdef:
