@@ -50,7 +50,11 @@ cdef class FdWatcher(Runnable):
             finish_all(waiters)
         if not self.interest & POLL_EDGE:
             # A level that nobody waits for any more would be reported in every turn.
-            self.update()
+            try:
+                self.update()
+            except OSError:
+                # Closed meanwhile: whoever tries to use it hears of that.
+                self.scheduler.unwatch(self.fd)
         return 0
 
     cdef int update(self) except -1:

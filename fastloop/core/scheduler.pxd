@@ -52,7 +52,7 @@ cdef extern from "timer_heap.h":
 
 cdef enum:
     # What one read from the kernel may bring into Scheduler.scratch.
-    SCRATCH_SIZE = 65536
+    SCRATCH_SIZE = 131072
     # Events taken from the kernel at once; what does not fit follows with the next wait.
     POLL_BATCH = 256
 
@@ -147,6 +147,7 @@ cdef class Scheduler:
     cdef Runnable watcher(self, int fd)
     cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1
     cdef int unwatch(self, int fd) except -1
+    cdef int make_scratch(self) except -1
     # Whether the table keeps the watcher of fd alive; at first it does.
     cdef int hold_watcher(self, int fd, bint is_held) except -1
 

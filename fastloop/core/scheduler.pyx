@@ -312,11 +312,15 @@ cdef class Scheduler:
             poller_forget(&self.poller, fd)
             raise MemoryError()
         if self.scratch is NULL:
-            self.scratch = <char *>PyMem_RawMalloc(SCRATCH_SIZE)
-            if self.scratch is NULL:
-                raise MemoryError()
+            self.make_scratch()
         if self.watches[fd].watcher is not <PyObject *>watcher:
             scheduler_set_watcher(self, fd, <PyObject *>watcher)
+        return 0
+
+    cdef int make_scratch(self) except -1:
+        self.scratch = <char *>PyMem_RawMalloc(SCRATCH_SIZE)
+        if self.scratch is NULL:
+            raise MemoryError()
         return 0
 
     cdef int unwatch(self, int fd) except -1:

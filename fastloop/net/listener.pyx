@@ -14,6 +14,7 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.net.stream_transport cimport StreamTransport, new_accepted_transport, stream_transport_start
+from fastloop.net.transport cimport TRANSPORT_OPENING
 from fastloop.poll.poller cimport POLL_READABLE
 
 
@@ -91,7 +92,7 @@ cdef class Listener(Runnable):
                 if self.is_stopped:
                     raise ConnectionAbortedError("the server was closed")
                 transport = new_accepted_transport(
-                    self.loop, fd, self.family, self.type, self.proto, peername, protocol, context, self.server)
+                    self.loop, fd, self.family, self.type, self.proto, peername, protocol, context)
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:
@@ -100,10 +101,14 @@ cdef class Listener(Runnable):
                 if transport is None:
                     net_close(fd)
             try:
-                stream_transport_start(transport)
+                stream_transport_start(transport, self.server)
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:
+                if transport.state == TRANSPORT_OPENING:
+                    # The server refused it, and the protocol has not heard of it.
+                    transport.protocol = None
+                    transport.lose(None)
                 self.loop.call_exception_handler({
                     "message": "Exception in callback connection_made()",
                     "exception": error,

@@ -187,10 +187,7 @@ cdef class OutputTransport(Transport):
             interest |= POLL_READABLE
         if self.flags & OUTPUT_IS_BLOCKED:
             interest |= POLL_WRITABLE
-        if interest != self.interest:
-            self.loop.watch(self.fd, self, self.interest, interest)
-            self.interest = interest
-        return 0
+        return self.watch_for(interest)
 
     cdef int block(self) except -1:
         cdef unsigned int interest = self.interest | POLL_WRITABLE | POLL_EDGE
@@ -200,8 +197,7 @@ cdef class OutputTransport(Transport):
         elif interest == self.interest:
             poller_rearm(&self.loop.poller, self.fd, POLL_WRITABLE)
         else:
-            self.loop.watch(self.fd, self, self.interest, interest)
-            self.interest = interest
+            self.watch_for(interest)
         return self.update_hold()
 
     cdef int output_is_empty(self) except -1:

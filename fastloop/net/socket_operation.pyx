@@ -20,6 +20,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EBADF, errno
+from libc.string cimport memcpy
 
 from fastloop.core.fd_watcher cimport wait_for_socket
 from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE
@@ -155,18 +156,21 @@ cdef class SocketOperation:
 
     cdef PyObject *receive(self, int fd) except? NULL:
         cdef PyObject *data
-        cdef ssize_t count
-        if self.size <= SCRATCH_SIZE and self.loop.scratch is not NULL:
-            count = net_receive(fd, self.loop.scratch, self.size)
-            return bytes_of(self.loop.scratch, count) if count >= 0 else self.wait(fd, POLL_READABLE)
+        cdef ssize_t count, more
+        if self.loop.scratch is NULL:
+            self.loop.make_scratch()
+        count = net_receive(fd, self.loop.scratch, min(self.size, <Py_ssize_t>SCRATCH_SIZE))
+        if count < 0:
+            return self.wait(fd, POLL_READABLE)
+        if count < SCRATCH_SIZE or self.size <= SCRATCH_SIZE:
+            return bytes_of(self.loop.scratch, count)
+        # There may be more, and the program has room for it.
         data = bytes_of(NULL, self.size)
-        count = net_receive(fd, PyBytes_AS_STRING(<object>data), self.size)
-        if count >= 0:
-            _PyBytes_Resize(&data, count)
-            return data
-        # errno survives this: nothing but the bytes is freed.
-        Py_DECREF(<object>data)
-        return self.wait(fd, POLL_READABLE)
+        memcpy(PyBytes_AS_STRING(<object>data), self.loop.scratch, count)
+        more = net_receive(fd, PyBytes_AS_STRING(<object>data) + count, self.size - count)
+        # An error comes again with the next receive.
+        _PyBytes_Resize(&data, count + max(more, 0))
+        return data
 
     cdef PyObject *receive_into(self, int fd) except? NULL:
         cdef ssize_t count = net_receive(fd, self.view.buf, self.view.len)
@@ -187,6 +191,7 @@ cdef class SocketOperation:
         cdef int error = errno
         if not net_would_block(error):
             raise OSError(error, os.strerror(error))
+        self.loop._check_closed()
         self.loop._ensure_fd_no_transport(fd)
         self.waiter = wait_for_socket(self.loop, fd, self.sock, direction)
         return NULL

@@ -9,8 +9,6 @@ cdef enum:
     STREAM_MAY_READ = OUTPUT_FIRST_FREE_FLAG
     # And with it that the peer has closed or sent something urgent: a short read is not the last one.
     STREAM_READS_ON = OUTPUT_FIRST_FREE_FLAG << 1
-    # The last read was large: the next one goes into its own bytes object.
-    STREAM_READS_LARGE = OUTPUT_FIRST_FREE_FLAG << 2
 
 
 cdef class StreamTransport(OutputTransport):
@@ -33,7 +31,7 @@ cdef StreamTransport new_stream_transport(LoopCore loop, object sock, object pro
 
 # A transport over a descriptor that was just accepted.
 cdef StreamTransport new_accepted_transport(
-    LoopCore loop, int fd, int family, int type, int proto, object peername, object protocol, object context, object server)
+    LoopCore loop, int fd, int family, int type, int proto, object peername, object protocol, object context)
 
-# Call connection_made() and begin to read.
-cdef int stream_transport_start(StreamTransport transport) except -1
+# Tell the server, call connection_made() and begin to read.
+cdef int stream_transport_start(StreamTransport transport, object server) except -1

@@ -9,7 +9,7 @@ import socket
 from asyncio import base_events, constants
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.contextvars cimport PyContext_Exit
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
@@ -26,9 +26,7 @@ from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WR
 
 cdef extern from "Python.h":
     PyObject *call_one "PyObject_CallOneArg"(object callable, object argument) noexcept
-    PyObject *bytes_of "PyBytes_FromStringAndSize"(const char *start, Py_ssize_t size) except NULL
     int get_buffer "PyObject_GetBuffer"(object data, Py_buffer *view, int flags) noexcept
-    int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
 
 cdef extern from "calls.h":
     bint call_enter(object context) noexcept
@@ -37,13 +35,6 @@ cdef extern from "syscalls.h" nogil:
     bint net_would_block(int error) noexcept
     ssize_t net_receive(int fd, void *buffer, size_t size) noexcept
     void net_set_nodelay(int fd, int family, int type) noexcept
-
-cdef enum:
-    # A read of this size makes the next one large, which spares the copy.
-    LARGE_READ = 16384
-    # More keeps the sender waiting for the window to open; and just below 128 KiB glibc needs no mapping for it (man 3 mallopt).
-    LARGE_READ_SIZE = 131072 - 128
-
 
 cdef:
     int AF_INET = socket.AF_INET
@@ -104,10 +95,11 @@ cdef class StreamTransport(OutputTransport):
                 self.wake_sendfile()
                 self.send_output()
         finally:
+            # Also when KeyboardInterrupt ends the loop for now: the kernel will not report the rest again.
+            if self.flags & (STREAM_MAY_READ | OUTPUT_MAY_FLOW) and self.state < TRANSPORT_LOSING:
+                self.queue_work()
             if was_entered:
                 PyContext_Exit(context)
-        if self.flags & (STREAM_MAY_READ | OUTPUT_MAY_FLOW) and self.state < TRANSPORT_LOSING:
-            self.queue_work()
         return 0
 
     # ---- reading ----
@@ -121,8 +113,7 @@ cdef class StreamTransport(OutputTransport):
         if self.flags & OUTPUT_USES_LEVELS:
             self.settle_interest()
         else:
-            self.loop.watch(self.fd, self, self.interest, interest)
-            self.interest = interest
+            self.watch_for(interest)
         return self.update_hold()
 
     cdef bint has_work(self) noexcept:
@@ -130,28 +121,20 @@ cdef class StreamTransport(OutputTransport):
 
     cdef int read_bytes(self) except -1:
         cdef Py_ssize_t count
-        cdef PyObject *data
-        if self.flags & STREAM_READS_LARGE:
-            data = new_bytes(LARGE_READ_SIZE)
-            count = self.receive_into(PyBytes_AS_STRING(<object>data), LARGE_READ_SIZE)
-            if count < 0:
-                Py_DECREF(<object>data)
-            else:
-                _PyBytes_Resize(&data, count)
-        else:
-            count = self.receive_into(self.loop.scratch, SCRATCH_SIZE)
-            data = bytes_of(self.loop.scratch, count) if count > 0 else NULL
+        # HOT. Copied out, also when it is much: the scratch memory stays in the cache, and the sender is not kept waiting until a
+        # larger block is filled.
+        count = self.receive_into(self.loop.scratch, SCRATCH_SIZE)
         if count <= 0:
             return self.nothing_received(count)
-        if count >= LARGE_READ:
-            self.flags |= STREAM_READS_LARGE
-        else:
-            self.flags &= ~<unsigned int>STREAM_READS_LARGE
-        return self.deliver(owned(data))
+        return self.deliver(PyBytes_FromStringAndSize(self.loop.scratch, count))
 
     cdef int deliver(self, object data) except -1:
         # The protocol may set another one meanwhile.
-        receive = self.receive if self.receive is not None else self.protocol.data_received
+        receive = self.receive
+        if receive is None:
+            return self.fail_with(
+                AttributeError(f"{type(self.protocol).__name__!r} object has no attribute 'data_received'"),
+                "Fatal error: protocol.data_received() call failed.")
         answer = call_one(receive, data)
         if answer is NULL:
             return self.fail_raised("Fatal error: protocol.data_received() call failed.")
@@ -308,11 +291,6 @@ cdef object unusable(object buffer):
     return TypeError(f"get_buffer() returned a read-only buffer, {type(buffer).__name__!r}")
 
 
-cdef PyObject *new_bytes(Py_ssize_t size) except NULL:
-    """Bytes that nobody has seen yet, to be filled."""
-    return bytes_of(NULL, size)
-
-
 cdef inline object owned(PyObject *reference):
     """The object of a new reference, which passes to the result."""
     result = <object>reference
@@ -323,16 +301,13 @@ cdef inline object owned(PyObject *reference):
 cdef StreamTransport new_stream_transport(LoopCore loop, object sock, object protocol, object context, dict extra, object server):
     cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
     transport.family, transport.type, transport.proto = sock.family, sock.type, sock.proto
-    transport_init(transport, loop, sock, sock.fileno(), protocol, context, extra)
     note_family(transport)
+    transport_init(transport, loop, sock, sock.fileno(), protocol, context, extra)
     net_set_nodelay(transport.fd, transport.family, transport.type)
     if extra is not None and "peername" in extra:
         transport.peername = extra["peername"]
     else:
-        try:
-            transport.peername = sock.getpeername()
-        except OSError:
-            pass
+        note_peername(transport)
     if server is not None:
         attach(server, transport)
     return transport
@@ -346,17 +321,28 @@ cdef int note_family(StreamTransport transport) except -1:
 
 
 cdef StreamTransport new_accepted_transport(
-        LoopCore loop, int fd, int family, int type, int proto, object peername, object protocol, object context, object server):
+        LoopCore loop, int fd, int family, int type, int proto, object peername, object protocol, object context):
     cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
     transport.family, transport.type, transport.proto = family, type, proto
-    transport_init(transport, loop, None, fd, protocol, context, None)
     note_family(transport)
     transport.peername = peername
-    if server is not None:
-        attach(server, transport)
+    transport_init(transport, loop, None, fd, protocol, context, None)
     return transport
 
 
-cdef int stream_transport_start(StreamTransport transport) except -1:
+cdef int stream_transport_start(StreamTransport transport, object server) except -1:
+    if server is not None:
+        attach(server, transport)
+    if transport.peername is None:
+        note_peername(transport)
     transport._call_connection_made(None)
+    return 0
+
+
+cdef int note_peername(StreamTransport transport) except -1:
+    try:
+        transport.peername = transport.socket_object().getpeername()
+    except OSError:
+        # The peer has left already.
+        pass
     return 0

@@ -77,7 +77,9 @@ cdef class Transport(Runnable):
     cdef int fail_raised(self, str message) except -1
     cdef int fail_with(self, object exception, str message) except -1
     cdef int fail_with_errno(self, int error, str message) except -1
-    # Stop the poller from reporting the descriptor.
+    # Change what the poller reports of the descriptor. If the kernel refuses, the connection ends.
+    cdef int watch_for(self, unsigned int interest) except -1
+    # Stop the poller from reporting it.
     cdef int stop_watching(self) except -1
     # What waits to be sent is not wanted any more.
     cdef int drop_output(self) except -1

@@ -207,6 +207,16 @@ cdef class Transport(Runnable):
     cdef int drop_output(self) except -1:
         return 0
 
+    cdef int watch_for(self, unsigned int interest) except -1:
+        if interest == self.interest:
+            return 0
+        try:
+            self.loop.watch(self.fd, self, self.interest, interest)
+            self.interest = interest
+        except OSError as error:
+            self.fail_with(error, "Fatal error: the socket cannot be watched")
+        return 0
+
     cdef int stop_watching(self) except -1:
         # If somebody closed the descriptor, its number may be watched for another by now.
         if self.loop.watcher(self.fd) is self:
@@ -320,11 +330,12 @@ cdef class Transport(Runnable):
 cdef int transport_init(
         Transport transport, LoopCore loop, object sock, int fd, object protocol, object context, dict extra) except -1:
     transport.loop = loop
-    transport.sock = sock
-    transport.fd = fd
     transport.context = PyContext_CopyCurrent() if context is None else context
     transport.extra = extra
     transport.set_protocol(protocol)
+    # INVARIANT: nothing fails once the transport has the descriptor, so that the caller knows whose it is.
+    transport.sock = sock
+    transport.fd = fd
     return 0
 
 
