@@ -51,7 +51,7 @@ cdef extern from "timer_heap.h":
 
 
 cdef enum:
-    # What one read from the kernel may bring into Scheduler.scratch.
+    # What one read from the kernel may bring into Scheduler.scratch. Twice as much keeps a sender waiting for the window to open.
     SCRATCH_SIZE = 131072
     # Events taken from the kernel at once; what does not fit follows with the next wait.
     POLL_BATCH = 256

@@ -8,7 +8,6 @@ import socket
 import struct
 
 import pytest
-
 from fastloop.net.transport import lifecycle
 
 pytestmark = pytest.mark.fastloop_only
