@@ -78,7 +78,10 @@ cdef class OutputTransport(Transport):
         """
         if not PyBytes_CheckExact(data):
             check_data(data)
-        if self.accepts_writes() and data:
+        if self.state >= TRANSPORT_LOSING or self.flags & OUTPUT_HAS_ENDED or self.empty_waiter is not None:
+            if not self.accepts_writes():
+                return
+        if len(data):
             self.push(data)
             self.send_soon()
 

@@ -36,6 +36,11 @@ cdef extern from "syscalls.h" nogil:
     ssize_t net_receive(int fd, void *buffer, size_t size) noexcept
     void net_set_nodelay(int fd, int family, int type) noexcept
 
+cdef enum:
+    # As long as reads come back full; then the others get their turn.
+    MOST_READS_AT_ONCE = 4
+
+
 cdef:
     int AF_INET = socket.AF_INET
     int AF_INET6 = socket.AF_INET6
@@ -78,6 +83,7 @@ cdef class StreamTransport(OutputTransport):
 
     cdef int run(self) except -1:
         cdef bint was_entered
+        cdef int reads_left = MOST_READS_AT_ONCE
         # The protocol may end the connection, and then the context is gone from the transport.
         context = self.context
         self.flags &= ~<unsigned int>TRANSPORT_IS_QUEUED
@@ -85,7 +91,8 @@ cdef class StreamTransport(OutputTransport):
             return 0
         was_entered = call_enter(context)
         try:
-            if self.flags & STREAM_MAY_READ and self.is_reading_now():
+            while self.flags & STREAM_MAY_READ and self.is_reading_now() and reads_left > 0:
+                reads_left -= 1
                 if self.flags & TRANSPORT_PROTOCOL_IS_BUFFERED:
                     self.read_into_buffer()
                 else:
