@@ -117,7 +117,7 @@ def test_list_names_every_loop_and_scenario_and_measures_nothing():
 
 
 def test_list_marks_the_scenarios_of_the_default_run(listed):
-    assert listed["echo_tcp_protocol_1kb_64"] and listed["echo_unix_protocol_1kb_1"] and listed["sleep_zero_one_task"]
+    assert listed["echo_tcp_protocol_1kb_64"] and listed["echo_unix_protocol_1kb_64"] and listed["sleep_zero_one_task"]
     assert not listed["echo_unix_sockets_100kb_64"]
 
 

@@ -17,8 +17,6 @@ CONNECTIONS = (1, 64)
 DEFAULT = {
     "echo_tcp_protocol_1kb_1",
     "echo_tcp_protocol_1kb_64",
-    "echo_tcp_streams_1kb_64",
-    "echo_unix_protocol_1kb_1",
     "echo_unix_protocol_1kb_64",
 }
 
