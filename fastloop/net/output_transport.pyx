@@ -16,7 +16,7 @@ from libc.errno cimport EBADF, errno
 from fastloop.core.scheduler cimport scheduler_flush_later
 from fastloop.net.transport cimport (
     TRANSPORT_CLOSING, TRANSPORT_IS_UNFLUSHED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_PROTOCOL_IS_PAUSED,
-    TRANSPORT_READING_IS_PAUSED, transport_fd)
+    TRANSPORT_READING_IS_PAUSED, transport_fd, transport_reads)
 from fastloop.poll.poller cimport POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 
 
@@ -78,10 +78,7 @@ cdef class OutputTransport(Transport):
         """
         if not PyBytes_CheckExact(data):
             check_data(data)
-        if self.state >= TRANSPORT_LOSING or self.flags & OUTPUT_HAS_ENDED or self.empty_waiter is not None:
-            if not self.accepts_writes():
-                return
-        if len(data):
+        if self.accepts_writes() and len(data):
             self.push(data)
             self.send_soon()
 
@@ -186,7 +183,7 @@ cdef class OutputTransport(Transport):
     cdef int settle_interest(self) except -1:
         """Where levels are used: what is not wanted now would be reported in every turn."""
         cdef unsigned int interest = 0
-        if self.is_reading_now():
+        if transport_reads(self):
             interest |= POLL_READABLE
         if self.flags & OUTPUT_IS_BLOCKED:
             interest |= POLL_WRITABLE

@@ -18,9 +18,9 @@ from libc.errno cimport EBADF, errno
 from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push
 from fastloop.net.output_transport cimport OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS
 from fastloop.net.transport cimport (
-    TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING, TRANSPORT_PROTOCOL_IS_BUFFERED,
-    TRANSPORT_READ_ENDED, TRANSPORT_READING_IS_PAUSED, TRANSPORT_CLOSING, Transport, attach, transport_fd,
-    transport_init)
+    TRANSPORT_CLOSING, TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING,
+    TRANSPORT_PROTOCOL_IS_BUFFERED, TRANSPORT_READ_ENDED, TRANSPORT_READING_IS_PAUSED, Transport, attach, transport_fd,
+    transport_init, transport_reads)
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 
 
@@ -35,6 +35,7 @@ cdef extern from "syscalls.h" nogil:
     bint net_would_block(int error) noexcept
     ssize_t net_receive(int fd, void *buffer, size_t size) noexcept
     void net_set_nodelay(int fd, int family, int type) noexcept
+
 
 cdef enum:
     # As long as reads come back full; then the others get their turn.
@@ -68,7 +69,7 @@ cdef class StreamTransport(OutputTransport):
                 self.flags |= STREAM_READS_ON
         if events & (POLL_WRITABLE | POLL_CLOSED) and self.flags & OUTPUT_IS_BLOCKED:
             self.flags |= OUTPUT_MAY_FLOW
-        if self.flags & OUTPUT_USES_LEVELS and not self.is_reading_now():
+        if self.flags & OUTPUT_USES_LEVELS and not transport_reads(self):
             self.settle_interest()
         return self.queue_work()
 
@@ -76,22 +77,22 @@ cdef class StreamTransport(OutputTransport):
         """Stand in the ready queue, once, if there is something to do."""
         if self.flags & TRANSPORT_IS_QUEUED:
             return 0
-        if (self.flags & STREAM_MAY_READ and self.is_reading_now()) or self.flags & OUTPUT_MAY_FLOW:
+        if (self.flags & STREAM_MAY_READ and transport_reads(self)) or self.flags & OUTPUT_MAY_FLOW:
             self.flags |= TRANSPORT_IS_QUEUED
             return scheduler_push(self.loop, self)
         return 0
 
     cdef int run(self) except -1:
-        cdef bint was_entered
+        cdef bint has_entered
         cdef int reads_left = MOST_READS_AT_ONCE
         # The protocol may end the connection, and then the context is gone from the transport.
         context = self.context
         self.flags &= ~<unsigned int>TRANSPORT_IS_QUEUED
         if self.state >= TRANSPORT_LOSING:
             return 0
-        was_entered = call_enter(context)
+        has_entered = call_enter(context)
         try:
-            while self.flags & STREAM_MAY_READ and self.is_reading_now() and reads_left > 0:
+            while self.flags & STREAM_MAY_READ and transport_reads(self) and reads_left > 0:
                 reads_left -= 1
                 if self.flags & TRANSPORT_PROTOCOL_IS_BUFFERED:
                     self.read_into_buffer()
@@ -105,7 +106,7 @@ cdef class StreamTransport(OutputTransport):
             # Also when KeyboardInterrupt ends the loop for now: the kernel will not report the rest again.
             if self.flags & (STREAM_MAY_READ | OUTPUT_MAY_FLOW) and self.state < TRANSPORT_LOSING:
                 self.queue_work()
-            if was_entered:
+            if has_entered:
                 PyContext_Exit(context)
         return 0
 
@@ -124,7 +125,7 @@ cdef class StreamTransport(OutputTransport):
         return self.update_hold()
 
     cdef bint has_work(self) noexcept:
-        return self.is_reading_now() or self.output.count > 0 or self.empty_waiter is not None
+        return transport_reads(self) or self.output.count > 0 or self.empty_waiter is not None
 
     cdef int read_bytes(self) except -1:
         cdef Py_ssize_t count
@@ -136,7 +137,7 @@ cdef class StreamTransport(OutputTransport):
         return self.deliver(PyBytes_FromStringAndSize(self.loop.scratch, count))
 
     cdef int deliver(self, object data) except -1:
-        # The protocol may set another one meanwhile.
+        # Held for the call: the protocol may set another one meanwhile.
         receive = self.receive
         if receive is None:
             return self.fail_with(
@@ -161,7 +162,8 @@ cdef class StreamTransport(OutputTransport):
         if view.len == 0 or view.readonly:
             PyBuffer_Release(&view)
             return self.fail_with(unusable(buffer), "Fatal error: protocol.get_buffer() call failed.")
-        if self.state >= TRANSPORT_LOSING:
+        if self.state != TRANSPORT_OPEN:
+            # Closed by get_buffer().
             PyBuffer_Release(&view)
             return 0
         count = self.receive_into(<char *>view.buf, view.len)
@@ -287,7 +289,7 @@ cdef class StreamTransport(OutputTransport):
         text = Transport.__repr__(self)
         if self.state >= TRANSPORT_LOSING:
             return text
-        reading = "polling" if self.is_reading_now() else "idle"
+        reading = "polling" if transport_reads(self) else "idle"
         writing = "polling" if self.flags & OUTPUT_IS_BLOCKED else "idle"
         return f"{text.removesuffix('>')} read={reading} write=<{writing}, bufsize={self.output.size_bytes}>>"
 

@@ -93,7 +93,11 @@ cdef class Transport(Runnable):
     # As long as something may happen to it, the loop keeps the transport alive; otherwise whoever uses it must.
     cdef int update_hold(self) except -1
     cdef bint has_work(self) noexcept
-    cdef bint is_reading_now(self) noexcept
+
+
+# HOT. Data that arrive are to be read.
+cdef inline bint transport_reads(Transport transport) noexcept:
+    return transport.state == TRANSPORT_OPEN and not transport.flags & TRANSPORT_READING_IS_PAUSED
 
 
 # HOT. The descriptor; -1 if somebody closed the socket object, whose number may by now be another's.

@@ -65,13 +65,16 @@ cdef class Transport(Runnable):
     def __del__(self):
         if self.fd < 0:
             return
-        warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+        # First, whatever fails below: the table must not keep what dies now.
         if self.loop is not None:
             self.stop_watching()
+        warning = f"unclosed transport {self!r}"
         self.close_descriptor()
         server, self.server = self.server, None
         if server is not None:
             detach(server, self)
+        # Last: it may be an error.
+        warnings.warn(warning, ResourceWarning, source=self)
 
     # ---- what asyncio.BaseTransport has ----
 
@@ -112,10 +115,6 @@ cdef class Transport(Runnable):
     def get_protocol(self):
         """Return the protocol; None once connection_lost() has been called."""
         return self.protocol
-
-    def abort(self):
-        """Close at once: what waits to be sent is dropped, and connection_lost(None) is called in the next turn."""
-        self.lose(None)
 
     def _force_close(self, exc):
         self.lose(exc)
@@ -263,13 +262,13 @@ cdef class Transport(Runnable):
         return self.lose(exception)
 
     cdef int tell_protocol(self, str method) except -1:
-        cdef bint was_entered
+        cdef bint has_entered
         protocol = self.protocol
         context = self.context
         if protocol is None:
             return 0
         # It is the current one already if the protocol itself, in one of its callbacks, has caused this.
-        was_entered = call_enter(context)
+        has_entered = call_enter(context)
         try:
             getattr(protocol, method)()
         except (SystemExit, KeyboardInterrupt):
@@ -283,7 +282,7 @@ cdef class Transport(Runnable):
                     "protocol": protocol,
                 })
         finally:
-            if was_entered:
+            if has_entered:
                 PyContext_Exit(context)
         return 0
 
@@ -313,9 +312,6 @@ cdef class Transport(Runnable):
                 except OSError:
                     pass
         return self.own_address
-
-    cdef bint is_reading_now(self) noexcept:
-        return self.state == TRANSPORT_OPEN and not self.flags & TRANSPORT_READING_IS_PAUSED
 
     def __repr__(self):
         info = [type(self).__name__]

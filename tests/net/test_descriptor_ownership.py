@@ -6,10 +6,12 @@ connection open: duplicates, child processes, and loops and transports that are 
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import os
 import socket
 import subprocess
+import sys
 import warnings
 import weakref
 
@@ -323,6 +325,35 @@ def test_transport_dropped_while_it_does_not_read_warns_and_closes(loop, run, ma
         del left
     assert weak_transport() is None
     assert run(peer.receive_all()) == b""
+
+
+def test_transport_dropped_where_warnings_are_errors_leaves_its_number_to_others(loop, run, settle, make_peer, monkeypatch):
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda info: unraisable.append(info.exc_type))
+    reader, writer = os.pipe()
+    left, right = socket.socketpair()
+    peer = make_peer(right)
+    fd = left.fileno()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        weak_transport = run(connect_and_forget(loop, asyncio.Protocol(), left, is_reading=False))
+        del left
+        gc.collect()
+    assert weak_transport() is None
+    assert set(unraisable) == {ResourceWarning}
+    assert run(peer.receive_all()) == b""
+    reports = []
+    number = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, fd)
+    try:
+        assert number == fd
+        loop.add_reader(number, lambda: reports.append(os.read(number, 10)))
+        os.write(writer, b"data")
+        run(settle())
+        assert loop.remove_reader(number) is True
+    finally:
+        for opened in (reader, writer, number):
+            os.close(opened)
+    assert reports == [b"data"]
 
 
 def test_transport_that_reads_lives_without_references(loop, run, settle, make_protocol, make_peer):
