@@ -1,14 +1,14 @@
-"""SelectorView: the loop's watched descriptors, seen as asyncio's selector.
+"""SelectorView: the loop's watched descriptors, in the form in which asyncio asks a selector.
 
 Owns: nothing; the scheduler's table is the truth.
-Promises: what asyncio's transports ask for their repr(), and what debuggers ask: get_key() and get_map(). To change
-  what is watched, call the loop's add_reader() and its kin.
+Promises: what asyncio's transports ask for their repr(), and what debuggers ask: get_key() and get_map(). It is no selector: what is
+  watched changes by the loop's add_reader() and its kin, and only the loop waits.
 """
 
-import selectors
+from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
 
-class SelectorView(selectors.BaseSelector):
+class SelectorView:
     """Read-only: which descriptors the loop watches, and for what."""
 
     def __init__(self, loop):
@@ -32,19 +32,7 @@ class SelectorView(selectors.BaseSelector):
         """Let go of the loop, which closes its poller by itself."""
         self._loop = None
 
-    def register(self, fileobj, events, data=None):
-        """Raise NotImplementedError: the loop registers."""
-        raise NotImplementedError("call loop.add_reader() or loop.add_writer()")
-
-    def unregister(self, fileobj):
-        """Raise NotImplementedError: the loop unregisters."""
-        raise NotImplementedError("call loop.remove_reader() or loop.remove_writer()")
-
-    def select(self, timeout=None):
-        """Raise NotImplementedError: the loop waits."""
-        raise NotImplementedError("run the loop instead")
-
 
 def _key(fileobj, fd, reader, writer):
-    events = (selectors.EVENT_READ if reader is not None else 0) | (selectors.EVENT_WRITE if writer is not None else 0)
-    return selectors.SelectorKey(fileobj, fd, events, (reader, writer))
+    events = (EVENT_READ if reader is not None else 0) | (EVENT_WRITE if writer is not None else 0)
+    return SelectorKey(fileobj, fd, events, (reader, writer))

@@ -22,7 +22,6 @@ cdef class FdWatcher(Runnable):
 
     cdef int update(self) except -1
     cdef int wake_waiters(self, unsigned int events) except -1
-    cdef bint is_waited_for(self) noexcept
 
 
 cdef int add_reader(Scheduler scheduler, int fd, Handle handle) except -1

@@ -14,7 +14,8 @@ from posix.fcntl cimport F_GETFD, fcntl
 from fastloop.core.future cimport FUTURE_DONE, new_future
 from fastloop.core.handle cimport HANDLE_CANCELLED
 from fastloop.core.scheduler cimport scheduler_push
-from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
+from fastloop.poll.poller cimport (
+    POLL_BOTH_DIRECTIONS, POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm)
 
 
 cdef extern from "cpython_compat.h":
@@ -34,12 +35,9 @@ cdef class FdWatcher(Runnable):
         if events & (POLL_WRITABLE | POLL_CLOSED) and self.writer is not None:
             if not self.writer.flags & HANDLE_CANCELLED:
                 scheduler_push(self.scheduler, self.writer)
-        if self.is_waited_for():
+        if self.read_waiters is not None or self.write_waiters is not None:
             self.wake_waiters(events)
         return 0
-
-    cdef bint is_waited_for(self) noexcept:
-        return self.read_waiters is not None or self.write_waiters is not None
 
     cdef int wake_waiters(self, unsigned int events) except -1:
         if events & (POLL_READABLE | POLL_CLOSED) and self.read_waiters is not None:
@@ -65,7 +63,8 @@ cdef class FdWatcher(Runnable):
         if self.writer is not None or self.write_waiters is not None:
             interest |= POLL_WRITABLE
         if self.reader is None and self.writer is None and interest != 0:
-            interest |= POLL_EDGE
+            # What is registered for edges stays so: nobody has to say it again.
+            interest |= POLL_EDGE | (self.interest & POLL_BOTH_DIRECTIONS if self.interest & POLL_EDGE else 0)
         if interest == 0:
             self.scheduler.unwatch(self.fd)
         else:
@@ -98,20 +97,16 @@ cdef Future wait_for_socket(Scheduler scheduler, int fd, object sock, unsigned i
         watcher.read_waiters = with_waiter(watcher.read_waiters, waiter)
     else:
         watcher.write_waiters = with_waiter(watcher.write_waiters, waiter)
+    if is_same_socket and watcher.interest & POLL_EDGE and watcher.interest & direction:
+        # HOT. Registered before: with edges that is still true.
+        poller_rearm(&scheduler.poller, fd, direction)
+        return waiter
     if not is_same_socket:
         watcher.socket_ref = PyWeakref_NewRef(sock, None)
-    if watcher.interest & POLL_EDGE and is_same_socket:
-        # HOT. Registered before: with edges that is still true, and what was said then is not said again.
-        if watcher.interest & direction:
-            poller_rearm(&scheduler.poller, fd, direction)
-            return waiter
-        scheduler.watch(fd, watcher, watcher.interest, watcher.interest | direction)
-        watcher.interest |= direction
-        return waiter
     try:
         watcher.update()
     except BaseException:
-        forget_waiter(watcher, waiter)
+        waiter.cancel_with(None)
         raise
     return waiter
 
@@ -123,19 +118,6 @@ cdef object with_waiter(object waiters, Future waiter):
     if isinstance(waiters, Future):
         return [waiters, waiter]
     return [other for other in <list>waiters if not (<Future>other).flags & FUTURE_DONE] + [waiter]
-
-
-cdef int forget_waiter(FdWatcher watcher, Future waiter) except -1:
-    for_reading, for_writing = watcher.read_waiters, watcher.write_waiters
-    if for_reading is waiter:
-        watcher.read_waiters = None
-    elif for_writing is waiter:
-        watcher.write_waiters = None
-    else:
-        for waiters in (for_reading, for_writing):
-            if isinstance(waiters, list) and waiter in <list>waiters:
-                (<list>waiters).remove(waiter)
-    return 0
 
 
 cdef FdWatcher watcher_for(Scheduler scheduler, int fd):

@@ -61,25 +61,28 @@ cdef class NetCore(LoopCore):
 
     # ---- what asyncio calls to make transports and servers ----
 
-    def _make_socket_transport(self, sock, protocol, waiter=None, *, extra=None, server=None, context=None):
+    def _make_socket_transport(self, sock, protocol, waiter=None, **options):
         cdef StreamTransport transport
-        if not issubclass(type(sock), SOCKET):
-            # Something that only behaves like a socket.
-            return SelectorEventLoop._make_socket_transport(self, sock, protocol, waiter, extra=extra, server=server)
+        if not is_socket(sock):
+            return SelectorEventLoop._make_socket_transport(self, sock, protocol, waiter, **options)
         self._ensure_fd_no_transport(sock)
-        transport = new_stream_transport(self, sock, protocol, context, extra, server)
+        transport = new_stream_transport(
+            self, sock, protocol, options.get("context"), options.get("extra"), options.get("server"))
         transport.call_soon(transport._call_connection_made, (waiter,))
         return transport
 
-    def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts, context=None, **more):
-        if sslcontext is not None or not issubclass(type(sock), SOCKET):
-            if context is not None:
-                more["context"] = context
+    def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts, **options):
+        if sslcontext is not None or not is_socket(sock):
             return SelectorEventLoop._start_serving(
-                self, protocol_factory, sock, sslcontext, server, backlog, *timeouts, **more)
+                self, protocol_factory, sock, sslcontext, server, backlog, *timeouts, **options)
         self._ensure_fd_no_transport(sock)
-        start_listening(self, sock, protocol_factory, server, backlog, context)
+        start_listening(self, sock, protocol_factory, server, backlog, options.get("context"))
 
     def _stop_serving(self, sock):
         stop_listening(self, sock)
         SelectorEventLoop._stop_serving(self, sock)
+
+
+cdef bint is_socket(object sock) except -1:
+    """Not for what only behaves like a socket, a mock for example: that is left to asyncio."""
+    return issubclass(type(sock), SOCKET)

@@ -177,4 +177,12 @@ static inline struct timespec poll_timeout_to_timespec(int64_t timeout_ns)
 #include "poller_poll.h"
 #endif
 
+/* The child's descriptor is a second name of the parent's instance, where there is one: closing it changes nothing for
+ * the parent. */
+static inline int poller_reopen_after_fork(poller_t *poller)
+{
+    poller_close(poller);
+    return poller_open(poller);
+}
+
 #endif

@@ -206,13 +206,6 @@ static inline int poller_wait(poller_t *poller, int64_t timeout_ns, poll_event_t
     return count;
 }
 
-/* The child's descriptor is a second name of the parent's epoll instance: closing it changes nothing for the parent. */
-static inline int poller_reopen_after_fork(poller_t *poller)
-{
-    poller_close(poller);
-    return poller_open(poller);
-}
-
 static inline const char *poller_name(const poller_t *poller)
 {
     (void)poller;
