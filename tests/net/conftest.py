@@ -151,6 +151,17 @@ class RecordingBufferedProtocol(Recorder, asyncio.BufferedProtocol):
         return self._record("buffer_updated", size)
 
 
+async def until_all_are_lost(protocols):
+    for protocol in protocols:
+        await protocol.until_lost()
+
+
+@pytest.fixture
+def all_lost():
+    """A coroutine function that waits until all these protocols have lost their connections."""
+    return until_all_are_lost
+
+
 @pytest.fixture
 def make_protocol():
     return RecordingProtocol
@@ -215,6 +226,10 @@ class Peer:
                 view = view[self.sock.send(view) :]
             except BlockingIOError:
                 await self._ready(self._loop.add_writer, self._loop.remove_writer)
+
+    async def check_echo(self):
+        await self.send(b"hello")
+        assert await self.receive(5) == b"hello"
 
     def send_end(self):
         self.sock.shutdown(socket.SHUT_WR)

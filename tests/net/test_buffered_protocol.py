@@ -172,27 +172,6 @@ def test_empty_buffer_is_reported_and_ends_the_connection(run, connect, reported
     run(main())
 
 
-@pytest.mark.parametrize("name", ["get_buffer", "buffer_updated", "eof_received"])
-def test_exception_of_the_protocol_is_reported_and_ends_the_connection(run, connect, reported, make_buffered_protocol, name):
-    error = ZeroDivisionError("the protocol's own")
-
-    def fail(protocol, *args):
-        raise error
-
-    async def main():
-        protocol = make_buffered_protocol(**{name: fail})
-        transport, peer = await connect(protocol)
-        await peer.send(b"data")
-        peer.send_end()
-        assert await protocol.until_lost() is error
-        assert len(protocol.lost) == 1
-        (context,) = reported
-        assert context["message"] == f"Fatal error: protocol.{name}() call failed."
-        assert (context["exception"], context["transport"], context["protocol"]) == (error, transport, protocol)
-
-    run(main())
-
-
 @pytest.mark.parametrize("wrong", [b"read-only", None, 5, "text"], ids=lambda wrong: type(wrong).__name__)
 def test_what_is_no_writable_buffer_is_reported_and_ends_the_connection(run, connect, reported, make_buffered_protocol, wrong):
     async def main():

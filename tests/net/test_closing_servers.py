@@ -11,27 +11,17 @@ import pytest
 since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
 
 
-async def all_lost(protocols):
-    for protocol in protocols:
-        await protocol.until_lost()
-
-
-async def assert_echoes(peer):
-    await peer.send(b"hello")
-    assert await peer.receive(5) == b"hello"
-
-
-def test_closed_server_refuses_clients_and_keeps_those_it_has(run, serve, connect_to, accepted):
+def test_closed_server_refuses_clients_and_keeps_those_it_has(run, serve, connect_to, accepted, all_lost):
     async def main():
         server = await serve()
         address = server.sockets[0].getsockname()
         peer = connect_to(server)
-        await assert_echoes(peer)
+        await peer.check_echo()
         server.close()
         server.close()
         with pytest.raises(ConnectionRefusedError):
             connect_to(address)
-        await assert_echoes(peer)
+        await peer.check_echo()
         peer.close()
         await all_lost(accepted)
 
@@ -76,11 +66,11 @@ def test_wait_closed_waits_for_the_close(run, serve, settle):
     run(main())
 
 
-def test_wait_closed_waits_for_the_clients_since_python_3_12(run, serve, connect_to, settle, accepted):
+def test_wait_closed_waits_for_the_clients_since_python_3_12(run, serve, connect_to, settle, accepted, all_lost):
     async def main():
         server = await serve()
         peer = connect_to(server)
-        await assert_echoes(peer)
+        await peer.check_echo()
         server.close()
         waiting = asyncio.ensure_future(server.wait_closed())
         await settle()
@@ -93,11 +83,11 @@ def test_wait_closed_waits_for_the_clients_since_python_3_12(run, serve, connect
     run(main())
 
 
-def test_wait_closed_called_early_waits_for_close_and_clients(run, serve, connect_to, settle, accepted):
+def test_wait_closed_called_early_waits_for_close_and_clients(run, serve, connect_to, settle, accepted, all_lost):
     async def main():
         server = await serve()
         peer = connect_to(server)
-        await assert_echoes(peer)
+        await peer.check_echo()
         waiting = asyncio.ensure_future(server.wait_closed())
         await asyncio.sleep(0)
         server.close()
@@ -110,11 +100,11 @@ def test_wait_closed_called_early_waits_for_close_and_clients(run, serve, connec
     run(main())
 
 
-def test_context_manager_closes_the_server(run, serve, connect_to, accepted):
+def test_context_manager_closes_the_server(run, serve, connect_to, accepted, all_lost):
     async def main():
         async with await serve() as server:
             peer = connect_to(server)
-            await assert_echoes(peer)
+            await peer.check_echo()
             peer.close()
             await all_lost(accepted)
         assert server.sockets == ()
@@ -129,7 +119,7 @@ def test_close_clients_sends_what_was_written_before(run, serve, connect_to, acc
         server = await serve()
         peers = [connect_to(server) for _ in range(3)]
         for peer in peers:
-            await assert_echoes(peer)
+            await peer.check_echo()
         data = pattern(3_000_000)
         for protocol in accepted:
             protocol.transport.write(data)
@@ -145,12 +135,12 @@ def test_close_clients_sends_what_was_written_before(run, serve, connect_to, acc
 
 
 @since_3_13
-def test_abort_clients_waits_for_nobody(run, serve, connect_to, accepted):
+def test_abort_clients_waits_for_nobody(run, serve, connect_to, accepted, all_lost):
     async def main():
         server = await serve()
         peers = [connect_to(server) for _ in range(3)]
         for peer in peers:
-            await assert_echoes(peer)
+            await peer.check_echo()
         for protocol in accepted:
             protocol.transport.write(bytes(10_000_000))
         server.close()
@@ -166,14 +156,14 @@ def test_abort_clients_waits_for_nobody(run, serve, connect_to, accepted):
 # Serving for ever
 
 
-def test_serve_forever_serves_and_is_cancelled_by_close(run, serve, connect_to, accepted):
+def test_serve_forever_serves_and_is_cancelled_by_close(run, serve, connect_to, accepted, all_lost):
     async def main():
         server = await serve(start_serving=False)
         serving = asyncio.ensure_future(server.serve_forever())
         await asyncio.sleep(0)
         assert server.is_serving()
         peer = connect_to(server)
-        await assert_echoes(peer)
+        await peer.check_echo()
         peer.close()
         await all_lost(accepted)
         server.close()

@@ -1,7 +1,7 @@
 """Receiving and sending with the loop's sock_ methods: at once and later, and that cancelling and mixing loses nothing.
 
 Connecting, accepting and closed descriptors are tested in test_raw_sockets_connecting.py, bad arguments in
-test_raw_sockets_bad_input.py, sock_sendfile() in test_sock_sendfile.py.
+test_raw_sockets_bad_input.py, sock_sendfile() in test_sendfile.py.
 """
 
 import array

@@ -1,17 +1,81 @@
-"""sendfile() on transports: which bytes leave, in which order, and where the file stands then.
+"""Sending files: sendfile() on transports and sock_sendfile() on sockets; which bytes leave and where the file stands then.
 
 The file's own position never matters, only the offset; with a fallback, anything that can be read can be sent.
-sock_sendfile() and what both refuse are tested in test_sock_sendfile.py.
 """
 
 import asyncio
 import io
+import socket
 
 import pytest
 
 SIZE = 300_000
 # More than the kernel keeps for a connection.
 LARGE = 12_000_000
+
+
+class TransportSender:
+    """Sends files with sendfile()."""
+
+    def __init__(self, loop, transport, protocol, peer):
+        self._loop = loop
+        self._transport = transport
+        self._protocol = protocol
+        self.peer = peer
+
+    async def send_file(self, *args, **options):
+        return await self._loop.sendfile(self._transport, *args, **options)
+
+    async def write(self, data):
+        self._transport.write(data)
+
+    async def close(self):
+        """Close; a protocol is told so once."""
+        self._transport.close()
+        await self._protocol.until_lost()
+        assert len(self._protocol.lost) == 1
+
+
+class SocketSender:
+    """Sends files with sock_sendfile()."""
+
+    def __init__(self, loop, sock, peer):
+        self._loop = loop
+        self.sock = sock
+        self.peer = peer
+
+    async def send_file(self, *args, **options):
+        return await self._loop.sock_sendfile(self.sock, *args, **options)
+
+    async def write(self, data):
+        await self._loop.sock_sendall(self.sock, data)
+
+    async def close(self):
+        self.sock.close()
+
+
+@pytest.fixture
+def socket_sender(loop, no_leaks, make_peer):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = socket.create_connection(listener.getsockname())
+        accepted, _ = listener.accept()
+    with sock:
+        sock.setblocking(False)
+        yield SocketSender(loop, sock, make_peer(accepted))
+
+
+@pytest.fixture(params=["accepted", "unix", "socket"])
+def make_sender(request, loop, connections, make_protocol, socket_sender):
+    """A coroutine function that makes the sending end of a connection."""
+
+    async def make():
+        if request.param == "socket":
+            return socket_sender
+        protocol = make_protocol()
+        transport, peer = await getattr(connections, request.param)(protocol)
+        return TransportSender(loop, transport, protocol, peer)
+
+    return make
 
 
 @pytest.fixture
@@ -33,14 +97,15 @@ PARTS = [
 
 
 @pytest.mark.parametrize("offset, count, part", PARTS)
-def test_part_of_a_file_is_sent(run, loop, connections, make_protocol, make_file, content, offset, count, part):
+@pytest.mark.parametrize("options", [{}, {"buffering": 0}], ids=["buffered", "unbuffered"])
+def test_part_of_a_file_is_sent(run, make_sender, make_file, content, offset, count, part, options):
     async def main():
-        transport, peer = await connections.tcp(make_protocol())
-        file = make_file(content)
+        sender = await make_sender()
+        file = make_file(content, **options)
         file.seek(17)
         expected = content[part]
-        sending = asyncio.ensure_future(loop.sendfile(transport, file, offset, count))
-        assert await peer.receive(len(expected)) == expected
+        sending = asyncio.ensure_future(sender.send_file(file, offset, count))
+        assert await sender.peer.receive(len(expected)) == expected
         assert await sending == len(expected)
         # Where nothing was sent, the position depends on the version of Python.
         assert expected == b"" or file.tell() == offset + len(expected)
@@ -48,105 +113,34 @@ def test_part_of_a_file_is_sent(run, loop, connections, make_protocol, make_file
     run(main())
 
 
-def test_file_is_sent_between_what_is_written_before_and_after(run, loop, connect, make_protocol, make_file, content):
+def test_file_waits_for_a_slow_reader(run, make_sender, settle, make_file, pattern):
     async def main():
-        transport, peer = await connect(make_protocol())
-
-        async def write():
-            transport.write(content[:200_000])
-            transport.write(b"before")
-            assert await loop.sendfile(transport, make_file(content)) == SIZE
-            transport.write(b"between")
-            assert await loop.sendfile(transport, make_file(b"small file")) == 10
-            assert await loop.sendfile(transport, make_file(b"")) == 0
-            transport.write(b"after")
-            transport.close()
-
-        writing = asyncio.ensure_future(write())
-        assert await peer.receive_all() == content[:200_000] + b"before" + content + b"betweensmall fileafter"
-        await writing
-
-    run(main())
-
-
-def test_file_waits_for_a_slow_reader(run, loop, narrow_connect, settle, make_protocol, make_file, pattern):
-    async def main():
-        transport, peer = await narrow_connect(make_protocol())
+        sender = await make_sender()
         data = pattern(LARGE)
-        sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data), fallback=False))
+        sending = asyncio.ensure_future(sender.send_file(make_file(data), fallback=False))
         await settle()
         assert not sending.done()
-        assert await peer.receive(LARGE) == data
+        assert await sender.peer.receive(LARGE) == data
         assert await sending == LARGE
+        await sender.write(b"after")
+        assert await sender.peer.receive(5) == b"after"
 
     run(main())
 
 
-def test_writing_meanwhile_is_refused(run, loop, narrow_connect, settle, make_protocol, make_file, pattern):
+def test_cancelled_sending_leaves_the_connection_usable(run, make_sender, settle, make_file, pattern):
     async def main():
-        transport, peer = await narrow_connect(make_protocol())
+        sender = await make_sender()
         data = pattern(LARGE)
-        sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
-        await settle()
-        with pytest.raises(RuntimeError, match="sendfile is in progress"):
-            transport.write(b"in between")
-        with pytest.raises(RuntimeError, match="sendfile is in progress"):
-            transport.writelines([b"in between"])
-        assert await peer.receive(LARGE) == data
-        await sending
-        transport.write(b"after")
-        assert await peer.receive(5) == b"after"
-
-    run(main())
-
-
-def test_data_that_arrives_meanwhile_is_not_lost(run, loop, narrow_connect, settle, make_protocol, make_file, pattern):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        data = pattern(LARGE)
-        sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
-        await settle()
-        await peer.send(b"question")
-        assert await peer.receive(LARGE) == data
-        await sending
-        assert await protocol.until_received(8) == b"question"
-        assert transport.is_reading() is True
-
-    run(main())
-
-
-def test_reading_paused_before_stays_paused(run, loop, connect, settle, make_protocol, make_file, content):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        transport.pause_reading()
-        await peer.send(b"early")
-        sending = asyncio.ensure_future(loop.sendfile(transport, make_file(content)))
-        await peer.receive(SIZE)
-        await sending
-        await settle()
-        assert transport.is_reading() is False
-        assert protocol.received == b""
-        transport.resume_reading()
-        assert await protocol.until_received(5) == b"early"
-
-    run(main())
-
-
-def test_cancelled_sending_leaves_the_transport_usable(run, loop, narrow_connect, settle, make_protocol, make_file, pattern):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        data = pattern(LARGE)
-        sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
+        sending = asyncio.ensure_future(sender.send_file(make_file(data)))
         await settle()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
-        transport.write(b"after")
-        transport.close()
-        received = await peer.receive_all()
+        receiving = asyncio.ensure_future(sender.peer.receive_all())
+        await sender.write(b"after")
+        await sender.close()
+        received = await receiving
         assert received.endswith(b"after")
         assert data.startswith(received[:-5])
         assert 0 < len(received) - 5 < LARGE
@@ -154,114 +148,98 @@ def test_cancelled_sending_leaves_the_transport_usable(run, loop, narrow_connect
     run(main())
 
 
-# asyncio leaves the file where it was, though its documentation says that tell() tells what was sent.
-@pytest.mark.fastloop_only
-def test_file_of_a_cancelled_sending_stands_where_it_was_cut(run, loop, narrow_connect, settle, make_protocol, make_file, pattern):
-    async def main():
-        transport, peer = await narrow_connect(make_protocol())
-        file = make_file(pattern(LARGE))
-        sending = asyncio.ensure_future(loop.sendfile(transport, file))
-        await settle()
-        sending.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await sending
-        transport.close()
-        assert len(await peer.receive_all()) == file.tell()
-
-    run(main())
-
-
 @pytest.mark.parametrize("leave", ["close", "reset"])
-def test_peer_that_leaves_ends_the_sending_with_an_error(run, loop, connections, settle, make_protocol, make_file, leave):
+def test_peer_that_leaves_ends_the_sending_with_an_error(run, make_sender, settle, make_file, leave):
     async def main():
-        protocol = make_protocol()
-        transport, peer = await connections.tcp(protocol)
+        sender = await make_sender()
         file = make_file(bytes(LARGE))
-        sending = asyncio.ensure_future(loop.sendfile(transport, file))
+        sending = asyncio.ensure_future(sender.send_file(file))
         await settle()
-        getattr(peer, leave)()
+        getattr(sender.peer, leave)()
         with pytest.raises(ConnectionError):
             await sending
         assert 0 < file.tell() < LARGE
-        transport.close()
-        await protocol.until_lost()
-        assert len(protocol.lost) == 1
+        await sender.close()
 
     run(main())
 
 
-# asyncio tells the sending twice, and reports an InvalidStateError.
-@pytest.mark.fastloop_only
-def test_transport_aborted_meanwhile_ends_the_sending_with_an_error(run, loop, connections, settle, make_protocol, make_file):
+def test_what_is_no_file_is_read_and_written(run, make_sender, content):
     async def main():
-        protocol = make_protocol()
-        transport, _ = await connections.tcp(protocol)
-        sending = asyncio.ensure_future(loop.sendfile(transport, make_file(bytes(LARGE))))
-        await settle()
-        transport.abort()
-        with pytest.raises(ConnectionError):
-            await sending
-        assert await protocol.until_lost() is None
-        assert len(protocol.lost) == 1
-
-    run(main(), 5)
-
-
-@pytest.mark.parametrize("end", ["close", "abort"])
-def test_closing_transport_is_refused(run, loop, connect, make_protocol, make_file, end):
-    async def main():
-        transport, _ = await connect(make_protocol())
-        getattr(transport, end)()
-        with pytest.raises(RuntimeError, match="Transport is closing"):
-            await loop.sendfile(transport, make_file(b"data"))
-
-    run(main())
-
-
-def test_transport_of_another_kind_is_refused(run, loop, make_file):
-    class OtherTransport(asyncio.Transport):
-        def is_closing(self):
-            return False
-
-    async def main():
-        with pytest.raises(RuntimeError, match="sendfile is not supported for transport"):
-            await loop.sendfile(OtherTransport(), make_file(b"data"))
-
-    run(main())
-
-
-def test_what_is_no_file_is_read_and_written(run, loop, connect, make_protocol, content):
-    async def main():
-        transport, peer = await connect(make_protocol())
+        sender = await make_sender()
         file = io.BytesIO(content)
-        sending = asyncio.ensure_future(loop.sendfile(transport, file, 5, 100_000))
-        assert await peer.receive(100_000) == content[5:100_005]
+        sending = asyncio.ensure_future(sender.send_file(file, 5, 100_000))
+        assert await sender.peer.receive(100_000) == content[5:100_005]
         assert await sending == 100_000
         assert file.tell() == 100_005
         with pytest.raises(asyncio.SendfileNotAvailableError):
-            await loop.sendfile(transport, file, fallback=False)
-        transport.write(b"after")
-        assert await peer.receive(5) == b"after"
+            await sender.send_file(file, fallback=False)
+        await sender.write(b"after")
+        assert await sender.peer.receive(5) == b"after"
 
     run(main())
 
 
-def test_file_travels_through_tls_by_the_fallback_only(run, loop, make_protocol, make_file, content, tls_contexts):
-    server_context, client_context = tls_contexts
-
+def test_socket_receives_while_it_sends_a_file(run, loop, socket_sender, settle, make_file, pattern):
     async def main():
-        accepted, made = make_protocol(), make_protocol()
-        server = await loop.create_server(lambda: accepted, "127.0.0.1", 0, ssl=server_context)
-        transport, _ = await loop.create_connection(
-            lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-        )
-        with pytest.raises(RuntimeError, match="fallback is disabled"):
-            await loop.sendfile(transport, make_file(content), fallback=False)
-        assert await loop.sendfile(transport, make_file(content), 7) == SIZE - 7
-        assert await accepted.until_received(SIZE - 7) == content[7:]
-        transport.close()
-        await made.until_lost()
-        await accepted.until_lost()
-        server.close()
+        data = pattern(LARGE)
+        sending = asyncio.ensure_future(socket_sender.send_file(make_file(data)))
+        receiving = asyncio.ensure_future(loop.sock_recv(socket_sender.sock, 100))
+        await settle()
+        await socket_sender.peer.send(b"question")
+        assert await receiving == b"question"
+        assert not sending.done()
+        assert await socket_sender.peer.receive(LARGE) == data
+        assert await sending == LARGE
+
+    run(main())
+
+
+# What is refused
+
+
+def test_wrong_sockets_are_refused(run, loop, socket_sender, make_file, tls_contexts):
+    async def main():
+        with socket.socket(type=socket.SOCK_DGRAM) as datagram:
+            datagram.setblocking(False)
+            with pytest.raises(ValueError, match="only SOCK_STREAM"):
+                await loop.sock_sendfile(datagram, make_file(b"data"))
+        sock = socket_sender.sock
+        sock.setblocking(True)
+        with pytest.raises(ValueError, match="must be non-blocking"):
+            await loop.sock_sendfile(sock, make_file(b"data"))
+        sock.setblocking(False)
+        with tls_contexts[1].wrap_socket(sock, server_hostname="localhost", do_handshake_on_connect=False) as wrapped:
+            with pytest.raises(TypeError, match="SSLSocket"):
+                await loop.sock_sendfile(wrapped, make_file(b"data"))
+
+    loop.set_debug(True)
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "arguments, error",
+    [((0, 0), ValueError), ((0, -1), ValueError), ((0, "1"), TypeError), ((0, 1.0), TypeError), ((-1,), ValueError), (("0",), TypeError)],
+    ids=str,
+)
+def test_wrong_arguments_are_refused(run, make_sender, make_file, arguments, error):
+    async def main():
+        sender = await make_sender()
+        with pytest.raises(error):
+            await sender.send_file(make_file(b"data"), *arguments)
+        await sender.write(b"after")
+        assert await sender.peer.receive(5) == b"after"
+
+    run(main())
+
+
+def test_file_opened_as_text_is_refused(run, make_sender, tmp_path):
+    async def main():
+        sender = await make_sender()
+        path = tmp_path / "text"
+        path.write_text("text")
+        with path.open() as file:
+            with pytest.raises(ValueError, match="binary mode"):
+                await sender.send_file(file)
 
     run(main())

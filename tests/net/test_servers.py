@@ -16,29 +16,19 @@ import pytest
 since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
 
 
-async def all_lost(protocols):
-    for protocol in protocols:
-        await protocol.until_lost()
-
-
-async def assert_echoes(peer):
-    await peer.send(b"hello")
-    assert await peer.receive(5) == b"hello"
-
-
 # Serving
 
 
-def test_server_serves_clients_one_after_another_and_together(run, serve, connect_to, accepted):
+def test_server_serves_clients_one_after_another_and_together(run, serve, connect_to, accepted, all_lost):
     async def main():
         server = await serve()
         for _ in range(5):
             peer = connect_to(server)
-            await assert_echoes(peer)
+            await peer.check_echo()
             peer.close()
         peers = [connect_to(server) for _ in range(50)]
         for peer in peers:
-            await assert_echoes(peer)
+            await peer.check_echo()
             peer.close()
         assert len(accepted) == 55
         await all_lost(accepted)
@@ -91,7 +81,7 @@ def test_server_of_a_socket_serves_on_that_socket(run, loop, make_protocol, conn
     run(main())
 
 
-def test_server_made_without_serving_begins_when_told(run, serve, connect_to, accepted):
+def test_server_made_without_serving_begins_when_told(run, serve, connect_to, accepted, all_lost):
     async def main():
         server = await serve(start_serving=False)
         address = server.sockets[0].getsockname()
@@ -102,7 +92,7 @@ def test_server_made_without_serving_begins_when_told(run, serve, connect_to, ac
         await server.start_serving()
         assert server.is_serving() is True
         peer = connect_to(server)
-        await assert_echoes(peer)
+        await peer.check_echo()
         peer.close()
         await all_lost(accepted)
         server.close()
@@ -134,7 +124,7 @@ def test_no_host_means_every_interface(run, loop, make_protocol, connect_to, hos
     run(main())
 
 
-def test_server_of_several_hosts_listens_to_each_once(run, loop, make_protocol, connect_to):
+def test_server_of_several_hosts_listens_to_each_once(run, loop, make_protocol, connect_to, all_lost):
     async def main():
         protocols = []
 
@@ -170,12 +160,12 @@ def test_address_in_use_is_refused_with_its_name(run, serve, loop, make_protocol
     run(main())
 
 
-def test_port_is_reused_at_once_after_connections(run, serve, loop, make_protocol, connect_to, accepted):
+def test_port_is_reused_at_once_after_connections(run, serve, loop, make_protocol, connect_to, accepted, all_lost):
     async def main():
         server = await serve()
         address = server.sockets[0].getsockname()
         peer = connect_to(server)
-        await assert_echoes(peer)
+        await peer.check_echo()
         # The side that closes first keeps the port in TIME_WAIT.
         accepted[0].transport.close()
         await all_lost(accepted)
@@ -210,13 +200,13 @@ def test_keep_alive_is_set_when_asked_for(run, serve, keep_alive):
 
 
 @pytest.mark.parametrize("backlog", [1, 5, 1000])
-def test_backlog_bounds_who_waits_and_not_who_is_served(run, serve, connect_to, accepted, backlog):
+def test_backlog_bounds_who_waits_and_not_who_is_served(run, serve, connect_to, accepted, backlog, all_lost):
     async def main():
         server = await serve(backlog=backlog)
         peers = []
         for _ in range(20):
             peers.append(connect_to(server))
-            await assert_echoes(peers[-1])
+            await peers[-1].check_echo()
         for peer in peers:
             peer.close()
         await all_lost(accepted)
@@ -307,7 +297,7 @@ def test_factory_that_raises_is_reported_in_debug_mode(run, loop, serve, connect
     run(main())
 
 
-def test_connection_made_that_raises_is_reported_and_serving_goes_on(run, serve, connect_to, make_protocol, reported):
+def test_connection_made_that_raises_is_reported_and_serving_goes_on(run, serve, connect_to, make_protocol, reported, all_lost):
     async def main():
         protocols = []
 
@@ -333,7 +323,7 @@ def test_connection_made_that_raises_is_reported_and_serving_goes_on(run, serve,
     run(main())
 
 
-def test_clients_that_left_before_they_were_accepted_are_made_and_lost(run, loop, connect_to, make_protocol, reset, accepted):
+def test_clients_that_left_before_they_were_accepted_are_made_and_lost(run, loop, connect_to, make_protocol, reset, accepted, all_lost):
     async def main():
         listener = socket.create_server(("127.0.0.1", 0), backlog=50)
         for number in range(20):

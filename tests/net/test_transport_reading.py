@@ -325,15 +325,18 @@ def test_streams_work_over_the_transports(run, loop):
 # Protocols that raise
 
 
-@pytest.mark.parametrize("name", ["data_received", "eof_received"])
-def test_exception_of_the_protocol_is_reported_and_ends_the_connection(run, connect, reported, make_protocol, name):
+CALLBACKS = {"make_protocol": ["data_received", "eof_received"], "make_buffered_protocol": ["get_buffer", "buffer_updated", "eof_received"]}
+
+
+@pytest.mark.parametrize("kind, name", [(kind, name) for kind, names in CALLBACKS.items() for name in names])
+def test_exception_of_the_protocol_is_reported_and_ends_the_connection(run, connect, reported, request, kind, name):
     error = ZeroDivisionError("the protocol's own")
 
     def fail(protocol, *args):
         raise error
 
     async def main():
-        protocol = make_protocol(**{name: fail})
+        protocol = request.getfixturevalue(kind)(**{name: fail})
         transport, peer = await connect(protocol)
         await peer.send(b"data")
         peer.send_end()
