@@ -15,7 +15,7 @@ from fastloop.api.sending_files import SendfileMethods
 from fastloop.api.signals import SignalMethods
 from fastloop.api.sockets import SocketMethods
 from fastloop.api.tls_connections import TlsMethods
-from fastloop.core import fast_lane  # noqa: F401  (importing it opens the fast lanes)
+from fastloop.core.fast_lane import give_loop_methods
 from fastloop.net.net_core import NetCore
 
 _live_loops = weakref.WeakSet()
@@ -43,6 +43,9 @@ class EventLoop(
         super().close()
         if not was_closed:
             self._release()
+
+
+give_loop_methods(EventLoop)
 
 
 def _disown_in_child():

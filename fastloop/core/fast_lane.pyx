@@ -8,6 +8,7 @@ Driven by: the interpreter, through the method descriptors, whose function point
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 
+from fastloop.core.future cimport Future
 from fastloop.core.handle cimport (
     Handle, ThreadSafeHandle, TimerHandle, new_queued_handle, new_queued_threadsafe_handle, new_queued_timer_handle)
 from fastloop.core.loop_core cimport LoopCore
@@ -53,6 +54,9 @@ cdef extern from *:
     fast_function_t fast_lane_open(object descriptor, fast_function_t lane) except NULL
     tuple fast_lane_tuple(PyObject **items, Py_ssize_t count)
     PyObject *fast_lane_empty_tuple
+
+cdef extern from "own_methods.h":
+    int own_methods_give(object type, object base) except -1
 
 cdef extern from "Python.h":
     bint PyCoro_CheckExact(PyObject *)
@@ -108,6 +112,13 @@ cdef PyObject *create_task(PyObject *self, PyObject **args, Py_ssize_t count, Py
     Py_INCREF(task)
     return <PyObject *>task
 
+
+def give_loop_methods(cls):
+    """Let instances of cls itself, a subclass of LoopCore, have their methods called as fast as if it were LoopCore."""
+    own_methods_give(cls, loop_core_type)
+
+
+own_methods_give(Task, Future)
 
 Py_INCREF(())
 fast_lane_empty_tuple = <PyObject *>()

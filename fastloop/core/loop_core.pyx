@@ -33,6 +33,9 @@ from fastloop.core.future import Future
 from fastloop.core.task import Task as MakeTask
 
 
+cdef extern from "own_methods.h":
+    bint own_methods_are_same(object one, object other) noexcept
+
 cdef extern from "Python.h":
     int PyObject_GenericSetAttr(object, object, PyObject *value) except -1
     bint PyCoro_CheckExact(object)
@@ -80,10 +83,11 @@ cdef class LoopCore(Scheduler):
     cdef int notice_overrides(self) except -1:
         cls = type(self)
         own = getattr(self, "__dict__", None) or ()
-        self.has_own_time = cls.time is not LoopCore.time or "time" in own
+        self.has_own_time = not own_methods_are_same(cls.time, LoopCore.time) or "time" in own
         self.has_own_call_soon = (
-            cls.call_soon is not LoopCore.call_soon or "call_soon" in own
-            or cls.call_soon_threadsafe is not LoopCore.call_soon_threadsafe or "call_soon_threadsafe" in own)
+            not own_methods_are_same(cls.call_soon, LoopCore.call_soon) or "call_soon" in own
+            or not own_methods_are_same(cls.call_soon_threadsafe, LoopCore.call_soon_threadsafe)
+            or "call_soon_threadsafe" in own)
         return self.update_direct()
 
     cdef int update_direct(self) except -1:

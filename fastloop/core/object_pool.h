@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "cpython_compat.h"
+#include "lazy_dict.h"
 
 /* Without the GIL a pool would need a lock, which costs more than it saves. */
 #ifdef Py_GIL_DISABLED
@@ -51,9 +52,7 @@ static inline int object_pool_open(object_pool_t *pool, PyObject *template_objec
     }
     pool->type = Py_TYPE(template_object);
     pool->template_object = Py_NewRef(template_object);
-    /* Cython makes the __dict__ with the object; from here on it is made when first needed. */
-    if (pool->type->tp_dictoffset > 0)
-        Py_CLEAR(*object_pool_slot(template_object, pool->type->tp_dictoffset));
+    lazy_dict_unmake(template_object);
     pool->first_slot = first_slot;
     pool->end_of_slots = first_slot + slot_count * sizeof(PyObject *);
     pool->plain_dealloc = pool->type->tp_dealloc;

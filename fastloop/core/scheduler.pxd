@@ -50,9 +50,16 @@ cdef extern from "timer_heap.h":
     PyObject *timer_heap_take(timer_heap_t *heap, uint32_t slot) noexcept
 
 
+cdef extern from "scratch.h":
+    ctypedef struct scratch_t:
+        pass
+    const Py_ssize_t SCRATCH_SIZE
+    char *scratch_memory(scratch_t *scratch) except NULL
+    object scratch_bytes(scratch_t *scratch, Py_ssize_t size)
+    void scratch_close(scratch_t *scratch) noexcept
+
+
 cdef enum:
-    # What one read from the kernel may bring into Scheduler.scratch. Twice as much keeps a sender waiting for the window to open.
-    SCRATCH_SIZE = 131072
     # Events taken from the kernel at once; what does not fit follows with the next wait.
     POLL_BATCH = 256
 
@@ -74,8 +81,8 @@ cdef class Scheduler:
 
         # Who wrote something during the callback that runs: flushed when it returns.
         ready_queue_t unflushed
-        # SCRATCH_SIZE bytes for whoever reads, valid until the next Python code runs; made with the first watcher.
-        char *scratch
+        # For whoever reads from the kernel.
+        scratch_t scratch
 
         # By descriptor: who watches it; NULL for nobody.
         watch_t *watches
@@ -147,7 +154,6 @@ cdef class Scheduler:
     cdef Runnable watcher(self, int fd)
     cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1
     cdef int unwatch(self, int fd) except -1
-    cdef int make_scratch(self) except -1
     # Whether the table keeps the watcher of fd alive; at first it does.
     cdef int hold_watcher(self, int fd, bint is_held) except -1
 

@@ -12,7 +12,7 @@ import contextvars
 
 from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
 from cpython.object cimport PyObject, traverseproc, visitproc
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 from libc.errno cimport EINTR, errno
@@ -86,7 +86,7 @@ cdef class Scheduler:
         ready_queue_close(&self.unflushed)
         scheduler_drop_watchers(self)
         PyMem_RawFree(self.watches)
-        PyMem_RawFree(self.scratch)
+        scratch_close(&self.scratch)
 
     cdef int run_turns(self) except -1:
         # Whoever starts the loop expects the first turn to look at the descriptors.
@@ -154,7 +154,7 @@ cdef class Scheduler:
                 self.forget_contexts()
             # Left over when an exception ended the loop, or written by a destructor.
             if self.unflushed.count > 0:
-                self.flush_written()
+                flush_all_written(self)
             self.is_sleeping = True
             # A callback pushed by another thread before it could see is_sleeping.
             ready_queue_collect(&self.ready)
@@ -223,21 +223,11 @@ cdef class Scheduler:
                 self.leave_entered_task()
             runnable.run()
             if self.unflushed.count > 0:
-                self.flush_written()
+                flush_all_written(self)
         return 0
 
     cdef int flush_written(self) except -1:
-        """HOT. What was written during one callback leaves together, before the next one runs."""
-        # What protocols write when they hear that there is room again waits for the next callback's end: a peer that reads
-        # as fast as they write must not keep the loop here.
-        cdef size_t remaining = self.unflushed.count
-        cdef Runnable runnable
-        while remaining > 0 and self.unflushed.count > 0:
-            remaining -= 1
-            runnable = <Runnable>ready_queue_pop(&self.unflushed)
-            Py_DECREF(runnable)
-            runnable.flush()
-        return 0
+        return flush_all_written(self)
 
     cdef int run_ready_debug(self) except -1:
         cdef size_t remaining = self.ready.count
@@ -250,7 +240,7 @@ cdef class Scheduler:
                 self.leave_entered_task()
             self.run_watched(runnable)
             if self.unflushed.count > 0:
-                self.flush_written()
+                flush_all_written(self)
         return 0
 
     cdef int run_watched(self, Runnable runnable) except -1:
@@ -311,16 +301,8 @@ cdef class Scheduler:
         if fd >= self.watcher_capacity and scheduler_grow_watches(self, fd) < 0:
             poller_forget(&self.poller, fd)
             raise MemoryError()
-        if self.scratch is NULL:
-            self.make_scratch()
         if self.watches[fd].watcher is not <PyObject *>watcher:
             scheduler_set_watcher(self, fd, <PyObject *>watcher)
-        return 0
-
-    cdef int make_scratch(self) except -1:
-        self.scratch = <char *>PyMem_RawMalloc(SCRATCH_SIZE)
-        if self.scratch is NULL:
-            raise MemoryError()
         return 0
 
     cdef int unwatch(self, int fd) except -1:
@@ -352,6 +334,20 @@ cdef class Scheduler:
         scheduler_drop_timers(self)
         scheduler_drop_watchers(self)
         return 0
+
+
+cdef inline int flush_all_written(Scheduler self) except -1:
+    """HOT. What was written during one callback leaves together, before the next one runs."""
+    # What protocols write when they hear that there is room again waits for the next callback's end: a peer that reads
+    # as fast as they write must not keep the loop here.
+    cdef size_t remaining = self.unflushed.count
+    cdef Runnable runnable
+    while remaining > 0 and self.unflushed.count > 0:
+        remaining -= 1
+        runnable = <Runnable>ready_queue_pop(&self.unflushed)
+        Py_DECREF(runnable)
+        runnable.flush()
+    return 0
 
 
 cdef int raise_os_error(int error) except -1:

@@ -148,37 +148,12 @@ cdef class OutputTransport(Transport):
     cdef int flush(self) except -1:
         self.flags &= ~<unsigned int>TRANSPORT_IS_UNFLUSHED
         if self.output.count > 0 and not self.flags & OUTPUT_IS_BLOCKED:
-            self.send_output()
+            send_queued(self)
             return self.pause_protocol_if_full()
         return 0
 
     cdef int send_output(self) except -1:
-        """HOT. Send until output is empty or the kernel takes no more."""
-        cdef iovec vectors[NET_MOST_VECTORS]
-        cdef int vector_count
-        cdef size_t size
-        cdef ssize_t sent
-        cdef int fd = transport_fd(self)
-        while self.output.count > 0:
-            vector_count = write_queue_vectors(&self.output, vectors, NET_MOST_VECTORS, &size)
-            if vector_count == 1:
-                sent = net_send(fd, vectors[0].iov_base, vectors[0].iov_len)
-            else:
-                sent = net_send_vectors(fd, vectors, vector_count)
-            if sent < 0:
-                if net_would_block(errno):
-                    self.block()
-                    break
-                return self.fail_with_errno(EBADF if fd < 0 else errno, "Fatal write error on socket transport")
-            write_queue_advance(&self.output, sent)
-            if <size_t>sent < size:
-                self.block()
-                break
-        self.resume_protocol_if_drained()
-        # resume_writing() may have written more, or closed.
-        if self.output.count == 0 and self.state < TRANSPORT_LOSING:
-            return self.output_is_empty()
-        return 0
+        return send_queued(self)
 
     cdef int settle_interest(self) except -1:
         """Where levels are used: what is not wanted now would be reported in every turn."""
@@ -290,6 +265,35 @@ cdef class OutputTransport(Transport):
             self.flags &= ~<unsigned int>TRANSPORT_PROTOCOL_IS_PAUSED
             return self.tell_protocol("resume_writing")
         return 0
+
+
+cdef inline int send_queued(OutputTransport self) except -1:
+    """HOT. Send until output is empty or the kernel takes no more."""
+    cdef iovec vectors[NET_MOST_VECTORS]
+    cdef int vector_count
+    cdef size_t size
+    cdef ssize_t sent
+    cdef int fd = transport_fd(self)
+    while self.output.count > 0:
+        vector_count = write_queue_vectors(&self.output, vectors, NET_MOST_VECTORS, &size)
+        if vector_count == 1:
+            sent = net_send(fd, vectors[0].iov_base, vectors[0].iov_len)
+        else:
+            sent = net_send_vectors(fd, vectors, vector_count)
+        if sent < 0:
+            if net_would_block(errno):
+                self.block()
+                break
+            return self.fail_with_errno(EBADF if fd < 0 else errno, "Fatal write error on socket transport")
+        write_queue_advance(&self.output, sent)
+        if <size_t>sent < size:
+            self.block()
+            break
+    self.resume_protocol_if_drained()
+    # resume_writing() may have written more, or closed.
+    if self.output.count == 0 and self.state < TRANSPORT_LOSING:
+        return self.output_is_empty()
+    return 0
 
 
 cdef int check_data(object data) except -1:

@@ -24,7 +24,7 @@ from libc.string cimport memcpy
 
 from fastloop.core.fd_watcher cimport wait_for_socket
 from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE
-from fastloop.core.scheduler cimport SCRATCH_SIZE
+from fastloop.core.scheduler cimport SCRATCH_SIZE, scratch_memory, scratch_t
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
 
 cimport cython
@@ -43,6 +43,9 @@ cdef extern from "Python.h":
 cdef extern from "cpython_compat.h":
     PyObject *compat_stop_iteration(object value) noexcept
     const bint COMPAT_THROW_WARNS
+
+cdef extern from "scratch.h":
+    PyObject *scratch_bytes(scratch_t *scratch, Py_ssize_t size) except NULL
 
 cdef extern from "socket_object.h":
     int socket_object_fd(object sock) noexcept
@@ -156,17 +159,16 @@ cdef class SocketOperation:
 
     cdef PyObject *receive(self, int fd) except? NULL:
         cdef PyObject *data
-        cdef ssize_t count, more
-        if self.loop.scratch is NULL:
-            self.loop.make_scratch()
-        count = net_receive(fd, self.loop.scratch, min(self.size, <Py_ssize_t>SCRATCH_SIZE))
+        cdef char *scratch = scratch_memory(&self.loop.scratch)
+        cdef ssize_t more
+        cdef ssize_t count = net_receive(fd, scratch, min(self.size, SCRATCH_SIZE))
         if count < 0:
             return self.wait(fd, POLL_READABLE)
         if count < SCRATCH_SIZE or self.size <= SCRATCH_SIZE:
-            return bytes_of(self.loop.scratch, count)
+            return scratch_bytes(&self.loop.scratch, count)
         # There may be more, and the program has room for it.
         data = bytes_of(NULL, self.size)
-        memcpy(PyBytes_AS_STRING(<object>data), self.loop.scratch, count)
+        memcpy(PyBytes_AS_STRING(<object>data), scratch, count)
         more = net_receive(fd, PyBytes_AS_STRING(<object>data) + count, self.size - count)
         # An error comes again with the next receive.
         _PyBytes_Resize(&data, count + max(more, 0))

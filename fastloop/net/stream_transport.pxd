@@ -3,6 +3,8 @@
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.net.output_transport cimport OUTPUT_FIRST_FREE_FLAG, OutputTransport
 
+cimport cython
+
 
 cdef enum:
     # The kernel has reported something to read since it last had nothing.
@@ -11,6 +13,7 @@ cdef enum:
     STREAM_READS_ON = OUTPUT_FIRST_FREE_FLAG << 1
 
 
+@cython.final
 cdef class StreamTransport(OutputTransport):
     cdef:
         # Done when the kernel takes more; for sendfile().
@@ -18,10 +21,7 @@ cdef class StreamTransport(OutputTransport):
 
     cdef int queue_work(self) except -1
     cdef int wake_sendfile(self) except -1
-    cdef int read_bytes(self) except -1
-    cdef int deliver(self, object data) except -1
     cdef int read_into_buffer(self) except -1
-    cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept
     cdef int nothing_received(self, Py_ssize_t answer) except -1
     cdef int end_of_file(self) except -1
 

@@ -9,27 +9,31 @@ import socket
 from asyncio import base_events, constants
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.contextvars cimport PyContext_Exit
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EBADF, errno
 
-from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push
-from fastloop.net.output_transport cimport OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS
+from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scratch_bytes, scratch_memory
+from fastloop.net.output_transport cimport OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
 from fastloop.net.transport cimport (
     TRANSPORT_CLOSING, TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING,
     TRANSPORT_PROTOCOL_IS_BUFFERED, TRANSPORT_READ_ENDED, TRANSPORT_READING_IS_PAUSED, Transport, attach, transport_fd,
     transport_init, transport_reads)
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 
+cimport cython
+
 
 cdef extern from "Python.h":
-    PyObject *call_one "PyObject_CallOneArg"(object callable, object argument) noexcept
     int get_buffer "PyObject_GetBuffer"(object data, Py_buffer *view, int flags) noexcept
 
 cdef extern from "calls.h":
+    PyObject *call_one(object callable, object argument) noexcept
     bint call_enter(object context) noexcept
+
+cdef extern from "own_methods.h":
+    int own_methods_give(object type, object base) except -1
 
 cdef extern from "syscalls.h" nogil:
     bint net_would_block(int error) noexcept
@@ -49,6 +53,7 @@ cdef:
     object MINUS_ONE = -1
 
 
+@cython.final
 cdef class StreamTransport(OutputTransport):
     """What asyncio.Transport promises, over a stream socket; isinstance() takes it for one."""
 
@@ -97,7 +102,7 @@ cdef class StreamTransport(OutputTransport):
                 if self.flags & TRANSPORT_PROTOCOL_IS_BUFFERED:
                     self.read_into_buffer()
                 else:
-                    self.read_bytes()
+                    read_bytes(self)
             if self.flags & OUTPUT_MAY_FLOW and self.state < TRANSPORT_LOSING:
                 self.flags &= ~<unsigned int>(OUTPUT_MAY_FLOW | OUTPUT_IS_BLOCKED)
                 self.wake_sendfile()
@@ -127,28 +132,6 @@ cdef class StreamTransport(OutputTransport):
     cdef bint has_work(self) noexcept:
         return transport_reads(self) or self.output.count > 0 or self.empty_waiter is not None
 
-    cdef int read_bytes(self) except -1:
-        cdef Py_ssize_t count
-        # HOT. Copied out, also when it is much: the scratch memory stays in the cache, and the sender is not kept waiting until a
-        # larger block is filled.
-        count = self.receive_into(self.loop.scratch, SCRATCH_SIZE)
-        if count <= 0:
-            return self.nothing_received(count)
-        return self.deliver(PyBytes_FromStringAndSize(self.loop.scratch, count))
-
-    cdef int deliver(self, object data) except -1:
-        # Held for the call: the protocol may set another one meanwhile.
-        receive = self.receive
-        if receive is None:
-            return self.fail_with(
-                AttributeError(f"{type(self.protocol).__name__!r} object has no attribute 'data_received'"),
-                "Fatal error: protocol.data_received() call failed.")
-        answer = call_one(receive, data)
-        if answer is NULL:
-            return self.fail_raised("Fatal error: protocol.data_received() call failed.")
-        Py_DECREF(<object>answer)
-        return 0
-
     cdef int read_into_buffer(self) except -1:
         cdef Py_buffer view
         cdef Py_ssize_t count
@@ -166,7 +149,7 @@ cdef class StreamTransport(OutputTransport):
             # Closed by get_buffer().
             PyBuffer_Release(&view)
             return 0
-        count = self.receive_into(<char *>view.buf, view.len)
+        count = receive_into(self, <char *>view.buf, view.len)
         PyBuffer_Release(&view)
         if count <= 0:
             return self.nothing_received(count)
@@ -175,22 +158,6 @@ cdef class StreamTransport(OutputTransport):
             return self.fail_raised("Fatal error: protocol.buffer_updated() call failed.")
         Py_DECREF(<object>answer)
         return 0
-
-    cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept:
-        """HOT. Read once; no Python code runs. Returns the number of bytes, 0 at the end of file, or -errno."""
-        cdef Py_ssize_t count
-        cdef int fd = transport_fd(self)
-        if fd < 0:
-            return -EBADF
-        count = net_receive(fd, buffer, size)
-        if count < 0:
-            count = -errno
-        if count <= 0:
-            self.flags &= ~<unsigned int>(STREAM_MAY_READ | STREAM_READS_ON)
-        elif count < size and not self.flags & STREAM_READS_ON:
-            self.flags &= ~<unsigned int>STREAM_MAY_READ
-            poller_rearm(&self.loop.poller, fd, POLL_READABLE)
-        return count
 
     cdef int nothing_received(self, Py_ssize_t answer) except -1:
         if answer == 0:
@@ -292,6 +259,48 @@ cdef class StreamTransport(OutputTransport):
         reading = "polling" if transport_reads(self) else "idle"
         writing = "polling" if self.flags & OUTPUT_IS_BLOCKED else "idle"
         return f"{text.removesuffix('>')} read={reading} write=<{writing}, bufsize={self.output.size_bytes}>>"
+
+
+own_methods_give(StreamTransport, OutputTransport)
+own_methods_give(StreamTransport, Transport)
+
+
+cdef inline Py_ssize_t receive_into(StreamTransport self, char *buffer, Py_ssize_t size) noexcept:
+    """HOT. Read once; no Python code runs. Returns the number of bytes, 0 at the end of file, or -errno."""
+    cdef Py_ssize_t count
+    cdef int fd = transport_fd(self)
+    if fd < 0:
+        return -EBADF
+    count = net_receive(fd, buffer, size)
+    if count < 0:
+        count = -errno
+    if count <= 0:
+        self.flags &= ~<unsigned int>(STREAM_MAY_READ | STREAM_READS_ON)
+    elif count < size and not self.flags & STREAM_READS_ON:
+        self.flags &= ~<unsigned int>STREAM_MAY_READ
+        poller_rearm(&self.loop.poller, fd, POLL_READABLE)
+    return count
+
+
+cdef inline int deliver(StreamTransport self, object data) except -1:
+    # Held for the call: the protocol may set another one meanwhile.
+    receive = self.receive
+    if receive is None:
+        return self.fail_with(
+            AttributeError(f"{type(self.protocol).__name__!r} object has no attribute 'data_received'"),
+            "Fatal error: protocol.data_received() call failed.")
+    answer = call_one(receive, data)
+    if answer is NULL:
+        return self.fail_raised("Fatal error: protocol.data_received() call failed.")
+    Py_DECREF(<object>answer)
+    return 0
+
+
+cdef inline int read_bytes(StreamTransport self) except -1:
+    cdef Py_ssize_t count = receive_into(self, scratch_memory(&self.loop.scratch), SCRATCH_SIZE)
+    if count <= 0:
+        return self.nothing_received(count)
+    return deliver(self, scratch_bytes(&self.loop.scratch, count))
 
 
 cdef object unusable(object buffer):

@@ -25,6 +25,9 @@ cdef extern from "calls.h":
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
 
+cdef extern from "lazy_dict.h":
+    void lazy_dict_unmake(object transport) noexcept
+
 cdef extern from "lifecycle.h":
     enum:
         LIFECYCLE_EDGE_COUNT
@@ -325,6 +328,7 @@ cdef class Transport(Runnable):
 
 cdef int transport_init(
         Transport transport, LoopCore loop, object sock, int fd, object protocol, object context, dict extra) except -1:
+    lazy_dict_unmake(transport)
     transport.loop = loop
     transport.context = PyContext_CopyCurrent() if context is None else context
     transport.extra = extra

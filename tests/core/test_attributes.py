@@ -1,6 +1,7 @@
 """What people patch stays patchable: attributes, weak references, subclasses and private names of loop, handles, futures, tasks."""
 
 import asyncio
+import gc
 import socket
 import threading
 import weakref
@@ -181,3 +182,39 @@ def test_thread_id_read_by_libraries_is_set_while_the_loop_runs(loop):
     loop.run_forever()
     assert seen == [threading.get_ident()]
     assert loop._thread_id is None
+
+
+# The interpreter's short way of calling a built-in method: it asks for the very class that defines the method.
+@pytest.mark.fastloop_only
+def test_hot_methods_are_defined_by_the_class_of_their_objects(loop):
+    async def main():
+        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+        transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+        hot = {
+            loop: ["call_soon", "call_later", "call_at", "create_task", "create_future", "time"],
+            asyncio.current_task(): ["done", "result", "cancel", "add_done_callback"],
+            transport: ["write", "writelines", "is_closing", "get_extra_info"],
+        }
+        for thing, names in hot.items():
+            for name in names:
+                method = getattr(type(thing), name)
+                assert method.__objclass__ is type(thing), method
+                assert getattr(thing, name).__self__ is thing
+        transport.abort()
+        server.close()
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.fastloop_only
+def test_transport_makes_no_dictionary_before_it_needs_one(loop):
+    async def main():
+        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+        transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+        assert dict not in map(type, gc.get_referents(transport))
+        transport.note = "the program's own"
+        assert vars(transport) == {"note": "the program's own"}
+        transport.abort()
+        server.close()
+
+    loop.run_until_complete(main())

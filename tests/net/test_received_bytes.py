@@ -1,0 +1,137 @@
+"""The bytes objects that arrive: whatever the transports do with their memory, an object that somebody has never changes.
+
+Sizes around every border at which memory is treated differently (core/scratch.h), with content that differs from message to message.
+"""
+
+import asyncio
+import random
+
+import pytest
+
+# Where the smallest and the largest that are used again lie, and the borders between their classes.
+SMALL_SIZES = range(500, 8300, 7)
+LARGE_SIZES = [8191, 8192, 8193, 16_384, 65_535, 65_536, 65_537, 100_000, 131_071, 131_072, 131_073]
+
+
+def message(number, size):
+    return random.Random(number).randbytes(size)
+
+
+async def receive_each(protocol, peer, sizes):
+    """Send messages of these sizes, each once the one before has arrived."""
+    total = 0
+    for number, size in enumerate(sizes):
+        total += size
+        await peer.send(message(number, size))
+        await protocol.until_received(total)
+    return b"".join(message(number, size) for number, size in enumerate(sizes))
+
+
+@pytest.mark.parametrize("sizes", [SMALL_SIZES, LARGE_SIZES, [1024] * 200, [100_000] * 20], ids=["small", "large", "same", "same_large"])
+@pytest.mark.parametrize("kept", [lambda number: False, lambda number: True, lambda number: number % 3 == 0], ids=["none", "all", "some"])
+def test_kept_objects_never_change(run, connect, make_protocol, sizes, kept):
+    pieces = []
+    counted = []
+
+    def receive(protocol, data):
+        # As a key of a dictionary would be: an object's hash is remembered with it.
+        counted.append((len(data), hash(data), data[-1]))
+        if kept(len(counted)):
+            pieces.append((data, bytearray(data), hash(data)))
+
+    async def main():
+        protocol = make_protocol(data_received=receive)
+        _, peer = await connect(protocol)
+        assert await receive_each(protocol, peer, sizes) == protocol.received
+
+    run(main())
+    for data, copy, value in pieces:
+        assert data == copy
+        assert hash(data) == value == hash(bytes(copy))
+    assert sum(size for size, _, _ in counted) == sum(sizes)
+
+
+@pytest.mark.parametrize("size", [600, 5000, 100_000])
+def test_views_and_slices_keep_what_they_show(run, connect, make_protocol, size):
+    views = []
+
+    def receive(protocol, data):
+        views.append((memoryview(data)[1:], bytearray(data[1:])))
+
+    async def main():
+        protocol = make_protocol(data_received=receive)
+        _, peer = await connect(protocol)
+        await receive_each(protocol, peer, [size] * 20)
+
+    run(main())
+    assert all(view == copy for view, copy in views)
+
+
+@pytest.mark.parametrize("size", [1024, 100_000])
+def test_what_waits_to_be_sent_does_not_change(run, connections, make_protocol, pattern, size):
+    """Echoed to a peer that does not read yet: the objects wait in the transport while others arrive."""
+
+    async def main():
+        protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.write(data))
+        _, peer = await connections.accepted(protocol)
+        expected = await receive_each(protocol, peer, [size] * (6_000_000 // size))
+        assert await peer.receive(len(expected)) == expected
+
+    run(main())
+
+
+def test_objects_of_two_connections_are_not_mixed_up(run, connections, make_protocol):
+    pieces = []
+
+    async def main():
+        protocols = [make_protocol(data_received=lambda protocol, data: pieces.append((data, bytearray(data)))) for _ in range(2)]
+        peers = [(await connections.accepted(protocol))[1] for protocol in protocols]
+        for number in range(100):
+            await asyncio.gather(*(peer.send(message(2 * number + place, 1500)) for place, peer in enumerate(peers)))
+            for protocol in protocols:
+                await protocol.until_received(1500 * (number + 1))
+        for place, protocol in enumerate(protocols):
+            assert protocol.received == b"".join(message(2 * number + place, 1500) for number in range(100))
+
+    run(main())
+    assert all(data == copy for data, copy in pieces)
+
+
+@pytest.mark.parametrize("sizes", [SMALL_SIZES, LARGE_SIZES], ids=["small", "large"])
+def test_what_sock_recv_returned_never_changes(run, loop, pair, make_peer, sizes):
+    received = []
+
+    async def main():
+        sock, other = pair
+        peer = make_peer(other)
+        for number, size in enumerate(sizes):
+            sending = asyncio.ensure_future(peer.send(message(number, size)))
+            left = size
+            while left:
+                data = await loop.sock_recv(sock, left)
+                left -= len(data)
+                received.append((data, bytearray(data), hash(data)) if number % 2 else (b"", b"", hash(b"")))
+            await sending
+
+    run(main())
+    assert all(data == copy and hash(bytes(copy)) == value for data, copy, value in received)
+
+
+@pytest.mark.parametrize("size", [1024, 100_000])
+def test_exception_that_holds_the_data_holds_it_unchanged(run, loop, connections, make_protocol, reported, size):
+    """A traceback keeps the frame of data_received(), and with it data."""
+
+    async def main():
+        for number in range(5):
+            protocol = make_protocol(data_received=lambda protocol, data: 1 / 0)
+            _, peer = await connections.accepted(protocol)
+            await peer.send(message(number, size))
+            await protocol.until_lost()
+
+    run(main())
+    for number, context in enumerate(reported):
+        traceback = context["exception"].__traceback__
+        while "data" not in traceback.tb_frame.f_locals:
+            traceback = traceback.tb_next
+        data = traceback.tb_frame.f_locals["data"]
+        assert message(number, size).startswith(data) and data
