@@ -59,6 +59,11 @@ cdef extern from "scratch.h":
     void scratch_close(scratch_t *scratch) noexcept
 
 
+cdef extern from "short_wait.h":
+    ctypedef struct short_wait_t:
+        pass
+
+
 cdef enum:
     # Events taken from the kernel at once; what does not fit follows with the next wait.
     POLL_BATCH = 256
@@ -78,6 +83,8 @@ cdef class Scheduler:
         poller_t poller
         wakeup_t wakeup
         poll_event_t events[POLL_BATCH]
+        # Whether to ask for a few microseconds before sleeping.
+        short_wait_t short_wait
 
         # Who wrote something during the callback that runs: flushed when it returns.
         ready_queue_t unflushed

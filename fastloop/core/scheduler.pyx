@@ -4,7 +4,8 @@ Owns: the ready queue, the timers, the poller, the wake-up and the table of watc
 Order: asyncio's. A turn first collects I/O and due timers behind what is ready, then runs what is ready by then;
   what those callbacks schedule waits for the next turn.
 Promises: with callbacks ready the kernel is asked at least every 64 turns or 100 microseconds, whichever is first;
-  with nothing ready it is asked once, and waits exactly until the next timer.
+  with nothing ready it is asked to wait exactly until the next timer, or first, where that has paid off lately, again and again
+  for some microseconds.
 Driven by: LoopCore.run_forever().
 """
 
@@ -34,6 +35,12 @@ cdef extern from "Python.h":
 
 cdef extern from "ready_queue.h":
     int ready_queue_traverse(ready_queue_t *queue, visitproc visit, void *arg) noexcept
+
+cdef extern from "short_wait.h" nogil:
+    const int SHORT_WAIT_US
+    void short_wait_open(short_wait_t *wait) noexcept
+    bint short_wait_is_due(short_wait_t *wait, int64_t timeout_ns) noexcept
+    void short_wait_note(short_wait_t *wait, bint has_come) noexcept
 
 cdef extern from "queued_object.h":
     void queued_object_drop(PyObject *object) noexcept
@@ -68,6 +75,7 @@ cdef class Scheduler:
         self.has_closed = True
         ready_queue_open(&self.ready)
         ready_queue_open(&self.unflushed)
+        short_wait_open(&self.short_wait)
         if poller_open(&self.poller) < 0:
             PyErr_SetFromErrno(OSError)
         if wakeup_open(&self.wakeup) < 0:
@@ -161,7 +169,11 @@ cdef class Scheduler:
             if self.ready.count > 0 or self.unflushed.count > 0:
                 timeout_ns = 0
             with nogil:
-                event_count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
+                if short_wait_is_due(&self.short_wait, timeout_ns):
+                    # In vain: the next turn sleeps, after a look at the signals, which would not interrupt it any more.
+                    event_count = wait_shortly(self)
+                else:
+                    event_count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
             self.is_sleeping = False
         error = errno
         self.turns_since_poll = 0
@@ -334,6 +346,16 @@ cdef class Scheduler:
         scheduler_drop_timers(self)
         scheduler_drop_watchers(self)
         return 0
+
+
+cdef int wait_shortly(Scheduler self) noexcept nogil:
+    """Events, or 0 if nothing came within SHORT_WAIT_US, or -1 with errno."""
+    cdef uint64_t began = clock_ticks()
+    cdef int event_count = 0
+    while event_count == 0 and clock_ticks() - began < SHORT_WAIT_US * CLOCK_TICKS_PER_US:
+        event_count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
+    short_wait_note(&self.short_wait, event_count != 0)
+    return event_count
 
 
 cdef inline int flush_all_written(Scheduler self) except -1:

@@ -5,6 +5,7 @@
 #include "wakeup.h"
 
 #include "poller.h"
+#include "short_wait.h"
 
 #include <stdlib.h>
 
@@ -24,6 +25,7 @@ const int probe_wakeup_needs_drain = WAKEUP_NEEDS_DRAIN;
 typedef struct {
     poller_t poller;
     wakeup_t wakeup;
+    short_wait_t short_wait;
     poll_event_t events[PROBE_CAPACITY];
 } probe_t;
 
@@ -40,6 +42,9 @@ const char *probe_name(probe_t *probe);
 int probe_event_fd(probe_t *probe, int index);
 unsigned probe_event_flags(probe_t *probe, int index);
 int probe_timeout_to_ms(int64_t timeout_ns);
+void probe_short_wait_open(probe_t *probe);
+int probe_short_wait_is_due(probe_t *probe, int64_t timeout_ns);
+void probe_short_wait_note(probe_t *probe, int has_come);
 int probe_wakeup_open(probe_t *probe);
 void probe_wakeup_close(probe_t *probe);
 int probe_wakeup_fd(probe_t *probe);
@@ -113,6 +118,21 @@ unsigned probe_event_flags(probe_t *probe, int index)
 int probe_timeout_to_ms(int64_t timeout_ns)
 {
     return poll_timeout_to_ms(timeout_ns);
+}
+
+void probe_short_wait_open(probe_t *probe)
+{
+    short_wait_open(&probe->short_wait);
+}
+
+int probe_short_wait_is_due(probe_t *probe, int64_t timeout_ns)
+{
+    return short_wait_is_due(&probe->short_wait, timeout_ns);
+}
+
+void probe_short_wait_note(probe_t *probe, int has_come)
+{
+    short_wait_note(&probe->short_wait, has_come);
 }
 
 int probe_wakeup_open(probe_t *probe)

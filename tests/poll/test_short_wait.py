@@ -1,0 +1,64 @@
+"""Whether to ask again before sleeping: attempts go on as long as they pay off, and become rare where they do not."""
+
+import pytest
+
+FOREVER = -1
+LONGEST_PAUSE = 1024
+
+
+@pytest.fixture
+def short_wait(poller):
+    poller.call("short_wait_open")
+    return poller
+
+
+def is_due(short_wait, timeout_ns=FOREVER):
+    return bool(short_wait.call("short_wait_is_due", timeout_ns))
+
+
+def waits_before_attempt(short_wait):
+    """How many waits pass without an attempt."""
+    for count in range(10 * LONGEST_PAUSE):
+        if is_due(short_wait):
+            return count
+    raise AssertionError("attempts have ended for good")
+
+
+def test_first_waits_pass_without_an_attempt(short_wait):
+    assert waits_before_attempt(short_wait) == 16
+
+
+def test_attempts_go_on_as_long_as_they_succeed(short_wait):
+    waits_before_attempt(short_wait)
+    for _ in range(100):
+        short_wait.call("short_wait_note", True)
+        assert waits_before_attempt(short_wait) == 0
+
+
+def test_failing_attempts_become_rare_but_do_not_end(short_wait):
+    pauses = []
+    for _ in range(12):
+        pauses.append(waits_before_attempt(short_wait))
+        short_wait.call("short_wait_note", False)
+    assert pauses == [16, 16, 32, 64, 128, 256, 512, *[LONGEST_PAUSE] * 5]
+
+
+def test_one_success_after_many_failures_is_followed_by_attempts(short_wait):
+    for _ in range(20):
+        waits_before_attempt(short_wait)
+        short_wait.call("short_wait_note", False)
+    waits_before_attempt(short_wait)
+    short_wait.call("short_wait_note", True)
+    pauses = []
+    for _ in range(5):
+        pauses.append(waits_before_attempt(short_wait))
+        short_wait.call("short_wait_note", False)
+    assert pauses == [0, 1, 2, 4, 8]
+
+
+@pytest.mark.parametrize("timeout_ns", [0, 1, 99_999])
+def test_what_is_due_soon_is_waited_for_exactly(short_wait, timeout_ns):
+    waits_before_attempt(short_wait)
+    short_wait.call("short_wait_note", True)
+    assert not is_due(short_wait, timeout_ns)
+    assert is_due(short_wait, 100_000)
