@@ -4,7 +4,7 @@
  * Promises: an object that Python code has, or had and kept, never changes. What nobody kept is used again: the allocator is not
  *   asked, the memory is still in the processor's cache, and data that fill most of the scratch are not copied at all.
  * LIMIT: an object that somebody keeps may take an eighth more memory than its data, one of 64 KiB or more up to twice as much;
- *   the unused ones of all classes together take 94 KiB at the most.
+ *   the unused ones of all classes together take 194 KiB at the most.
  * Driven by whoever reads: scratch_memory(), read, scratch_bytes(), with no Python code in between.
  */
 #ifndef FASTLOOP_SCRATCH_H
@@ -19,9 +19,9 @@ enum {
     SCRATCH_SMALLEST_UNCOPIED = SCRATCH_SIZE / 2,
     /* Smaller ones are cheap to make, in larger ones the copy is what costs. */
     SCRATCH_SMALLEST_REUSED = 512,
-    SCRATCH_LARGEST_REUSED = 8192,
+    SCRATCH_LARGEST_REUSED = 16384,
     SCRATCH_CLASSES_PER_OCTAVE = 8,
-    SCRATCH_CLASSES = 4 * SCRATCH_CLASSES_PER_OCTAVE,
+    SCRATCH_CLASSES = 5 * SCRATCH_CLASSES_PER_OCTAVE,
 };
 
 typedef struct {

@@ -10,7 +10,7 @@ import pytest
 
 # Where the smallest and the largest that are used again lie, and the borders between their classes.
 SMALL_SIZES = range(500, 8300, 7)
-LARGE_SIZES = [8191, 8192, 8193, 16_384, 65_535, 65_536, 65_537, 100_000, 131_071, 131_072, 131_073]
+LARGE_SIZES = [8191, 8192, 8193, 15_360, 15_361, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 100_000, 131_071, 131_072, 131_073]
 
 
 def message(number, size):
