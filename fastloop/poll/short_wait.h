@@ -1,8 +1,9 @@
 /* Whether to ask the kernel again and again for some microseconds before the thread goes to sleep: the answer may be on its way.
  *
  * Owns: how often that was worth it lately.
- * Promises: an attempt takes the processor no longer than going to sleep and being woken does. Where answers come later than that,
- *   attempts become rare: after each that failed, twice as many waits pass without one, up to SHORT_WAIT_LONGEST_PAUSE.
+ * Promises: an attempt takes the processor no longer than going to sleep and being woken does. Where most answers come later than
+ *   that, attempts become rare: after each that failed, twice as many waits pass without one, up to SHORT_WAIT_LONGEST_PAUSE, and
+ *   each that succeeded halves that again.
  * Driven by the scheduler, which has the clock.
  */
 #ifndef FASTLOOP_SHORT_WAIT_H
@@ -46,7 +47,7 @@ static inline bool short_wait_is_due(short_wait_t *wait, int64_t timeout_ns)
 static inline void short_wait_note(short_wait_t *wait, bool has_come)
 {
     if (has_come) {
-        wait->next_pause = 1;
+        wait->next_pause = wait->next_pause > 1 ? wait->next_pause / 2 : 1;
         return;
     }
     wait->pause = wait->next_pause;

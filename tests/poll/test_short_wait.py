@@ -24,6 +24,20 @@ def waits_before_attempt(short_wait):
     raise AssertionError("attempts have ended for good")
 
 
+def pauses_before_failures(short_wait, count):
+    pauses = []
+    for _ in range(count):
+        pauses.append(waits_before_attempt(short_wait))
+        short_wait.call("short_wait_note", False)
+    return pauses
+
+
+def succeed(short_wait, count):
+    for _ in range(count):
+        waits_before_attempt(short_wait)
+        short_wait.call("short_wait_note", True)
+
+
 def test_first_waits_pass_without_an_attempt(short_wait):
     assert waits_before_attempt(short_wait) == 16
 
@@ -36,24 +50,19 @@ def test_attempts_go_on_as_long_as_they_succeed(short_wait):
 
 
 def test_failing_attempts_become_rare_but_do_not_end(short_wait):
-    pauses = []
-    for _ in range(12):
-        pauses.append(waits_before_attempt(short_wait))
-        short_wait.call("short_wait_note", False)
-    assert pauses == [16, 16, 32, 64, 128, 256, 512, *[LONGEST_PAUSE] * 5]
+    assert pauses_before_failures(short_wait, 12) == [16, 16, 32, 64, 128, 256, 512, *[LONGEST_PAUSE] * 5]
 
 
-def test_one_success_after_many_failures_is_followed_by_attempts(short_wait):
-    for _ in range(20):
-        waits_before_attempt(short_wait)
-        short_wait.call("short_wait_note", False)
-    waits_before_attempt(short_wait)
-    short_wait.call("short_wait_note", True)
-    pauses = []
-    for _ in range(5):
-        pauses.append(waits_before_attempt(short_wait))
-        short_wait.call("short_wait_note", False)
-    assert pauses == [0, 1, 2, 4, 8]
+def test_one_success_among_failures_changes_little(short_wait):
+    pauses_before_failures(short_wait, 20)
+    succeed(short_wait, 1)
+    assert pauses_before_failures(short_wait, 4) == [0, 512, LONGEST_PAUSE, LONGEST_PAUSE]
+
+
+def test_many_successes_make_failures_forgotten(short_wait):
+    pauses_before_failures(short_wait, 20)
+    succeed(short_wait, 20)
+    assert pauses_before_failures(short_wait, 5) == [0, 1, 2, 4, 8]
 
 
 @pytest.mark.parametrize("timeout_ns", [0, 1, 99_999])
