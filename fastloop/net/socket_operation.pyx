@@ -20,7 +20,6 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EBADF, errno
-from libc.string cimport memcpy
 
 from fastloop.core.fd_watcher cimport wait_for_socket
 from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE
@@ -158,21 +157,20 @@ cdef class SocketOperation:
         return self.send_all(fd)
 
     cdef PyObject *receive(self, int fd) except? NULL:
+        """Receive once: a second time would take the next datagram, or an error that belongs to the next call."""
         cdef PyObject *data
-        cdef char *scratch = scratch_memory(&self.loop.scratch)
-        cdef ssize_t more
-        cdef ssize_t count = net_receive(fd, scratch, min(self.size, SCRATCH_SIZE))
-        if count < 0:
-            return self.wait(fd, POLL_READABLE)
-        if count < SCRATCH_SIZE or self.size <= SCRATCH_SIZE:
-            return scratch_bytes(&self.loop.scratch, count)
-        # There may be more, and the program has room for it.
+        cdef ssize_t count
+        if self.size <= SCRATCH_SIZE:
+            count = net_receive(fd, scratch_memory(&self.loop.scratch), self.size)
+            return scratch_bytes(&self.loop.scratch, count) if count >= 0 else self.wait(fd, POLL_READABLE)
         data = bytes_of(NULL, self.size)
-        memcpy(PyBytes_AS_STRING(<object>data), scratch, count)
-        more = net_receive(fd, PyBytes_AS_STRING(<object>data) + count, self.size - count)
-        # An error comes again with the next receive.
-        _PyBytes_Resize(&data, count + max(more, 0))
-        return data
+        count = net_receive(fd, PyBytes_AS_STRING(<object>data), self.size)
+        if count >= 0:
+            _PyBytes_Resize(&data, count)
+            return data
+        # errno survives this: nothing but the bytes is freed.
+        Py_DECREF(<object>data)
+        return self.wait(fd, POLL_READABLE)
 
     cdef PyObject *receive_into(self, int fd) except? NULL:
         cdef ssize_t count = net_receive(fd, self.view.buf, self.view.len)

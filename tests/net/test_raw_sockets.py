@@ -165,6 +165,23 @@ def test_recv_into_takes_any_writable_buffer(run, loop, pair):
     run(main())
 
 
+@pytest.mark.parametrize("size", [1000, 131_072, 131_073, 150_000])
+@pytest.mark.parametrize("limit", [200_000, 1_000_000])
+def test_one_receive_takes_one_datagram_whole(run, loop, no_leaks, pattern, size, limit):
+    async def main():
+        left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with left, right:
+            for end in left, right:
+                end.setblocking(False)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
+            left.send(pattern(size))
+            left.send(b"second")
+            assert await loop.sock_recv(right, limit) == pattern(size)
+            assert await loop.sock_recv(right, limit) == b"second"
+
+    run(main())
+
+
 def test_datagrams_come_with_their_sender(run, loop, datagram_pair, start):
     async def main():
         left, right = datagram_pair
