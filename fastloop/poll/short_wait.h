@@ -1,7 +1,7 @@
 /* Whether to ask the kernel again and again for some microseconds before the thread goes to sleep: the answer may be on its way.
  *
  * Owns: how often that was worth it lately.
- * Promises: an attempt takes the processor no longer than going to sleep and being woken does. Where most answers come later than
+ * Promises: an attempt takes the processor a few microseconds, about what going to sleep and being woken does. Where most answers come later than
  *   that, attempts become rare: after each that failed, twice as many waits pass without one, up to SHORT_WAIT_LONGEST_PAUSE, and
  *   each that succeeded halves that again.
  * Driven by the scheduler, which has the clock.
