@@ -10,6 +10,7 @@ import inspect
 import re
 import runpy
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,19 @@ def test_asyncios_loop_keeps_nothing_else(attributes_of_asyncios_loop):
 @pytest.mark.fastloop_only
 def test_a_new_loop_has_nothing_in_its_dict(loop):
     assert vars(loop) == {}
+
+
+# What asyncio's server keeps
+
+
+@for_each("KEPT_BY_SERVER")
+def test_asyncios_server_keeps_the_attribute(internal):
+    assert internal.name in vars(asyncio.base_events.Server(None, [], None, None, 100, None))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="before Python 3.13 a server only counts its connections")
+def test_asyncios_server_keeps_its_connections_in_a_weak_set():
+    assert type(asyncio.base_events.Server(None, [], None, None, 100, None)._clients) is weakref.WeakSet
 
 
 # What both carry

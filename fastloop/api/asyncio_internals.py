@@ -65,9 +65,12 @@ CALLED = [
         "an address that may be a name",
         "self, address, family=, type=, proto=, loop=",
     ),
-    Internal("asyncio.base_events.Server", "net/transport.pyx", "whether it wants to know its connections"),
-    Internal("asyncio.base_events.Server._attach", "net/transport.pyx", "a server counts its connections"),
-    Internal("asyncio.base_events.Server._detach", "net/transport.pyx", "its opposite"),
+    Internal("asyncio.base_events.Server", "net/server_clients.pyx", "whether it wants to know its connections"),
+    Internal("asyncio.base_events.Server._attach", "net/server_clients.pyx", "a server counts its connections"),
+    Internal("asyncio.base_events.Server._detach", "net/server_clients.pyx", "its opposite"),
+    Internal(
+        "asyncio.base_events.Server._wakeup", "net/server_clients.pyx", "the last connection leaves a closed server", "self", since="3.13"
+    ),
     Internal("asyncio.constants.ACCEPT_RETRY_DELAY", "net/listener.pyx", "how long to wait for descriptors"),
     Internal("asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES", "net/output_transport.pyx", "lost writes before a warning"),
     Internal("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", "api/tls_connections.py", "default of an argument"),
@@ -155,6 +158,12 @@ KEPT_BY_LOOP = [
     Internal("_unix_server_sockets", "core/loop_core.pxd", "what to unlink with a server", since="3.13"),
     Internal("_watcher", "core/loop_core.pxd", "the child watcher", since="3.14"),
     Internal("slow_callback_duration", "core/loop_core.pxd", "public, but an attribute all the same"),
+]
+
+# What asyncio's Server keeps on the instance.
+KEPT_BY_SERVER = [
+    Internal("_clients", "net/server_clients.pyx", "the WeakSet of its connections, in whose place fastloop's goes", since="3.13"),
+    Internal("_sockets", "net/server_clients.pyx", "what it listens on; None once it is closed"),
 ]
 
 # What asyncio's own code and libraries read from futures, tasks and handles: fastloop's carry the names too, and fastloop in

@@ -7,6 +7,7 @@
 #define FASTLOOP_CPYTHON_COMPAT_H
 
 #include <Python.h>
+#include <stdbool.h>
 
 /* The raised exception, normalised and with its traceback attached; the caller owns it. NULL if none is raised. */
 static inline PyObject *compat_take_exception(void)
@@ -161,5 +162,16 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 #else
 #define COMPAT_TASK_CHECKS_CONTEXT 0
 #endif
+
+/* Whether nobody but the caller can reach the object. False where reference counts do not tell. */
+static inline bool compat_is_last_reference(PyObject *object)
+{
+#ifdef Py_GIL_DISABLED
+    (void)object;
+    return false;
+#else
+    return Py_REFCNT(object) == 1;
+#endif
+}
 
 #endif

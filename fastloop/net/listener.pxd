@@ -2,6 +2,7 @@
 
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
+from fastloop.net.stream_transport cimport sockaddr_storage, socklen_t
 
 
 cdef enum:
@@ -28,7 +29,7 @@ cdef class Listener(Runnable):
     cdef int listen(self) except -1
     cdef int stop(self) except -1
     cdef bint accept_one(self) except -1
-    cdef int welcome(self, int fd, object peername) except -1
+    cdef int welcome(self, int fd, const sockaddr_storage *peer, socklen_t peer_size) except -1
     cdef int report_broken_factory(self, object exception) except -1
     cdef int pause(self, int error) except -1
 

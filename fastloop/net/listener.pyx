@@ -13,21 +13,20 @@ from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContex
 from libc.errno cimport EBADF, errno
 
 from fastloop.core.scheduler cimport scheduler_push
-from fastloop.net.stream_transport cimport StreamTransport, new_accepted_transport, stream_transport_start
+from fastloop.net.server_clients cimport keep_clients
+from fastloop.net.stream_transport cimport (
+    StreamTransport, new_accepted_transport, sockaddr_storage, socklen_t, stream_transport_start)
 from fastloop.net.transport cimport TRANSPORT_OPENING
 from fastloop.poll.poller cimport POLL_READABLE
 
 
 cdef extern from "sockaddr.h":
-    ctypedef struct sockaddr_storage "struct sockaddr_storage":
-        pass
-    object sockaddr_to_python_or_none(const sockaddr_storage *address, unsigned int length)
+    object sockaddr_to_python_or_none(const sockaddr_storage *address, socklen_t length)
 
 cdef extern from "socket_object.h":
     int socket_object_fd(object sock) noexcept
 
 cdef extern from "syscalls.h" nogil:
-    ctypedef unsigned int socklen_t
     bint net_would_block(int error) noexcept
     int net_accept(int fd, sockaddr_storage *address, socklen_t *length) noexcept
     bint net_accept_error_is_passing(int error) noexcept
@@ -68,7 +67,7 @@ cdef class Listener(Runnable):
         if fd >= 0:
             if self.may_have_early:
                 net_set_nodelay(fd, self.family, self.type)
-            self.welcome(fd, sockaddr_to_python_or_none(&address, length))
+            self.welcome(fd, &address, length)
             return True
         error = errno
         if net_would_block(error):
@@ -79,12 +78,12 @@ cdef class Listener(Runnable):
         self.pause(error)
         return False
 
-    cdef int welcome(self, int fd, object peername) except -1:
+    cdef int welcome(self, int fd, const sockaddr_storage *peer, socklen_t peer_size) except -1:
         """Make protocol and transport of a connection; the descriptor is the transport's, or closed."""
         cdef StreamTransport transport = None
         context = PyContext_Copy(self.context)
         if self.loop.is_debug:
-            base_events.logger.debug("%r got a new connection from %r", self.server, peername)
+            base_events.logger.debug("%r got a new connection from %r", self.server, sockaddr_to_python_or_none(peer, peer_size))
         PyContext_Enter(context)
         try:
             try:
@@ -92,7 +91,7 @@ cdef class Listener(Runnable):
                 if self.is_stopped:
                     raise ConnectionAbortedError("the server was closed")
                 transport = new_accepted_transport(
-                    self.loop, fd, self.family, self.type, self.proto, peername, protocol, context)
+                    self.loop, fd, self.family, self.type, self.proto, peer, peer_size, protocol, context)
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:
@@ -173,6 +172,7 @@ cdef int start_listening(
     listener.most_at_once = min(max(backlog, 1), MOST_AT_ONCE)
     if listener.fd < 0:
         raise OSError(EBADF, os.strerror(EBADF))
+    keep_clients(server)
     # Once for all: accepted sockets inherit it.
     net_set_nodelay(listener.fd, listener.family, listener.type)
     return listener.listen()

@@ -2,6 +2,7 @@
  *
  * Promises: (host, port) for IPv4, (host, port, flow information, scope) for IPv6, a str for a Unix path, bytes for an
  *   abstract name; for any other family NULL without an exception, and then the socket object is to be asked.
+ * An address of IPv4 or IPv6 can be kept as the kernel told it until somebody asks: fewer bytes, and no work if nobody does.
  * Owns: nothing.
  */
 #ifndef FASTLOOP_SOCKADDR_H
@@ -11,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -67,6 +69,39 @@ static inline PyObject *sockaddr_to_python_or_none(const struct sockaddr_storage
         return found;
     PyErr_Clear();
     return Py_NewRef(Py_None);
+}
+
+/* All zero for no address. */
+typedef union {
+    struct sockaddr any;
+    struct sockaddr_in ipv4;
+    struct sockaddr_in6 ipv6;
+} sockaddr_kept_t;
+
+static inline bool sockaddr_is_kept(const sockaddr_kept_t *kept)
+{
+    return kept->any.sa_family != AF_UNSPEC;
+}
+
+/* Returns whether it is an address that can be kept. */
+static inline bool sockaddr_keep(sockaddr_kept_t *kept, const struct sockaddr_storage *address, socklen_t length)
+{
+    if (!((address->ss_family == AF_INET && length == sizeof(kept->ipv4))
+          || (address->ss_family == AF_INET6 && length == sizeof(kept->ipv6))))
+        return false;
+    memcpy(kept, address, length);
+    return true;
+}
+
+/* None for no address. */
+static inline PyObject *sockaddr_kept_to_python(const sockaddr_kept_t *kept)
+{
+    struct sockaddr_storage address;
+    if (!sockaddr_is_kept(kept))
+        return Py_NewRef(Py_None);
+    memset(&address, 0, sizeof(address));
+    memcpy(&address, kept, sizeof(*kept));
+    return sockaddr_to_python_or_none(&address, sizeof(*kept));
 }
 
 /* The address of the descriptor itself; None where the family is not known here or the kernel has no answer. */

@@ -6,6 +6,12 @@ from fastloop.net.output_transport cimport OUTPUT_FIRST_FREE_FLAG, OutputTranspo
 cimport cython
 
 
+cdef extern from "sockaddr.h":
+    ctypedef struct sockaddr_storage "struct sockaddr_storage":
+        pass
+    ctypedef unsigned int socklen_t
+
+
 cdef enum:
     # The kernel has reported something to read since it last had nothing.
     STREAM_MAY_READ = OUTPUT_FIRST_FREE_FLAG
@@ -21,6 +27,7 @@ cdef class StreamTransport(OutputTransport):
 
     cdef int queue_work(self) except -1
     cdef int wake_sendfile(self) except -1
+    cdef int fail_sendfile(self) except -1
     cdef int read_into_buffer(self) except -1
     cdef int nothing_received(self, Py_ssize_t answer) except -1
     cdef int end_of_file(self) except -1
@@ -31,7 +38,8 @@ cdef StreamTransport new_stream_transport(LoopCore loop, object sock, object pro
 
 # A transport over a descriptor that was just accepted.
 cdef StreamTransport new_accepted_transport(
-    LoopCore loop, int fd, int family, int type, int proto, object peername, object protocol, object context)
+    LoopCore loop, int fd, int family, int type, int proto, const sockaddr_storage *peer, socklen_t peer_size,
+    object protocol, object context)
 
 # Tell the server, call connection_made() and begin to read.
 cdef int stream_transport_start(StreamTransport transport, object server) except -1

@@ -17,9 +17,9 @@ from libc.errno cimport EBADF, errno
 from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scratch_bytes, scratch_memory
 from fastloop.net.output_transport cimport OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
 from fastloop.net.transport cimport (
-    TRANSPORT_CLOSING, TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING,
-    TRANSPORT_PROTOCOL_IS_BUFFERED, TRANSPORT_READ_ENDED, TRANSPORT_READING_IS_PAUSED, Transport, attach, transport_fd,
-    transport_init, transport_reads)
+    TRANSPORT_CLOSING, TRANSPORT_IS_ENDING, TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING,
+    TRANSPORT_PROTOCOL_IS_BUFFERED, TRANSPORT_READ_ENDED, TRANSPORT_READING_IS_PAUSED, Transport, join_server,
+    sockaddr_is_kept, sockaddr_kept_t, transport_fd, transport_init, transport_reads)
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 
 cimport cython
@@ -34,6 +34,10 @@ cdef extern from "calls.h":
 
 cdef extern from "own_methods.h":
     int own_methods_give(object type, object base) except -1
+
+cdef extern from "sockaddr.h":
+    bint sockaddr_keep(sockaddr_kept_t *kept, const sockaddr_storage *address, socklen_t length) noexcept
+    object sockaddr_to_python_or_none(const sockaddr_storage *address, socklen_t length)
 
 cdef extern from "syscalls.h" nogil:
     bint net_would_block(int error) noexcept
@@ -93,10 +97,13 @@ cdef class StreamTransport(OutputTransport):
         # The protocol may end the connection, and then the context is gone from the transport.
         context = self.context
         self.flags &= ~<unsigned int>TRANSPORT_IS_QUEUED
-        if self.state >= TRANSPORT_LOSING:
+        if self.state >= TRANSPORT_LOSING and not self.flags & TRANSPORT_IS_ENDING:
             return 0
         has_entered = call_enter(context)
         try:
+            if self.flags & TRANSPORT_IS_ENDING:
+                self.flags &= ~<unsigned int>TRANSPORT_IS_ENDING
+                return self.end_in_turn()
             while self.flags & STREAM_MAY_READ and transport_reads(self) and reads_left > 0:
                 reads_left -= 1
                 if self.flags & TRANSPORT_PROTOCOL_IS_BUFFERED:
@@ -177,7 +184,7 @@ cdef class StreamTransport(OutputTransport):
         except BaseException as error:
             return self.fail_with(error, "Fatal error: protocol.eof_received() call failed.")
         if not keep_open:
-            self.close()
+            self.close_when_sent()
         elif self.state == TRANSPORT_OPEN:
             self.move_to(TRANSPORT_READ_ENDED)
             self.update_hold()
@@ -243,14 +250,19 @@ cdef class StreamTransport(OutputTransport):
             waiter.set_result(None)
         return 0
 
-    def _call_connection_lost(self, exc):
-        waiters = (self.empty_waiter, self.writable_waiter)
+    cdef int let_go(self, bint has_caller) except -1:
         try:
-            Transport._call_connection_lost(self, exc)
+            Transport.let_go(self, has_caller)
         finally:
-            for waiter in waiters:
-                if waiter is not None and not waiter.done():
-                    waiter.set_exception(ConnectionError("Connection is closed by peer"))
+            if self.empty_waiter is not None or self.writable_waiter is not None:
+                self.fail_sendfile()
+        return 0
+
+    cdef int fail_sendfile(self) except -1:
+        for waiter in (self.empty_waiter, self.writable_waiter):
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(ConnectionError("Connection is closed by peer"))
+        return 0
 
     def __repr__(self):
         text = Transport.__repr__(self)
@@ -327,7 +339,7 @@ cdef StreamTransport new_stream_transport(LoopCore loop, object sock, object pro
     else:
         note_peername(transport)
     if server is not None:
-        attach(server, transport)
+        join_server(transport, server)
     return transport
 
 
@@ -339,22 +351,23 @@ cdef int note_family(StreamTransport transport) except -1:
 
 
 cdef StreamTransport new_accepted_transport(
-        LoopCore loop, int fd, int family, int type, int proto, object peername, object protocol, object context):
+        LoopCore loop, int fd, int family, int type, int proto, const sockaddr_storage *peer, socklen_t peer_size,
+        object protocol, object context):
     cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
     transport.family, transport.type, transport.proto = family, type, proto
     note_family(transport)
-    transport.peername = peername
+    if not sockaddr_keep(&transport.peer_address, peer, peer_size):
+        transport.peername = sockaddr_to_python_or_none(peer, peer_size)
     transport_init(transport, loop, None, fd, protocol, context, None)
     return transport
 
 
 cdef int stream_transport_start(StreamTransport transport, object server) except -1:
     if server is not None:
-        attach(server, transport)
-    if transport.peername is None:
+        join_server(transport, server)
+    if transport.peername is None and not sockaddr_is_kept(&transport.peer_address):
         note_peername(transport)
-    transport._call_connection_made(None)
-    return 0
+    return transport.begin(None)
 
 
 cdef int note_peername(StreamTransport transport) except -1:

@@ -2,6 +2,7 @@
 
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
+from fastloop.net.server_clients cimport client_link_t
 
 
 cdef extern from "lifecycle.h":
@@ -13,6 +14,11 @@ cdef extern from "lifecycle.h":
         TRANSPORT_LOSING
         TRANSPORT_CLOSED
 
+
+cdef extern from "sockaddr.h":
+    ctypedef struct sockaddr_kept_t:
+        pass
+    bint sockaddr_is_kept(const sockaddr_kept_t *kept) noexcept
 
 cdef extern from "socket_object.h":
     int socket_object_fd(object sock) noexcept
@@ -29,8 +35,10 @@ cdef enum:
     TRANSPORT_PROTOCOL_IS_PAUSED = RUNNABLE_FIRST_FREE_FLAG << 3
     # The protocol brings its own buffer.
     TRANSPORT_PROTOCOL_IS_BUFFERED = RUNNABLE_FIRST_FREE_FLAG << 4
+    # What it stands in the ready queue for is connection_lost(None).
+    TRANSPORT_IS_ENDING = RUNNABLE_FIRST_FREE_FLAG << 5
     # Bits from here on belong to the subclasses.
-    TRANSPORT_FIRST_FREE_FLAG = RUNNABLE_FIRST_FREE_FLAG << 5
+    TRANSPORT_FIRST_FREE_FLAG = RUNNABLE_FIRST_FREE_FLAG << 6
 
 
 cdef class Transport(Runnable):
@@ -53,12 +61,15 @@ cdef class Transport(Runnable):
         int fd
         int family, type, proto
 
-        # What get_extra_info() says; peername and own_address are None until they are known.
+        # What get_extra_info() says. peername is made of peer_address, if that is known, when somebody asks; own_address then, too.
+        sockaddr_kept_t peer_address
         object peername
         object own_address
         object transport_socket
         dict extra
         object server
+        # Where the server keeps its clients.
+        client_link_t link
 
         int state
         unsigned int interest
@@ -83,11 +94,20 @@ cdef class Transport(Runnable):
     cdef int stop_watching(self) except -1
     # What waits to be sent is not wanted any more.
     cdef int drop_output(self) except -1
-    # Begin to watch the descriptor.
+    # Call connection_made(), begin to read, then wake who waits for the connection.
+    cdef int begin(self, object waiter) except -1
     cdef int begin_reading(self) except -1
+    # Call connection_lost(), then let go of everything.
+    cdef int end(self, object exception) except -1
+    # The same for None as the exception, from the ready queue, where nobody else catches what connection_lost() raises.
+    cdef int end_in_turn(self) except -1
+    # has_caller: somebody besides the scheduler may hold the transport.
+    cdef int let_go(self, bint has_caller) except -1
+    cdef int leave_server(self) except -1
     # Made when first asked for.
     cdef object socket_object(self)
     cdef object socket_for_users(self)
+    cdef object known_peername(self)
     cdef object sockname(self)
     cdef int close_descriptor(self) except -1
     # As long as something may happen to it, the loop keeps the transport alive; otherwise whoever uses it must.
@@ -110,5 +130,4 @@ cdef inline int transport_fd(Transport transport) noexcept:
 cdef int transport_init(
     Transport transport, LoopCore loop, object sock, int fd, object protocol, object context, dict extra) except -1
 
-# Tell an asyncio.Server of a new connection.
-cdef int attach(object server, Transport transport) except -1
+cdef int join_server(Transport transport, object server) except -1

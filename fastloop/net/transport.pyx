@@ -16,6 +16,7 @@ from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Exit
 
 from fastloop.core.handle cimport new_queued_handle
 from fastloop.core.scheduler cimport scheduler_push
+from fastloop.net.server_clients cimport attach, client_ring_leave, detach
 
 
 cdef extern from "calls.h":
@@ -24,6 +25,7 @@ cdef extern from "calls.h":
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
+    bint compat_is_last_reference(object object) noexcept
 
 cdef extern from "lazy_dict.h":
     void lazy_dict_unmake(object transport) noexcept
@@ -41,6 +43,7 @@ cdef extern from "lifecycle.h":
 
 cdef extern from "sockaddr.h":
     object sockaddr_of_own_end(int fd)
+    object sockaddr_kept_to_python(const sockaddr_kept_t *kept)
 
 cdef extern from "syscalls.h" nogil:
     void net_close(int fd) noexcept
@@ -62,20 +65,20 @@ cdef class Transport(Runnable):
         raise TypeError(f"{type(self).__name__} is made by the loop's methods, such as create_connection()")
 
     def __dealloc__(self):
+        client_ring_leave(&self.link)
         if self.fd >= 0 and self.sock is None:
             net_close(self.fd)
 
     def __del__(self):
         if self.fd < 0:
+            self.leave_server()
             return
         # First, whatever fails below: the table must not keep what dies now.
         if self.loop is not None:
             self.stop_watching()
         warning = f"unclosed transport {self!r}"
         self.close_descriptor()
-        server, self.server = self.server, None
-        if server is not None:
-            detach(server, self)
+        self.leave_server()
         # Last: it may be an error.
         warnings.warn(warning, ResourceWarning, source=self)
 
@@ -87,7 +90,7 @@ cdef class Transport(Runnable):
         It goes on answering after the connection is gone.
         """
         if name == "peername":
-            return self.peername
+            return self.known_peername()
         if name == "socket":
             return self.socket_for_users()
         if name == "sockname":
@@ -96,7 +99,7 @@ cdef class Transport(Runnable):
 
     @property
     def _extra(self):
-        known = {"socket": self.socket_for_users(), "sockname": self.sockname(), "peername": self.peername}
+        known = {"socket": self.socket_for_users(), "sockname": self.sockname(), "peername": self.known_peername()}
         return known if self.extra is None else known | self.extra
 
     def is_closing(self):
@@ -172,7 +175,10 @@ cdef class Transport(Runnable):
         return 0
 
     def _call_connection_made(self, waiter):
-        """Runs as a callback of the loop: tell the protocol, begin to read, then wake who waits for the connection."""
+        """Runs as a callback of the loop."""
+        self.begin(waiter)
+
+    cdef int begin(self, object waiter) except -1:
         try:
             # It may be closed already, by whoever was faster than this turn.
             self.protocol.connection_made(self)
@@ -180,30 +186,65 @@ cdef class Transport(Runnable):
             self.begin_reading()
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
+        return 0
 
     cdef int begin_reading(self) except -1:
         return 0
 
     def _call_connection_lost(self, exc):
-        """Runs as a callback of the loop: tell the protocol, then let go of everything."""
-        server, self.server = self.server, None
+        """Runs as a callback of the loop."""
+        self.end(exc)
+
+    cdef int end(self, object exception) except -1:
         try:
             if self.protocol is not None:
-                self.protocol.connection_lost(exc)
+                self.protocol.connection_lost(exception)
         finally:
-            self.move_to(TRANSPORT_CLOSED)
-            self.close_descriptor()
-            self.protocol = self.receive = self.buffer_updated = self.loop = self.context = None
-            if server is not None:
-                detach(server, self)
+            self.let_go(True)
+        return 0
+
+    cdef int end_in_turn(self) except -1:
+        try:
+            if self.protocol is not None:
+                self.protocol.connection_lost(None)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.loop.call_exception_handler({
+                "message": "Exception in callback connection_lost()",
+                "exception": error,
+                "transport": self,
+                "protocol": self.protocol,
+            })
+        finally:
+            self.let_go(False)
+        return 0
+
+    cdef int let_go(self, bint has_caller) except -1:
+        self.move_to(TRANSPORT_CLOSED)
+        self.protocol = self.receive = self.buffer_updated = self.loop = self.context = None
+        # get_extra_info() goes on answering; but mostly nobody is left by now who could ask.
+        if has_caller or not compat_is_last_reference(self):
+            self.sockname()
+        self.close_descriptor()
+        return self.leave_server()
+
+    cdef int leave_server(self) except -1:
+        server, self.server = self.server, None
+        if server is not None:
+            return detach(server, self, &self.link)
+        client_ring_leave(&self.link)
+        return 0
 
     cdef int lose(self, object exception) except -1:
         if self.state >= TRANSPORT_LOSING:
             return 0
         self.move_to(TRANSPORT_LOSING)
         self.drop_output()
-        self.sockname()
         self.stop_watching()
+        if exception is None and self.loop.is_direct and not self.flags & TRANSPORT_IS_QUEUED:
+            self.flags |= TRANSPORT_IS_QUEUED | TRANSPORT_IS_ENDING
+            return scheduler_push(self.loop, self)
         return self.call_soon(self._call_connection_lost, (exception,))
 
     cdef int drop_output(self) except -1:
@@ -306,8 +347,13 @@ cdef class Transport(Runnable):
             self.transport_socket = TransportSocket(sock)
         return self.transport_socket
 
+    cdef object known_peername(self):
+        if self.peername is None:
+            self.peername = sockaddr_kept_to_python(&self.peer_address)
+        return self.peername
+
     cdef object sockname(self):
-        if self.own_address is None and self.fd >= 0:
+        if self.own_address is None and transport_fd(self) >= 0:
             self.own_address = sockaddr_of_own_end(self.fd)
             if self.own_address is None:
                 try:
@@ -339,24 +385,9 @@ cdef int transport_init(
     return 0
 
 
-# Since Python 3.13 a server wants to know which of its connections it is; before, it counted them.
-cdef bint SERVER_TAKES_TRANSPORT = "transport" in asyncio.base_events.Server._attach.__code__.co_varnames
-
-
-cdef int attach(object server, Transport transport) except -1:
-    if SERVER_TAKES_TRANSPORT:
-        server._attach(transport)
-    else:
-        server._attach()
+cdef int join_server(Transport transport, object server) except -1:
+    attach(server, transport, &transport.link)
     transport.server = server
-    return 0
-
-
-cdef int detach(object server, Transport transport) except -1:
-    if SERVER_TAKES_TRANSPORT:
-        server._detach(transport)
-    else:
-        server._detach()
     return 0
 
 

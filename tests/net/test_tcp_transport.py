@@ -4,6 +4,7 @@ Writing and reading, which TCP and Unix sockets share, are tested in test_transp
 """
 
 import asyncio
+import contextvars
 import socket
 import sys
 
@@ -94,6 +95,59 @@ def test_addresses_are_known_after_the_end(run, connect_tcp, make_protocol, end)
         assert transport.get_extra_info("sockname") == peer.sock.getpeername()
         assert transport.get_extra_info("peername") == peer.sock.getsockname()
         assert transport.get_extra_info("socket").fileno() == -1
+
+    run(main())
+
+
+ENDS = {
+    "close": lambda transport, peer: transport.close(),
+    "abort": lambda transport, peer: transport.abort(),
+    "the peer leaves": lambda transport, peer: peer.close(),
+    "reset": lambda transport, peer: peer.reset(),
+}
+VARIABLE = contextvars.ContextVar("transport")
+
+
+class Keeper(asyncio.Protocol):
+    """Keeps its transport in one of several ways, and nothing else does: where() returns it after the end."""
+
+    def __init__(self, way):
+        self.way = way
+        self.lost = asyncio.Event()
+
+    def connection_made(self, transport):
+        if self.way == "attribute":
+            self.transport = transport
+            self.where = lambda: self.transport
+        elif self.way == "closure":
+            self.where = lambda: transport
+        elif self.way == "context":
+            VARIABLE.set(transport)
+            context = contextvars.copy_context()
+            self.where = lambda: context[VARIABLE]
+        elif self.way == "bound method":
+            close = transport.close
+            self.where = lambda: close.__self__
+
+    def connection_lost(self, error):
+        self.lost.set()
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("way", ["attribute", "closure", "context", "bound method"])
+def test_addresses_are_known_after_the_end_to_whoever_kept_the_transport(run, loop, connect_to, settle, end, way):
+    async def main():
+        keeper = Keeper(way)
+        server = await loop.create_server(lambda: keeper, "127.0.0.1", 0)
+        peer = connect_to(server)
+        addresses = {"sockname": peer.sock.getpeername(), "peername": peer.sock.getsockname()}
+        await settle()
+        ENDS[end](keeper.where(), peer)
+        await keeper.lost.wait()
+        await settle()
+        transport = keeper.where()
+        assert {name: transport.get_extra_info(name) for name in addresses} == addresses
+        server.close()
 
     run(main())
 

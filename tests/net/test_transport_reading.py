@@ -380,6 +380,24 @@ def test_exception_of_connection_lost_is_reported_and_the_socket_is_closed(run, 
 
 
 @pytest.mark.parametrize("error_type", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("leave", ["close", "reset"])
+def test_interrupt_raised_by_connection_lost_leaves_the_loop_and_the_socket_is_closed(
+    loop, connections, reported, make_protocol, error_type, leave
+):
+    def interrupt(protocol, error):
+        raise error_type
+
+    protocol = make_protocol(connection_lost=interrupt)
+    transport, peer = loop.run_until_complete(connections.accepted(protocol))
+    getattr(peer, leave)()
+    with pytest.raises(error_type):
+        loop.run_forever()
+    assert transport.get_extra_info("socket").fileno() == -1
+    assert reported == []
+    assert len(protocol.lost) == 1
+
+
+@pytest.mark.parametrize("error_type", [KeyboardInterrupt, SystemExit])
 def test_interrupt_raised_by_data_received_leaves_the_loop_and_the_connection_lives(loop, make_protocol, make_peer, error_type):
     def interrupt(protocol, data):
         if data == b"stop":

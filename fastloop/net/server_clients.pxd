@@ -1,0 +1,31 @@
+# ServerClients: the connections of an asyncio.Server, without a weak reference for each.
+
+from cpython.object cimport PyObject
+
+
+cdef extern from "client_ring.h":
+    ctypedef struct client_link_t:
+        PyObject *client
+        client_link_t *next
+    # Nothing if the link is in no ring.
+    void client_ring_leave(client_link_t *link) noexcept
+
+
+cdef class ServerClients:
+    cdef:
+        # OWNERSHIP: borrowed references to clients, each of which leaves before it dies.
+        client_link_t ring
+        # The WeakSet that the server came with, for whatever is no transport of fastloop's.
+        object others
+
+    cdef list transports(self)
+
+
+# Have an asyncio.Server keep its clients so. Does nothing for one that only counts them, or that is not asyncio's own.
+cdef int keep_clients(object server) except -1
+
+# Tell the server of a new client, whose link this is. AssertionError if the server is closed.
+cdef int attach(object server, object client, client_link_t *link) except -1
+
+# Its opposite.
+cdef int detach(object server, object client, client_link_t *link) except -1

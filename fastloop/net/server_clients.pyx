@@ -1,0 +1,91 @@
+"""ServerClients: the connections of an asyncio.Server, without a weak reference for each.
+
+Owns: nothing. A client that dies leaves by itself, as it would leave the WeakSet that this stands in for.
+Promises: the server's close_clients(), abort_clients() and wait_closed() find what they would find in the WeakSet.
+Driven by: transports that come and go, and asyncio's Server. Until Python 3.12 a server only counts its clients.
+"""
+
+from asyncio import base_events
+from weakref import WeakSet
+
+
+cdef extern from "client_ring.h":
+    void client_ring_open(client_link_t *ring) noexcept
+    bint client_ring_is_empty(const client_link_t *ring) noexcept
+    void client_ring_join(client_link_t *ring, client_link_t *link, PyObject *client) noexcept
+    bint client_ring_has(const client_link_t *link) noexcept
+    void client_ring_close(client_link_t *ring) noexcept
+
+
+cdef:
+    object Server = base_events.Server
+    bint SERVER_KEEPS_CLIENTS = "transport" in base_events.Server._attach.__code__.co_varnames
+
+
+cdef class ServerClients:
+    """What asyncio's Server asks of its WeakSet."""
+
+    def __cinit__(self, others):
+        client_ring_open(&self.ring)
+        self.others = others
+
+    def __dealloc__(self):
+        client_ring_close(&self.ring)
+
+    def __len__(self):
+        return len(self.transports()) + len(self.others)
+
+    def __bool__(self):
+        return not client_ring_is_empty(&self.ring) or len(self.others) > 0
+
+    def __iter__(self):
+        return iter(self.copy())
+
+    def copy(self):
+        """Return a list of the clients, which keeps them alive."""
+        return self.transports() + list(self.others)
+
+    def add(self, client):
+        self.others.add(client)
+
+    def discard(self, client):
+        self.others.discard(client)
+
+    cdef list transports(self):
+        cdef client_link_t *link = self.ring.next
+        cdef list found = []
+        while link.client is not NULL:
+            found.append(<object>link.client)
+            link = link.next
+        return found
+
+
+cdef int keep_clients(object server) except -1:
+    if SERVER_KEEPS_CLIENTS and type(server) is Server and type(server._clients) is WeakSet:
+        server._clients = ServerClients(server._clients)
+    return 0
+
+
+cdef int attach(object server, object client, client_link_t *link) except -1:
+    if not SERVER_KEEPS_CLIENTS:
+        server._attach()
+        return 0
+    clients = getattr(server, "_clients", None)
+    if type(clients) is ServerClients and server._sockets is not None:
+        client_ring_join(&(<ServerClients>clients).ring, link, <PyObject *>client)
+    else:
+        server._attach(client)
+    return 0
+
+
+cdef int detach(object server, object client, client_link_t *link) except -1:
+    if client_ring_has(link):
+        client_ring_leave(link)
+        # What Server._detach() does: the last one to leave a closed server wakes who waits for that.
+        if server._sockets is None and not server._clients:
+            server._wakeup()
+    elif SERVER_KEEPS_CLIENTS:
+        server._detach(client)
+    else:
+        server._detach()
+    return 0
