@@ -178,7 +178,7 @@ def test_limit_has_figures_but_is_not_the_best_other_loop(tmp_path):
 
 
 @pytest.mark.parametrize("names", ["echo_unix_buffered_16kb_64,download_unix_streams,upload_tcp_protocol",
-                                   "connections_unix_protocol,answer_tcp_streams_1,memory_per_connection_tcp_streams"])  # fmt: skip
+                                   "connections_unix_protocol,burst_unix_protocol,answer_tcp_streams_1,memory_per_connection_tcp_streams"])  # fmt: skip
 def test_without_a_compiler_the_client_is_python_and_the_limit_is_skipped_with_a_line(names):
     completed = quick_run("--loops", "asyncio,limit", "--scenarios", names, variables=ABSENT_COMPILER)
 
@@ -357,6 +357,24 @@ def test_client_refuses_an_answer_that_is_wrong(client, answer, words):
 
     assert completed.returncode == 1
     assert completed.stderr.strip() == words
+
+
+@pytest.mark.parametrize("client", [pytest.param(native_client, marks=needs_compiler), python_client])
+@pytest.mark.parametrize("answer, words", [(bytes(range(64)), None), (bytes(range(65)), "the server sent more than was expected")])
+def test_client_of_a_burst_waits_to_be_told_and_for_the_servers_end(client, answer, words):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp:{listener.getsockname()[1]}"
+        command = [*client(), "burst", address, "1", "64", "64", "sleep"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            process.stdin.write("1\n")
+            process.stdin.flush()
+            # Connected; asked.
+            assert [process.stdout.readline() for _ in range(2)] == ["{}\n"] * 2
+            answer_one_connection(listener, answer)
+            printed, errors = process.communicate("go\n", timeout=60)
+
+    assert (process.returncode, errors.strip()) == ((1, words) if words else (0, ""))
+    assert bool(printed) is not bool(words)
 
 
 # compare.py

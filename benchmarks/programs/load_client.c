@@ -1,7 +1,9 @@
 /* The client of the echo scenarios, the same for every loop. load_client MODE ADDRESS CONNECTIONS REQUEST ANSWER WAIT
  *
  * MODE: exchange keeps its connections and has on each one request of REQUEST bytes under way, whose answer of ANSWER
- * bytes it awaits; reconnect opens a new connection for every request; download and upload move bulk on one connection.
+ * bytes it awaits; reconnect opens a new connection for every request. burst opens all its connections, sends on each a request and
+ * the end of file, prints "{}" and awaits another line; the time counts from then, until each is answered and closed by the
+ * server. download and upload move bulk on one connection.
  * WAIT: spin (see server_session.py for the reason) or sleep.
  * Prints "{}" once it is connected. Then for each line on standard input, a count (of requests on each connection, or of
  * bytes), does that much and prints {"elapsed_ns", "p50_ns", "p99_ns"}: wall-clock time in all, and of single requests.
@@ -27,6 +29,7 @@ static const uint64_t STALL_NS = 5000000000ull;
 typedef struct {
     int fd;
     int is_checked;
+    int has_ended;
     size_t sent;
     size_t received;
     uint64_t began_ns;
@@ -35,6 +38,7 @@ typedef struct {
 
 static socket_address_t server;
 static int is_reconnecting;
+static int is_burst;
 static int is_spinning;
 static size_t connection_count;
 static size_t request_size;
@@ -46,6 +50,7 @@ static char *buffer;
 static uint64_t *latencies_ns;
 static size_t latency_count;
 static uint64_t progress_ns;
+static uint64_t start_ns;
 
 static uint64_t now_ns(void)
 {
@@ -105,6 +110,7 @@ static void begin_request(connection_t *connection)
     if (connection->fd < 0)
         connection->fd = open_connection();
     connection->sent = connection->received = 0;
+    connection->has_ended = 0;
 }
 
 static void end_request(connection_t *connection)
@@ -130,6 +136,20 @@ static void send_request(connection_t *connection)
         }
         connection->sent += (size_t)count;
     }
+    if (is_burst && !connection->has_ended) {
+        connection->has_ended = 1;
+        shutdown(connection->fd, SHUT_WR);
+    }
+}
+
+static int server_has_closed(connection_t *connection)
+{
+    ssize_t count = recv(connection->fd, buffer, 1, 0);
+    if (count > 0)
+        fail("the server sent more than was expected");
+    if (count < 0 && errno != EAGAIN)
+        fail_errno("recv");
+    return count == 0;
 }
 
 /* Returns whether the answer is complete. */
@@ -148,7 +168,7 @@ static int receive_answer(connection_t *connection)
             fail("the answer differs from what was expected");
         connection->received += (size_t)count;
     }
-    return 1;
+    return !is_burst || server_has_closed(connection);
 }
 
 /* Go on with a connection until it would have to wait. Returns whether it still has something to do. */
@@ -174,6 +194,19 @@ static void note_interest(size_t index, int is_active)
     polled[index].events = connection->sent < request_size ? POLLIN | POLLOUT : POLLIN;
 }
 
+/* The connections and requests that are to come in at once are with the kernel: begin when told to. */
+static void await_start(void)
+{
+    char line[64];
+    printf("{}\n");
+    fflush(stdout);
+    if (fgets(line, sizeof line, stdin) == NULL)
+        fail("nobody said when to begin");
+    start_ns = now_ns();
+    for (size_t index = 0; index < connection_count; index++)
+        connections[index].began_ns = start_ns;
+}
+
 /* poll(2) with no time to wait leaves nothing behind in the sockets that the server's send would have to look after. */
 static void exchange(uint64_t count)
 {
@@ -188,6 +221,8 @@ static void exchange(uint64_t count)
         send_request(&connections[index]);
         note_interest(index, 1);
     }
+    if (is_burst)
+        await_start();
     progress_ns = now_ns();
     while (active > 0) {
         if (connection_count == 1 && is_spinning) {
@@ -315,14 +350,16 @@ int main(int count, char **arguments)
 {
     char line[64];
     if (count != 7)
-        fail("load_client exchange|reconnect|download|upload ADDRESS CONNECTIONS REQUEST ANSWER spin|sleep");
+        fail("load_client exchange|reconnect|burst|download|upload ADDRESS CONNECTIONS REQUEST ANSWER spin|sleep");
     const char *mode = arguments[1];
-    is_reconnecting = strcmp(mode, "reconnect") == 0;
+    is_burst = strcmp(mode, "burst") == 0;
+    is_reconnecting = is_burst || strcmp(mode, "reconnect") == 0;
     prepare(arguments);
     printf("{}\n");
     fflush(stdout);
     while (fgets(line, sizeof line, stdin) != NULL) {
-        uint64_t amount = strtoull(line, NULL, 10), start_ns = now_ns();
+        uint64_t amount = strtoull(line, NULL, 10);
+        start_ns = now_ns();
         if (strcmp(mode, "download") == 0 || strcmp(mode, "upload") == 0)
             move_bulk(amount, strcmp(mode, "upload") == 0);
         else

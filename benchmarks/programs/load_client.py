@@ -23,13 +23,15 @@ class LoadClient:
     """Its connections and what they have under way."""
 
     def __init__(self, mode, address, connections, request_size, answer_size, wait):
-        self.is_reconnecting = mode == "reconnect"
+        self.is_burst = mode == "burst"
+        self.is_reconnecting = self.is_burst or mode == "reconnect"
         self.family, self.address = parse_address(address)
         self.is_spinning = wait == "spin"
         pattern = bytes(range(256)) * (max(request_size, answer_size) // 256 + 1)
         self.request, self.answer = pattern[:request_size], pattern[:answer_size]
         self.buffer = memoryview(bytearray(max(answer_size, BULK_BYTES)))
         self.opened = 0
+        self.start_ns = 0
         self.progress_ns = 0
         self.latencies_ns = []
         self.connections = [Connection() for _ in range(connections)]
@@ -58,6 +60,8 @@ class LoadClient:
             connection.remaining = count
             self.begin(connection)
             self.watch(poller, active, connection)
+        if self.is_burst:
+            self.await_start()
         self.progress_ns = time.monotonic_ns()
         while active:
             ready = poller.poll(0 if self.is_spinning else SLEEP_MS)
@@ -79,11 +83,21 @@ class LoadClient:
                 if connection.remaining:
                     self.watch(poller, active, connection)
 
+    def await_start(self):
+        """The connections and requests that are to come in at once are with the kernel: begin when told to."""
+        print("{}", flush=True)
+        if not sys.stdin.readline():
+            sys.exit("nobody said when to begin")
+        self.start_ns = time.monotonic_ns()
+        for connection in self.connections:
+            connection.began_ns = self.start_ns
+
     def begin(self, connection):
         connection.began_ns = time.monotonic_ns()
         if self.is_reconnecting:
             connection.socket = self.open_socket()
         connection.sent = connection.received = 0
+        connection.has_ended = False
         self.send(connection)
 
     def watch(self, poller, active, connection):
@@ -96,7 +110,10 @@ class LoadClient:
             while connection.sent < len(self.request):
                 connection.sent += connection.socket.send(memoryview(self.request)[connection.sent :])
         except BlockingIOError:
-            pass
+            return
+        if self.is_burst and not connection.has_ended:
+            connection.has_ended = True
+            connection.socket.shutdown(socket.SHUT_WR)
 
     def advance(self, connection):
         """Send and receive until it would wait; return whether the answer is complete."""
@@ -110,6 +127,8 @@ class LoadClient:
                 if not connection.is_checked and self.buffer[:count] != expected:
                     sys.exit("the answer differs from what was expected")
                 connection.received += count
+            if self.is_burst and connection.socket.recv(1):
+                sys.exit("the server sent more than was expected")
         except BlockingIOError:
             return False
         connection.is_checked = True
@@ -149,7 +168,7 @@ class Connection:
 
     def __init__(self):
         self.socket = None
-        self.is_checked = False
+        self.is_checked = self.has_ended = False
         self.sent = self.received = self.began_ns = self.remaining = 0
 
 
@@ -173,13 +192,13 @@ def main():
     raise_descriptor_limit()
     client = LoadClient(mode, address, int(connections), int(request_size), int(answer_size), wait)
     print("{}", flush=True)
-    for line in sys.stdin:
-        start_ns = time.monotonic_ns()
+    for line in iter(sys.stdin.readline, ""):
+        client.start_ns = time.monotonic_ns()
         if mode in ("download", "upload"):
             client.move_bulk(int(line), mode == "upload")
         else:
             client.exchange(int(line))
-        print(json.dumps(client.figures(time.monotonic_ns() - start_ns)), flush=True)
+        print(json.dumps(client.figures(time.monotonic_ns() - client.start_ns)), flush=True)
 
 
 if __name__ == "__main__":

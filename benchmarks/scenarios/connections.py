@@ -1,18 +1,25 @@
 """Connections themselves: opening and closing them, and what an idle one occupies.
 
-A short connection is opened, has one message echoed and is closed by the client; several are under way at a time.
+A short connection is opened, has one message echoed and is closed by the client; several are under way at a time. That takes
+the client as long as the server, so the rate is the client's as much as the loop's. In a burst the connections wait already, with
+their messages and their ends, when the server begins, and it is the server that closes them: the rate is the server's.
 An idle connection has had one message echoed before its memory is counted, so what a loop keeps for it is there.
 """
 
+import pathlib
 import resource
 
 from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Scenario
-from scenarios.exchanges import FAMILIES, INTERFACES, Exchange, exchange_scenario
+from scenarios.exchanges import FAMILIES, INTERFACES, Exchange, exchange_metrics, exchange_scenario
 from scenarios.server_session import session
 
 MESSAGE_SIZE = 64
 SHORT_CONNECTIONS = 3_200
 AT_A_TIME = 16
+BURST_CONNECTIONS = 500
+# As many as may wait to be accepted, where the system does not tell.
+BURST_CONNECTIONS_ELSEWHERE = 100
+BURSTS = 10
 IDLE_CONNECTIONS = 10_000
 IDLE_MESSAGE_SIZE = 1024
 EARLIER_CONNECTIONS = 100
@@ -27,6 +34,39 @@ def _short_scenario(family, interface, *, is_default=False):
         Exchange("echo", interface, family, "reconnect", AT_A_TIME, MESSAGE_SIZE, MESSAGE_SIZE, SHORT_CONNECTIONS),
         unit="connections",
         is_default=is_default,
+    )
+
+
+def _burst_size():
+    try:
+        return min(BURST_CONNECTIONS, int(pathlib.Path("/proc/sys/net/core/somaxconn").read_text()))
+    except OSError:
+        return BURST_CONNECTIONS_ELSEWHERE
+
+
+def _measure_burst(loop_definition, interface, family, is_quick):
+    samples = {"server_cpu": [], "rate": [], "p99": []}
+    count = _burst_size()
+    with session(loop_definition, "echo", interface, family) as (server, connect):
+        client = connect("burst", connections=count, request_size=MESSAGE_SIZE, answer_size=MESSAGE_SIZE)
+        client.run_burst()
+        for _ in range(1 if is_quick else BURSTS):
+            cpu_ns, figures = client.run_burst()
+            samples["server_cpu"].append(cpu_ns / count / 1000)
+            samples["rate"].append(count / figures["elapsed_ns"] * 1e9)
+            samples["p99"].append(figures["p99_ns"] / 1000)
+    return Measurement(server.loop_class, samples)
+
+
+def _burst_scenario(family, interface, *, is_default=False):
+    return Scenario(
+        f"burst_{family}_{interface}",
+        f"{_burst_size()} connections at once, echo 64 B, close, {FAMILIES[family]} {INTERFACES[interface]}",
+        exchange_metrics("connections"),
+        lambda loop_definition, is_quick: _measure_burst(loop_definition, interface, family, is_quick),
+        is_default,
+        has_yardstick=True,
+        has_client=True,
     )
 
 
@@ -65,6 +105,8 @@ SCENARIOS = (
     _short_scenario("tcp", "streams"),
     _short_scenario("unix", "protocol"),
     _short_scenario("unix", "streams"),
+    _burst_scenario("tcp", "protocol", is_default=True),
+    _burst_scenario("unix", "protocol"),
     _idle_scenario("tcp", "protocol", is_default=True),
     _idle_scenario("tcp", "streams"),
     _idle_scenario("unix", "protocol"),

@@ -10,6 +10,7 @@ Promise: a failure names its reason, the server's own last words before the clie
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,13 @@ class Server(Process):
             return True
         return not os.path.exists("/proc/self/stat")
 
+    def stop(self):
+        """Let it do nothing until go_on()."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self):
+        os.kill(self.pid, signal.SIGCONT)
+
     def resident_bytes(self):
         try:
             with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
@@ -136,6 +144,17 @@ class Client(Process):
         """Do amount; return (the server's CPU time in ns, the client's figures)."""
         before_ns = self._server.cpu_ns()
         self.write(amount)
+        figures = self._await()
+        return self._server.cpu_ns() - before_ns, figures
+
+    def run_burst(self):
+        """As run(), but the server stands still until everything is connected and asked. For the mode "burst"."""
+        self._server.stop()
+        self.write(1)
+        self._await()
+        before_ns = self._server.cpu_ns()
+        self._server.go_on()
+        self.write("")
         figures = self._await()
         return self._server.cpu_ns() - before_ns, figures
 
