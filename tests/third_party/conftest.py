@@ -102,11 +102,16 @@ def certificate(tmp_path_factory):
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     command += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
-    subprocess.run([*command, "-keyout", made.key_path, "-out", made.certificate_path], check=True, capture_output=True)
+    subprocess.run([*command, "-keyout", made.key_path, "-out", made.certificate_path], check=True, capture_output=True, env=environment_of_others())
     return made
 
 
 # Servers in processes of their own
+
+
+def environment_of_others():
+    """The environment for programs that are not under test: a sanitizer that watches this process is not theirs."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
 def free_port():
@@ -127,7 +132,9 @@ def server_process(command_for_port, is_ready, log_path, stop_signal, **popen_ar
             # The kernel stops the server if the test process is killed and cannot.
             if shutil.which("setpriv"):
                 command = ["setpriv", "--pdeathsig", stop_signal.name, "--", *command]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **popen_arguments)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment_of_others(), **popen_arguments
+            )
         try:
             give_up_at = time.monotonic() + STARTING_LIMIT_S
             while process.poll() is None and not is_ready(port):
@@ -200,7 +207,7 @@ def postgresql(request):
                 os.chown(path, account["user"], account["group"])
         initdb = [binaries / "initdb", "-D", data, "-U", "fastloop", "--encoding=UTF8", "--locale=C", "--no-sync"]
         initdb += ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password_file}"]
-        subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **account)
+        subprocess.run(initdb, check=True, capture_output=True, cwd=folder, env=environment_of_others(), **account)
         settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": folder,
@@ -218,7 +225,7 @@ def postgresql(request):
 
         def is_ready(port):
             asked = [binaries / "pg_isready", "-q", "-h", folder, "-p", str(port)]
-            return subprocess.run(asked, capture_output=True, cwd=folder).returncode == 0
+            return subprocess.run(asked, capture_output=True, cwd=folder, env=environment_of_others()).returncode == 0
 
         # SIGINT is its fast shutdown, which does not wait for clients.
         with server_process(command_for_port, is_ready, log_path, signal.SIGINT, cwd=folder, **account) as port:
