@@ -178,7 +178,8 @@ def test_limit_has_figures_but_is_not_the_best_other_loop(tmp_path):
 
 
 @pytest.mark.parametrize("names", ["echo_unix_buffered_16kb_64,download_unix_streams,upload_tcp_protocol",
-                                   "connections_unix_protocol,burst_unix_protocol,answer_tcp_streams_1,memory_per_connection_tcp_streams"])  # fmt: skip
+                                   "connections_unix_protocol,burst_unix_protocol,answer_tcp_streams_1",
+                                   "connections_tcp_streams,memory_per_connection_tcp_streams"])  # fmt: skip
 def test_without_a_compiler_the_client_is_python_and_the_limit_is_skipped_with_a_line(names):
     completed = quick_run("--loops", "asyncio,limit", "--scenarios", names, variables=ABSENT_COMPILER)
 

@@ -102,7 +102,8 @@ def certificate(tmp_path_factory):
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     command += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
-    subprocess.run([*command, "-keyout", made.key_path, "-out", made.certificate_path], check=True, capture_output=True, env=environment_of_others())
+    command += ["-keyout", made.key_path, "-out", made.certificate_path]
+    subprocess.run(command, check=True, capture_output=True, env=environment_of_others())
     return made
 
 
