@@ -38,7 +38,6 @@ cdef class OutputTransport(Transport):
     cdef Py_ssize_t send_directly(self, object data) except -1
     cdef int send_soon(self) except -1
     cdef int send_output(self) except -1
-    cdef int close_when_sent(self) except -1
     cdef int block(self) except -1
     cdef int settle_interest(self) except -1
     cdef int output_is_empty(self) except -1

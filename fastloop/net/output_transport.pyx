@@ -203,16 +203,14 @@ cdef class OutputTransport(Transport):
 
     def close(self):
         """Send what was written, then close; connection_lost(None) follows. No more data arrives."""
-        self.close_when_sent()
-
-    cdef int close_when_sent(self) except -1:
         if self.state < TRANSPORT_CLOSING and self.output.count > 0 and not self.flags & OUTPUT_IS_BLOCKED:
             self.send_output()
         if self.state >= TRANSPORT_CLOSING:
-            return 0
+            return
         if self.output.count == 0:
-            return self.lose(None)
-        return self.move_to(TRANSPORT_CLOSING)
+            self.lose(None)
+        else:
+            self.move_to(TRANSPORT_CLOSING)
 
     def abort(self):
         """Close at once: what the kernel has not taken is dropped, and connection_lost(None) is called in the next turn."""

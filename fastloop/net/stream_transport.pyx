@@ -184,7 +184,8 @@ cdef class StreamTransport(OutputTransport):
         except BaseException as error:
             return self.fail_with(error, "Fatal error: protocol.eof_received() call failed.")
         if not keep_open:
-            self.close_when_sent()
+            # By its name: asyncio calls it so, and finds a close() that somebody has put on this one transport.
+            self.close()
         elif self.state == TRANSPORT_OPEN:
             self.move_to(TRANSPORT_READ_ENDED)
             self.update_hold()

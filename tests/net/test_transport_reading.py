@@ -379,6 +379,26 @@ def test_exception_of_connection_lost_is_reported_and_the_socket_is_closed(run, 
     run(main())
 
 
+def test_end_of_file_calls_the_close_that_was_put_on_the_transport(run, connect, make_protocol):
+    async def main():
+        protocol = make_protocol()
+        transport, peer = await connect(protocol)
+        calls, close = [], transport.close
+
+        def note_and_close():
+            calls.append("close")
+            close()
+
+        transport.close = note_and_close
+        peer.close()
+        await protocol.until_lost()
+        assert calls == ["close"]
+        # It holds the transport.
+        del transport.close
+
+    run(main())
+
+
 @pytest.mark.parametrize("error_type", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("leave", ["close", "reset"])
 def test_interrupt_raised_by_connection_lost_leaves_the_loop_and_the_socket_is_closed(
