@@ -10,7 +10,7 @@ import pathlib
 import resource
 
 from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Scenario
-from scenarios.exchanges import FAMILIES, INTERFACES, Exchange, exchange_metrics, exchange_scenario
+from scenarios.exchanges import FAMILIES, INTERFACES, Exchange, ExchangeSamples, exchange_metrics, exchange_scenario
 from scenarios.server_session import session
 
 MESSAGE_SIZE = 64
@@ -45,16 +45,13 @@ def _burst_size():
 
 
 def _measure_burst(loop_definition, interface, family, is_quick):
-    samples = {"server_cpu": [], "rate": [], "p99": []}
+    samples = ExchangeSamples()
     count = _burst_size()
     with session(loop_definition, "echo", interface, family) as (server, connect):
         client = connect("burst", connections=count, request_size=MESSAGE_SIZE, answer_size=MESSAGE_SIZE)
         client.run_burst()
         for _ in range(1 if is_quick else BURSTS):
-            cpu_ns, figures = client.run_burst()
-            samples["server_cpu"].append(cpu_ns / count / 1000)
-            samples["rate"].append(count / figures["elapsed_ns"] * 1e9)
-            samples["p99"].append(figures["p99_ns"] / 1000)
+            samples.add(count, *client.run_burst())
     return Measurement(server.loop_class, samples)
 
 

@@ -44,9 +44,22 @@ def exchange_metrics(unit):
     )
 
 
+class ExchangeSamples(dict):
+    """Samples for exchange_metrics()."""
+
+    def __init__(self):
+        super().__init__(server_cpu=[], rate=[], p99=[])
+
+    def add(self, total, cpu_ns, figures):
+        """total: how many exchanges the server's CPU time and the client's figures are of."""
+        self["server_cpu"].append(cpu_ns / total / 1000)
+        self["rate"].append(total / figures["elapsed_ns"] * 1e9)
+        self["p99"].append(figures["p99_ns"] / 1000)
+
+
 def measure_exchange(loop_definition, exchange, is_quick):
     """Return a Measurement of exchange_metrics()."""
-    samples = {"server_cpu": [], "rate": [], "p99": []}
+    samples = ExchangeSamples()
     each = max(exchange.count // exchange.connections // (QUICK_DIVISOR if is_quick else 1), 1)
     total = each * exchange.connections
     with session(
@@ -63,9 +76,7 @@ def measure_exchange(loop_definition, exchange, is_quick):
             answer_size=exchange.answer_size,
         )
         for cpu_ns, figures in client.repeat(each, 1 if is_quick else REPETITIONS):
-            samples["server_cpu"].append(cpu_ns / total / 1000)
-            samples["rate"].append(total / figures["elapsed_ns"] * 1e9)
-            samples["p99"].append(figures["p99_ns"] / 1000)
+            samples.add(total, cpu_ns, figures)
     return Measurement(server.loop_class, samples)
 
 
