@@ -26,7 +26,7 @@ async def wait_for(future):
 def only_if_recorded_by(waiting):
     """Patch releases of Python 3.14 differ in what asyncio itself records."""
     if sys.version_info >= (3, 14) and "awaited_by" not in inspect.getsource(waiting):
-        pytest.skip("here asyncio does not record who waits")
+        pytest.skip(f"this patch release's {waiting.__name__}() does not record who waits")
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_callback_that_wakes_no_task_is_nobody_who_waits(loop, settle):
 def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
     only_if_recorded_by(asyncio.tasks.gather)
     if not hasattr(asyncio.tasks, "_discard_awaited_by"):
-        pytest.skip("here asyncio's own record keeps what has ended")
+        pytest.skip("this patch release's gather() does not take back its record of who waits")
 
     async def fail():
         raise ValueError
