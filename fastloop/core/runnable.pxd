@@ -6,8 +6,10 @@ from libc.stdint cimport uint32_t
 cdef enum:
     # The scheduler leaves the current task before it runs anything without this flag.
     RUNNABLE_STEPS_TASK = 1
+    # It is not worth it to wait awake for its events for long: short_wait.h.
+    RUNNABLE_IS_AWAITED_BRIEFLY = 2
     # Bits from here on belong to the subclasses.
-    RUNNABLE_FIRST_FREE_FLAG = 2
+    RUNNABLE_FIRST_FREE_FLAG = 4
 
 
 cdef class Runnable:

@@ -61,7 +61,7 @@ cdef extern from "scratch.h":
 
 cdef extern from "short_wait.h":
     ctypedef struct short_wait_t:
-        pass
+        bint is_brief
 
 
 cdef enum:

@@ -19,7 +19,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 from libc.errno cimport EINTR, errno
 from libc.string cimport memset
 
-from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
+from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY, RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.task_registry cimport swap_current_task
 from fastloop.poll.poller cimport (
     poller_close, poller_forget, poller_open, poller_set_interest, poller_wait)
@@ -37,7 +37,7 @@ cdef extern from "ready_queue.h":
     int ready_queue_traverse(ready_queue_t *queue, visitproc visit, void *arg) noexcept
 
 cdef extern from "short_wait.h" nogil:
-    const int SHORT_WAIT_US
+    int short_wait_us(const short_wait_t *wait) noexcept
     void short_wait_open(short_wait_t *wait) noexcept
     bint short_wait_is_due(short_wait_t *wait, int64_t timeout_ns) noexcept
     void short_wait_note(short_wait_t *wait, bint has_come) noexcept
@@ -190,6 +190,8 @@ cdef class Scheduler:
     cdef int dispatch(self, int event_count) except -1:
         cdef int i, fd
         cdef unsigned int flags
+        # Of the watchers; who has none, the wake-up and strangers, is awaited briefly too.
+        cdef unsigned int flags_of_all = RUNNABLE_IS_AWAITED_BRIEFLY
         for i in range(event_count):
             # Each watcher may silence the events behind it: look at the batch, not at a copy.
             flags = self.events[i].flags
@@ -201,10 +203,12 @@ cdef class Scheduler:
                     wakeup_drain(&self.wakeup)
             elif fd < self.watcher_capacity and self.watches[fd].watcher is not NULL:
                 watcher = <Runnable>self.watches[fd].watcher
+                flags_of_all &= watcher.flags
                 watcher.on_events(flags)
             else:
                 # The descriptor was closed behind the loop's back and lives on in a duplicate.
                 poller_forget(&self.poller, fd)
+        self.short_wait.is_brief = flags_of_all == RUNNABLE_IS_AWAITED_BRIEFLY
         return 0
 
     cdef int collect_due_timers(self) except -1:
@@ -349,10 +353,11 @@ cdef class Scheduler:
 
 
 cdef int wait_shortly(Scheduler self) noexcept nogil:
-    """Events, or 0 if nothing came within SHORT_WAIT_US, or -1 with errno."""
+    """Events, or 0 if nothing came within short_wait_us(), or -1 with errno."""
+    cdef uint64_t limit = short_wait_us(&self.short_wait) * CLOCK_TICKS_PER_US
     cdef uint64_t began = clock_ticks()
     cdef int event_count = 0
-    while event_count == 0 and clock_ticks() - began < SHORT_WAIT_US * CLOCK_TICKS_PER_US:
+    while event_count == 0 and clock_ticks() - began < limit:
         event_count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
     short_wait_note(&self.short_wait, event_count != 0)
     return event_count

@@ -14,6 +14,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EBADF, errno
 
+from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY
 from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scratch_bytes, scratch_memory
 from fastloop.net.output_transport cimport OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
 from fastloop.net.transport cimport (
@@ -345,8 +346,10 @@ cdef StreamTransport new_stream_transport(LoopCore loop, object sock, object pro
 
 
 cdef int note_family(StreamTransport transport) except -1:
-    # A read of a Unix socket also comes back short where descriptors were sent, and no edge tells of the data behind them.
-    if transport.family not in (AF_INET, AF_INET6):
+    if transport.family in (AF_INET, AF_INET6):
+        transport.flags |= RUNNABLE_IS_AWAITED_BRIEFLY
+    else:
+        # A read of a Unix socket also comes back short where descriptors were sent, and no edge tells of the data behind them.
         transport.flags |= OUTPUT_USES_LEVELS
     return 0
 

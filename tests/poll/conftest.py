@@ -64,7 +64,8 @@ def load_probe(library):
     arguments = {
         "short_wait_open": [],
         "short_wait_is_due": [ns],
-        "short_wait_note": [ctypes.c_int],
+        "short_wait_note short_wait_make_brief": [ctypes.c_int],
+        "short_wait_us": [],
         "free open close reopen_after_fork name has_only_milliseconds": [],
         "wakeup_open wakeup_close wakeup_fd wakeup_signal wakeup_drain wakeup_reopen_after_fork": [],
         "set_interest": [ctypes.c_int, unsigned, unsigned],

@@ -45,6 +45,8 @@ int probe_timeout_to_ms(int64_t timeout_ns);
 void probe_short_wait_open(probe_t *probe);
 int probe_short_wait_is_due(probe_t *probe, int64_t timeout_ns);
 void probe_short_wait_note(probe_t *probe, int has_come);
+void probe_short_wait_make_brief(probe_t *probe, int is_brief);
+int probe_short_wait_us(probe_t *probe);
 int probe_wakeup_open(probe_t *probe);
 void probe_wakeup_close(probe_t *probe);
 int probe_wakeup_fd(probe_t *probe);
@@ -133,6 +135,16 @@ int probe_short_wait_is_due(probe_t *probe, int64_t timeout_ns)
 void probe_short_wait_note(probe_t *probe, int has_come)
 {
     short_wait_note(&probe->short_wait, has_come);
+}
+
+void probe_short_wait_make_brief(probe_t *probe, int is_brief)
+{
+    probe->short_wait.is_brief = is_brief;
+}
+
+int probe_short_wait_us(probe_t *probe)
+{
+    return short_wait_us(&probe->short_wait);
 }
 
 int probe_wakeup_open(probe_t *probe)

@@ -3,7 +3,8 @@
 import pytest
 
 FOREVER = -1
-LONGEST_PAUSE = 1024
+LONGEST_PAUSE = 128
+LONGEST_BRIEF_PAUSE = 1024
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def is_due(short_wait, timeout_ns=FOREVER):
 
 def waits_before_attempt(short_wait):
     """How many waits pass without an attempt."""
-    for count in range(10 * LONGEST_PAUSE):
+    for count in range(10 * LONGEST_BRIEF_PAUSE):
         if is_due(short_wait):
             return count
     raise AssertionError("attempts have ended for good")
@@ -50,13 +51,37 @@ def test_attempts_go_on_as_long_as_they_succeed(short_wait):
 
 
 def test_failing_attempts_become_rare_but_do_not_end(short_wait):
-    assert pauses_before_failures(short_wait, 12) == [16, 16, 32, 64, 128, 256, 512, *[LONGEST_PAUSE] * 5]
+    assert pauses_before_failures(short_wait, 9) == [16, 16, 32, 64, *[LONGEST_PAUSE] * 5]
+
+
+def test_brief_attempts_that_fail_become_rarer_still(short_wait):
+    short_wait.call("short_wait_make_brief", True)
+
+    assert pauses_before_failures(short_wait, 12) == [16, 16, 32, 64, 128, 256, 512, *[LONGEST_BRIEF_PAUSE] * 5]
+
+
+def test_what_brief_attempts_have_earned_does_not_hold_for_others(short_wait):
+    short_wait.call("short_wait_make_brief", True)
+    pauses_before_failures(short_wait, 12)
+    waits_before_attempt(short_wait)
+
+    short_wait.call("short_wait_make_brief", False)
+    short_wait.call("short_wait_note", False)
+
+    assert pauses_before_failures(short_wait, 2) == [LONGEST_PAUSE, LONGEST_PAUSE]
+
+
+def test_a_brief_attempt_is_shorter(short_wait):
+    usual_us = short_wait.call("short_wait_us")
+    short_wait.call("short_wait_make_brief", True)
+
+    assert 0 < short_wait.call("short_wait_us") < usual_us
 
 
 def test_one_success_among_failures_changes_little(short_wait):
     pauses_before_failures(short_wait, 20)
     succeed(short_wait, 1)
-    assert pauses_before_failures(short_wait, 4) == [0, 512, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert pauses_before_failures(short_wait, 4) == [0, LONGEST_PAUSE // 2, LONGEST_PAUSE, LONGEST_PAUSE]
 
 
 def test_many_successes_make_failures_forgotten(short_wait):
