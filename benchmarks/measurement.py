@@ -28,7 +28,7 @@ def measure_all(loop_names, scenarios, rounds, *, is_quick, on_step):
     try:
         for round_number in range(rounds):
             for scenario in scenarios:
-                for loop_name in _rotated(measurable(loop_names, scenario), round_number):
+                for loop_name in rotated(measurable(loop_names, scenario), round_number):
                     on_step(round_number, scenario, loop_name)
                     if loop_name not in results.scenarios[scenario.name]["failures"]:
                         results.add(scenario.name, loop_name, measure_once(loop_name, scenario.name, is_quick))
@@ -43,7 +43,7 @@ def measurable(loop_names, scenario):
     return [name for name in loop_names if name != YARDSTICK or scenario.has_yardstick]
 
 
-def _rotated(names, turns):
+def rotated(names, turns):
     if not names:
         return []
     turns %= len(names)

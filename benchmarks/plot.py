@@ -5,8 +5,8 @@ import math
 import textwrap
 
 from loops import YARDSTICK
-from report import format_figure, headline
-from results import best, is_rate, label
+from report import format_figure, headline, statistic_in_words
+from results import figure_of, is_rate, label
 
 HOW_TO_GET = "pip install matplotlib"
 # A few rows make a picture for a page, the whole matrix one to scroll in.
@@ -49,7 +49,7 @@ def save_plot(results, path):
         _draw_panel(panel, title, metric, results.loops)
     for panel in panels[len(rows) :]:
         panel.set_axis_off()
-    text = f"{headline(results)}\nbest of several, lower is better, of units with /s higher"
+    text = f"{headline(results)}\n{statistic_in_words(results)}; lower is better, of units with /s higher"
     figure.suptitle(text, fontsize=9, y=1 - 0.1 / size[1], va="top")
     figure.savefig(path, dpi=DOTS_PER_INCH)
     pyplot.close(figure)
@@ -72,8 +72,8 @@ def _place_panels(figure, size):
 
 def _draw_panel(panel, title, metric, loop_names):
     # The yardstick has a bar only where it has a figure.
-    loop_names = [name for name in loop_names if name != YARDSTICK or best(metric, name) is not None]
-    figures = [best(metric, name) for name in loop_names]
+    loop_names = [name for name in loop_names if name != YARDSTICK or figure_of(metric, name) is not None]
+    figures = [figure_of(metric, name) for name in loop_names]
     bars = panel.barh(loop_names, [figure or 0 for figure in figures], color=[COLOURS[name] for name in loop_names])
     panel.bar_label(bars, [f" {format_figure(figure)}" for figure in figures], fontsize=7)
     panel.invert_yaxis()

@@ -4,7 +4,7 @@ import io
 import sys
 
 from loops import SUBJECT, YARDSTICK
-from results import best, best_loop, is_count_of_defects, label, ratio_to_best_other, ratio_to_yardstick
+from results import best_loop, figure_of, is_count_of_defects, label, ratio_to_best_other, ratio_to_yardstick
 
 try:
     import rich.box
@@ -17,13 +17,13 @@ except ImportError:
 UNMEASURED = "-"
 
 
-def format_figure(figure):
+def format_figure(number):
     """Three significant digits, thousands separated: 0.123, 12.3, 1,234."""
-    if figure is None:
+    if number is None:
         return UNMEASURED
-    if figure == 0 or abs(figure) >= 100:
-        return f"{figure:,.0f}"
-    return f"{figure:.1f}" if abs(figure) >= 10 else f"{figure:.2f}"
+    if number == 0 or abs(number) >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.1f}" if abs(number) >= 10 else f"{number:.2f}"
 
 
 def table_rows(results):
@@ -38,8 +38,8 @@ def table_rows(results):
         for name in results.loops:
             note = notes.get((scenario["title"], name))
             is_inapplicable = name == YARDSTICK and not metric["rounds"].get(name) and not note
-            figure = "" if is_inapplicable else format_figure(best(metric, name))
-            cells.append(figure + (f" [{note}]" if note else ""))
+            text = "" if is_inapplicable else format_figure(figure_of(metric, name))
+            cells.append(text + (f" [{note}]" if note else ""))
         if has_subject:
             cells.append(_format_ratio(ratio_to_best_other(metric, SUBJECT)))
         if has_yardstick:
@@ -71,12 +71,19 @@ def footnotes(results):
     for number, ((name, reason), titles) in enumerate(_failures_by_reason(results).items(), start=1):
         others = f" and {len(titles) - 1} more" if len(titles) > 1 else ""
         notes.append(f"[{number}] {name}, {titles[0]}{others}: {reason}")
-    notes.append("Best of several; lower is better, of units with /s higher. Ratio: over 1, fastloop is ahead of the best other loop.")
+    notes.append(
+        f"{statistic_in_words(results)}; lower is better, of units with /s higher. "
+        "Ratio: over 1, fastloop is ahead of the best other loop."
+    )
     if YARDSTICK in results.loops:
         notes.append("limit: a C server that only makes its system calls; it is no loop. Of limit = fastloop's server CPU / limit's.")
     if results.metadata["is_quick"]:
         notes.append("A quick run: it shows that the scenarios work, its figures mean nothing.")
     return notes
+
+
+def statistic_in_words(results):
+    return "Median of turns, and of the ratios in each turn" if results.metadata.get("statistic") == "median" else "Best of several"
 
 
 def headline(results):

@@ -2,7 +2,8 @@
 
 Owns: the form of the JSON files that run.py writes and compare.py reads (FORMAT).
 Every repetition of every round is kept; best and median are computed from them: a round's figure is
-the best of its repetitions (defects: the worst), best and median are over the rounds.
+the best of its repetitions (defects: the worst), best and median are over the rounds. Where the loops took turns, a turn is a
+round, and the figure that counts is the median.
 """
 
 import datetime
@@ -42,10 +43,11 @@ def _cpu_model():
 class Results:
     """Figures by scenario, metric and loop; failures by scenario and loop."""
 
-    def __init__(self, loops, scenarios, *, is_quick=False):
-        """Start empty. loops: names in the order of the table; scenarios: definition.Scenario objects."""
+    def __init__(self, loops, scenarios, *, is_quick=False, statistic="best"):
+        """Start empty. loops: names in the order of the table; scenarios: definition.Scenario objects; statistic: of STATISTICS."""
         self.metadata = describe_machine() | {
             "is_quick": is_quick,
+            "statistic": statistic,
             "versions": {name: LOOPS[name].version() for name in loops},
         }
         self.loops = list(loops)
@@ -58,6 +60,7 @@ class Results:
                         "unit": metric.unit,
                         "pick": metric.pick,
                         "noise": metric.noise,
+                        "statistic": statistic,
                         "rounds": {},
                     }
                     for metric in scenario.metrics
@@ -146,9 +149,22 @@ def median(metric, loop_name):
     return statistics.median(figures) if figures else None
 
 
+STATISTICS = {"best": best, "median": median}
+
+
+def is_of_turns(metric):
+    """Whether the rounds of the loops belong together one by one, and their median counts."""
+    return metric.get("statistic") == "median"
+
+
+def figure_of(metric, loop_name):
+    """The figure that counts; None if the loop has none."""
+    return STATISTICS[metric.get("statistic", "best")](metric, loop_name)
+
+
 def positive_figures(metric):
-    """Return {loop name: best figure}, without the figures that are no merit: timers that fire early undercut zero."""
-    figures = {name: best(metric, name) for name in metric["rounds"]}
+    """Return {loop name: figure}, without the figures that are no merit: timers that fire early undercut zero."""
+    figures = {name: figure_of(metric, name) for name in metric["rounds"]}
     return {name: figure for name, figure in figures.items() if figure is not None and figure > 0}
 
 
@@ -161,21 +177,33 @@ def best_loop(metric, besides=()):
     return name, merits[name]
 
 
+def _quotient(metric, dividend, divisor):
+    """The figure of one loop by that of another; of turns the median of all quotients."""
+    if is_of_turns(metric):
+        pairs = zip(_round_figures(metric, dividend), _round_figures(metric, divisor), strict=False)
+        return statistics.median(one / other for one, other in pairs)
+    return figure_of(metric, dividend) / figure_of(metric, divisor)
+
+
 def ratio_to_best_other(metric, loop_name):
     """Return (ratio, name): best other figure / own figure (a rate: own / other), over 1 where loop_name is ahead.
 
     None where it says nothing: no other loop, no own figure, a count of defects.
     """
-    own, other = positive_figures(metric).get(loop_name), best_loop(metric, besides=(loop_name,))
-    if own is None or other is None or is_count_of_defects(metric):
+    figures = positive_figures(metric)
+    others = [name for name in figures if name not in (loop_name, YARDSTICK)]
+    if loop_name not in figures or not others or is_count_of_defects(metric):
         return None
-    return (own / other[1] if is_rate(metric) else other[1] / own), other[0]
+    ratios = {
+        name: _quotient(metric, loop_name, name) if is_rate(metric) else _quotient(metric, name, loop_name) for name in others
+    }
+    best_other = min(ratios, key=ratios.get)
+    return ratios[best_other], best_other
 
 
 def ratio_to_yardstick(metric, loop_name):
     """Return own figure / the yardstick's, or None."""
-    if metric["title"] != YARDSTICK_METRIC:
-        return None
     figures = positive_figures(metric)
-    own, limit = figures.get(loop_name), figures.get(YARDSTICK)
-    return own / limit if own and limit else None
+    if metric["title"] != YARDSTICK_METRIC or loop_name not in figures or YARDSTICK not in figures:
+        return None
+    return _quotient(metric, loop_name, YARDSTICK)

@@ -17,6 +17,7 @@ from measurement import measurable, measure_all
 from progress import progress
 from report import print_report
 from scenarios import DEFAULT_SCENARIOS, SCENARIOS
+from turns import measure_in_turns
 
 DEFAULT_ROUNDS = 3
 
@@ -57,11 +58,16 @@ def parse_arguments():
                         help="--list names them and the default; a name may have * for any letters")  # fmt: skip
     chosen.add_argument("--all", dest="scenarios", action="store_const", const=list(SCENARIOS), help="every scenario")
     parser.add_argument("--rounds", type=positive, default=DEFAULT_ROUNDS, help="default: %(default)s")
+    parser.add_argument("--turns", type=positive, metavar="N", help="N short turns a round, all servers at once; compares servers best")
     parser.add_argument("--json", metavar="FILE", help="keep every figure in FILE")
     parser.add_argument("--plot", metavar="FILE", help="draw a bar chart, .png or .svg")
     parser.add_argument("--quick", action="store_true", help="only show that the scenarios work")
     parser.add_argument("--list", action="store_true", help="name loops and scenarios, measure nothing")
     arguments = parser.parse_args()
+    if arguments.turns:
+        arguments.scenarios = [name for name in arguments.scenarios if SCENARIOS[name].prepare is not None]
+        if not arguments.scenarios:
+            parser.error("--turns is for servers: echo_*, connections_*, burst_*")
     # What cannot be kept is said before the minutes are spent.
     if arguments.plot and not plot.is_available():
         parser.error(f"--plot needs matplotlib: {plot.HOW_TO_GET}")
@@ -123,6 +129,8 @@ def print_client():
 
 
 def measure(loop_names, scenarios, arguments):
+    if arguments.turns:
+        return measure_turns(loop_names, scenarios, arguments)
     children = sum(len(measurable(loop_names, scenario)) for scenario in scenarios)
     with progress(children * arguments.rounds) as step:
 
@@ -130,6 +138,17 @@ def measure(loop_names, scenarios, arguments):
             step(f"round {round_number + 1} of {arguments.rounds}: {loop_name}, {scenario.title}")
 
         return measure_all(loop_names, scenarios, arguments.rounds, is_quick=arguments.quick, on_step=on_step)
+
+
+def measure_turns(loop_names, scenarios, arguments):
+    with progress(len(scenarios) * arguments.rounds) as step:
+
+        def on_step(round_number, scenario):
+            step(f"round {round_number + 1} of {arguments.rounds}: {scenario.title}")
+
+        return measure_in_turns(
+            loop_names, scenarios, arguments.rounds, arguments.turns, is_quick=arguments.quick, on_step=on_step
+        )
 
 
 def save(results, arguments):

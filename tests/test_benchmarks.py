@@ -226,6 +226,62 @@ def test_json_keeps_every_repetition_with_best_median_and_versions(base_file):
     assert {"date", "python", "cpu_count"} <= set(document["metadata"])
 
 
+def test_turns_give_a_figure_each_and_count_by_their_median(tmp_path):
+    path = tmp_path / "result.json"
+    names = "echo_unix_protocol_64b_1,connections_unix_protocol,burst_unix_protocol"
+
+    completed = quick_run("--loops", "fastloop,asyncio", "--scenarios", names, "--turns", "3", "--rounds", "2", "--json", path)
+
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert "Median of turns" in completed.stdout
+    assert list(measured(path)) == names.split(",")
+    for scenario in measured(path).values():
+        for metric in scenario["metrics"].values():
+            for rounds in metric["rounds"].values():
+                assert [len(samples) for samples in rounds] == [1] * 6
+                assert all(samples[0] > 0 for samples in rounds)
+
+
+def test_the_ratio_of_turns_is_the_median_of_their_ratios(tmp_path, judged):
+    for metric in judged["scenarios"]["echo_tcp_streams_64b_1"]["metrics"].values():
+        metric["statistic"] = "median"
+        # The second turn met a disturbance: both medians are those of disturbed turns, the ratios are not.
+        metric["rounds"] = {"fastloop": [[10.0], [30.0], [20.0]], "asyncio": [[15.0], [60.0], [50.0]], "uvloop": [[40.0], [45.0], [42.0]]}
+    judged["loops"] = ["fastloop", "asyncio", "uvloop"]
+    path = write(tmp_path / "turns.json", judged)
+    program = (
+        f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\n"
+        "import results\n"
+        "metrics = results.Results.load(sys.argv[1]).scenarios['echo_tcp_streams_64b_1']['metrics']\n"
+        "print(results.figure_of(metrics['server_cpu'], 'fastloop'), *results.ratio_to_best_other(metrics['server_cpu'], 'fastloop'))\n"
+        "print(*results.ratio_to_best_other(metrics['rate'], 'fastloop'))\n"
+    )
+
+    completed = subprocess.run([sys.executable, "-P", "-c", program, str(path)], capture_output=True, text=True)
+
+    # Server CPU against asyncio: 1.5, 2, 2.5; against uvloop: 4, 1.5, 2.1. A rate is better when higher: the inverse.
+    assert completed.stdout.split() == ["20.0", "2.0", "asyncio", "0.47619047619047616", "uvloop"], completed.stderr
+
+
+def test_a_loop_that_fails_takes_no_more_turns(tmp_path):
+    (tmp_path / "fastloop.py").write_text("def new_event_loop(): raise OSError('no such luck')\n")
+    path = tmp_path / "result.json"
+
+    arguments = ["--loops", "fastloop,asyncio", "--scenarios", "echo_unix_protocol_64b_1", "--turns", "2", "--json", path]
+    completed = quick_run(*arguments, path=tmp_path)
+
+    assert completed.returncode == 1
+    assert "[1] fastloop, echo Unix Protocol, 64 B, 1 connection: OSError: no such luck" in completed.stdout.splitlines()
+    assert list(measured(path)["echo_unix_protocol_64b_1"]["metrics"]["rate"]["rounds"]) == ["asyncio"]
+
+
+def test_turns_are_refused_where_no_scenario_has_a_server():
+    completed = quick_run("--scenarios", "call_soon_chain", "--turns", "2")
+
+    assert completed.returncode == 2
+    assert "--turns is for servers" in completed.stderr
+
+
 def test_absent_loop_is_skipped_with_a_line_that_says_how_to_get_it():
     completed = quick_run("--loops", "asyncio,uvloop", "--scenarios", "call_soon_chain", blocked=["uvloop"])
 

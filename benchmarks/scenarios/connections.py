@@ -8,9 +8,10 @@ An idle connection has had one message echoed before its memory is counted, so w
 
 import pathlib
 import resource
+from contextlib import contextmanager
 
-from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Scenario
-from scenarios.exchanges import FAMILIES, INTERFACES, Exchange, ExchangeSamples, exchange_metrics, exchange_scenario
+from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Participant, Scenario
+from scenarios.exchanges import FAMILIES, INTERFACES, Exchange, collected, exchange_figures, exchange_metrics, exchange_scenario
 from scenarios.server_session import session
 
 MESSAGE_SIZE = 64
@@ -44,15 +45,19 @@ def _burst_size():
         return BURST_CONNECTIONS_ELSEWHERE
 
 
-def _measure_burst(loop_definition, interface, family, is_quick):
-    samples = ExchangeSamples()
+@contextmanager
+def _prepare_burst(loop_definition, interface, family):
     count = _burst_size()
     with session(loop_definition, "echo", interface, family) as (server, connect):
         client = connect("burst", connections=count, request_size=MESSAGE_SIZE, answer_size=MESSAGE_SIZE)
         client.run_burst()
-        for _ in range(1 if is_quick else BURSTS):
-            samples.add(count, *client.run_burst())
-    return Measurement(server.loop_class, samples)
+        yield Participant(server.loop_class, lambda: exchange_figures(count, *client.run_burst()))
+
+
+def _measure_burst(loop_definition, interface, family, is_quick):
+    with _prepare_burst(loop_definition, interface, family) as participant:
+        turns = [participant.take_turn() for _ in range(1 if is_quick else BURSTS)]
+    return Measurement(participant.loop_class, collected(turns))
 
 
 def _burst_scenario(family, interface, *, is_default=False):
@@ -64,6 +69,7 @@ def _burst_scenario(family, interface, *, is_default=False):
         is_default,
         has_yardstick=True,
         has_client=True,
+        prepare=lambda loop_definition, is_quick: _prepare_burst(loop_definition, interface, family),
     )
 
 

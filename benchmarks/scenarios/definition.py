@@ -45,11 +45,20 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Participant:
+    """A loop that is ready to be measured: take_turn() returns {metric name: figure} of a short piece of work."""
+
+    loop_class: str
+    take_turn: Callable
+
+
+@dataclass(frozen=True)
 class Scenario:
     """A named measurement; measure(loop_definition, is_quick) returns a Measurement.
 
     is_default: it belongs to the run without arguments. has_yardstick: the C server can be measured in a loop's place.
-    has_client: it uses the load client.
+    has_client: it uses the load client. prepare(loop_definition, is_quick): a context manager that yields a Participant; None
+    where the loops cannot take turns.
     """
 
     name: str
@@ -59,6 +68,7 @@ class Scenario:
     is_default: bool = True
     has_yardstick: bool = False
     has_client: bool = False
+    prepare: Callable | None = None
 
 
 def run_on(loop_definition, main):

@@ -1,17 +1,21 @@
 """Scenarios of one shape: a server answers requests, each connection of the client has one under way.
 
+They can also be measured in turns: a turn is a quarter of a repetition.
+
 Owns: their metrics (the server's CPU time a request, requests a second, the 99th percentile of the time from a request
 to its whole answer) and how they come out of a session's figures.
 Used by echo.py, answers.py and connections.py, which say what is asked and answered.
 """
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from loops import YARDSTICK_METRIC
-from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Scenario
+from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Participant, Scenario
 from scenarios.server_session import session
 
 REPETITIONS = 3
+TURNS_IN_A_REPETITION = 4
 FAMILIES = {"tcp": "TCP", "unix": "Unix"}
 INTERFACES = {"protocol": "Protocol", "buffered": "BufferedProtocol", "streams": "streams", "sockets": "sock_*"}
 
@@ -44,24 +48,24 @@ def exchange_metrics(unit):
     )
 
 
-class ExchangeSamples(dict):
-    """Samples for exchange_metrics()."""
-
-    def __init__(self):
-        super().__init__(server_cpu=[], rate=[], p99=[])
-
-    def add(self, total, cpu_ns, figures):
-        """total: how many exchanges the server's CPU time and the client's figures are of."""
-        self["server_cpu"].append(cpu_ns / total / 1000)
-        self["rate"].append(total / figures["elapsed_ns"] * 1e9)
-        self["p99"].append(figures["p99_ns"] / 1000)
+def exchange_figures(total, cpu_ns, figures):
+    """Return {metric name: figure} for exchange_metrics(). total: how many exchanges the two figures are of."""
+    return {
+        "server_cpu": cpu_ns / total / 1000,
+        "rate": total / figures["elapsed_ns"] * 1e9,
+        "p99": figures["p99_ns"] / 1000,
+    }
 
 
-def measure_exchange(loop_definition, exchange, is_quick):
-    """Return a Measurement of exchange_metrics()."""
-    samples = ExchangeSamples()
-    each = max(exchange.count // exchange.connections // (QUICK_DIVISOR if is_quick else 1), 1)
-    total = each * exchange.connections
+def collected(turns):
+    """Return samples, {metric name: list of figures}, of what take_turn() has returned several times."""
+    return {name: [figures[name] for figures in turns] for name in turns[0]}
+
+
+@contextmanager
+def prepare_exchange(loop_definition, exchange, count):
+    """Yield a Participant whose turn is count requests, of all connections together. A fifth of that is done to warm up."""
+    each = max(count // exchange.connections, 1)
     with session(
         loop_definition,
         exchange.service,
@@ -75,16 +79,26 @@ def measure_exchange(loop_definition, exchange, is_quick):
             request_size=exchange.request_size,
             answer_size=exchange.answer_size,
         )
-        for cpu_ns, figures in client.repeat(each, 1 if is_quick else REPETITIONS):
-            samples.add(total, cpu_ns, figures)
-    return Measurement(server.loop_class, samples)
+        client.run(max(each // 5, 1))
+        yield Participant(server.loop_class, lambda: exchange_figures(each * exchange.connections, *client.run(each)))
+
+
+def measure_exchange(loop_definition, exchange, is_quick):
+    """Return a Measurement of exchange_metrics()."""
+    count = exchange.count // (QUICK_DIVISOR if is_quick else 1)
+    with prepare_exchange(loop_definition, exchange, count) as participant:
+        turns = [participant.take_turn() for _ in range(1 if is_quick else REPETITIONS)]
+    return Measurement(participant.loop_class, collected(turns))
 
 
 def exchange_scenario(name, title, exchange, *, unit="messages", is_default=False):
     def measure(loop_definition, is_quick):
         return measure_exchange(loop_definition, exchange, is_quick)
 
-    return Scenario(name, title, exchange_metrics(unit), measure, is_default, has_yardstick=True, has_client=True)
+    def prepare(loop_definition, is_quick):
+        return prepare_exchange(loop_definition, exchange, exchange.count // (QUICK_DIVISOR if is_quick else TURNS_IN_A_REPETITION))
+
+    return Scenario(name, title, exchange_metrics(unit), measure, is_default, has_yardstick=True, has_client=True, prepare=prepare)
 
 
 def in_words(connections):
