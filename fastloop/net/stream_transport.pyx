@@ -49,6 +49,8 @@ cdef extern from "syscalls.h" nogil:
 cdef enum:
     # As long as reads come back full; then the others get their turn.
     MOST_READS_AT_ONCE = 4
+    # The answer to so much takes longer than it is worth to wait awake for: short_wait.h.
+    LEAST_AWAITED_BRIEFLY = 8192
 
 
 cdef:
@@ -288,6 +290,11 @@ cdef inline Py_ssize_t receive_into(StreamTransport self, char *buffer, Py_ssize
     count = net_receive(fd, buffer, size)
     if count < 0:
         count = -errno
+    if self.flags & OUTPUT_USES_LEVELS:
+        if count < LEAST_AWAITED_BRIEFLY:
+            self.flags &= ~<unsigned int>RUNNABLE_IS_AWAITED_BRIEFLY
+        else:
+            self.flags |= RUNNABLE_IS_AWAITED_BRIEFLY
     if count <= 0:
         self.flags &= ~<unsigned int>(STREAM_MAY_READ | STREAM_READS_ON)
     elif count < size and not self.flags & STREAM_READS_ON:

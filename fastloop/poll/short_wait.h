@@ -4,8 +4,8 @@
  * Promises: an attempt takes the processor some microseconds, about what going to sleep and being woken takes the two processes.
  *   Where most answers come later than that, attempts become rare: after each that failed, twice as many waits pass without one,
  *   up to a longest pause, and each that succeeded halves that again.
- * Brief attempts are for a loop that hears of established TCP connections only: through the kernel's TCP an answer takes
- *   longer, and to wait for it awake took 7 % more processor time a message than to sleep, for a round trip in less than half the time.
+ * Brief attempts are for a loop that hears only of established TCP connections or large messages: an answer takes longer
+ *   there, and to wait for it awake took more processor time than to sleep, over TCP 7 % more for a round trip in less than half the time.
  * Driven by the scheduler, which has the clock and knows what the last events were of.
  */
 #ifndef FASTLOOP_SHORT_WAIT_H
