@@ -67,7 +67,7 @@ def parse_arguments():
     if arguments.turns:
         arguments.scenarios = [name for name in arguments.scenarios if SCENARIOS[name].prepare is not None]
         if not arguments.scenarios:
-            parser.error("--turns is for servers: echo_*, connections_*, burst_*")
+            parser.error("--turns is for servers: echo_*, answer_*, connections_*, burst_*")
     # What cannot be kept is said before the minutes are spent.
     if arguments.plot and not plot.is_available():
         parser.error(f"--plot needs matplotlib: {plot.HOW_TO_GET}")

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 
 from scenarios.definition import Failure, Metric, Scenario
-from scenarios.exchanges import FAMILIES, INTERFACES, Exchange, exchange_metrics, in_words, measure_exchange
+from scenarios.exchanges import FAMILIES, INTERFACES, Exchange, exchange_metrics, in_turns, in_words, measure_exchange
 from scenarios.server_session import session
 
 REQUEST_SIZE = 64
@@ -66,6 +66,7 @@ def _answer_scenario(family, interface, connections, *, is_default=False):
         is_default,
         has_yardstick=True,
         has_client=True,
+        prepare=in_turns(exchange),
     )
 
 

@@ -83,6 +83,15 @@ def prepare_exchange(loop_definition, exchange, count):
         yield Participant(server.loop_class, lambda: exchange_figures(each * exchange.connections, *client.run(each)))
 
 
+def in_turns(exchange):
+    """Return the scenario's prepare()."""
+
+    def prepare(loop_definition, is_quick):
+        return prepare_exchange(loop_definition, exchange, exchange.count // (QUICK_DIVISOR if is_quick else TURNS_IN_A_REPETITION))
+
+    return prepare
+
+
 def measure_exchange(loop_definition, exchange, is_quick):
     """Return a Measurement of exchange_metrics()."""
     count = exchange.count // (QUICK_DIVISOR if is_quick else 1)
@@ -95,10 +104,16 @@ def exchange_scenario(name, title, exchange, *, unit="messages", is_default=Fals
     def measure(loop_definition, is_quick):
         return measure_exchange(loop_definition, exchange, is_quick)
 
-    def prepare(loop_definition, is_quick):
-        return prepare_exchange(loop_definition, exchange, exchange.count // (QUICK_DIVISOR if is_quick else TURNS_IN_A_REPETITION))
-
-    return Scenario(name, title, exchange_metrics(unit), measure, is_default, has_yardstick=True, has_client=True, prepare=prepare)
+    return Scenario(
+        name,
+        title,
+        exchange_metrics(unit),
+        measure,
+        is_default,
+        has_yardstick=True,
+        has_client=True,
+        prepare=in_turns(exchange),
+    )
 
 
 def in_words(connections):
