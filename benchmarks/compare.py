@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 from loops import SUBJECT
 from report import format_figure, format_table
-from results import Results, best, is_count_of_defects, is_rate, label, median
-
-STATISTICS = {"best": best, "median": median}
+from results import STATISTICS, Results, is_count_of_defects, is_rate, label
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import io
 import sys
 
 from loops import SUBJECT, YARDSTICK
-from results import best_loop, figure_of, is_count_of_defects, label, ratio_to_best_other, ratio_to_yardstick
+from results import best_loop, figure_of, is_count_of_defects, is_of_turns, label, ratio_to_best_other, ratio_to_yardstick
 
 try:
     import rich.box
@@ -83,7 +83,8 @@ def footnotes(results):
 
 
 def statistic_in_words(results):
-    return "Median of turns, and of the ratios in each turn" if results.metadata.get("statistic") == "median" else "Best of several"
+    is_turns = any(is_of_turns(metric) for _, _, _, metric in results.rows())
+    return "Median of turns, and of the ratios in each turn" if is_turns else "Best of several"
 
 
 def headline(results):

@@ -47,7 +47,6 @@ class Results:
         """Start empty. loops: names in the order of the table; scenarios: definition.Scenario objects; statistic: of STATISTICS."""
         self.metadata = describe_machine() | {
             "is_quick": is_quick,
-            "statistic": statistic,
             "versions": {name: LOOPS[name].version() for name in loops},
         }
         self.loops = list(loops)
@@ -168,9 +167,9 @@ def positive_figures(metric):
     return {name: figure for name, figure in figures.items() if figure is not None and figure > 0}
 
 
-def best_loop(metric, besides=()):
+def best_loop(metric):
     """Return (name, figure) of the best loop, or None. The yardstick is no loop."""
-    merits = {name: figure for name, figure in positive_figures(metric).items() if name not in (*besides, YARDSTICK)}
+    merits = {name: figure for name, figure in positive_figures(metric).items() if name != YARDSTICK}
     if not merits:
         return None
     name = _pick(metric)(merits, key=merits.get)

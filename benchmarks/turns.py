@@ -49,8 +49,8 @@ def _attempt(results, scenario, loop_name, action):
     """A loop that fails is not asked again, in this scenario."""
     try:
         action()
-    except Failure as failure:
-        results.add(scenario.name, loop_name, {"failure": str(failure)})
+    except (Failure, OSError) as error:
+        results.add(scenario.name, loop_name, {"failure": str(error)})
 
 
 def _take_turn(results, scenario, loop_name, participant):

@@ -277,6 +277,25 @@ def test_a_loop_that_fails_takes_no_more_turns(tmp_path):
     assert list(measured(path)["echo_unix_protocol_64b_1"]["metrics"]["rate"]["rounds"]) == ["asyncio"]
 
 
+def test_a_server_that_says_nothing_is_not_waited_for_without_end(tmp_path):
+    (tmp_path / "fastloop.py").write_text("import time\ndef new_event_loop(): time.sleep(1000)\n")
+    program = (
+        f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\n"
+        "import scenarios.server_session as server_session\n"
+        "from scenarios import SCENARIOS\n"
+        "from turns import measure_in_turns\n"
+        "server_session.ANSWER_LIMIT_S = 0.5\n"
+        "chosen = [SCENARIOS['echo_unix_protocol_64b_1']]\n"
+        "results = measure_in_turns(['fastloop'], chosen, 1, 1, is_quick=True, on_step=lambda *step: None)\n"
+        "print(list(results.failures()))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+
+    completed = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=50, env=environment)
+
+    assert "'fastloop', 'no word for 0.5 s'" in completed.stdout, completed.stderr
+
+
 def test_turns_are_refused_where_no_scenario_has_a_server():
     completed = quick_run("--scenarios", "call_soon_chain", "--turns", "2")
 

@@ -11,7 +11,15 @@ import resource
 from contextlib import contextmanager
 
 from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Participant, Scenario
-from scenarios.exchanges import FAMILIES, INTERFACES, Exchange, collected, exchange_figures, exchange_metrics, exchange_scenario
+from scenarios.exchanges import (
+    FAMILIES,
+    INTERFACES,
+    Exchange,
+    exchange_figures,
+    exchange_metrics,
+    exchange_scenario,
+    measure_prepared,
+)
 from scenarios.server_session import session
 
 MESSAGE_SIZE = 64
@@ -55,9 +63,7 @@ def _prepare_burst(loop_definition, interface, family):
 
 
 def _measure_burst(loop_definition, interface, family, is_quick):
-    with _prepare_burst(loop_definition, interface, family) as participant:
-        turns = [participant.take_turn() for _ in range(1 if is_quick else BURSTS)]
-    return Measurement(participant.loop_class, collected(turns))
+    return measure_prepared(_prepare_burst(loop_definition, interface, family), 1 if is_quick else BURSTS)
 
 
 def _burst_scenario(family, interface, *, is_default=False):

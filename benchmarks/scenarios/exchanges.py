@@ -57,14 +57,16 @@ def exchange_figures(total, cpu_ns, figures):
     }
 
 
-def collected(turns):
-    """Return samples, {metric name: list of figures}, of what take_turn() has returned several times."""
-    return {name: [figures[name] for figures in turns] for name in turns[0]}
+def measure_prepared(prepared, repetitions):
+    """Return a Measurement of as many turns. prepared: what a scenario's prepare() returns."""
+    with prepared as participant:
+        turns = [participant.take_turn() for _ in range(repetitions)]
+    return Measurement(participant.loop_class, {name: [figures[name] for figures in turns] for name in turns[0]})
 
 
 @contextmanager
 def prepare_exchange(loop_definition, exchange, count):
-    """Yield a Participant whose turn is count requests, of all connections together. A fifth of that is done to warm up."""
+    """Yield a Participant whose turn is count requests, of all connections together; warmed up."""
     each = max(count // exchange.connections, 1)
     with session(
         loop_definition,
@@ -79,7 +81,7 @@ def prepare_exchange(loop_definition, exchange, count):
             request_size=exchange.request_size,
             answer_size=exchange.answer_size,
         )
-        client.run(max(each // 5, 1))
+        client.warm_up(each)
         yield Participant(server.loop_class, lambda: exchange_figures(each * exchange.connections, *client.run(each)))
 
 
@@ -95,9 +97,7 @@ def in_turns(exchange):
 def measure_exchange(loop_definition, exchange, is_quick):
     """Return a Measurement of exchange_metrics()."""
     count = exchange.count // (QUICK_DIVISOR if is_quick else 1)
-    with prepare_exchange(loop_definition, exchange, count) as participant:
-        turns = [participant.take_turn() for _ in range(1 if is_quick else REPETITIONS)]
-    return Measurement(participant.loop_class, collected(turns))
+    return measure_prepared(prepare_exchange(loop_definition, exchange, count), 1 if is_quick else REPETITIONS)
 
 
 def exchange_scenario(name, title, exchange, *, unit="messages", is_default=False):

@@ -10,6 +10,7 @@ Promise: a failure names its reason, the server's own last words before the clie
 import json
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from scenarios.definition import Failure
 
 PROGRAMS = native_programs.PROGRAMS
 TERMINATION_LIMIT_S = 5.0
+# Longer than any answer takes, shorter than a process for one measurement may (measurement.TIME_LIMIT_S).
+ANSWER_LIMIT_S = 50.0
 # A loop that never rests is billed for its unrest.
 IDLENESS_CHECKS, IDLENESS_INTERVAL_S = 20, 0.0005
 ALLOWED_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -41,7 +44,10 @@ class Process:
         self.pid = self._process.pid
 
     def read(self):
-        """Return the next line's content, or None if the process has ended."""
+        """Return the next line's content, or None if the process has ended. Failure if it says nothing."""
+        # It prints a line only when asked, so none waits in the buffer of stdout.
+        if not select.select([self._process.stdout], [], [], ANSWER_LIMIT_S)[0]:
+            raise Failure(f"no word for {ANSWER_LIMIT_S:g} s")
         line = self._process.stdout.readline()
         return json.loads(line) if line else None
 
@@ -158,9 +164,13 @@ class Client(Process):
         figures = self._await()
         return self._server.cpu_ns() - before_ns, figures
 
-    def repeat(self, amount, repetitions):
-        """Warm up with a fifth of amount, then yield what run(amount) returns, repetitions times."""
+    def warm_up(self, amount):
+        """Do a fifth of amount."""
         self.run(max(amount // 5, 1))
+
+    def repeat(self, amount, repetitions):
+        """Warm up, then yield what run(amount) returns, repetitions times."""
+        self.warm_up(amount)
         for _ in range(repetitions):
             yield self.run(amount)
 
