@@ -19,8 +19,11 @@ cdef enum:
     OUTPUT_EOF_IS_SENT = TRANSPORT_FIRST_FREE_FLAG << 3
     # The descriptor is watched for levels, and only for what is wanted; without it for edges, once and for all.
     OUTPUT_USES_LEVELS = TRANSPORT_FIRST_FREE_FLAG << 4
+    # Two bits that count, in steps of the lower one: how often MOST_UNSENT_BYTES has been doubled.
+    OUTPUT_DOUBLING = TRANSPORT_FIRST_FREE_FLAG << 5
+    OUTPUT_MOST_DOUBLINGS = 3 * OUTPUT_DOUBLING
     # Bits from here on belong to the subclasses.
-    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 5
+    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 7
 
 
 cdef class OutputTransport(Transport):
@@ -37,6 +40,7 @@ cdef class OutputTransport(Transport):
     cdef int push_copy(self, object data) except -1
     cdef Py_ssize_t send_directly(self, object data) except -1
     cdef int send_soon(self) except -1
+    cdef int send_much(self) except -1
     cdef int send_output(self) except -1
     cdef int block(self) except -1
     cdef int settle_interest(self) except -1

@@ -40,7 +40,8 @@ cdef extern from "write_queue.h":
 
 
 cdef enum:
-    # Written during one callback, more than this leaves at once: waiting would only keep the kernel idle.
+    # Written during one callback, more than this leaves at once: waiting would only keep the kernel idle. Of many chunks, twice as
+    # much may wait each time the kernel has taken so much whole, and half as much each time it has not.
     MOST_UNSENT_BYTES = 65536
     DEFAULT_HIGH_WATER = 65536
 
@@ -136,14 +137,22 @@ cdef class OutputTransport(Transport):
 
     cdef int send_soon(self) except -1:
         """Something was added to output: send it when the callback returns, or now if there is much, or no callback runs."""
-        cdef size_t most = min(self.high_water, <size_t>MOST_UNSENT_BYTES)
         if not self.flags & OUTPUT_IS_BLOCKED:
-            if self.output.size_bytes > most or not self.loop.is_active:
+            if self.output.size_bytes > most_unsent(self):
+                self.send_much()
+            elif not self.loop.is_active:
                 self.send_output()
             elif not self.flags & TRANSPORT_IS_UNFLUSHED:
                 self.flags |= TRANSPORT_IS_UNFLUSHED
                 return scheduler_flush_later(self.loop, self)
         return self.pause_protocol_if_full()
+
+    cdef int send_much(self) except -1:
+        cdef bint has_joined = self.output.count > 1
+        self.send_output()
+        if has_joined and not self.flags & OUTPUT_IS_BLOCKED and self.flags & OUTPUT_MOST_DOUBLINGS != OUTPUT_MOST_DOUBLINGS:
+            self.flags += OUTPUT_DOUBLING
+        return 0
 
     cdef int flush(self) except -1:
         self.flags &= ~<unsigned int>TRANSPORT_IS_UNFLUSHED
@@ -167,6 +176,8 @@ cdef class OutputTransport(Transport):
     cdef int block(self) except -1:
         cdef unsigned int interest = self.interest | POLL_WRITABLE | POLL_EDGE
         self.flags |= OUTPUT_IS_BLOCKED
+        if self.flags & OUTPUT_MOST_DOUBLINGS:
+            self.flags -= OUTPUT_DOUBLING
         if self.flags & OUTPUT_USES_LEVELS:
             self.settle_interest()
         elif interest == self.interest:
@@ -263,6 +274,17 @@ cdef class OutputTransport(Transport):
             self.flags &= ~<unsigned int>TRANSPORT_PROTOCOL_IS_PAUSED
             return self.tell_protocol("resume_writing")
         return 0
+
+
+cdef inline size_t most_unsent(OutputTransport self) noexcept:
+    """HOT. How much may wait for the end of the running callback."""
+    # Who sets a lower limit wants to hear early of what the kernel does not take.
+    if self.high_water < MOST_UNSENT_BYTES:
+        return self.high_water
+    # With nothing to join it to, a large chunk has nothing to wait for.
+    if self.output.count == 1:
+        return MOST_UNSENT_BYTES
+    return <size_t>MOST_UNSENT_BYTES << (self.flags & OUTPUT_MOST_DOUBLINGS) // OUTPUT_DOUBLING
 
 
 cdef inline int send_queued(OutputTransport self) except -1:
