@@ -19,13 +19,11 @@ cdef enum:
     OUTPUT_EOF_IS_SENT = TRANSPORT_FIRST_FREE_FLAG << 3
     # The descriptor is watched for levels, and only for what is wanted; without it for edges, once and for all.
     OUTPUT_USES_LEVELS = TRANSPORT_FIRST_FREE_FLAG << 4
-    # Two bits that count, in steps of the lower one: how often MOST_UNSENT_BYTES has been doubled.
-    OUTPUT_DOUBLING = TRANSPORT_FIRST_FREE_FLAG << 5
-    OUTPUT_MOST_DOUBLINGS = 3 * OUTPUT_DOUBLING
     # Bits from here on belong to the subclasses.
-    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 7
+    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 5
 
 
+# The field number says how often the limit of what many chunks may add up to has been doubled.
 cdef class OutputTransport(Transport):
     cdef:
         write_queue_t output

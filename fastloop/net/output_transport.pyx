@@ -43,6 +43,7 @@ cdef enum:
     # Written during one callback, more than this leaves at once: waiting would only keep the kernel idle. Of many chunks, twice as
     # much may wait each time the kernel has taken so much whole, and half as much each time it has not.
     MOST_UNSENT_BYTES = 65536
+    MOST_DOUBLINGS = 3
     DEFAULT_HIGH_WATER = 65536
 
 
@@ -148,10 +149,10 @@ cdef class OutputTransport(Transport):
         return self.pause_protocol_if_full()
 
     cdef int send_much(self) except -1:
-        cdef bint has_joined = self.output.count > 1
+        cdef bint is_at_limit = self.output.count > 1 and self.output.size_bytes > most_joined(self)
         self.send_output()
-        if has_joined and not self.flags & OUTPUT_IS_BLOCKED and self.flags & OUTPUT_MOST_DOUBLINGS != OUTPUT_MOST_DOUBLINGS:
-            self.flags += OUTPUT_DOUBLING
+        if is_at_limit and not self.flags & OUTPUT_IS_BLOCKED and self.number < MOST_DOUBLINGS:
+            self.number += 1
         return 0
 
     cdef int flush(self) except -1:
@@ -176,8 +177,8 @@ cdef class OutputTransport(Transport):
     cdef int block(self) except -1:
         cdef unsigned int interest = self.interest | POLL_WRITABLE | POLL_EDGE
         self.flags |= OUTPUT_IS_BLOCKED
-        if self.flags & OUTPUT_MOST_DOUBLINGS:
-            self.flags -= OUTPUT_DOUBLING
+        if self.number > 0:
+            self.number -= 1
         if self.flags & OUTPUT_USES_LEVELS:
             self.settle_interest()
         elif interest == self.interest:
@@ -276,6 +277,10 @@ cdef class OutputTransport(Transport):
         return 0
 
 
+cdef inline size_t most_joined(OutputTransport self) noexcept:
+    return <size_t>MOST_UNSENT_BYTES << self.number
+
+
 cdef inline size_t most_unsent(OutputTransport self) noexcept:
     """HOT. How much may wait for the end of the running callback."""
     # Who sets a lower limit wants to hear early of what the kernel does not take.
@@ -284,7 +289,7 @@ cdef inline size_t most_unsent(OutputTransport self) noexcept:
     # With nothing to join it to, a large chunk has nothing to wait for.
     if self.output.count == 1:
         return MOST_UNSENT_BYTES
-    return <size_t>MOST_UNSENT_BYTES << (self.flags & OUTPUT_MOST_DOUBLINGS) // OUTPUT_DOUBLING
+    return most_joined(self)
 
 
 cdef inline int send_queued(OutputTransport self) except -1:

@@ -117,6 +117,20 @@ def test_lower_limit_of_the_program_holds_however_fast_the_peer_is(run, connecti
     run(main())
 
 
+def test_what_left_under_a_lower_limit_does_not_raise_the_usual_one(run, connection, make_protocol):
+    async def main():
+        transport, peer = await connection(make_protocol())
+        transport.set_write_buffer_limits(high=1000)
+        for _ in range(8):
+            transport.writelines([bytes(600), bytes(600)])
+            assert transport.get_write_buffer_size() == 0
+        transport.set_write_buffer_limits()
+        await peer.receive(8 * 1200)
+        assert await send_and_receive(transport, peer, 2) == [2, 3]
+
+    run(main())
+
+
 def test_program_is_paused_as_soon_as_the_kernel_has_refused(run, connection, make_protocol):
     async def main():
         protocol = make_protocol()
