@@ -7,7 +7,74 @@ their depth.
 import functools
 
 from hypothesis import strategies as st
-from program import *  # noqa: F403
+
+from program import (
+    Abort,
+    AddDoneCallback,
+    AddReader,
+    AddWriter,
+    AwaitBody,
+    AwaitFuture,
+    AwaitTask,
+    CallAt,
+    CallLater,
+    CallSoon,
+    CallSoonThreadsafe,
+    CancelFuture,
+    CancelHandle,
+    CancelTask,
+    Catch,
+    ClearEvent,
+    Close,
+    CloseServer,
+    Connect,
+    Dial,
+    Drain,
+    Gather,
+    Get,
+    GetNowait,
+    Group,
+    Locked,
+    NewFuture,
+    OpenStream,
+    PauseReading,
+    Phase,
+    Program,
+    Put,
+    PutNowait,
+    Raise,
+    Reactions,
+    Read,
+    ReadExactly,
+    Receive,
+    RemoveDoneCallback,
+    RemoveReader,
+    RemoveWriter,
+    ResumeReading,
+    Send,
+    SetEvent,
+    SetException,
+    SetResult,
+    SetVariable,
+    ShieldBody,
+    ShieldFuture,
+    ShutDown,
+    Sleep,
+    SockReceive,
+    SockSend,
+    Spawn,
+    Stop,
+    Ticker,
+    Timeout,
+    Uncancel,
+    Wait,
+    WaitClosed,
+    WaitEvent,
+    WaitFor,
+    Write,
+    WriteEof,
+    WriteLines,
+)
 
 TICKS = st.sampled_from([0, 0, 0.5, 1, 1, 2, 3, -1])
 SMALL = st.integers(0, 2)
@@ -162,7 +229,9 @@ def stream_awaits():
 class ProgramGroup:
     """A part of the language."""
 
-    def __init__(self, parts, more_awaits=None, has_coroutines=True, pairs=0, has_server=False, clocks=("ticked",), is_idle=False, weight=1):
+    def __init__(
+        self, parts, more_awaits=None, *, has_coroutines=True, pairs=0, has_server=False, clocks=("ticked",), is_idle=False, weight=1
+    ):
         self.parts = parts
         self.more_awaits = more_awaits
         self.has_coroutines = has_coroutines
@@ -172,17 +241,18 @@ class ProgramGroup:
         self.is_idle = is_idle
         # Its share of the programs.
         self.weight = weight
+        # Strategies are made once for each depth.
+        self.actions = functools.cache(self.make_actions)
+        self.coroutine_actions = functools.cache(self.make_coroutine_actions)
 
-    @functools.cache
-    def actions(self, depth):
+    def make_actions(self, depth):
         inner = body(self.actions, depth)
         choices = [strategy for part in self.parts for strategy in part(inner, depth)]
         if self.has_coroutines:
             choices += task_controls(body(self.coroutine_actions, depth))
         return st.one_of(choices)
 
-    @functools.cache
-    def coroutine_actions(self, depth):
+    def make_coroutine_actions(self, depth):
         choices = awaits(body(self.coroutine_actions, depth), bodies(self.coroutine_actions, depth))
         if self.more_awaits is not None:
             choices += self.more_awaits() * 4
@@ -190,11 +260,19 @@ class ProgramGroup:
 
     def phases(self):
         before = body(self.actions, MOST_DEPTH, 6)
+        if transports in self.parts:
+            before = st.tuples(self.connections(), before).map(lambda parts: parts[0] + parts[1])
         main = st.none()
         if self.has_coroutines:
             main = st.none() | body(self.coroutine_actions, MOST_DEPTH, 4)
         phase = st.builds(Phase, st.integers(3, 12), before, main, st.just(self.is_idle))
         return st.lists(phase, min_size=1, max_size=3).map(tuple)
+
+    def connections(self):
+        """Often the ends of the first pair begin as transports, else few programs have two that talk to each other."""
+        connect = st.builds(Connect, st.just(0), reactions(body(self.actions, 2)), st.booleans())
+        connect_peer = st.builds(Connect, st.just(1), reactions(body(self.actions, 2)), st.booleans())
+        return st.just(()) | st.tuples(connect) | st.tuples(connect, connect_peer)
 
     def programs(self):
         pairs = st.lists(st.sampled_from(["unix", "unix", "tcp"]), min_size=self.pairs, max_size=self.pairs).map(tuple)

@@ -13,6 +13,8 @@ from interpreter import Interpreter
 LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 # Of a reader that takes nothing.
 MOST_CALLS_FOR_NOTHING = 4
+# Of a buffered protocol, whose buffer is often full so.
+BUFFER_SIZE = 4
 
 
 class End:
@@ -44,9 +46,7 @@ class IoInterpreter(Interpreter):
                     sock.setblocking(False)
                     self.ends.append(End(f"end {2 * number + side}", sock))
             if self.program.server is not None:
-                self.server = self.loop.run_until_complete(
-                    self.loop.create_server(self.new_accepted_protocol, "127.0.0.1", 0)
-                )
+                self.server = self.loop.run_until_complete(self.loop.create_server(self.new_accepted_protocol, "127.0.0.1", 0))
                 self.address = self.server.sockets[0].getsockname()
             self.stack = stack
             yield
@@ -282,7 +282,7 @@ class RecordingProtocol(asyncio.Protocol):
 
 class RecordingBufferedProtocol(RecordingProtocol, asyncio.BufferedProtocol):
     def get_buffer(self, size_hint):
-        self.buffer = bytearray(100)
+        self.buffer = bytearray(BUFFER_SIZE)
         return self.buffer
 
     def buffer_updated(self, size):

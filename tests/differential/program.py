@@ -7,8 +7,6 @@ show() prints a program as the Python expression that makes it: what a failure p
 """
 
 import dataclasses
-import inspect
-import sys
 
 FUTURES = 3
 EVENTS = 2
@@ -489,6 +487,3 @@ def size_of(node):
     if not isinstance(node, Node):
         return 0
     return 1 + sum(size_of(getattr(node, field.name)) for field in dataclasses.fields(node))
-
-
-__all__ = [name for name, value in vars(sys.modules[__name__]).items() if inspect.isclass(value) and issubclass(value, Node)]

@@ -7,10 +7,11 @@ test_found.py.
 
 import os
 
-import comparison
-import generator
 import pytest
 from hypothesis import HealthCheck, given, settings
+
+import comparison
+import generator
 
 PROGRAMS_IN_CI = 2000
 WISHED = int(os.environ.get("FASTLOOP_DIFFERENTIAL", "0"))
