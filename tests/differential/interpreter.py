@@ -17,6 +17,7 @@ import program as language
 VARIABLE = contextvars.ContextVar("VARIABLE", default=0)
 # How long an idle phase lasts: longer than every timer of a program.
 IDLE_S = 0.006
+NEVER_S = 1000
 CLOSING_TURNS = 8
 MOST_CLOSING_ROUNDS = 30
 
@@ -84,6 +85,9 @@ class Interpreter:
     def run_phase(self, place, phase):
         self.note(place, "phase")
         self.turns_left = phase.turns
+        if phase.is_idle:
+            self.is_idle = True
+            self.loop.call_later(IDLE_S, self.end_idle)
         try:
             self.do_body(f"{place}b", phase.before)
         except (ProgramError, SystemExit) as error:
@@ -91,9 +95,6 @@ class Interpreter:
         main = None
         if phase.main is not None:
             main = self.spawn(f"{place}m", phase.main)
-        if phase.is_idle:
-            self.is_idle = True
-            self.loop.call_later(IDLE_S, self.end_idle)
         while self.turns_left > 0 and not (main is not None and main.done()):
             try:
                 if main is None:
@@ -228,6 +229,9 @@ class Interpreter:
         self.handles.append(self.loop.call_soon(tick, 1))
 
     def seconds(self, ticks):
+        if ticks > 0 and self.program.clock == "real" and not self.is_idle:
+            # In how many turns it would come depends on the machine: it does not come at all.
+            return NEVER_S
         return ticks * self.loop.tick_s
 
     # ---- futures ----
