@@ -24,7 +24,7 @@ from fastloop.core.handle cimport (
     Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle)
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
-    clock_deadline, clock_now_ns, clock_seconds, inbox_wake, scheduler_expect_events, scheduler_push, scheduler_push_foreign,
+    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, scheduler_expect_events, scheduler_push, scheduler_push_foreign,
     scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
 from fastloop.poll.poller cimport poller_name, poller_reopen_after_fork
@@ -240,6 +240,7 @@ cdef class LoopCore(Scheduler):
             self._thread_id = get_ident()
             sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
             events._set_running_loop(self)
+            self.thread_ident = PyThread_get_thread_ident()
             self.is_active = True
         except BaseException:
             self._run_forever_cleanup()

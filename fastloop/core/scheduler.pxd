@@ -90,6 +90,10 @@ cdef extern from "short_wait.h":
         bint is_brief
 
 
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident() noexcept
+
+
 cdef enum:
     # Events taken from the kernel at once; what does not fit follows with the next wait.
     POLL_BATCH = 256
@@ -127,8 +131,9 @@ cdef class Scheduler:
         # The loop's life. Written by LoopCore only.
         bint has_closed
         bint is_stopping
-        # Inside run_forever(): what is flushed later will be flushed soon.
+        # Inside run_forever(), in this thread.
         bint is_active
+        unsigned long thread_ident
         bint is_debug
         # Set in a child process: the poller is shared with the parent, to whom the loop belongs.
         bint is_forked
@@ -189,6 +194,12 @@ cdef inline int scheduler_push_foreign(Scheduler scheduler, Runnable runnable) e
 # HOT. Have runnable.flush() called when the step that runs has ended. INVARIANT: is_active.
 cdef inline int scheduler_flush_later(Scheduler scheduler, Runnable runnable) except -1:
     return ready_queue_push(&scheduler.unflushed, <PyObject *>runnable)
+
+
+# Whether a step runs, and the caller is in it: what is flushed later will be flushed soon.
+cdef inline bint scheduler_ends_step(Scheduler scheduler) noexcept:
+    return (scheduler.is_active and not scheduler.inbox.is_sleeping
+            and scheduler.thread_ident == PyThread_get_thread_ident())
 
 
 # The program has given the kernel something to do: look for the answer in every turn.
