@@ -18,6 +18,8 @@ VARIABLE = contextvars.ContextVar("VARIABLE", default=0)
 # How long an idle phase lasts: longer than every timer of a program.
 IDLE_S = 0.006
 NEVER_S = 1000
+# Callbacks that answer each other would never end.
+MOST_ACTIONS = 200
 CLOSING_TURNS = 8
 MOST_CLOSING_ROUNDS = 30
 
@@ -36,6 +38,7 @@ class Interpreter:
         self.turns_left = 0
         self.is_idle = False
         self.values = 0
+        self.actions_left = MOST_ACTIONS
         self.shared_context = contextvars.copy_context()
         self.futures = [self.new_future(number) for number in range(language.FUTURES)]
         # Futures complain when they are collected; nobody says when that is. So all are kept until the end.
@@ -172,6 +175,9 @@ class Interpreter:
 
     def do(self, place, node):
         name = method_name(type(node))
+        self.actions_left -= 1
+        if self.actions_left < 0:
+            return
         try:
             result = getattr(self, name)(place, node)
         except ProgramError:

@@ -15,6 +15,8 @@ LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 MOST_CALLS_FOR_NOTHING = 4
 # Of a buffered protocol, whose buffer is often full so.
 BUFFER_SIZE = 4
+# No more connections are made when there are so many sockets.
+MOST_ENDS = 10
 
 
 class End:
@@ -205,7 +207,7 @@ class IoInterpreter(Interpreter):
             transport.resume_reading()
 
     def dial(self, place, node):
-        if self.server is not None:
+        if self.server is not None and len(self.ends) < MOST_ENDS:
             sock = self.stack.enter_context(socket.socket())
             sock.connect(self.address)
             sock.setblocking(False)
