@@ -302,6 +302,10 @@ cdef class LoopCore(Scheduler):
                 task_unregister(<Task>task)
         self.release()
 
+    def _send_held(self):
+        """Before a fork, in whatever thread forks."""
+        self.flush_written()
+
     def _mark_forked(self):
         """In a child process: the loop goes on being the parent's, and nothing done here may reach the parent's poller."""
         self.is_forked = True

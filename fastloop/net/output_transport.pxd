@@ -16,6 +16,7 @@ cdef extern from "write_habit.h":
     ctypedef struct write_burst_t:
         write_habit_t habit
         uint8_t count
+        uint32_t step
         uint32_t ended_at
         bint may_hold
 
@@ -30,11 +31,12 @@ cdef enum:
     OUTPUT_EOF_IS_SENT = TRANSPORT_FIRST_FREE_FLAG << 3
     # The descriptor is watched for levels, and only for what is wanted; without it for edges, once and for all.
     OUTPUT_USES_LEVELS = TRANSPORT_FIRST_FREE_FLAG << 4
+    # The protocol's callback for what was received runs.
+    OUTPUT_IN_CALLBACK = TRANSPORT_FIRST_FREE_FLAG << 5
     # Bits from here on belong to the subclasses.
-    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 5
+    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 6
 
 
-# The field number says how often the limit of what many chunks may add up to has been doubled.
 cdef class OutputTransport(Transport):
     cdef:
         write_queue_t output
@@ -55,7 +57,7 @@ cdef class OutputTransport(Transport):
     cdef int hold(self) except -1
     cdef int send_pushed(self) except -1
     cdef int end_burst(self) noexcept
-    cdef int send_much(self) except -1
+    cdef int callback_returned(self) noexcept
     cdef int send_output(self) except -1
     cdef int block(self) except -1
     cdef int settle_interest(self) except -1

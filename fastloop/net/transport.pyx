@@ -15,7 +15,7 @@ from asyncio import base_events, trsock
 from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Exit
 
 from fastloop.core.handle cimport new_queued_handle
-from fastloop.core.interruption cimport call_uninterrupted
+from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.net.server_clients cimport attach, client_ring_leave, detach
 
@@ -186,7 +186,7 @@ cdef class Transport(Runnable):
     cdef int begin(self, object waiter) except -1:
         try:
             # It may be closed already, by whoever was faster than this turn.
-            call_uninterrupted(self.protocol.connection_made, (self,))
+            call_uninterrupted_with(self.protocol.connection_made, self)
         finally:
             self.begin_reading()
             if waiter is not None and not waiter.done():
@@ -203,7 +203,7 @@ cdef class Transport(Runnable):
     cdef int end(self, object exception) except -1:
         try:
             if self.protocol is not None:
-                call_uninterrupted(self.protocol.connection_lost, (exception,))
+                call_uninterrupted_with(self.protocol.connection_lost, exception)
         finally:
             self.let_go(True)
         return 0
@@ -211,7 +211,7 @@ cdef class Transport(Runnable):
     cdef int end_in_turn(self) except -1:
         try:
             if self.protocol is not None:
-                call_uninterrupted(self.protocol.connection_lost, (None,))
+                call_uninterrupted_with(self.protocol.connection_lost, None)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -325,7 +325,7 @@ cdef class Transport(Runnable):
         # It is the current one already if the protocol itself, in one of its callbacks, has caused this.
         has_entered = call_enter(context)
         try:
-            call_uninterrupted(getattr(protocol, method), ())
+            call_uninterrupted(getattr(protocol, method))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
