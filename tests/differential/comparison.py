@@ -1,15 +1,14 @@
 """What it means that fastloop does the same as asyncio.
 
-Owns: the loops that are compared, and the table of rules: each names something that asyncio's own order leaves open, says why, and
-makes no more equal than that.
+Owns: the loops that are compared, and how the rules of rules.py are applied.
 
 A program's trace on fastloop must be one of the traces that asyncio could have. First comes the trace that it has. Only if that is
 another one, the rules are tried.
 """
 
 import asyncio
+import collections
 import contextvars
-import dataclasses
 import difflib
 import itertools
 import os
@@ -17,6 +16,7 @@ import selectors
 import sys
 
 import program as language
+import rules
 from interpreter_io import IoInterpreter
 
 # Exact in binary, and far longer than the clock's resolution.
@@ -27,32 +27,6 @@ MOST_BATCH_ORDERS = 60
 # Of an answer with more descriptors only so many change places.
 MOST_REARRANGED = 4
 MOST_REPETITIONS = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class Rule:
-    name: str
-    why: str
-    makes_equal: str
-
-
-BATCH_ORDER = Rule(
-    "order of a batch",
-    "the kernel tells of several descriptors at once in any order, and asyncio takes its order",
-    "the traces of asyncio with each answer of the kernel rearranged in every way",
-)
-REAL_TIME = Rule(
-    "real time",
-    "on a busy machine a timer comes later than it should, behind or together with what should have come after it; and what goes "
-    "through the loopback interface may take its time",
-    "the traces of three repetitions on both loops",
-)
-ASYNCIO_VARIES = Rule(
-    "asyncio varies",
-    "on asyncio itself the program has different traces from run to run",
-    "every trace; such programs are counted, and must be few",
-)
-RULES = (BATCH_ORDER, REAL_TIME, ASYNCIO_VARIES)
 
 
 # The loops
@@ -115,8 +89,8 @@ class Implementation:
         self.classes = classes
         self.task_factory = task_factory
 
-    def trace(self, program, selector=None):
-        """Run the program on a new loop and return its trace."""
+    def trace(self, program, selector=None, left_out=None):
+        """Run the program on a new loop and return its trace. left_out counts the rules that left something out."""
         cls = self.classes[program.clock]
         loop = cls() if selector is None else cls(selector)
         try:
@@ -126,6 +100,8 @@ class Implementation:
             elif self.task_factory is not None:
                 loop.set_task_factory(self.task_factory)
             interpreter = IoInterpreter(program, loop)
+            if left_out is not None:
+                interpreter.left_out = left_out
             if selector is not None:
                 selector.trace = interpreter.trace
             # In a context of its own: what a program sets outside its loop must not be there for the next one.
@@ -149,22 +125,25 @@ def fastloop_implementations():
 
 
 class Verdicts:
-    """How many programs were compared, and how many of them by which rule."""
+    """How many programs were compared, and how often which rule was needed."""
 
     def __init__(self):
         self.compared = 0
-        self.by_rule = dict.fromkeys(RULES, 0)
+        self.by_rule = collections.Counter()
+
+    def percent(self, rule):
+        return 100 * self.by_rule[rule] / self.compared
 
     def __str__(self):
-        counts = ", ".join(f"{rule.name}: {count}" for rule, count in self.by_rule.items() if count)
-        return f"{self.compared} programs{', of these ' + counts if counts else ''}"
+        counts = [f"{rule.name}: {count}" for rule, count in self.by_rule.most_common()]
+        return "\n    ".join([f"{self.compared} programs", *counts])
 
 
 def difference(program, tested, verdicts=None):
     """Compare a program on an implementation with asyncio; return None, or the difference as text."""
     verdicts = verdicts or Verdicts()
     verdicts.compared += 1
-    expected = ASYNCIO.trace(program)
+    expected = ASYNCIO.trace(program, left_out=verdicts.by_rule)
     found = tested.trace(program)
     if found == expected:
         return None
@@ -176,17 +155,25 @@ def difference(program, tested, verdicts=None):
 
 
 def applying_rule(program, tested, expected, found):
+    """The rule by which two different traces are both right, or None."""
+    for rule in rules.SAME_LINES:
+        if rule.applied(expected) == rule.applied(found):
+            return rule
     if is_possible_batch_order(program, found):
-        return BATCH_ORDER
+        return rules.BATCH_ORDER
     expected_traces, found_traces = [expected], [found]
     for _ in range(MOST_REPETITIONS):
         expected_traces.append(ASYNCIO.trace(program))
         found_traces.append(tested.trace(program))
-        if any(trace in found_traces for trace in expected_traces):
-            return REAL_TIME
+        if any(same(expected, found) for expected in expected_traces for found in found_traces):
+            return rules.REAL_TIME
     if any(trace != expected for trace in expected_traces):
-        return ASYNCIO_VARIES
+        return rules.ASYNCIO_VARIES
     return None
+
+
+def same(trace, other):
+    return trace == other or rules.without_differences_in_lines(trace) == rules.without_differences_in_lines(other)
 
 
 def is_possible_batch_order(program, found):
@@ -198,10 +185,10 @@ def is_possible_batch_order(program, found):
         choices = waiting.pop()
         selector = BatchSelector(choices)
         trace = ASYNCIO.trace(program, selector)
-        if trace == found:
+        if same(trace, found):
             return True
         # What came after the first difference did not make it.
-        agreed = len(os.path.commonprefix([trace, found]))
+        agreed = len(os.path.commonprefix([rules.without_differences_in_lines(trace), rules.without_differences_in_lines(found)]))
         for number in range(len(choices), len(selector.answers)):
             orders, trace_length = selector.answers[number]
             if trace_length <= agreed:

@@ -7,6 +7,7 @@ interpreter_io.py has the descriptors, transports and streams.
 """
 
 import asyncio
+import collections
 import contextlib
 import contextvars
 import re
@@ -33,6 +34,8 @@ class Interpreter:
         self.program = program
         self.loop = loop
         self.trace = []
+        # How often each rule of rules.LEFT_OUT had something left out.
+        self.left_out = collections.Counter()
         self.is_recording = True
         self.turn = 0
         self.turns_left = 0
@@ -82,7 +85,7 @@ class Interpreter:
     def io(self):
         yield
 
-    def close_io(self):
+    def close_io(self, is_last=False):
         pass
 
     def run_phase(self, place, phase):
@@ -146,7 +149,7 @@ class Interpreter:
         self.is_recording = False
         # Connections that were still to be accepted get transports only now.
         self.run_turns(4)
-        self.close_io()
+        self.close_io(is_last=True)
         self.run_turns(4)
         for _ in range(MOST_CLOSING_ROUNDS):
             pending = asyncio.all_tasks(self.loop)

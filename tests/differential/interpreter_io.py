@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import socket
 
-from interpreter import Interpreter
+import rules
+from interpreter import Interpreter, ProgramError
 
 LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 # Of a reader that takes nothing.
@@ -28,7 +29,12 @@ class End:
         self.transport = None
         self.reader = None
         self.writer = None
+        # It has, or had, a transport.
         self.is_taken = False
+        # sock_recv() and sock_sendall() that wait.
+        self.operations = 0
+        self.has_ended = False
+        self.is_accepted = False
 
 
 class IoInterpreter(Interpreter):
@@ -38,6 +44,8 @@ class IoInterpreter(Interpreter):
         self.bytes_written = 0
         self.server = None
         self.accepted = 0
+        # Connections that were dialled, but have not had their connection_made() yet.
+        self.connecting = 0
 
     @contextlib.contextmanager
     def io(self):
@@ -53,8 +61,8 @@ class IoInterpreter(Interpreter):
             self.stack = stack
             yield
 
-    def close_io(self):
-        if self.server is not None:
+    def close_io(self, is_last=False):
+        if self.server is not None and (is_last or not self.connecting):
             self.server.close()
         for end in self.ends:
             if end.transport is not None:
@@ -73,6 +81,20 @@ class IoInterpreter(Interpreter):
 
     # ---- raw sockets ----
 
+    def is_free(self, end):
+        """May the end get a reader or a writer?"""
+        if end.operations:
+            self.left_out[rules.READER_BESIDE_OPERATION] += 1
+        return not end.is_taken and not end.operations
+
+    @contextlib.contextmanager
+    def operation(self, end):
+        end.operations += 1
+        try:
+            yield
+        finally:
+            end.operations -= 1
+
     def add_reader(self, place, node):
         end = self.end(node)
 
@@ -86,7 +108,7 @@ class IoInterpreter(Interpreter):
                 self.loop.remove_reader(end.sock)
             self.do_body(place, node.body)
 
-        if not end.is_taken:
+        if self.is_free(end):
             self.loop.add_reader(end.sock, readable)
 
     def take(self, end, size):
@@ -101,7 +123,7 @@ class IoInterpreter(Interpreter):
 
     def remove_reader(self, place, node):
         end = self.end(node)
-        if not end.is_taken:
+        if self.is_free(end):
             return self.loop.remove_reader(end.sock)
 
     def add_writer(self, place, node):
@@ -112,12 +134,12 @@ class IoInterpreter(Interpreter):
             self.loop.remove_writer(end.sock)
             self.do_body(place, node.body)
 
-        if not end.is_taken:
+        if self.is_free(end):
             self.loop.add_writer(end.sock, writable)
 
     def remove_writer(self, place, node):
         end = self.end(node)
-        if not end.is_taken:
+        if self.is_free(end):
             return self.loop.remove_writer(end.sock)
 
     def send(self, place, node):
@@ -138,18 +160,20 @@ class IoInterpreter(Interpreter):
     async def sock_receive(self, place, node, born):
         end = self.end(node)
         if not end.is_taken:
-            return await self.loop.sock_recv(end.sock, 100)
+            with self.operation(end):
+                return await self.loop.sock_recv(end.sock, 100)
 
     async def sock_send(self, place, node, born):
         end = self.end(node)
         if not end.is_taken:
-            await self.loop.sock_sendall(end.sock, self.next_bytes(node.size))
+            with self.operation(end):
+                await self.loop.sock_sendall(end.sock, self.next_bytes(node.size))
 
     # ---- transports ----
 
     def take_over(self, end):
         """Make the end ready for a transport; False if it has had one."""
-        if end.is_taken:
+        if end.is_taken or not self.is_free(end):
             return False
         end.is_taken = True
         self.loop.remove_reader(end.sock)
@@ -170,7 +194,7 @@ class IoInterpreter(Interpreter):
     def new_accepted_protocol(self):
         self.accepted += 1
         end = End(f"accepted {self.accepted}", None)
-        end.is_taken = True
+        end.is_taken = end.is_accepted = True
         self.ends.append(end)
         self.note(end.name, "protocol made")
         return new_protocol(self, f"s{self.accepted}", self.program.server, end)
@@ -204,17 +228,23 @@ class IoInterpreter(Interpreter):
 
     def resume_reading(self, place, node):
         if transport := self.transport_of(node):
-            transport.resume_reading()
+            if self.end(node).has_ended:
+                self.left_out[rules.READING_AFTER_EOF] += 1
+            else:
+                transport.resume_reading()
 
     def dial(self, place, node):
         if self.server is not None and len(self.ends) < MOST_ENDS:
             sock = self.stack.enter_context(socket.socket())
             sock.connect(self.address)
             sock.setblocking(False)
+            self.connecting += 1
             self.ends.append(End(f"dialled {len(self.ends)}", sock))
 
     def close_server(self, place, node):
-        if self.server is not None:
+        if self.connecting:
+            self.left_out[rules.CLOSED_WHILE_ACCEPTING] += 1
+        elif self.server is not None:
             self.server.close()
 
     # ---- streams ----
@@ -260,7 +290,12 @@ class RecordingProtocol(asyncio.Protocol):
     def connection_made(self, transport):
         self.told("connection_made")
         self.end.transport = transport
-        self.react("made")
+        self.interpreter.connecting -= self.end.is_accepted
+        try:
+            self.react("made")
+        except SystemExit as error:
+            self.interpreter.left_out[rules.EXIT_WHILE_CONNECTING] += 1
+            raise ProgramError("not an exit") from error
 
     def data_received(self, data):
         self.told("data_received", data)
@@ -268,6 +303,7 @@ class RecordingProtocol(asyncio.Protocol):
 
     def eof_received(self):
         self.told("eof_received")
+        self.end.has_ended = True
         self.react("eof")
         return self.reactions.stays_open
 
