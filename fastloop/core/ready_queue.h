@@ -139,6 +139,17 @@ static inline int ready_queue_push(ready_queue_t *queue, PyObject *runnable)
     return ready_queue_append(queue, runnable);
 }
 
+/* Puts a runnable at the head: it runs next. Borrows the runnable and keeps a reference of its own. */
+static inline int ready_queue_put_back(ready_queue_t *queue, PyObject *runnable)
+{
+    if (queue->count > queue->mask && ready_queue_resize(queue, 2 * (queue->mask + 1)) < 0)
+        return -1;
+    queue->head = (queue->head - 1) & queue->mask;
+    queue->ring[queue->head] = Py_NewRef(runnable);
+    queue->count++;
+    return 0;
+}
+
 /* HOT. The caller gets the queue's reference. INVARIANT: the queue is not empty. */
 static inline PyObject *ready_queue_pop(ready_queue_t *queue)
 {

@@ -28,6 +28,7 @@ cdef extern from "ready_queue.h":
     int ready_queue_append(ready_queue_t *queue, PyObject *runnable) except -1
     int ready_queue_push(ready_queue_t *queue, PyObject *runnable) except -1
     int ready_queue_push_foreign(ready_queue_t *queue, PyObject *runnable) except -1
+    int ready_queue_put_back(ready_queue_t *queue, PyObject *runnable) except -1
     PyObject *ready_queue_pop(ready_queue_t *queue) noexcept
 
 

@@ -10,6 +10,7 @@ Driven by: LoopCore.run_forever().
 """
 
 import contextvars
+import gc
 
 from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
@@ -43,7 +44,14 @@ cdef extern from "short_wait.h" nogil:
     void short_wait_note(short_wait_t *wait, bint has_come) noexcept
 
 cdef extern from "queued_object.h":
+    bint queued_object_is_held
+    int queued_object_disown_held(PyObject *object, void *type) noexcept
     void queued_object_drop(PyObject *object) noexcept
+
+cdef extern from "held_queues.h":
+    void held_queues_note(void *loop) noexcept
+    void held_queues_forget(void *loop) noexcept
+    void *held_queues_take() noexcept
 
 cdef extern from "timer_heap.h":
     int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void *arg) noexcept
@@ -86,6 +94,7 @@ cdef class Scheduler:
         self.has_closed = False
 
     def __dealloc__(self):
+        held_queues_forget(<void *>self)
         wakeup_close(&self.wakeup)
         poller_close(&self.poller)
         scheduler_drop_timers(self)
@@ -263,7 +272,8 @@ cdef class Scheduler:
         return runnable.run()
 
     cdef object take_snapshot(self):
-        if VARS_OFFSET == 0:
+        # While the loop does not run, nothing would forget the snapshot and the values in it.
+        if VARS_OFFSET == 0 or not self.is_active:
             return PyContext_CopyCurrent()
         self.snapshot = PyContext_CopyCurrent()
         self.snapshot_vars = context_vars_of(self.snapshot, VARS_OFFSET)
@@ -287,9 +297,10 @@ cdef class Scheduler:
         return 0
 
     cdef int forget_contexts(self) except -1:
-        """Values of context variables must not outlive their callbacks for as long as the loop sleeps."""
-        self.snapshot = self.working_context = self.working_context_of = None
+        """Values of context variables must not outlive their callbacks while the loop sleeps or does not run."""
+        # First, as destructors of the values may schedule something.
         self.snapshot_vars = NULL
+        self.snapshot = self.working_context = self.working_context_of = None
         return 0
 
     cdef int wake(self) except -1:
@@ -439,11 +450,15 @@ cdef:
 
 cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept:
     cdef int status, fd
+    global queued_object_is_held
+    queued_object_is_held = False
     status = ready_queue_traverse(&(<Scheduler>self).ready, visit, arg)
     if status == 0:
         status = ready_queue_traverse(&(<Scheduler>self).unflushed, visit, arg)
     if status == 0:
         status = timer_heap_traverse(&(<Scheduler>self).timers, visit, arg)
+    if queued_object_is_held:
+        held_queues_note(self)
     for fd in range((<Scheduler>self).watcher_capacity):
         if status == 0 and (<Scheduler>self).watches[fd].watcher is not NULL and (<Scheduler>self).watches[fd].is_held:
             status = visit((<Scheduler>self).watches[fd].watcher, arg)
@@ -463,6 +478,17 @@ cdef int scheduler_clear(PyObject *self) noexcept:
         pass
     return clear_fields(self)
 
+
+def track_held_handles(phase, info):
+    """After a collection: handles that the program holds while they wait may be part of cycles, which the next one then sees."""
+    cdef void *loop = held_queues_take() if phase == "stop" else NULL
+    while loop is not NULL:
+        ready_queue_traverse(&(<Scheduler>loop).ready, <visitproc>queued_object_disown_held, <void *>Runnable)
+        timer_heap_traverse(&(<Scheduler>loop).timers, <visitproc>queued_object_disown_held, <void *>Runnable)
+        loop = held_queues_take()
+
+
+gc.callbacks.append(track_held_handles)
 
 traverse_fields = (<type_slots *>Scheduler).tp_traverse
 clear_fields = (<type_slots *>Scheduler).tp_clear
