@@ -347,7 +347,8 @@ cdef class Future(Runnable):
 
     cdef object outcome(self):
         if self.flags & FUTURE_CANCELLED:
-            return self.make_cancelled_error()
+            PyErr_SetObject(CancelledError, self.make_cancelled_error())
+            return compat_take_exception()
         if self.flags & FUTURE_FAILED:
             return self.take_exception()
         return None if self.flags & FUTURE_FINISHED else InvalidStateError("Result is not set.")
@@ -545,7 +546,6 @@ cdef class FutureIter:
 
 
 cdef inline FutureIter new_iterator(Future future):
-    cdef FutureIter iterator
     check_initialised(future)
     iterator = <FutureIter>object_pool_new(&iterator_pool)
     iterator.future = future
