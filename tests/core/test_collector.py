@@ -183,20 +183,20 @@ def actions_on(handle, loop, called):
     }
 
 
+# What may be called then, beside the old callback, which is what happens where the collection comes too late.
 ACTIONS = {
     "cancel": [[]],
-    # Depending on whether it comes in time.
-    "drop the arguments": [[], ["old"]],
-    "change the arguments": [["changed"], ["old"]],
+    "drop the arguments": [[]],
+    "change the arguments": [["changed"]],
     "ask for the context": [["a context", "old"], ["old", "a context"]],
-    "start anew": [["new"], ["old"]],
+    "start anew": [["new"]],
 }
 
 
 @pytest.mark.parametrize("schedule", ["call_soon", "call_later", "call_soon_threadsafe"])
 @pytest.mark.parametrize("action", ACTIONS)
 def test_finalizer_that_runs_while_a_handle_gets_its_context_may_change_the_handle(
-    loop, run_turn, collect_at_next_allocation, in_a_context_of_its_own, schedule, action
+    implementation, loop, run_turn, collect_at_next_allocation, in_a_context_of_its_own, schedule, action
 ):
     called, reported = [], []
     loop.set_exception_handler(lambda loop, context: reported.append(type(context["exception"])))
@@ -213,8 +213,9 @@ def test_finalizer_that_runs_while_a_handle_gets_its_context_may_change_the_hand
     else:
         run_turn()
     called = ["a context" if isinstance(value, contextvars.Context) else value for value in called]
-    # Python 3.12 and later collect only between two instructions of the interpreter; there the callback may have run.
-    assert called in ACTIONS[action] or (action == "cancel" and sys.version_info >= (3, 12) and called == ["old"])
+    # Python 3.12 and later collect only between two instructions of the interpreter.
+    is_too_late = called == ["old"] and (implementation.name == "asyncio" or sys.version_info >= (3, 12))
+    assert called in ACTIONS[action] or is_too_late
     assert set(reported) <= {TypeError}
 
 
