@@ -159,6 +159,10 @@ def applying_rule(program, tested, expected, found):
     for rule in rules.SAME_LINES:
         if rule.applied(expected) == rule.applied(found):
             return rule
+    before, expected_line, found_line = first_difference(expected, found)
+    for rule in rules.FAULTS:
+        if rule.makes(before, expected_line, found_line):
+            return rule
     if is_possible_batch_order(program, found):
         return rules.BATCH_ORDER
     expected_traces, found_traces = [expected], [found]
@@ -170,6 +174,13 @@ def applying_rule(program, tested, expected, found):
     if any(trace != expected for trace in expected_traces):
         return rules.ASYNCIO_VARIES
     return None
+
+
+def first_difference(expected, found):
+    """What two traces begin with, and the first line of each that the other one does not have."""
+    expected, found = rules.without_differences_in_lines(expected), rules.without_differences_in_lines(found)
+    agreed = len(os.path.commonprefix([expected, found]))
+    return expected[:agreed], *("".join(trace[agreed : agreed + 1]) for trace in (expected, found))
 
 
 def same(trace, other):
@@ -188,7 +199,7 @@ def is_possible_batch_order(program, found):
         if same(trace, found):
             return True
         # What came after the first difference did not make it.
-        agreed = len(os.path.commonprefix([rules.without_differences_in_lines(trace), rules.without_differences_in_lines(found)]))
+        agreed = len(first_difference(trace, found)[0])
         for number in range(len(choices), len(selector.answers)):
             orders, trace_length = selector.answers[number]
             if trace_length <= agreed:

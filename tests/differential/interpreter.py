@@ -14,6 +14,7 @@ import re
 import threading
 
 import program as language
+import rules
 
 VARIABLE = contextvars.ContextVar("VARIABLE", default=0)
 # How long an idle phase lasts: longer than every timer of a program.
@@ -314,7 +315,9 @@ class Interpreter:
 
     def raise_(self, place, node):
         self.note(place, "raises")
-        if node.is_exit:
+        if node.is_exit and self.program.server is not None:
+            self.left_out[rules.EXIT_BESIDE_SERVER] += 1
+        elif node.is_exit:
             raise SystemExit(place)
         raise ProgramError(place)
 
