@@ -80,8 +80,8 @@ static inline void poller_close(poller_t *poller);
  * Interest without a direction means "not registered": from 0 adds, to 0 removes. Equal interests report once more
  * what is ready now. Removing succeeds for a descriptor that is closed, was never added or has become something else;
  * it leaves the batch that was returned last alone.
- * Returns 0, or -1 with errno: EBADF for a closed descriptor; EPERM for a regular file, with epoll only, as the
- * others call it always ready; EPIPE with some kqueues for the writing end of a pipe that nobody reads. */
+ * Returns 0, or -1 with errno: EBADF for a closed descriptor; EPERM for a regular file, with epoll only, as poll(2)
+ * calls it always ready and kqueue ready to be read up to its end; EPIPE with some kqueues for the writing end of a pipe that nobody reads. */
 static inline int poller_set_interest(poller_t *poller, int fd, unsigned old_interest, unsigned new_interest);
 
 /* A read or write of an edge's direction would block, or came back short: report it when that changes. */

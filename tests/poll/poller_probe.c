@@ -9,12 +9,16 @@
 
 #include <stdlib.h>
 
-#ifdef __linux__
+/* The kernel's headers are a package of their own on some systems (Alpine's linux-headers). */
+#if defined(__linux__) && defined(__has_include)
+#if __has_include(<linux/filter.h>) && __has_include(<linux/seccomp.h>)
+#define PROBE_CAN_REFUSE_CALLS
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#endif
 #endif
 
 enum { PROBE_CAPACITY = 8192 };
@@ -203,7 +207,7 @@ int probe_has_only_milliseconds(probe_t *probe)
  * Returns 0, or -1 where that cannot be arranged. */
 int probe_refuse_epoll_pwait2(int error)
 {
-#ifdef FASTLOOP_NR_EPOLL_PWAIT2
+#if defined(FASTLOOP_NR_EPOLL_PWAIT2) && defined(PROBE_CAN_REFUSE_CALLS)
     struct sock_filter instructions[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FASTLOOP_NR_EPOLL_PWAIT2, 0, 1),
