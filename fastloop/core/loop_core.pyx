@@ -18,7 +18,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from fastloop.core.executor_future cimport new_executor_future
-from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_handles
+from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_descriptors
 from fastloop.core.future cimport new_future
 from fastloop.core.handle cimport (
     Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle)
@@ -26,8 +26,8 @@ from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
     clock_deadline, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
-from fastloop.poll.poller cimport poller_name, poller_reopen_after_fork
-from fastloop.poll.wakeup cimport wakeup_reopen_after_fork
+from fastloop.poll.poller cimport poller_close, poller_name
+from fastloop.poll.wakeup cimport wakeup_close
 
 from fastloop.core.future import Future
 from fastloop.core.task import Task as MakeTask
@@ -291,8 +291,9 @@ cdef class LoopCore(Scheduler):
         """In a child process: the loop goes on being the parent's, and nothing done here may reach the parent's poller."""
         self.is_forked = True
         self.update_direct()
-        poller_reopen_after_fork(&self.poller)
-        wakeup_reopen_after_fork(&self.wakeup)
+        # Nothing is opened in their place: the child cannot run this loop.
+        poller_close(&self.poller)
+        wakeup_close(&self.wakeup)
 
     def _check_closed(self):
         if self.has_closed:
@@ -341,24 +342,24 @@ cdef class LoopCore(Scheduler):
     def _add_reader(self, fd, callback, *args, context=None):
         self._check_closed()
         handle = new_handle(self, callback, args, context)
-        add_reader(self, descriptor(fd), handle)
+        add_reader(self, fd, handle)
         return handle
 
     def _add_writer(self, fd, callback, *args, context=None):
         self._check_closed()
         handle = new_handle(self, callback, args, context)
-        add_writer(self, descriptor(fd), handle)
+        add_writer(self, fd, handle)
         return handle
 
     def _remove_reader(self, fd):
-        return False if self.has_closed else remove_reader(self, descriptor(fd))
+        return False if self.has_closed else remove_reader(self, fd)
 
     def _remove_writer(self, fd):
-        return False if self.has_closed else remove_writer(self, descriptor(fd))
+        return False if self.has_closed else remove_writer(self, fd)
 
     def _watched(self):
-        """For SelectorView: by descriptor, the reader's and the writer's handle."""
-        return watched_handles(self)
+        """For SelectorView: by descriptor, the object that was passed for it, if any, and the reader's and the writer's handle."""
+        return watched_descriptors(self)
 
     @property
     def _stopping(self):
@@ -415,18 +416,6 @@ cdef object create_task_carefully(LoopCore loop, object coro, dict keywords):
         for keyword in keywords.keys() - NAME_AND_CONTEXT:
             raise TypeError(f"create_task() got an unexpected keyword argument {keyword!r}")
     return MakeTask(coro, loop=loop, **keywords)
-
-
-cdef int descriptor(object file) except -1:
-    """The number of a descriptor, or of the file object that has it; asyncio's errors for what is neither."""
-    if not isinstance(file, int):
-        try:
-            file = int(file.fileno())
-        except (AttributeError, TypeError, ValueError):
-            raise ValueError(f"Invalid file object: {file!r}") from None
-    if file < 0:
-        raise ValueError(f"Invalid file descriptor: {file}")
-    return file
 
 
 cdef object describe(Runnable runnable):

@@ -103,7 +103,8 @@ int probe_wait(probe_t *probe, int64_t timeout_ns, int capacity)
 
 int probe_reopen_after_fork(probe_t *probe)
 {
-    return poller_reopen_after_fork(&probe->poller);
+    poller_close(&probe->poller);
+    return poller_open(&probe->poller);
 }
 
 const char *probe_name(probe_t *probe)
@@ -178,7 +179,8 @@ void probe_wakeup_drain(probe_t *probe)
 
 int probe_wakeup_reopen_after_fork(probe_t *probe)
 {
-    return wakeup_reopen_after_fork(&probe->wakeup);
+    wakeup_close(&probe->wakeup);
+    return wakeup_open(&probe->wakeup);
 }
 
 /* What is left of errno when everything has run that promises to keep it, and had something to fail at. */
