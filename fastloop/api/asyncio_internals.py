@@ -118,6 +118,7 @@ OVERRIDDEN = [
     Internal("asyncio.SelectorEventLoop._check_closed", "core/loop_core.pyx", "the errors of a closed and of a forked loop"),
     Internal("asyncio.SelectorEventLoop._check_thread", "core/loop_core.pyx", "debug mode's error of a wrong thread"),
     Internal("asyncio.SelectorEventLoop._create_connection_transport", "api/connecting.py", "closes the socket if the factory fails"),
+    Internal("asyncio.SelectorEventLoop._make_datagram_transport", "api/connecting.py", "closes the socket if the factory fails"),
     Internal("asyncio.SelectorEventLoop._ensure_fd_no_transport", "net/net_core.pyx", "refuses a transport's descriptor"),
     Internal("asyncio.SelectorEventLoop._make_socket_transport", "net/net_core.pyx", "makes fastloop's stream transports"),
     Internal("asyncio.SelectorEventLoop._make_ssl_transport", "api/tls_connections.py", "TLS over them"),
