@@ -1,15 +1,15 @@
 """SelectorView: the loop's watched descriptors, in the form in which asyncio asks a selector.
 
 Owns: nothing; the scheduler's table is the truth.
-Promises: what asyncio's transports ask for their repr(), and what debuggers ask: get_key() and get_map(). It is no selector: what is
-  watched changes by the loop's add_reader() and its kin, and only the loop waits.
+Promises: what asyncio's transports ask for their repr(), and what debuggers ask: get_key() and get_map(); and select(), which has the
+  loop ask the kernel. It is no selector: what is watched changes by the loop's add_reader() and its kin.
 """
 
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
 
 class SelectorView:
-    """Read-only: which descriptors the loop watches, and for what."""
+    """Which descriptors the loop watches, and for what."""
 
     def __init__(self, loop):
         self._loop = loop
@@ -27,6 +27,15 @@ class SelectorView:
         if key is None:
             raise KeyError(f"{fileobj!r} is not registered")
         return key
+
+    def select(self, timeout=None):
+        """Wait until something can run: an event, a timer, a callback of another thread; at most timeout seconds.
+
+        What can run is in the loop's ready queue then, so that the list of events is empty. This is a turn without its callbacks, for
+        libraries that run the loop from within a callback.
+        """
+        self._loop._ask_kernel(timeout)
+        return []
 
     def close(self):
         """Let go of the loop, which closes its poller by itself."""

@@ -22,6 +22,7 @@ from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, rem
 from fastloop.core.future cimport new_future
 from fastloop.core.handle cimport (
     Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle)
+from fastloop.core.ready_view cimport ask_kernel, new_ready_view
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
     clock_deadline, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, scheduler_push_timer)
@@ -360,6 +361,24 @@ cdef class LoopCore(Scheduler):
     def _watched(self):
         """For SelectorView: by descriptor, the object that was passed for it, if any, and the reader's and the writer's handle."""
         return watched_descriptors(self)
+
+    # ---- for libraries that run turns of their own, as nest_asyncio does ----
+
+    @property
+    def _ready(self):
+        return new_ready_view(self)
+
+    @_ready.setter
+    def _ready(self, value):
+        """asyncio makes a deque when it makes the loop."""
+
+    def _ask_kernel(self, timeout):
+        """For SelectorView: wait for timeout seconds, None for as long as it takes, until something can run, which is then ready."""
+        self._check_closed()
+        # A whole day, as in asyncio's own turns, is as good as for ever.
+        ask_kernel(self, -1 if timeout is None else <int64_t>(min(max(<double>timeout, 0.0), 86400.0) * 1e9))
+
+    # ---- asyncio's attributes that are fields of the scheduler ----
 
     @property
     def _stopping(self):
