@@ -76,7 +76,11 @@ CALLED = [
     Internal("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", "api/tls_connections.py", "default of an argument"),
     Internal("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", "api/tls_connections.py", "default of an argument"),
     Internal("asyncio.constants._SendfileMode.TRY_NATIVE", "net/stream_transport.pyx", "sendfile() may try _sendfile_native()"),
-    Internal("asyncio.transports._FlowControlMixin", "net/output_transport.pyx", "the class that isinstance() takes stream transports for"),
+    Internal(
+        "asyncio.transports._FlowControlMixin",
+        "net/output_transport.pyx net/transport.pyx",
+        "the class that isinstance() takes stream transports for; whether get_extra_info() is patched",
+    ),
     Internal("asyncio.trsock.TransportSocket", "net/listener.pyx net/transport.pyx", "the socket that users get", "sock"),
     Internal(
         "asyncio.sslproto.SSLProtocol",
