@@ -21,7 +21,10 @@ def open_count():
     return len(os.listdir("/dev/fd"))
 
 
-@pytest.mark.parametrize("addresses", [{"local_addr": ("127.0.0.1", 0)}, {"remote_addr": ("127.0.0.1", 9)}, {"family": socket.AF_INET}], ids=str)
+ADDRESSES = [{"local_addr": ("127.0.0.1", 0)}, {"remote_addr": ("127.0.0.1", 9)}, {"family": socket.AF_INET}]
+
+
+@pytest.mark.parametrize("addresses", ADDRESSES, ids=str)
 def test_datagram_socket_that_was_made_is_closed(run, loop, addresses):
     async def main():
         before = open_count()
