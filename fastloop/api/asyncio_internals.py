@@ -42,7 +42,9 @@ CALLED = [
     Internal("asyncio.format_helpers.extract_stack", "core/future.pyx core/handle.pyx", "where it was made, in debug mode", "frame"),
     Internal("asyncio.base_events.logger", "core/loop_core.pyx", "the warning about a slow callback"),
     Internal("asyncio.events._set_running_loop", "core/loop_core.pyx", "get_running_loop() finds the loop", "loop"),
-    Internal("asyncio.events._get_running_loop", "api/loops.py runner.py", "whether a loop runs, without an exception", ""),
+    Internal(
+        "asyncio.events._get_running_loop", "core/ready_view.pyx api/loops.py runner.py", "whether a loop runs, without an exception", ""
+    ),
     Internal("asyncio.events._get_event_loop_policy", "api/loops.py", "the policy, without the warning", "", since="3.14", until="3.16"),
     Internal("asyncio.DefaultEventLoopPolicy()._local._loop", "api/loops.py", "the loop that was set, if any", until="3.14"),
     Internal("asyncio.unix_events._DefaultEventLoopPolicy()._local._loop", "api/loops.py", "the same", since="3.14", until="3.16"),

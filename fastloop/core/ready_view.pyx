@@ -6,6 +6,8 @@ Promises: what nest_asyncio's _run_once() does with asyncio's deque of handles, 
 Driven by: whoever asks the loop for _ready, and for its _selector to wait; from the loop's thread, also within a callback.
 """
 
+from asyncio import events
+
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
@@ -55,8 +57,8 @@ cdef class ReadyEntry:
         scheduler = self.scheduler
         if scheduler.has_entered_task:
             scheduler.leave_entered_task()
-        # A task may be in the middle of its step, and run the loop from within.
-        interrupted = swap_current_task(scheduler, None)
+        # A task may be in the middle of its step, and run the loop from within. A loop that does not run has no current task.
+        interrupted = swap_current_task(scheduler, None) if events._get_running_loop() is scheduler else None
         try:
             if scheduler.is_debug:
                 scheduler.run_watched(self.runnable)
