@@ -20,6 +20,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from fastloop.core.call_graph import awaiters_of
 from fastloop.core.raising import exception_from_triple, exception_instance
 
+from fastloop.core.callback_pairs cimport as_callback, matching_pairs, public_callbacks, take_out
 from fastloop.core.handle cimport new_handle
 from fastloop.core.interruption cimport interruption_came_first, interruption_was_first
 from fastloop.core.object_pool cimport (
@@ -449,38 +450,22 @@ cdef int schedule_one_by_one(Future future) except -1:
     return 0
 
 
-cdef tuple as_callback(object callback, object context):
-    """A waiter in the form that call_soon() takes."""
-    if context is not None:
-        return callback, context
-    return callback._wakeup, callback.get_context()
-
-
 cdef object list_callbacks(Future future):
-    cdef Py_ssize_t i
     if future.callback is None or future.flags & FUTURE_DONE:
         return None
-    pairs = list_pairs(future)
-    return [as_callback(pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2)]
+    return public_callbacks(list_pairs(future))
 
 
 cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
-    cdef Py_ssize_t i, j, removed = 0
+    cdef Py_ssize_t removed
     if future.callback is None or future.flags & FUTURE_DONE:
         return 0
-    # Comparing runs Python code, which may add, remove, or complete the future: compare first, then take out what still stands.
-    pairs = list_pairs(future)
-    matching = [
-        (pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2) if as_callback(pairs[i], pairs[i + 1])[0] == fn]
+    # Comparing runs Python code, which may add, remove, or complete the future: compare first, then take out what is still there.
+    matching = matching_pairs(list_pairs(future), fn)
     if not matching or future.callback is None or future.flags & FUTURE_DONE:
         return 0
     pairs = list_pairs(future)
-    for callback, context in matching:
-        for j in range(0, len(pairs), 2):
-            if pairs[j] is callback and pairs[j + 1] is context:
-                del pairs[j:j + 2]
-                removed += 1
-                break
+    removed = take_out(pairs, matching)
     future.callback = pairs[0] if pairs else None
     future.callback_context = pairs[1] if pairs else None
     future.more_callbacks = pairs[2:] or None

@@ -124,6 +124,8 @@ cdef class Scheduler:
         uint64_t steps
         # Who holds back what was written during the step that runs: flushed when it ends.
         ready_queue_t unflushed
+        # What goes on reading after the next question to the kernel, as if that had reported it again.
+        ready_queue_t resumed
         # For whoever reads from the kernel.
         scratch_t scratch
         shared_context_t contexts
@@ -195,6 +197,12 @@ cdef inline int scheduler_push_foreign(Scheduler scheduler, Runnable runnable) e
 # HOT. Have runnable.flush() called when the step that runs has ended. INVARIANT: is_active.
 cdef inline int scheduler_flush_later(Scheduler scheduler, Runnable runnable) except -1:
     return ready_queue_push(&scheduler.unflushed, <PyObject *>runnable)
+
+
+# Have runnable run in the next turn, in the place of what the kernel reports.
+cdef inline int scheduler_resume_later(Scheduler scheduler, Runnable runnable) except -1:
+    poll_pacing_end_storm(&scheduler.pacing)
+    return ready_queue_push(&scheduler.resumed, <PyObject *>runnable)
 
 
 # Whether a step runs, and the caller is in it: what is flushed later will be flushed soon.
