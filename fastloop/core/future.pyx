@@ -32,7 +32,8 @@ cdef extern from "calls.h":
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
-    void compat_raise(PyObject *exception) noexcept
+    int compat_raise_again(object exception) except -1
+    int compat_raise_in_context(object exception) except -1
     PyObject *compat_stop_iteration(object value) noexcept
     const bint COMPAT_FUTURE_INIT_ONCE
     const bint COMPAT_THROW_WARNS
@@ -399,32 +400,25 @@ cdef object future_result(Future future):
     if future.flags & FUTURE_FINISHED:
         if not future.flags & FUTURE_FAILED:
             return future.result_or_exception
-        raise_again(future.take_exception())
+        compat_raise_in_context(future.take_exception())
     if future.flags & FUTURE_CANCELLED:
-        raise_again(future.make_cancelled_error())
+        compat_raise_in_context(future.make_cancelled_error())
     raise InvalidStateError("Result is not set.")
-
-
-cdef int raise_as_it_is(object exception) except -1:
-    Py_INCREF(exception)
-    compat_raise(<PyObject *>exception)
-    return -1
-
-
-cdef int raise_again(object exception) except -1:
-    """With its traceback as it is, and what is being handled here as its __context__."""
-    PyErr_SetObject(type(exception), exception)
-    return -1
 
 
 # ---- callbacks ----
 
 cdef int add_pair(Future future, object callback, object context) except -1:
     if future.more_callbacks is None:
-        future.more_callbacks = [callback, context]
-    else:
-        future.more_callbacks.append(callback)
-        future.more_callbacks.append(context)
+        more = []
+        # Making a list may run the collector, and with it finalizers that complete the future or add to it.
+        if future.callback is None or future.flags & FUTURE_DONE:
+            callback, context = as_callback(callback, context)
+            return future.add_callback(callback, context)
+        if future.more_callbacks is None:
+            future.more_callbacks = more
+    future.more_callbacks.append(callback)
+    future.more_callbacks.append(context)
     return 0
 
 
@@ -469,9 +463,9 @@ cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
     pairs = list_pairs(future)
     matching = [
         (pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2) if as_callback(pairs[i], pairs[i + 1])[0] == fn]
+    pairs = list_pairs(future)
     if not matching or future.callback is None or future.flags & FUTURE_DONE:
         return 0
-    pairs = list_pairs(future)
     for callback, context in matching:
         for j in range(0, len(pairs), 2):
             if pairs[j] is callback and pairs[j + 1] is context:
@@ -539,7 +533,7 @@ cdef class FutureIter:
         self.future = None
         if value_and_traceback or not isinstance(type, BaseException):
             type = exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
-        raise_as_it_is(type)
+        compat_raise_again(type)
 
     def close(self):
         self.future = None
