@@ -357,19 +357,20 @@ cdef int timer_move(TimerHandle timer, object moment) except -1:
 
 cdef inline int handle_call(Handle handle) except -1:
     cdef bint has_lent_context = False
-    cdef Scheduler scheduler
     cdef PyObject *result
-    if handle.flags & HANDLE_SHARES_CONTEXT and not handle.flags & HANDLE_CANCELLED:
-        # INVARIANT: only handles of a Scheduler share.
-        scheduler = <Scheduler>handle._loop
+    if handle.flags & (HANDLE_SHARES_CONTEXT | HANDLE_CANCELLED) == HANDLE_SHARES_CONTEXT:
+        # INVARIANT: only handles of a Scheduler share. From here on the context is the handle's own: code that asks for it while the
+        # callback runs gets the right one.
+        has_lent_context = True
+        handle.flags |= HANDLE_HAS_LENT_CONTEXT
         snapshot = handle.context
-        context = scheduler.borrow_context(snapshot)
-        # From here on the context is the handle's own: code that asks for it while the callback runs gets the right one. Making it
-        # may run the collector, and with it finalizers that ask for it, cancel the handle or change it.
-        if handle.flags & HANDLE_SHARES_CONTEXT:
+        if ((<Scheduler>handle._loop).working_context is not None
+                and (<Scheduler>handle._loop).working_context_of is snapshot):
+            handle.context = (<Scheduler>handle._loop).borrow_context(snapshot)
             handle.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
-            handle.context, context = context, None
-            has_lent_context = True
+        else:
+            # May run the collector, and with it finalizers that cancel the handle or change it.
+            handle.own_context()
     if handle.flags & HANDLE_CANCELLED:
         return 0
     if type(handle._args) is not tuple:
@@ -379,10 +380,12 @@ cdef inline int handle_call(Handle handle) except -1:
         handle.report_raised()
     else:
         Py_DECREF(<object>result)
-    # Nobody else holds the handle or its context: nobody will see the context again.
-    if has_lent_context and Py_REFCNT(<PyObject *>handle) == 1 and Py_REFCNT(<PyObject *>handle.context) == 1:
-        context, handle.context = handle.context, None
-        scheduler.give_back_context(context, snapshot)
+    if has_lent_context and handle.flags & HANDLE_HAS_LENT_CONTEXT:
+        handle.flags &= ~<unsigned int>HANDLE_HAS_LENT_CONTEXT
+        # Nobody else holds the handle or its context: nobody will see the context again.
+        if Py_REFCNT(<PyObject *>handle) == 1 and Py_REFCNT(<PyObject *>handle.context) == 1:
+            context, handle.context = handle.context, None
+            (<Scheduler>handle._loop).give_back_context(context, snapshot)
     return 0
 
 

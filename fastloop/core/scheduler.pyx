@@ -272,8 +272,7 @@ cdef class Scheduler:
         return runnable.run()
 
     cdef object take_snapshot(self):
-        # While the loop does not run, nothing would forget the snapshot and the values in it.
-        if VARS_OFFSET == 0 or not self.is_active:
+        if VARS_OFFSET == 0:
             return PyContext_CopyCurrent()
         self.snapshot = PyContext_CopyCurrent()
         self.snapshot_vars = context_vars_of(self.snapshot, VARS_OFFSET)

@@ -291,21 +291,6 @@ def test_value_does_not_outlive_a_handle_that_was_cancelled_while_the_loop_does_
     assert reference() is None
 
 
-@pytest.mark.fastloop_only
-def test_values_are_gone_as_soon_as_the_handles_are_where_the_loop_does_not_run(loop):
-    variable = contextvars.ContextVar("variable")
-
-    def schedule():
-        value = Value()
-        variable.set(value)
-        loop.call_later(1000, int).cancel()
-        return weakref.ref(value)
-
-    reference = contextvars.copy_context().run(schedule)
-    gc.collect()
-    assert reference() is None
-
-
 def test_destructor_of_a_value_may_schedule_something(loop):
     variable = contextvars.ContextVar("variable")
     called = []
