@@ -34,7 +34,8 @@ cdef extern from "calls.h":
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
-    void compat_raise(PyObject *exception) noexcept
+    int compat_raise_again(object exception) except -1
+    int compat_raise_in_context(object exception) except -1
     PyObject *compat_stop_iteration(object value) noexcept
     const bint COMPAT_FUTURE_INIT_ONCE
     const bint COMPAT_THROW_WARNS
@@ -403,32 +404,25 @@ cdef object future_result(Future future):
     if future.flags & FUTURE_FINISHED:
         if not future.flags & FUTURE_FAILED:
             return future.result_or_exception
-        raise_again(future.take_exception())
+        compat_raise_in_context(future.take_exception())
     if future.flags & FUTURE_CANCELLED:
-        raise_again(future.make_cancelled_error())
+        compat_raise_in_context(future.make_cancelled_error())
     raise InvalidStateError("Result is not set.")
-
-
-cdef int raise_as_it_is(object exception) except -1:
-    Py_INCREF(exception)
-    compat_raise(<PyObject *>exception)
-    return -1
-
-
-cdef int raise_again(object exception) except -1:
-    """With its traceback as it is, and what is being handled here as its __context__."""
-    PyErr_SetObject(type(exception), exception)
-    return -1
 
 
 # ---- callbacks ----
 
 cdef int add_pair(Future future, object callback, object context) except -1:
     if future.more_callbacks is None:
-        future.more_callbacks = [callback, context]
-    else:
-        future.more_callbacks.append(callback)
-        future.more_callbacks.append(context)
+        more = []
+        # Making a list may run the collector, and with it finalizers that complete the future or add to it.
+        if future.callback is None or future.flags & FUTURE_DONE:
+            callback, context = as_callback(callback, context)
+            return future.add_callback(callback, context)
+        if future.more_callbacks is None:
+            future.more_callbacks = more
+    future.more_callbacks.append(callback)
+    future.more_callbacks.append(context)
     return 0
 
 
@@ -460,11 +454,12 @@ cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
     cdef Py_ssize_t removed
     if future.callback is None or future.flags & FUTURE_DONE:
         return 0
-    # Comparing runs Python code, which may add, remove, or complete the future: compare first, then take out what is still there.
+    # Comparing runs Python code, which may add, remove, or complete the future, and so may making lists, by way of the collector: compare
+    # first, then take out what is still there.
     matching = matching_pairs(list_pairs(future), fn)
+    pairs = list_pairs(future)
     if not matching or future.callback is None or future.flags & FUTURE_DONE:
         return 0
-    pairs = list_pairs(future)
     removed = take_out(pairs, matching)
     future.callback = pairs[0] if pairs else None
     future.callback_context = pairs[1] if pairs else None
@@ -539,7 +534,7 @@ cdef class FutureIter:
         self.future = None
         if value_and_traceback or not isinstance(type, BaseException):
             type = exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
-        raise_as_it_is(type)
+        compat_raise_again(type)
 
     def close(self):
         self.future = None

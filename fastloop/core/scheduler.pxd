@@ -58,6 +58,7 @@ cdef extern from "shared_context.h":
     ctypedef struct shared_context_t:
         PyObject *snapshot
     object shared_context_current(shared_context_t *shared, Py_ssize_t vars_offset)
+    bint shared_context_has_spare(const shared_context_t *shared, PyObject *snapshot) noexcept
     PyObject *shared_context_lend(shared_context_t *shared, PyObject *snapshot) except NULL
     void shared_context_give_back(
         shared_context_t *shared, PyObject *context, PyObject *snapshot, Py_ssize_t vars_offset) noexcept
