@@ -71,4 +71,10 @@ static inline uint64_t clock_ticks(void)
 }
 #endif
 
+/* What clock_ticks() has not reached before wait_ns have passed: a tick is a nanosecond or less. Below 0: never. */
+static inline uint64_t clock_ticks_at_least(int64_t wait_ns)
+{
+    return wait_ns < 0 ? UINT64_MAX : clock_ticks() + (uint64_t)wait_ns;
+}
+
 #endif

@@ -174,4 +174,19 @@ static inline bool compat_is_last_reference(PyObject *object)
 #endif
 }
 
+/* Whether another thread may want the GIL: one of this interpreter's, or any of another interpreter's.
+ * A thread that comes to Python has a thread state before it asks for the GIL. Without a GIL the answer is yes: threads then wait
+ * for each other to reach a safe point. */
+static inline bool compat_has_other_threads(void)
+{
+#ifdef Py_GIL_DISABLED
+    return true;
+#else
+    PyThreadState *own = PyThreadState_Get();
+    PyInterpreterState *interpreter = PyThreadState_GetInterpreter(own);
+    return PyInterpreterState_ThreadHead(interpreter) != own || PyThreadState_Next(own) != NULL
+        || PyInterpreterState_Head() != interpreter || PyInterpreterState_Next(interpreter) != NULL;
+#endif
+}
+
 #endif

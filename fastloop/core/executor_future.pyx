@@ -8,10 +8,10 @@ Driven by: the worker thread, which calls _on_work_done(), and then the schedule
 
 import concurrent.futures
 
-from cpython.object cimport PyObject
+
 
 from fastloop.core.future cimport FUTURE_DONE, FUTURE_ON_SCHEDULER
-from fastloop.core.scheduler cimport ready_queue_push_foreign
+from fastloop.core.scheduler cimport scheduler_push_foreign
 
 
 cdef class ExecutorFuture(Future):
@@ -44,8 +44,7 @@ cdef class ExecutorFuture(Future):
         cdef Scheduler loop = <Scheduler>self.loop
         if loop.has_closed or self.flags & FUTURE_DONE:
             return
-        ready_queue_push_foreign(&loop.ready, <PyObject *>self)
-        loop.wake()
+        scheduler_push_foreign(loop, self)
 
 
 cdef ExecutorFuture new_executor_future(Scheduler loop, object work):

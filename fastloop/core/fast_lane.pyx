@@ -13,7 +13,7 @@ from fastloop.core.handle cimport (
     Handle, ThreadSafeHandle, TimerHandle, new_queued_handle, new_queued_threadsafe_handle, new_queued_timer_handle)
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.core.scheduler cimport (
-    clock_deadline, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, scheduler_push_timer)
+    clock_deadline, clock_now_ns, clock_seconds, scheduler_push, scheduler_push_foreign, scheduler_push_timer_in)
 from fastloop.core.task cimport Task, new_task
 
 from fastloop.core.loop_core import LoopCore as loop_core_type
@@ -82,9 +82,7 @@ cdef PyObject *call_soon_threadsafe(PyObject *self, PyObject **args, Py_ssize_t 
     if names is not NULL or count < 1 or not (<LoopCore>self).is_direct:
         return call_soon_threadsafe_behind(self, args, count, names)
     handle = new_queued_threadsafe_handle(<LoopCore>self, <object>args[0], fast_lane_tuple(args + 1, count - 1))
-    ready_queue_push_foreign(&(<LoopCore>self).ready, <PyObject *>handle)
-    if (<LoopCore>self).is_sleeping:
-        (<LoopCore>self).wake()
+    scheduler_push_foreign(<LoopCore>self, handle)
     Py_INCREF(handle)
     return <PyObject *>handle
 
@@ -98,7 +96,7 @@ cdef PyObject *call_later(PyObject *self, PyObject **args, Py_ssize_t count, PyO
     when_s = clock_seconds(clock_now_ns()) + PyFloat_AS_DOUBLE(args[0])
     handle = new_queued_timer_handle(
         <LoopCore>self, when_s, <object>args[1], fast_lane_tuple(args + 2, count - 2), None)
-    scheduler_push_timer(<LoopCore>self, handle, clock_deadline(when_s))
+    scheduler_push_timer_in(<LoopCore>self, handle, clock_deadline(when_s), PyFloat_AS_DOUBLE(args[0]))
     Py_INCREF(handle)
     return <PyObject *>handle
 

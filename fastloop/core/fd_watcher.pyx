@@ -193,7 +193,7 @@ cdef bint remove_writer(Scheduler scheduler, int fd) except -1:
 cdef dict watched_handles(Scheduler scheduler):
     cdef int fd
     found = {}
-    for fd in range(scheduler.watcher_capacity):
+    for fd in range(scheduler.watches.capacity):
         watcher = scheduler.watcher(fd)
         if isinstance(watcher, FdWatcher):
             handles = ((<FdWatcher>watcher).reader, (<FdWatcher>watcher).writer)

@@ -480,15 +480,20 @@ cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
 cdef int run_callback(Future future, object callback, object context) except -1:
     cdef Scheduler loop = <Scheduler>future.loop
     cdef PyObject *result
+    # A step of its own, as if it had a place of its own in the ready queue.
+    loop.steps += 1
     if context is None:
-        return (<Runnable>callback).run()
-    if loop.has_entered_task:
-        loop.leave_entered_task()
-    result = call_one_in_context(context, callback, future)
-    if result is NULL:
-        report_raised(future, callback, context)
+        (<Runnable>callback).run()
     else:
-        Py_DECREF(<object>result)
+        if loop.has_entered_task:
+            loop.leave_entered_task()
+        result = call_one_in_context(context, callback, future)
+        if result is NULL:
+            report_raised(future, callback, context)
+        else:
+            Py_DECREF(<object>result)
+    if loop.unflushed.count > 0:
+        loop.flush_written()
     return 0
 
 

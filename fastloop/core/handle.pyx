@@ -12,12 +12,14 @@ from asyncio import events, format_helpers
 
 from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.object cimport PyObject, PyTypeObject, destructor
-from cpython.ref cimport Py_DECREF
+from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from fastloop.core.interruption cimport interruption_came_first
 from fastloop.core.object_pool cimport (
     object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t, object_type)
 from fastloop.core.scheduler cimport (
-    Scheduler, clock_deadline, scheduler_push_timer, scheduler_snapshot, scheduler_take_timer)
+    VARS_OFFSET, Scheduler, clock_deadline, ready_queue_put_back, scheduler_push_timer, scheduler_snapshot, scheduler_take_timer, shared_context_give_back,
+    shared_context_lend)
 
 
 cdef extern from "calls.h":
@@ -327,17 +329,39 @@ cdef inline int handle_call(Handle handle) except -1:
         snapshot = handle.context
         # INVARIANT: only handles of a Scheduler share. From here on the context is the handle's own: whoever asks for it while
         # the callback runs gets the right one.
-        handle.context = (<Scheduler>handle._loop).borrow_context(snapshot)
+        handle.context = owned(shared_context_lend(&(<Scheduler>handle._loop).contexts, <PyObject *>snapshot))
         handle.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
     result = call_in_context(handle.context, handle._callback, handle._args)
     if result is NULL:
+        if interruption_came_first(handle._callback):
+            put_back(handle)
         handle.report_raised()
     else:
         Py_DECREF(<object>result)
     # Nobody else holds the handle or its context: nobody will see the context again.
     if has_lent_context and Py_REFCNT(<PyObject *>handle) == 1 and Py_REFCNT(<PyObject *>handle.context) == 1:
         context, handle.context = handle.context, None
-        (<Scheduler>handle._loop).give_back_context(context, snapshot)
+        give_back_context(<Scheduler>handle._loop, context, snapshot)
+    return 0
+
+
+cdef int put_back(Handle handle) except -1:
+    """A signal handler raised before the callback had begun: it is the next to run."""
+    if not handle.flags & HANDLE_CANCELLED and isinstance(handle._loop, Scheduler):
+        ready_queue_put_back(&(<Scheduler>handle._loop).ready, <PyObject *>handle)
+    return 0
+
+
+cdef inline object owned(PyObject *reference):
+    """The object of a new reference, which passes to the result."""
+    result = <object>reference
+    Py_DECREF(result)
+    return result
+
+
+cdef inline int give_back_context(Scheduler loop, object context, object snapshot) except -1:
+    Py_INCREF(context)
+    shared_context_give_back(&loop.contexts, <PyObject *>context, <PyObject *>snapshot, VARS_OFFSET)
     return 0
 
 

@@ -16,7 +16,6 @@ cdef class LoopCore(Scheduler):
 
         # Subclasses and instances may bring their own; looked at when that happens, not per call.
         bint has_own_call_soon
-        bint has_own_time
         # FASTLOOP_NATIVE_TASK=1: asyncio's own tasks, for tools that read their memory.
         bint makes_native_tasks
 
@@ -24,3 +23,4 @@ cdef class LoopCore(Scheduler):
     cdef int notice_overrides(self) except -1
     cdef int update_direct(self) except -1
     cdef int run_overridden_turns(self) except -1
+    cdef int flush_all(self) except -1

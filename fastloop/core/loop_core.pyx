@@ -24,7 +24,8 @@ from fastloop.core.handle cimport (
     Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle)
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
-    clock_deadline, clock_now_ns, clock_seconds, ready_queue_push_foreign, scheduler_push, scheduler_push_timer)
+    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, scheduler_expect_events, scheduler_push, scheduler_push_foreign,
+    scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
 from fastloop.poll.poller cimport poller_name, poller_reopen_after_fork
 from fastloop.poll.wakeup cimport wakeup_reopen_after_fork
@@ -115,9 +116,7 @@ cdef class LoopCore(Scheduler):
             if self.is_debug:
                 self.check_callable(callback, "call_soon_threadsafe")
         handle = new_threadsafe_handle(self, callback, args, context)
-        ready_queue_push_foreign(&self.ready, <PyObject *>handle)
-        if self.is_sleeping:
-            self.wake()
+        scheduler_push_foreign(self, handle)
         return handle
 
     def call_later(self, delay, callback, *args, context=None):
@@ -159,7 +158,7 @@ cdef class LoopCore(Scheduler):
             scheduler_push(self, foreign)
 
     def _write_to_self(self):
-        self.wake()
+        inbox_wake(&self.inbox)
 
     # ---- futures and tasks ----
 
@@ -205,6 +204,7 @@ cdef class LoopCore(Scheduler):
         if self.has_own_call_soon:
             return asyncio.BaseEventLoop.run_in_executor(self, executor, func, *args)
         self._check_closed()
+        scheduler_expect_events(self)
         if self.is_debug:
             self.check_callable(func, "run_in_executor")
         if executor is None:
@@ -234,27 +234,42 @@ cdef class LoopCore(Scheduler):
     def _run_forever_setup(self):
         self._check_closed()
         self._check_running()
-        self._set_coroutine_origin_tracking(self._debug)
-        self._old_agen_hooks = sys.get_asyncgen_hooks()
-        self._thread_id = get_ident()
-        sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
-        events._set_running_loop(self)
-        self.is_active = True
+        try:
+            self._set_coroutine_origin_tracking(self._debug)
+            self._old_agen_hooks = sys.get_asyncgen_hooks()
+            self._thread_id = get_ident()
+            sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
+            events._set_running_loop(self)
+            self.thread_ident = PyThread_get_thread_ident()
+            self.is_active = True
+        except BaseException:
+            self._run_forever_cleanup()
+            raise
 
     def _run_forever_cleanup(self):
-        if self.has_entered_task:
-            self.leave_entered_task()
-        self.is_active = False
-        # Left over when an exception ended the loop in the middle of a turn.
-        while self.unflushed.count > 0:
-            self.flush_written()
-        self.is_stopping = False
+        # First what runs no Python code: whatever raises below, the loop does not run any more.
+        self.is_active = self.is_stopping = False
         self._thread_id = None
         events._set_running_loop(None)
-        self._set_coroutine_origin_tracking(False)
-        if self._old_agen_hooks is not None:
-            sys.set_asyncgen_hooks(*self._old_agen_hooks)
-            self._old_agen_hooks = None
+        hooks, self._old_agen_hooks = self._old_agen_hooks, None
+        if hooks is not None:
+            sys.set_asyncgen_hooks(*hooks)
+        if self.has_entered_task:
+            self.leave_entered_task()
+        self.forget_contexts()
+        try:
+            self.flush_all()
+        finally:
+            self._set_coroutine_origin_tracking(False)
+
+    cdef int flush_all(self) except -1:
+        """What was held back when an exception ended the loop in the middle of a turn."""
+        try:
+            self.flush_written()
+        finally:
+            if self.unflushed.count > 0:
+                self.flush_all()
+        return 0
 
     def _run_once(self):
         """One turn of the loop. A subclass that overrides it is obeyed."""
@@ -292,7 +307,7 @@ cdef class LoopCore(Scheduler):
         self.is_forked = True
         self.update_direct()
         poller_reopen_after_fork(&self.poller)
-        wakeup_reopen_after_fork(&self.wakeup)
+        wakeup_reopen_after_fork(&self.inbox.wakeup)
 
     def _check_closed(self):
         if self.has_closed:

@@ -2,9 +2,7 @@
  *
  * Owns: one reference to every runnable between push and pop.
  * Promises: push and pop cost about a nanosecond; memory follows the length, up and down.
- * Thread rule: the owner thread pushes and pops; another thread calls ready_queue_push_foreign() only.
- *   With the GIL that is the same push. Without it, foreign pushes collect behind a mutex, and the owner
- *   takes them over before its own next push, so that what happened before stays before.
+ * Thread rule: the loop's own thread only; the inbox is for the others.
  */
 #ifndef FASTLOOP_READY_QUEUE_H
 #define FASTLOOP_READY_QUEUE_H
@@ -23,12 +21,6 @@ typedef struct {
     size_t head;
     size_t count;
     size_t mask; /* capacity - 1; the capacity is a power of two */
-#ifdef Py_GIL_DISABLED
-    PyMutex foreign_lock;
-    PyObject **foreign;
-    size_t foreign_capacity;
-    size_t foreign_count; /* read without the lock as a hint; written under it */
-#endif
 } ready_queue_t;
 
 static inline int ready_queue_open(ready_queue_t *queue)
@@ -73,70 +65,23 @@ static inline int ready_queue_append(ready_queue_t *queue, PyObject *runnable)
     return 0;
 }
 
-#ifdef Py_GIL_DISABLED
-static int ready_queue_take_foreign(ready_queue_t *queue)
-{
-    int status = 0;
-    PyMutex_Lock(&queue->foreign_lock);
-    for (size_t i = 0; i < queue->foreign_count; i++)
-        if (ready_queue_append(queue, queue->foreign[i]) < 0)
-            status = -1;
-    __atomic_store_n(&queue->foreign_count, 0, __ATOMIC_RELEASE);
-    PyMutex_Unlock(&queue->foreign_lock);
-    return status;
-}
-
-static inline int ready_queue_collect(ready_queue_t *queue)
-{
-    if (__atomic_load_n(&queue->foreign_count, __ATOMIC_ACQUIRE) == 0)
-        return 0;
-    return ready_queue_take_foreign(queue);
-}
-
-static int ready_queue_push_foreign(ready_queue_t *queue, PyObject *runnable)
-{
-    int status = 0;
-    PyMutex_Lock(&queue->foreign_lock);
-    if (queue->foreign_count == queue->foreign_capacity) {
-        size_t capacity = queue->foreign_capacity ? 2 * queue->foreign_capacity : READY_QUEUE_SMALLEST;
-        PyObject **foreign = (PyObject **)PyMem_RawRealloc(queue->foreign, capacity * sizeof(PyObject *));
-        if (foreign == NULL) {
-            status = -1;
-        } else {
-            queue->foreign = foreign;
-            queue->foreign_capacity = capacity;
-        }
-    }
-    if (status == 0) {
-        Py_INCREF(runnable);
-        queue->foreign[queue->foreign_count] = runnable;
-        __atomic_store_n(&queue->foreign_count, queue->foreign_count + 1, __ATOMIC_RELEASE);
-    }
-    PyMutex_Unlock(&queue->foreign_lock);
-    if (status < 0)
-        PyErr_NoMemory();
-    return status;
-}
-#else
-static inline int ready_queue_collect(ready_queue_t *Py_UNUSED(queue))
-{
-    return 0;
-}
-
-static inline int ready_queue_push_foreign(ready_queue_t *queue, PyObject *runnable)
-{
-    Py_INCREF(runnable);
-    return ready_queue_append(queue, runnable);
-}
-#endif
-
 /* HOT. Borrows the runnable and keeps a reference of its own. */
 static inline int ready_queue_push(ready_queue_t *queue, PyObject *runnable)
 {
-    if (ready_queue_collect(queue) < 0)
-        return -1;
     Py_INCREF(runnable);
     return ready_queue_append(queue, runnable);
+}
+
+/* Puts a runnable in front of all others: it was popped and has not run. Borrows it and keeps a reference of its own. */
+static inline int ready_queue_put_back(ready_queue_t *queue, PyObject *runnable)
+{
+    if (queue->count > queue->mask && ready_queue_resize(queue, 2 * (queue->mask + 1)) < 0) {
+        return -1;
+    }
+    queue->head = (queue->head - 1) & queue->mask;
+    queue->ring[queue->head] = Py_NewRef(runnable);
+    queue->count++;
+    return 0;
 }
 
 /* HOT. The caller gets the queue's reference. INVARIANT: the queue is not empty. */
@@ -167,8 +112,6 @@ static inline void ready_queue_clear(ready_queue_t *queue)
 {
     if (queue->ring == NULL)
         return;
-    if (ready_queue_collect(queue) < 0)
-        PyErr_Clear();
     for (size_t left = queue->count; left > 0 && queue->count > 0; left--)
         queued_object_drop(ready_queue_pop(queue));
 }
@@ -182,10 +125,6 @@ static inline int ready_queue_traverse(ready_queue_t *queue, visitproc visit, vo
         if (status != 0)
             return status;
     }
-#ifdef Py_GIL_DISABLED
-    for (size_t i = 0; i < queue->foreign_count; i++)
-        Py_VISIT(queue->foreign[i]);
-#endif
     return 0;
 }
 
@@ -196,11 +135,6 @@ static inline void ready_queue_close(ready_queue_t *queue)
     PyMem_RawFree(queue->ring);
     queue->ring = NULL;
     queue->mask = 0;
-#ifdef Py_GIL_DISABLED
-    PyMem_RawFree(queue->foreign);
-    queue->foreign = NULL;
-    queue->foreign_capacity = 0;
-#endif
 }
 
 #endif

@@ -15,6 +15,7 @@ cdef extern from "clock.h" nogil:
     int64_t clock_deadline(double when_s) noexcept
     int64_t clock_wait_ns(int64_t deadline, double now_s) noexcept
     uint64_t clock_ticks() noexcept
+    uint64_t clock_ticks_at_least(int64_t wait_ns) noexcept
 
 
 cdef extern from "ready_queue.h":
@@ -24,17 +25,42 @@ cdef extern from "ready_queue.h":
     void ready_queue_close(ready_queue_t *queue) noexcept
     void ready_queue_clear(ready_queue_t *queue) noexcept
     void ready_queue_trim(ready_queue_t *queue) noexcept
-    int ready_queue_collect(ready_queue_t *queue) except -1
     int ready_queue_append(ready_queue_t *queue, PyObject *runnable) except -1
     int ready_queue_push(ready_queue_t *queue, PyObject *runnable) except -1
-    int ready_queue_push_foreign(ready_queue_t *queue, PyObject *runnable) except -1
+    int ready_queue_put_back(ready_queue_t *queue, PyObject *runnable) except -1
     PyObject *ready_queue_pop(ready_queue_t *queue) noexcept
 
 
-cdef extern from "context_vars.h":
-    PyObject *context_vars_of(object context, Py_ssize_t offset) noexcept
-    PyObject *context_vars_current(Py_ssize_t offset) noexcept
-    Py_ssize_t context_vars_find(object context, object copy, object changed) noexcept
+cdef extern from "inbox.h":
+    ctypedef struct inbox_t:
+        wakeup_t wakeup
+        bint is_sleeping
+    int inbox_push(inbox_t *inbox, ready_queue_t *ready, PyObject *runnable) except -1
+    void inbox_wake(inbox_t *inbox) noexcept
+    int inbox_collect(inbox_t *inbox, ready_queue_t *ready) except -1
+
+
+cdef extern from "poll_pacing.h" nogil:
+    ctypedef struct poll_pacing_t:
+        pass
+    void poll_pacing_end_storm(poll_pacing_t *pacing) noexcept
+
+
+cdef extern from "watch_table.h":
+    ctypedef struct watch_table_t:
+        int capacity
+        int count
+    PyObject *watch_table_find(const watch_table_t *table, int fd) noexcept
+    void watch_table_hold(watch_table_t *table, int fd, bint is_held) noexcept
+
+
+cdef extern from "shared_context.h":
+    ctypedef struct shared_context_t:
+        PyObject *snapshot
+    object shared_context_current(shared_context_t *shared, Py_ssize_t vars_offset)
+    PyObject *shared_context_lend(shared_context_t *shared, PyObject *snapshot) except NULL
+    void shared_context_give_back(
+        shared_context_t *shared, PyObject *context, PyObject *snapshot, Py_ssize_t vars_offset) noexcept
 
 
 cdef extern from "timer_heap.h":
@@ -64,46 +90,55 @@ cdef extern from "short_wait.h":
         bint is_brief
 
 
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident() noexcept
+
+
 cdef enum:
     # Events taken from the kernel at once; what does not fit follows with the next wait.
     POLL_BATCH = 256
 
 
-ctypedef struct watch_t:
-    PyObject *watcher
-    # OWNERSHIP: the table holds the watcher; else the watcher leaves the table before it dies.
-    bint is_held
-
-
 cdef class Scheduler:
     cdef:
-        # What is to run, what is to run later, what the kernel watches. Owned by the thread that runs the loop.
+        # What is to run, what is to run later, who hears of the kernel's events. Owned by the thread that runs the loop.
         ready_queue_t ready
         timer_heap_t timers
-        poller_t poller
-        wakeup_t wakeup
-        poll_event_t events[POLL_BATCH]
-        # Whether to ask for a few microseconds before sleeping.
-        short_wait_t short_wait
+        watch_table_t watches
+        # What other threads may touch.
+        inbox_t inbox
 
-        # Who wrote something during the callback that runs: flushed when it returns.
+        poller_t poller
+        # When to ask it while callbacks are ready, and whether to ask for a few microseconds before sleeping.
+        poll_pacing_t pacing
+        short_wait_t short_wait
+        # The batch in hand. An exception may interrupt it; the next question begins with what is left.
+        poll_event_t events[POLL_BATCH]
+        int event_count
+        int next_event
+
+        # No timer is due before clock_ticks() shows this; 0 if that is not known.
+        uint64_t timers_due_ticks
+
+        # The callbacks and task steps that were begun. Whoever notes the count knows later whether its own one still runs.
+        uint64_t steps
+        # Who holds back what was written during the step that runs: flushed when it ends.
         ready_queue_t unflushed
         # For whoever reads from the kernel.
         scratch_t scratch
-
-        # By descriptor: who watches it; NULL for nobody.
-        watch_t *watches
-        int watcher_capacity
-        int watcher_count
+        shared_context_t contexts
 
         # The loop's life. Written by LoopCore only.
         bint has_closed
         bint is_stopping
-        # Inside run_forever(): what is flushed later will be flushed soon.
+        # Inside run_forever(), in this thread.
         bint is_active
+        unsigned long thread_ident
         bint is_debug
         # Set in a child process: the poller is shared with the parent, to whom the loop belongs.
         bint is_forked
+        # The program brings a clock of its own.
+        bint has_own_time
 
         # True while call_soon() is LoopCore's own and neither debug mode nor close() asks for the careful way:
         # futures and tasks may then push themselves without a handle.
@@ -112,50 +147,28 @@ cdef class Scheduler:
         bint has_entered_task
         # That task; OWNERSHIP: asyncio's record of the current task holds it as long as has_entered_task is true.
         PyObject *entered_task
-        # True from just before the kernel is asked to wait until it answers; whoever clears it wakes the loop.
-        bint is_sleeping
 
-        # When the kernel was asked last, and when to look at the clock again to see whether it should be.
-        int turns_since_poll
-        int turns_until_look
-        int turns_between_looks
-        uint64_t last_look_ticks
-        uint64_t last_poll_ticks
-
-        # Callbacks that are scheduled while no context variable changes share one copy of the context, which is never entered:
-        # the snapshot. They run in a copy of that, which is used again as long as none of them sets a variable.
-        object snapshot
-        object working_context
-        object working_context_of
-        # The snapshot's mapping of variables; borrowed from it, and only compared.
-        PyObject *snapshot_vars
-
-    # One turn: I/O and timers as far as they are due, then what was ready when the turn began to run.
+    # One turn: I/O and timers that are due, then what was ready when the turn began to run.
     cdef int run_once(self) except -1
     # run_once() until stop() is called.
     cdef int run_turns(self) except -1
 
     # The loop's time in seconds; overridden by LoopCore for loops that bring a clock of their own.
     cdef double now_s(self) except? -1
-    cdef int look(self) except -1
-    cdef int poll(self, int64_t timeout_ns) except -1
+    cdef int look_at_kernel(self) except -1
+    cdef int sleep(self) except -1
+    cdef int before_sleep(self) except -1
+    cdef int after_poll(self, int event_count, int error) except -1
+    cdef int dispatch(self) except -1
     cdef int64_t next_timeout_ns(self) except? -2
     cdef int collect_due_timers(self) except -1
-    cdef int dispatch(self, int event_count) except -1
     cdef int run_ready(self) except -1
     cdef int run_ready_debug(self) except -1
     cdef int flush_written(self) except -1
     # Overridden by LoopCore: runs one runnable under the eyes of debug mode.
     cdef int run_watched(self, Runnable runnable) except -1
 
-    # A copy of the current context for a callback, to be shared and not to be entered.
-    cdef object take_snapshot(self)
-    # A context like the snapshot, to be entered by one callback at a time.
-    cdef object borrow_context(self, object snapshot)
-    cdef int give_back_context(self, object context, object snapshot) except -1
     cdef int forget_contexts(self) except -1
-
-    cdef int wake(self) except -1
     cdef int leave_entered_task(self) except -1
 
     cdef Runnable watcher(self, int fd)
@@ -169,17 +182,46 @@ cdef class Scheduler:
 
 # HOT. Body here, so that it is inlined in every extension.
 cdef inline int scheduler_push(Scheduler scheduler, Runnable runnable) except -1:
+    inbox_collect(&scheduler.inbox, &scheduler.ready)
     return ready_queue_push(&scheduler.ready, <PyObject *>runnable)
 
 
-# HOT. Have runnable.flush() called when the running callback returns. INVARIANT: is_active.
+# From any thread; wakes the loop if it sleeps.
+cdef inline int scheduler_push_foreign(Scheduler scheduler, Runnable runnable) except -1:
+    return inbox_push(&scheduler.inbox, &scheduler.ready, <PyObject *>runnable)
+
+
+# HOT. Have runnable.flush() called when the step that runs has ended. INVARIANT: is_active.
 cdef inline int scheduler_flush_later(Scheduler scheduler, Runnable runnable) except -1:
     return ready_queue_push(&scheduler.unflushed, <PyObject *>runnable)
+
+
+# Whether a step runs, and the caller is in it: what is flushed later will be flushed soon.
+cdef inline bint scheduler_ends_step(Scheduler scheduler) noexcept:
+    return (scheduler.is_active and not scheduler.inbox.is_sleeping
+            and scheduler.thread_ident == PyThread_get_thread_ident())
+
+
+# The program has given the kernel something to do: look for the answer in every turn.
+cdef inline void scheduler_expect_events(Scheduler scheduler) noexcept:
+    poll_pacing_end_storm(&scheduler.pacing)
 
 
 # HOT. A timer's number is its slot in the heap plus one, and 0 while it is not queued.
 cdef inline int scheduler_push_timer(Scheduler scheduler, Runnable timer, int64_t deadline) except -1:
     timer.number = <uint32_t>timer_heap_push(&scheduler.timers, <PyObject *>timer, deadline) + 1
+    if scheduler.timers.entries[0].slot == timer.number - 1:
+        # Now the first one.
+        scheduler.timers_due_ticks = 0
+    return 0
+
+
+# HOT. The same where it is known that the timer comes in wait_s seconds.
+cdef inline int scheduler_push_timer_in(Scheduler scheduler, Runnable timer, int64_t deadline, double wait_s) except -1:
+    cdef uint64_t due_ticks = scheduler.timers_due_ticks
+    scheduler_push_timer(scheduler, timer, deadline)
+    if scheduler.timers_due_ticks != due_ticks and wait_s > 0 and wait_s < 1e9:
+        scheduler.timers_due_ticks = clock_ticks_at_least(<int64_t>(wait_s * 1e9))
     return 0
 
 
@@ -194,8 +236,6 @@ cdef inline PyObject *scheduler_take_timer(Scheduler scheduler, Runnable timer) 
 cdef Py_ssize_t VARS_OFFSET
 
 
-# HOT. take_snapshot(), with the common case in line: nothing was set since the last one.
+# HOT. A copy of the current context for a callback, to be shared and not to be entered.
 cdef inline object scheduler_snapshot(Scheduler scheduler):
-    if scheduler.snapshot_vars is not NULL and context_vars_current(VARS_OFFSET) is scheduler.snapshot_vars:
-        return scheduler.snapshot
-    return scheduler.take_snapshot()
+    return shared_context_current(&scheduler.contexts, VARS_OFFSET)

@@ -1,21 +1,21 @@
 """The scheduler: what runs next, and when to ask the kernel.
 
-Owns: the ready queue, the timers, the poller, the wake-up and the table of watched descriptors.
+Owns: the ready queue, the timers, the poller, the inbox and the table of watched descriptors.
 Order: asyncio's. A turn first collects I/O and due timers behind what is ready, then runs what is ready by then;
   what those callbacks schedule waits for the next turn.
-Promises: with callbacks ready the kernel is asked at least every 64 turns or 100 microseconds, whichever is first;
-  with nothing ready it is asked to wait exactly until the next timer, or first, where that has paid off lately, again and again
-  for some microseconds.
+Promises: with callbacks ready the kernel is asked in every turn, and only in a storm more rarely (poll_pacing.h); due timers are
+  collected in every turn. With nothing ready the loop sleeps exactly until the next timer, after a few microseconds of busy
+  polling where that has paid off lately (short_wait.h). An exception, such as a signal handler raises, interrupts a turn and
+  loses nothing: the next turn goes on where it was.
 Driven by: LoopCore.run_forever().
 """
 
 import contextvars
+import os
 
-from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
-from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
 from cpython.object cimport PyObject, traverseproc, visitproc
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+from cpython.ref cimport Py_DECREF
 from libc.errno cimport EINTR, errno
 from libc.string cimport memset
 
@@ -23,8 +23,7 @@ from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY, RUNNABLE_STEPS_
 from fastloop.core.task_registry cimport swap_current_task
 from fastloop.poll.poller cimport (
     poller_close, poller_forget, poller_open, poller_set_interest, poller_wait)
-from fastloop.poll.wakeup cimport (
-    WAKEUP_INTEREST, WAKEUP_NEEDS_DRAIN, wakeup_close, wakeup_drain, wakeup_fd, wakeup_open, wakeup_signal)
+from fastloop.poll.wakeup cimport WAKEUP_INTEREST, WAKEUP_NEEDS_DRAIN, wakeup_drain, wakeup_fd
 
 
 cdef extern from "Python.h":
@@ -33,8 +32,33 @@ cdef extern from "Python.h":
         traverseproc tp_traverse
         inquiry tp_clear
 
+cdef extern from "context_vars.h":
+    Py_ssize_t context_vars_find(object context, object copy, object changed) noexcept
+
+cdef extern from "cpython_compat.h":
+    bint compat_has_other_threads() noexcept
+
+cdef extern from "inbox.h":
+    int inbox_open(inbox_t *inbox) noexcept
+    bint inbox_begin_sleep(inbox_t *inbox) noexcept
+    void inbox_end_sleep(inbox_t *inbox) noexcept
+    int inbox_traverse(inbox_t *inbox, visitproc visit, void *arg) noexcept
+    void inbox_close(inbox_t *inbox) noexcept
+    void inbox_free(inbox_t *inbox) noexcept
+
+cdef extern from "poll_pacing.h" nogil:
+    bint poll_pacing_is_due(poll_pacing_t *pacing) noexcept
+    void poll_pacing_note(poll_pacing_t *pacing, bint has_answer, bint has_threads) noexcept
+
+cdef extern from "queued_object.h":
+    void queued_object_drop(PyObject *object) noexcept
+
 cdef extern from "ready_queue.h":
     int ready_queue_traverse(ready_queue_t *queue, visitproc visit, void *arg) noexcept
+
+cdef extern from "shared_context.h":
+    void shared_context_forget(shared_context_t *shared) noexcept
+    int shared_context_traverse(shared_context_t *shared, visitproc visit, void *arg) noexcept
 
 cdef extern from "short_wait.h" nogil:
     int short_wait_us(const short_wait_t *wait) noexcept
@@ -42,11 +66,15 @@ cdef extern from "short_wait.h" nogil:
     bint short_wait_is_due(short_wait_t *wait, int64_t timeout_ns) noexcept
     void short_wait_note(short_wait_t *wait, bint has_come) noexcept
 
-cdef extern from "queued_object.h":
-    void queued_object_drop(PyObject *object) noexcept
-
 cdef extern from "timer_heap.h":
     int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void *arg) noexcept
+
+cdef extern from "watch_table.h":
+    int watch_table_reserve(watch_table_t *table, int fd) noexcept
+    void watch_table_set(watch_table_t *table, int fd, PyObject *watcher) noexcept
+    void watch_table_clear(watch_table_t *table) noexcept
+    int watch_table_traverse(watch_table_t *table, visitproc visit, void *arg) noexcept
+    void watch_table_free(watch_table_t *table) noexcept
 
 
 cdef Py_ssize_t find_vars_offset() except -1:
@@ -59,84 +87,149 @@ cdef Py_ssize_t find_vars_offset() except -1:
 VARS_OFFSET = find_vars_offset()
 
 
-cdef enum:
-    MOST_TURNS_BETWEEN_POLLS = 64
-    MOST_US_BETWEEN_POLLS = 100
-    MOST_TURNS_BETWEEN_LOOKS = 8
-    LONG_TURN_US = 5
-
-
 cdef class Scheduler:
     def __cinit__(self, *args, **kwargs):
         timer_heap_open(&self.timers)
         memset(&self.poller, 0, sizeof(self.poller))
-        memset(&self.wakeup, 0, sizeof(self.wakeup))
         # INVARIANT: has_closed is true whenever a part is missing, so that release() and __dealloc__ may run at any point.
         self.has_closed = True
         ready_queue_open(&self.ready)
         ready_queue_open(&self.unflushed)
         short_wait_open(&self.short_wait)
+        poll_pacing_end_storm(&self.pacing)
         if poller_open(&self.poller) < 0:
             PyErr_SetFromErrno(OSError)
-        if wakeup_open(&self.wakeup) < 0:
+        if inbox_open(&self.inbox) < 0:
             poller_close(&self.poller)
             PyErr_SetFromErrno(OSError)
-        if poller_set_interest(&self.poller, wakeup_fd(&self.wakeup), 0, WAKEUP_INTEREST) < 0:
+        if poller_set_interest(&self.poller, wakeup_fd(&self.inbox.wakeup), 0, WAKEUP_INTEREST) < 0:
             PyErr_SetFromErrno(OSError)
         self.has_closed = False
 
     def __dealloc__(self):
-        wakeup_close(&self.wakeup)
+        inbox_close(&self.inbox)
         poller_close(&self.poller)
         scheduler_drop_timers(self)
         timer_heap_close(&self.timers)
+        inbox_free(&self.inbox)
         ready_queue_close(&self.ready)
         ready_queue_close(&self.unflushed)
-        scheduler_drop_watchers(self)
-        PyMem_RawFree(self.watches)
+        watch_table_free(&self.watches)
+        shared_context_forget(&self.contexts)
         scratch_close(&self.scratch)
 
+    # ---- the turn ----
+
     cdef int run_turns(self) except -1:
-        # Whoever starts the loop expects the first turn to look at the descriptors.
-        self.turns_since_poll = MOST_TURNS_BETWEEN_POLLS
-        self.turns_between_looks = self.turns_until_look = 1
+        # The caller expects the first turn to look at the descriptors.
+        poll_pacing_end_storm(&self.pacing)
         while True:
             self.run_once()
             if self.is_stopping:
                 return 0
 
     cdef int run_once(self) except -1:
-        ready_queue_collect(&self.ready)
+        inbox_collect(&self.inbox, &self.ready)
         if self.ready.count == 0 and not self.is_stopping:
-            ready_queue_trim(&self.ready)
-            self.poll(self.next_timeout_ns())
+            self.sleep()
+        elif poll_pacing_is_due(&self.pacing):
+            self.look_at_kernel()
+        if self.timers.count > 0:
             self.collect_due_timers()
-        else:
-            self.turns_until_look -= 1
-            if self.turns_until_look <= 0:
-                self.look()
-        if self.is_debug:
-            self.run_ready_debug()
-        else:
-            self.run_ready()
+        return self.run_ready_debug() if self.is_debug else self.run_ready()
+
+    cdef int look_at_kernel(self) except -1:
+        """Callbacks are ready: take what has come, without waiting, and let other threads have the GIL."""
+        cdef int count = 0
+        cdef bint has_threads = compat_has_other_threads()
+        scheduler_check_owner(self)
+        if self.has_entered_task:
+            self.leave_entered_task()
+        if self.next_event < self.event_count:
+            return self.dispatch()
+        if has_threads:
+            with nogil:
+                count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
+        elif self.watches.count > 0:
+            # A wake-up needs no answer while the loop is awake.
+            count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
+        poll_pacing_note(&self.pacing, count > 0, has_threads)
+        return self.after_poll(count, errno)
+
+    cdef int sleep(self) except -1:
+        """Nothing is ready: wait for events, a wake-up or the next timer."""
+        cdef int64_t timeout_ns
+        cdef int count, error
+        scheduler_check_owner(self)
+        self.before_sleep()
+        if self.next_event < self.event_count:
+            return self.dispatch()
+        timeout_ns = self.next_timeout_ns()
+        # Another thread may have pushed before it could see that the loop sleeps, and a destructor may have written.
+        if not inbox_begin_sleep(&self.inbox) or self.ready.count > 0 or self.unflushed.count > 0:
+            timeout_ns = 0
+        with nogil:
+            if short_wait_is_due(&self.short_wait, timeout_ns):
+                # Without result the next turn sleeps, after a look at the signals, which would not interrupt it any more.
+                count = wait_shortly(self)
+            else:
+                count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
+        error = errno
+        inbox_end_sleep(&self.inbox)
+        poll_pacing_note(&self.pacing, count > 0, False)
+        return self.after_poll(count, error)
+
+    cdef int before_sleep(self) except -1:
+        if self.has_entered_task:
+            self.leave_entered_task()
+        if self.contexts.snapshot is not NULL:
+            self.forget_contexts()
+        # Left over when an exception ended the loop, or written by a destructor.
+        if self.unflushed.count > 0:
+            flush_all_written(self)
+        ready_queue_trim(&self.ready)
         return 0
 
-    cdef int look(self) except -1:
-        """With callbacks ready: is it time to ask the kernel?"""
-        cdef uint64_t ticks = clock_ticks()
-        self.turns_since_poll += self.turns_between_looks
-        # Short turns need no look at the clock every time; one that took long is followed by a look at once.
-        if ticks - self.last_look_ticks > self.turns_between_looks * LONG_TURN_US * CLOCK_TICKS_PER_US:
-            self.turns_between_looks = 1
-        else:
-            self.turns_between_looks = MOST_TURNS_BETWEEN_LOOKS
-        self.turns_until_look = self.turns_between_looks
-        self.last_look_ticks = ticks
-        if (self.turns_since_poll >= MOST_TURNS_BETWEEN_POLLS
-                or ticks - self.last_poll_ticks >= MOST_US_BETWEEN_POLLS * CLOCK_TICKS_PER_US):
-            self.poll(0)
-            self.collect_due_timers()
+    cdef int after_poll(self, int event_count, int error) except -1:
+        self.next_event = 0
+        self.event_count = max(event_count, 0)
+        if event_count > 0:
+            self.dispatch()
+        # Behind the events, which the kernel does not report again.
+        PyErr_CheckSignals()
+        if event_count < 0 and error != EINTR:
+            raise OSError(error, os.strerror(error))
         return 0
+
+    cdef int dispatch(self) except -1:
+        """Tell the watchers of the batch in hand. What an exception interrupts is told again."""
+        cdef PyObject *found
+        cdef int fd
+        cdef unsigned int flags
+        # Of the watchers; anything else, such as the wake-up, is awaited briefly too.
+        cdef unsigned int flags_of_all = RUNNABLE_IS_AWAITED_BRIEFLY
+        while self.next_event < self.event_count:
+            # Each watcher may silence the events behind it: look at the batch, not at a copy.
+            flags = self.events[self.next_event].flags
+            fd = self.events[self.next_event].fd
+            found = watch_table_find(&self.watches, fd)
+            if flags == 0:
+                pass
+            elif found is not NULL:
+                watcher = <Runnable>found
+                flags_of_all &= watcher.flags
+                watcher.on_events(flags)
+            elif fd == wakeup_fd(&self.inbox.wakeup):
+                if WAKEUP_NEEDS_DRAIN:
+                    wakeup_drain(&self.inbox.wakeup)
+            else:
+                # The descriptor was closed behind the loop's back and lives on in a duplicate.
+                poller_forget(&self.poller, fd)
+            self.next_event += 1
+        self.short_wait.is_brief = flags_of_all == RUNNABLE_IS_AWAITED_BRIEFLY
+        return 0
+
+    # ---- timers ----
 
     cdef double now_s(self) except? -1:
         return clock_seconds(clock_now_ns())
@@ -146,83 +239,24 @@ cdef class Scheduler:
             return -1
         return clock_wait_ns(self.timers.entries[0].deadline, self.now_s())
 
-    cdef int poll(self, int64_t timeout_ns) except -1:
-        cdef int event_count, error
-        if self.is_forked:
-            raise RuntimeError("A forked child cannot go on running its parent's event loop; make a new one")
-        if self.has_entered_task:
-            self.leave_entered_task()
-        if timeout_ns == 0:
-            # A pending wake-up needs no answer while the loop is awake, so without watchers there is nothing to ask for.
-            event_count = 0
-            if self.watcher_count > 0:
-                event_count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
-        else:
-            if self.snapshot is not None:
-                self.forget_contexts()
-            # Left over when an exception ended the loop, or written by a destructor.
-            if self.unflushed.count > 0:
-                flush_all_written(self)
-            self.is_sleeping = True
-            # A callback pushed by another thread before it could see is_sleeping.
-            ready_queue_collect(&self.ready)
-            if self.ready.count > 0 or self.unflushed.count > 0:
-                timeout_ns = 0
-            with nogil:
-                if short_wait_is_due(&self.short_wait, timeout_ns):
-                    # In vain: the next turn sleeps, after a look at the signals, which would not interrupt it any more.
-                    event_count = wait_shortly(self)
-                else:
-                    event_count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
-            self.is_sleeping = False
-        error = errno
-        self.turns_since_poll = 0
-        self.last_poll_ticks = self.last_look_ticks = clock_ticks()
-        PyErr_CheckSignals()
-        if event_count < 0:
-            if error == EINTR:
-                return 0
-            raise_os_error(error)
-        if event_count > 0:
-            self.dispatch(event_count)
-        return 0
-
-    cdef int dispatch(self, int event_count) except -1:
-        cdef int i, fd
-        cdef unsigned int flags
-        # Of the watchers; who has none, the wake-up and strangers, is awaited briefly too.
-        cdef unsigned int flags_of_all = RUNNABLE_IS_AWAITED_BRIEFLY
-        for i in range(event_count):
-            # Each watcher may silence the events behind it: look at the batch, not at a copy.
-            flags = self.events[i].flags
-            fd = self.events[i].fd
-            if flags == 0:
-                continue
-            if fd == wakeup_fd(&self.wakeup):
-                if WAKEUP_NEEDS_DRAIN:
-                    wakeup_drain(&self.wakeup)
-            elif fd < self.watcher_capacity and self.watches[fd].watcher is not NULL:
-                watcher = <Runnable>self.watches[fd].watcher
-                flags_of_all &= watcher.flags
-                watcher.on_events(flags)
-            else:
-                # The descriptor was closed behind the loop's back and lives on in a duplicate.
-                poller_forget(&self.poller, fd)
-        self.short_wait.is_brief = flags_of_all == RUNNABLE_IS_AWAITED_BRIEFLY
-        return 0
-
     cdef int collect_due_timers(self) except -1:
         cdef int64_t now
+        cdef double now_s
         cdef PyObject *timer
-        if self.timers.count == 0:
+        if self.timers_due_ticks != 0 and clock_ticks() < self.timers_due_ticks and not self.has_own_time:
             return 0
-        now = clock_deadline(self.now_s())
+        now_s = self.now_s()
+        now = clock_deadline(now_s)
         while self.timers.count > 0 and self.timers.entries[0].deadline <= now:
             # The heap's reference passes to the ready queue.
             timer = timer_heap_take(&self.timers, self.timers.entries[0].slot)
             (<Runnable>timer).number = 0
             ready_queue_append(&self.ready, timer)
+        if self.timers.count > 0:
+            self.timers_due_ticks = clock_ticks_at_least(clock_wait_ns(self.timers.entries[0].deadline, now_s))
         return 0
+
+    # ---- running what is ready ----
 
     cdef int run_ready(self) except -1:
         # Stop at the count taken on entry: a callback that schedules itself must not starve the poller.
@@ -237,13 +271,11 @@ cdef class Scheduler:
             Py_DECREF(runnable)
             if self.has_entered_task and not runnable.flags & RUNNABLE_STEPS_TASK:
                 self.leave_entered_task()
+            self.steps += 1
             runnable.run()
             if self.unflushed.count > 0:
                 flush_all_written(self)
         return 0
-
-    cdef int flush_written(self) except -1:
-        return flush_all_written(self)
 
     cdef int run_ready_debug(self) except -1:
         cdef size_t remaining = self.ready.count
@@ -254,6 +286,7 @@ cdef class Scheduler:
             Py_DECREF(runnable)
             if self.has_entered_task:
                 self.leave_entered_task()
+            self.steps += 1
             self.run_watched(runnable)
             if self.unflushed.count > 0:
                 flush_all_written(self)
@@ -262,41 +295,11 @@ cdef class Scheduler:
     cdef int run_watched(self, Runnable runnable) except -1:
         return runnable.run()
 
-    cdef object take_snapshot(self):
-        if VARS_OFFSET == 0:
-            return PyContext_CopyCurrent()
-        self.snapshot = PyContext_CopyCurrent()
-        self.snapshot_vars = context_vars_of(self.snapshot, VARS_OFFSET)
-        return self.snapshot
-
-    cdef object borrow_context(self, object snapshot):
-        cdef object context
-        if self.working_context_of is snapshot and self.working_context is not None:
-            context = self.working_context
-            # While it is lent, nobody else gets it: the callback may run the loop from within.
-            self.working_context = None
-            return context
-        return PyContext_Copy(snapshot)
-
-    cdef int give_back_context(self, object context, object snapshot) except -1:
-        """INVARIANT: nobody but the caller holds the context."""
-        if VARS_OFFSET != 0 and context_vars_of(context, VARS_OFFSET) is context_vars_of(snapshot, VARS_OFFSET):
-            self.working_context = context
-            if self.working_context_of is not snapshot:
-                self.working_context_of = snapshot
-        return 0
+    cdef int flush_written(self) except -1:
+        return flush_all_written(self)
 
     cdef int forget_contexts(self) except -1:
-        """Values of context variables must not outlive their callbacks for as long as the loop sleeps."""
-        self.snapshot = self.working_context = self.working_context_of = None
-        self.snapshot_vars = NULL
-        return 0
-
-    cdef int wake(self) except -1:
-        # Many calls while the loop sleeps cost one system call.
-        if self.is_sleeping:
-            self.is_sleeping = False
-            wakeup_signal(&self.wakeup)
+        shared_context_forget(&self.contexts)
         return 0
 
     cdef int leave_entered_task(self) except -1:
@@ -304,38 +307,37 @@ cdef class Scheduler:
         swap_current_task(self, None)
         return 0
 
+    # ---- watched descriptors ----
+
     cdef Runnable watcher(self, int fd):
-        if 0 <= fd < self.watcher_capacity and self.watches[fd].watcher is not NULL:
-            return <Runnable>self.watches[fd].watcher
-        return None
+        cdef PyObject *found = watch_table_find(&self.watches, fd)
+        return <Runnable>found if found is not NULL else None
 
     cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1:
         """Let watcher.on_events() hear of fd; old_interest is what this watcher asked for before, 0 for a new one."""
+        poll_pacing_end_storm(&self.pacing)
         if poller_set_interest(&self.poller, fd, old_interest, new_interest) < 0:
             PyErr_SetFromErrno(OSError)
         # After the kernel, which refuses numbers that no table could hold.
-        if fd >= self.watcher_capacity and scheduler_grow_watches(self, fd) < 0:
+        if watch_table_reserve(&self.watches, fd) < 0:
             poller_forget(&self.poller, fd)
             raise MemoryError()
-        if self.watches[fd].watcher is not <PyObject *>watcher:
-            scheduler_set_watcher(self, fd, <PyObject *>watcher)
+        if watch_table_find(&self.watches, fd) is not <PyObject *>watcher:
+            watch_table_set(&self.watches, fd, <PyObject *>watcher)
         return 0
 
     cdef int unwatch(self, int fd) except -1:
         """Forget fd and its watcher. The descriptor may be closed already."""
-        if 0 <= fd < self.watcher_capacity and self.watches[fd].watcher is not NULL:
+        if watch_table_find(&self.watches, fd) is not NULL:
             poller_forget(&self.poller, fd)
-            scheduler_set_watcher(self, fd, NULL)
+            watch_table_set(&self.watches, fd, NULL)
         return 0
 
     cdef int hold_watcher(self, int fd, bint is_held) except -1:
+        # The caller's reference outlives the table's.
         watcher = self.watcher(fd)
-        if watcher is not None and self.watches[fd].is_held != is_held:
-            self.watches[fd].is_held = is_held
-            if is_held:
-                Py_INCREF(watcher)
-            else:
-                Py_DECREF(watcher)
+        if watcher is not None:
+            watch_table_hold(&self.watches, fd, is_held)
         return 0
 
     cdef int release(self) except -1:
@@ -343,13 +345,20 @@ cdef class Scheduler:
         self.has_closed = True
         self.is_direct = False
         self.forget_contexts()
-        wakeup_close(&self.wakeup)
+        inbox_close(&self.inbox)
         poller_close(&self.poller)
+        self.event_count = 0
         ready_queue_clear(&self.ready)
         ready_queue_clear(&self.unflushed)
         scheduler_drop_timers(self)
-        scheduler_drop_watchers(self)
+        watch_table_clear(&self.watches)
         return 0
+
+
+cdef inline int scheduler_check_owner(Scheduler self) except -1:
+    if self.is_forked:
+        raise RuntimeError("A forked child cannot go on running its parent's event loop; make a new one")
+    return 0
 
 
 cdef int wait_shortly(Scheduler self) noexcept nogil:
@@ -364,9 +373,8 @@ cdef int wait_shortly(Scheduler self) noexcept nogil:
 
 
 cdef inline int flush_all_written(Scheduler self) except -1:
-    """HOT. What was written during one callback leaves together, before the next one runs."""
-    # What protocols write when they hear that there is room again waits for the next callback's end: a peer that reads
-    # as fast as they write must not keep the loop here.
+    """HOT. What a step has written and held back leaves, before the next one runs."""
+    # Not what protocols write when they hear that there is room again.
     cdef size_t remaining = self.unflushed.count
     cdef Runnable runnable
     while remaining > 0 and self.unflushed.count > 0:
@@ -374,39 +382,6 @@ cdef inline int flush_all_written(Scheduler self) except -1:
         runnable = <Runnable>ready_queue_pop(&self.unflushed)
         Py_DECREF(runnable)
         runnable.flush()
-    return 0
-
-
-cdef int raise_os_error(int error) except -1:
-    raise OSError(error, os_strerror(error))
-
-
-cdef object os_strerror(int error):
-    import os
-    return os.strerror(error)
-
-
-cdef int scheduler_grow_watches(Scheduler self, int fd) noexcept:
-    cdef size_t capacity = max(64, self.watcher_capacity)
-    while capacity <= <size_t>fd:
-        capacity *= 2
-    watches = <watch_t *>PyMem_RawRealloc(self.watches, capacity * sizeof(watch_t))
-    if watches is NULL:
-        return -1
-    memset(watches + self.watcher_capacity, 0, (capacity - self.watcher_capacity) * sizeof(watch_t))
-    self.watches = watches
-    self.watcher_capacity = capacity
-    return 0
-
-
-cdef int scheduler_set_watcher(Scheduler self, int fd, PyObject *watcher) except -1:
-    """Put watcher, NULL for nobody, in the place of who watched fd. The destructor of that one may run here."""
-    cdef watch_t previous = self.watches[fd]
-    Py_XINCREF(watcher)
-    self.watches[fd] = watch_t(watcher, True)
-    self.watcher_count += (watcher is not NULL) - (previous.watcher is not NULL)
-    if previous.is_held:
-        Py_XDECREF(previous.watcher)
     return 0
 
 
@@ -422,49 +397,31 @@ cdef int scheduler_drop_timers(Scheduler self) except -1:
     return 0
 
 
-cdef int scheduler_drop_watchers(Scheduler self) except -1:
-    cdef int fd
-    for fd in range(self.watcher_capacity):
-        if self.watches[fd].watcher is not NULL:
-            scheduler_set_watcher(self, fd, NULL)
-    return 0
-
-
-# Cython visits object fields only; the C structures hold references too, and they are part of cycles
-# (loop -> ready queue -> handle -> loop). These two stand in front of the slots that Cython made.
-cdef:
-    traverseproc traverse_fields
-    inquiry clear_fields
-
-
+# The C structures hold references that Cython does not know of, and they are part of cycles (loop -> ready queue -> handle -> loop).
+# The slots of LoopCore, which Cython makes, call these two for their base class.
 cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept:
-    cdef int status, fd
-    status = ready_queue_traverse(&(<Scheduler>self).ready, visit, arg)
+    cdef int status = ready_queue_traverse(&(<Scheduler>self).ready, visit, arg)
     if status == 0:
         status = ready_queue_traverse(&(<Scheduler>self).unflushed, visit, arg)
     if status == 0:
         status = timer_heap_traverse(&(<Scheduler>self).timers, visit, arg)
-    for fd in range((<Scheduler>self).watcher_capacity):
-        if status == 0 and (<Scheduler>self).watches[fd].watcher is not NULL and (<Scheduler>self).watches[fd].is_held:
-            status = visit((<Scheduler>self).watches[fd].watcher, arg)
     if status == 0:
-        status = traverse_fields(self, visit, arg)
+        status = inbox_traverse(&(<Scheduler>self).inbox, visit, arg)
+    if status == 0:
+        status = watch_table_traverse(&(<Scheduler>self).watches, visit, arg)
+    if status == 0:
+        status = shared_context_traverse(&(<Scheduler>self).contexts, visit, arg)
     return status
 
 
 cdef int scheduler_clear(PyObject *self) noexcept:
-    (<Scheduler>self).snapshot_vars = NULL
     ready_queue_clear(&(<Scheduler>self).ready)
     ready_queue_clear(&(<Scheduler>self).unflushed)
     scheduler_drop_timers(<Scheduler>self)
-    try:
-        scheduler_drop_watchers(<Scheduler>self)
-    except BaseException:
-        pass
-    return clear_fields(self)
+    watch_table_clear(&(<Scheduler>self).watches)
+    shared_context_forget(&(<Scheduler>self).contexts)
+    return 0
 
 
-traverse_fields = (<type_slots *>Scheduler).tp_traverse
-clear_fields = (<type_slots *>Scheduler).tp_clear
 (<type_slots *>Scheduler).tp_traverse = <traverseproc>scheduler_traverse
 (<type_slots *>Scheduler).tp_clear = <inquiry>scheduler_clear

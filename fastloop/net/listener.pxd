@@ -2,7 +2,8 @@
 
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
-from fastloop.net.stream_transport cimport sockaddr_storage, socklen_t
+from fastloop.net.stream_transport cimport StreamTransport, sockaddr_storage, socklen_t
+from fastloop.net.transport cimport sockaddr_kept_t
 
 
 cdef enum:
@@ -29,9 +30,24 @@ cdef class Listener(Runnable):
     cdef int listen(self) except -1
     cdef int stop(self) except -1
     cdef bint accept_one(self) except -1
-    cdef int welcome(self, int fd, const sockaddr_storage *peer, socklen_t peer_size) except -1
-    cdef int report_broken_factory(self, object exception) except -1
+    cdef int take_in(self, int fd, const sockaddr_storage *peer, socklen_t peer_size) except -1
     cdef int pause(self, int error) except -1
+
+
+cdef class AcceptedConnection(Runnable):
+    cdef:
+        Listener listener
+        # The copy of the listener's that everything of the connection runs in.
+        object context
+        # OWNERSHIP: this object has the descriptor until there is a transport, and -1 from then on.
+        int fd
+        sockaddr_kept_t peer_address
+        object peername
+        StreamTransport transport
+
+    cdef int make_transport(self) except -1
+    cdef int refuse(self, object exception) except -1
+    cdef int start_transport(self) except -1
 
 
 cdef int start_listening(

@@ -1,7 +1,7 @@
 """Listener: a listening socket whose connections get transports.
 
 Owns: nothing of the socket, which is the server's; accepted descriptors until a transport has them.
-Promises: connections that wait are taken in batches. The peer's address is the one that accept() tells, so it is known even if
+Promises: connections that wait are taken in batches, and go through the ready queue one by one, behind what waited there. The peer's address is the one that accept() tells, so it is known even if
   the peer has left. Without descriptors to be had, the exception handler hears of it once a second, and then it is tried again.
 Driven by: the poller, which reports the socket as long as connections wait.
 """
@@ -9,18 +9,25 @@ Driven by: the poller, which reports the socket as long as connections wait.
 import os
 from asyncio import base_events, constants, trsock
 
-from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit
+from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContext_Exit
 from libc.errno cimport EBADF, errno
 
+from fastloop.core.interruption cimport call_uninterrupted
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.net.server_clients cimport keep_clients
 from fastloop.net.stream_transport cimport (
-    StreamTransport, new_accepted_transport, sockaddr_storage, socklen_t, stream_transport_start)
-from fastloop.net.transport cimport TRANSPORT_OPENING
+    StreamTransport, new_accepted_transport, sockaddr_storage, socklen_t, stream_transport_join)
 from fastloop.poll.poller cimport POLL_READABLE
 
 
+cimport cython
+
+
+cdef extern from "calls.h":
+    bint call_enter(object context) noexcept
+
 cdef extern from "sockaddr.h":
+    bint sockaddr_keep(sockaddr_kept_t *kept, const sockaddr_storage *address, socklen_t length) noexcept
     object sockaddr_to_python_or_none(const sockaddr_storage *address, socklen_t length)
 
 cdef extern from "socket_object.h":
@@ -38,6 +45,93 @@ cdef extern from "syscalls.h" nogil:
 cdef enum:
     # Other callbacks and connections get their turn after so many.
     MOST_AT_ONCE = 128
+
+
+@cython.freelist(64)
+cdef class AcceptedConnection(Runnable):
+    """A connection on its way: its protocol is made in the next turn, and connection_made() called in the one after, as in asyncio."""
+
+    def __cinit__(self):
+        self.fd = -1
+
+    def __dealloc__(self):
+        if self.fd >= 0:
+            net_close(self.fd)
+
+    cdef int run(self) except -1:
+        cdef bint has_entered = call_enter(self.context)
+        try:
+            if self.transport is None:
+                return self.make_transport()
+            return self.start_transport()
+        finally:
+            if has_entered:
+                PyContext_Exit(self.context)
+
+    cdef int make_transport(self) except -1:
+        cdef Listener listener = self.listener
+        cdef int fd = self.fd
+        try:
+            protocol = call_uninterrupted(listener.protocol_factory, ())
+            if listener.is_stopped:
+                raise ConnectionAbortedError("the server was closed")
+            self.transport = new_accepted_transport(
+                listener.loop, fd, listener.family, listener.type, listener.proto, &self.peer_address, self.peername, protocol,
+                self.context)
+            self.fd = -1
+            stream_transport_join(self.transport, listener.server)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.refuse(error)
+        return scheduler_push(listener.loop, self)
+
+    cdef int refuse(self, object exception) except -1:
+        """The protocol could not be made, or the server takes no more: close the connection and tell."""
+        if self.transport is not None:
+            # The protocol has not heard of the connection, and does not hear of its end.
+            self.transport.protocol = None
+            self.transport.lose(None)
+        elif self.fd >= 0:
+            net_close(self.fd)
+            self.fd = -1
+        self.listener.loop.call_exception_handler({
+            "message": "Error on transport creation for incoming connection",
+            "exception": exception,
+        })
+        return 0
+
+    cdef int start_transport(self) except -1:
+        cdef StreamTransport transport = self.transport
+        protocol = transport.protocol
+        try:
+            transport.begin(None)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.listener.loop.call_exception_handler({
+                "message": "Exception in callback connection_made()",
+                "exception": error,
+                "transport": transport,
+                "protocol": protocol,
+            })
+        return 0
+
+    def __repr__(self):
+        return f"<AcceptedConnection of {self.listener.server!r}>"
+
+
+cdef AcceptedConnection new_accepted_connection(Listener listener, int fd):
+    cdef AcceptedConnection connection
+    try:
+        connection = AcceptedConnection.__new__(AcceptedConnection)
+        connection.listener = listener
+        connection.context = PyContext_Copy(listener.context)
+    except BaseException:
+        net_close(fd)
+        raise
+    connection.fd = fd
+    return connection
 
 
 cdef class Listener(Runnable):
@@ -67,7 +161,7 @@ cdef class Listener(Runnable):
         if fd >= 0:
             if self.may_have_early:
                 net_set_nodelay(fd, self.family, self.type)
-            self.welcome(fd, &address, length)
+            self.take_in(fd, &address, length)
             return True
         error = errno
         if net_would_block(error):
@@ -78,54 +172,14 @@ cdef class Listener(Runnable):
         self.pause(error)
         return False
 
-    cdef int welcome(self, int fd, const sockaddr_storage *peer, socklen_t peer_size) except -1:
-        """Make protocol and transport of a connection; the descriptor is the transport's, or closed."""
-        cdef StreamTransport transport = None
-        context = PyContext_Copy(self.context)
+    cdef int take_in(self, int fd, const sockaddr_storage *peer, socklen_t peer_size) except -1:
+        """The descriptor is the accepted connection's, or closed."""
+        cdef AcceptedConnection connection = new_accepted_connection(self, fd)
+        if not sockaddr_keep(&connection.peer_address, peer, peer_size):
+            connection.peername = sockaddr_to_python_or_none(peer, peer_size)
         if self.loop.is_debug:
             base_events.logger.debug("%r got a new connection from %r", self.server, sockaddr_to_python_or_none(peer, peer_size))
-        PyContext_Enter(context)
-        try:
-            try:
-                protocol = self.protocol_factory()
-                if self.is_stopped:
-                    raise ConnectionAbortedError("the server was closed")
-                transport = new_accepted_transport(
-                    self.loop, fd, self.family, self.type, self.proto, peer, peer_size, protocol, context)
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                return self.report_broken_factory(error)
-            finally:
-                if transport is None:
-                    net_close(fd)
-            try:
-                stream_transport_start(transport, self.server)
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                if transport.state == TRANSPORT_OPENING:
-                    # The server refused it, and the protocol has not heard of it.
-                    transport.protocol = None
-                    transport.lose(None)
-                self.loop.call_exception_handler({
-                    "message": "Exception in callback connection_made()",
-                    "exception": error,
-                    "transport": transport,
-                    "protocol": protocol,
-                })
-        finally:
-            PyContext_Exit(context)
-        return 0
-
-    cdef int report_broken_factory(self, object exception) except -1:
-        # asyncio tells in debug mode only.
-        if self.loop.is_debug:
-            self.loop.call_exception_handler({
-                "message": "Error on transport creation for incoming connection",
-                "exception": exception,
-            })
-        return 0
+        return scheduler_push(self.loop, connection)
 
     cdef int pause(self, int error) except -1:
         """accept() failed: try again in a second if it was for want of descriptors or memory."""

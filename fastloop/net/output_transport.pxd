@@ -1,5 +1,7 @@
 # OutputTransport: what a transport still has to send.
 
+from libc.stdint cimport uint8_t, uint32_t
+
 from fastloop.net.transport cimport TRANSPORT_FIRST_FREE_FLAG, Transport
 
 
@@ -7,6 +9,15 @@ cdef extern from "write_queue.h":
     ctypedef struct write_queue_t:
         size_t count
         size_t size_bytes
+
+cdef extern from "write_habit.h":
+    ctypedef struct write_habit_t:
+        pass
+    ctypedef struct write_burst_t:
+        write_habit_t habit
+        uint8_t count
+        uint32_t ended_at
+        bint may_hold
 
 
 cdef enum:
@@ -27,6 +38,8 @@ cdef enum:
 cdef class OutputTransport(Transport):
     cdef:
         write_queue_t output
+        # What was written lately, and whether more is expected.
+        write_burst_t burst
         # Bytes; see set_write_buffer_limits().
         size_t high_water
         size_t low_water
@@ -35,9 +48,13 @@ cdef class OutputTransport(Transport):
 
     cdef bint accepts_writes(self) except -1
     cdef int push(self, object data) except -1
-    cdef int push_copy(self, object data) except -1
-    cdef Py_ssize_t send_directly(self, object data) except -1
-    cdef int send_soon(self) except -1
+    cdef int send_bytes(self, object data) except -1
+    cdef int send_buffer(self, object data) except -1
+    cdef int after_sending(self, object data, Py_ssize_t size, Py_ssize_t sent) except -1
+    cdef bint holds_back(self) noexcept
+    cdef int hold(self) except -1
+    cdef int send_pushed(self) except -1
+    cdef int end_burst(self) noexcept
     cdef int send_much(self) except -1
     cdef int send_output(self) except -1
     cdef int block(self) except -1

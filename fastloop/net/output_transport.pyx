@@ -1,24 +1,29 @@
 """OutputTransport: what a transport still has to send.
 
 Owns: the bytes that were written and not sent yet.
-Promises: they leave in order, whatever happens to the connection, or connection_lost() says why not. What is written during one
-  callback leaves in one system call when that callback returns, or at once above a limit; nothing is lost by close() or abort()
-  that asyncio would have sent.
+Promises: they leave in order, whatever happens to the connection, or connection_lost() says why not. They leave at once, except
+  that the first write of a step is held back where others follow as good as certainly (write_habit.h); that leaves with the last
+  of them, with any question to the transport, or when the step ends. Nothing is lost by close() or abort() that asyncio would
+  have sent.
 Driven by: the program's writes, the scheduler, which flushes, and the poller, which says when a full kernel takes more.
 """
 
 from asyncio import base_events, constants, transports
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_CheckExact
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from libc.errno cimport EBADF, errno
+from libc.stdint cimport uint8_t, uint32_t
 
-from fastloop.core.scheduler cimport scheduler_flush_later
+from fastloop.core.scheduler cimport scheduler_ends_step, scheduler_expect_events, scheduler_flush_later
 from fastloop.net.transport cimport (
     TRANSPORT_CLOSING, TRANSPORT_IS_UNFLUSHED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_PROTOCOL_IS_PAUSED,
     TRANSPORT_READING_IS_PAUSED, transport_fd, transport_reads)
 from fastloop.poll.poller cimport POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 
+
+cdef extern from "Python.h":
+    void *object_type "Py_TYPE"(object) noexcept
 
 cdef extern from "syscalls.h" nogil:
     enum:
@@ -30,6 +35,15 @@ cdef extern from "syscalls.h" nogil:
     ssize_t net_send(int fd, const void *data, size_t size) noexcept
     ssize_t net_send_vectors(int fd, const iovec *vectors, int vector_count) noexcept
     int net_shutdown_write(int fd) noexcept
+
+cdef extern from "write_habit.h":
+    void write_habit_open(write_habit_t *habit) noexcept
+    void write_habit_learn(write_habit_t *habit, uint8_t count) noexcept
+    write_habit_t *write_habit_of_class(const void *cls) noexcept
+    uint32_t write_burst_now() noexcept
+    bint write_burst_goes_on(const write_burst_t *burst, uint32_t step) noexcept
+    void write_burst_count(write_burst_t *burst, uint32_t step, bint goes_on) noexcept
+    bint write_burst_expects_more(const write_burst_t *burst) noexcept
 
 cdef extern from "write_queue.h":
     void write_queue_open(write_queue_t *queue) noexcept
@@ -58,6 +72,7 @@ cdef class OutputTransport(Transport):
 
     def __cinit__(self, *args, **kwargs):
         write_queue_open(&self.output)
+        write_habit_open(&self.burst.habit)
         self.high_water = DEFAULT_HIGH_WATER
         self.low_water = DEFAULT_HIGH_WATER // 4
 
@@ -75,14 +90,28 @@ cdef class OutputTransport(Transport):
     def write(self, data):
         """Send data, a bytes-like object, without blocking; what is mutable is copied.
 
-        It leaves when the running callback returns, together with what else was written until then. After the connection is
-        lost, data is dropped. Raises TypeError for anything else, RuntimeError after write_eof() and during sendfile().
+        It leaves at once, save where the program's habit says that another write follows within microseconds: then both leave
+        together, at the latest when the running callback or step ends. After the connection is lost, data is dropped.
+        Raises TypeError for anything else, RuntimeError after write_eof() and during sendfile().
         """
         if not PyBytes_CheckExact(data):
             check_data(data)
-        if self.accepts_writes() and len(data):
+        if not self.accepts_writes() or not len(data):
+            return
+        scheduler_expect_events(self.loop)
+        if self.flags & OUTPUT_IS_BLOCKED:
             self.push(data)
-            self.send_soon()
+            self.pause_protocol_if_full()
+        elif self.holds_back():
+            self.push(data)
+            self.hold()
+        elif self.output.count > 0:
+            self.push(data)
+            self.send_pushed()
+        elif PyBytes_CheckExact(data):
+            self.send_bytes(data)
+        else:
+            self.send_buffer(data)
 
     def writelines(self, list_of_data):
         """Send the bytes-like objects of an iterable one behind the other; see write()."""
@@ -93,10 +122,17 @@ cdef class OutputTransport(Transport):
         for data in list_of_data:
             check_data(data)
         for data in list_of_data:
-            if data and self.state < TRANSPORT_LOSING:
+            if data:
                 self.push(data)
-        if self.output.count > 0:
-            self.send_soon()
+        if self.output.count == 0:
+            return
+        scheduler_expect_events(self.loop)
+        if self.flags & OUTPUT_IS_BLOCKED:
+            self.pause_protocol_if_full()
+        elif self.holds_back():
+            self.hold()
+        else:
+            self.send_pushed()
 
     cdef bint accepts_writes(self) except -1:
         if self.flags & OUTPUT_HAS_ENDED:
@@ -113,40 +149,87 @@ cdef class OutputTransport(Transport):
     cdef int push(self, object data) except -1:
         if PyBytes_CheckExact(data):
             return write_queue_push(&self.output, data, 0)
-        return self.push_copy(data)
+        return write_queue_push(&self.output, bytes(data), 0)
 
-    cdef int push_copy(self, object data) except -1:
-        """What may change is copied; but not what the kernel takes at once, if it is much."""
-        view = memoryview(data)
-        if view.nbytes > MOST_UNSENT_BYTES and view.c_contiguous and not self.flags & OUTPUT_IS_BLOCKED:
-            self.send_output()
-            if self.output.count == 0:
-                sent = self.send_directly(view)
-                view = view.cast("B")[sent:]
-        if view.nbytes and self.state < TRANSPORT_LOSING:
-            write_queue_push(&self.output, bytes(view), 0)
-        return 0
+    # ---- leaving at once ----
 
-    cdef Py_ssize_t send_directly(self, object data) except -1:
+    cdef int send_bytes(self, object data) except -1:
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        return self.after_sending(data, size, net_send(transport_fd(self), PyBytes_AS_STRING(data), size))
+
+    cdef int send_buffer(self, object data) except -1:
+        """Only what the kernel does not take is copied."""
         cdef Py_buffer view
         cdef ssize_t sent
+        if isinstance(data, memoryview) and not data.c_contiguous:
+            return self.send_bytes(bytes(data))
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         sent = net_send(transport_fd(self), view.buf, view.len)
         PyBuffer_Release(&view)
-        # A failure comes again when the copy is sent, and is dealt with there.
-        return max(sent, 0)
+        if sent == view.len:
+            self.burst.ended_at = write_burst_now()
+            return 0
+        return self.after_sending(bytes(data), view.len, sent)
 
-    cdef int send_soon(self) except -1:
-        """Something was added to output: send it when the callback returns, or now if there is much, or no callback runs."""
-        if not self.flags & OUTPUT_IS_BLOCKED:
-            if self.output.size_bytes > most_unsent(self):
-                self.send_much()
-            elif not self.loop.is_active:
-                self.send_output()
-            elif not self.flags & TRANSPORT_IS_UNFLUSHED:
-                self.flags |= TRANSPORT_IS_UNFLUSHED
-                return scheduler_flush_later(self.loop, self)
+    cdef int after_sending(self, object data, Py_ssize_t size, Py_ssize_t sent) except -1:
+        """The kernel has taken a part of data, or has refused it with errno."""
+        if sent < 0 and not net_would_block(errno):
+            return self.fail_with_errno(EBADF if transport_fd(self) < 0 else errno, "Fatal write error on socket transport")
+        if sent < size:
+            write_queue_push(&self.output, data, max(sent, 0))
+            self.block()
+            self.pause_protocol_if_full()
+        self.burst.ended_at = write_burst_now()
+        return 0
+
+    cdef int send_pushed(self) except -1:
+        if self.output.size_bytes > most_unsent(self):
+            self.send_much()
+        else:
+            send_queued(self)
+        self.burst.ended_at = write_burst_now()
         return self.pause_protocol_if_full()
+
+    # ---- waiting for the rest of a burst ----
+
+    cdef bint holds_back(self) noexcept:
+        """Count a write. Is another one as good as certain, in this step of the loop's own thread?"""
+        cdef uint32_t step = <uint32_t>self.loop.steps
+        cdef bint goes_on = write_burst_goes_on(&self.burst, step)
+        if not goes_on and self.burst.count > 0:
+            self.end_burst()
+        write_burst_count(&self.burst, step, goes_on)
+        return write_burst_expects_more(&self.burst) and scheduler_ends_step(self.loop)
+
+    cdef int hold(self) except -1:
+        """Something was pushed: it waits for the rest of the burst, unless it is much already."""
+        self.burst.ended_at = write_burst_now()
+        if self.output.size_bytes > most_unsent(self):
+            self.send_much()
+            return self.pause_protocol_if_full()
+        if not self.flags & TRANSPORT_IS_UNFLUSHED:
+            self.flags |= TRANSPORT_IS_UNFLUSHED
+            return scheduler_flush_later(self.loop, self)
+        return 0
+
+    cdef int end_burst(self) noexcept:
+        write_habit_learn(&self.burst.habit, self.burst.count)
+        if self.protocol is not None:
+            write_habit_learn(write_habit_of_class(object_type(self.protocol)), self.burst.count)
+        self.burst.count = 0
+        return 0
+
+    cdef int note_protocol(self) except -1:
+        self.burst.habit = write_habit_of_class(object_type(self.protocol))[0]
+        return 0
+
+    cdef int settle_output(self) except -1:
+        self.burst.may_hold = False
+        if self.burst.count > 0:
+            self.end_burst()
+        if self.output.count > 0 and not self.flags & OUTPUT_IS_BLOCKED:
+            return self.flush()
+        return 0
 
     cdef int send_much(self) except -1:
         cdef bint is_at_limit = self.output.count > 1 and self.output.size_bytes > most_joined(self)
@@ -232,6 +315,8 @@ cdef class OutputTransport(Transport):
         self.lose(None)
 
     cdef int drop_output(self) except -1:
+        if self.burst.count > 0:
+            self.end_burst()
         write_queue_clear(&self.output)
         return 0
 
@@ -239,6 +324,7 @@ cdef class OutputTransport(Transport):
 
     def get_write_buffer_size(self):
         """Return the number of bytes that wait to be sent."""
+        self.settle_output()
         return self.output.size_bytes
 
     def get_write_buffer_limits(self):
@@ -257,8 +343,7 @@ cdef class OutputTransport(Transport):
         if not high >= low >= 0:
             raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
         self.high_water, self.low_water = high, low
-        if self.output.count > 0 and not self.flags & OUTPUT_IS_BLOCKED:
-            self.send_output()
+        self.settle_output()
         if self.state < TRANSPORT_LOSING:
             self.pause_protocol_if_full()
 

@@ -2,6 +2,7 @@
 
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.net.output_transport cimport OUTPUT_FIRST_FREE_FLAG, OutputTransport
+from fastloop.net.transport cimport sockaddr_kept_t
 
 cimport cython
 
@@ -38,8 +39,8 @@ cdef StreamTransport new_stream_transport(LoopCore loop, object sock, object pro
 
 # A transport over a descriptor that was just accepted.
 cdef StreamTransport new_accepted_transport(
-    LoopCore loop, int fd, int family, int type, int proto, const sockaddr_storage *peer, socklen_t peer_size,
-    object protocol, object context)
+    LoopCore loop, int fd, int family, int type, int proto, const sockaddr_kept_t *peer, object peername, object protocol,
+    object context)
 
-# Tell the server, call connection_made() and begin to read.
-cdef int stream_transport_start(StreamTransport transport, object server) except -1
+# Tell the server. Its begin() is the next that happens to the transport.
+cdef int stream_transport_join(StreamTransport transport, object server) except -1

@@ -14,6 +14,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EBADF, errno
 
+from fastloop.core.interruption cimport interruption_came_first
 from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY
 from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scratch_bytes, scratch_memory
 from fastloop.net.output_transport cimport OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
@@ -33,12 +34,11 @@ cdef extern from "calls.h":
     PyObject *call_one(object callable, object argument) noexcept
     bint call_enter(object context) noexcept
 
+cdef extern from "cpython_compat.h":
+    object compat_take_exception()
+
 cdef extern from "own_methods.h":
     int own_methods_give(object type, object base) except -1
-
-cdef extern from "sockaddr.h":
-    bint sockaddr_keep(sockaddr_kept_t *kept, const sockaddr_storage *address, socklen_t length) noexcept
-    object sockaddr_to_python_or_none(const sockaddr_storage *address, socklen_t length)
 
 cdef extern from "syscalls.h" nogil:
     bint net_would_block(int error) noexcept
@@ -165,7 +165,7 @@ cdef class StreamTransport(OutputTransport):
             return self.nothing_received(count)
         answer = call_one(buffer_updated, count)
         if answer is NULL:
-            return self.fail_raised("Fatal error: protocol.buffer_updated() call failed.")
+            return deliver_again(self, buffer_updated, count, "Fatal error: protocol.buffer_updated() call failed.")
         Py_DECREF(<object>answer)
         return 0
 
@@ -183,6 +183,8 @@ cdef class StreamTransport(OutputTransport):
         try:
             keep_open = self.protocol.eof_received()
         except (SystemExit, KeyboardInterrupt):
+            # The next read finds the end again.
+            self.flags |= STREAM_MAY_READ
             raise
         except BaseException as error:
             return self.fail_with(error, "Fatal error: protocol.eof_received() call failed.")
@@ -312,9 +314,21 @@ cdef inline int deliver(StreamTransport self, object data) except -1:
             "Fatal error: protocol.data_received() call failed.")
     answer = call_one(receive, data)
     if answer is NULL:
-        return self.fail_raised("Fatal error: protocol.data_received() call failed.")
+        return deliver_again(self, receive, data, "Fatal error: protocol.data_received() call failed.")
     Py_DECREF(<object>answer)
     return 0
+
+
+cdef int deliver_again(StreamTransport self, object receive, object data, str message) except -1:
+    """A method of the protocol has raised: if it had not even begun, what was received is not lost for that."""
+    if not interruption_came_first(receive):
+        return self.fail_raised(message)
+    interruption = compat_take_exception()
+    try:
+        receive(data)
+    except BaseException:
+        self.fail_raised(message)
+    raise interruption
 
 
 cdef inline int read_bytes(StreamTransport self) except -1:
@@ -362,23 +376,23 @@ cdef int note_family(StreamTransport transport) except -1:
 
 
 cdef StreamTransport new_accepted_transport(
-        LoopCore loop, int fd, int family, int type, int proto, const sockaddr_storage *peer, socklen_t peer_size,
-        object protocol, object context):
+        LoopCore loop, int fd, int family, int type, int proto, const sockaddr_kept_t *peer, object peername, object protocol,
+        object context):
     cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
     transport.family, transport.type, transport.proto = family, type, proto
     note_family(transport)
-    if not sockaddr_keep(&transport.peer_address, peer, peer_size):
-        transport.peername = sockaddr_to_python_or_none(peer, peer_size)
+    transport.peer_address = peer[0]
+    transport.peername = peername
     transport_init(transport, loop, None, fd, protocol, context, None)
     return transport
 
 
-cdef int stream_transport_start(StreamTransport transport, object server) except -1:
+cdef int stream_transport_join(StreamTransport transport, object server) except -1:
     if server is not None:
         join_server(transport, server)
     if transport.peername is None and not sockaddr_is_kept(&transport.peer_address):
         note_peername(transport)
-    return transport.begin(None)
+    return 0
 
 
 cdef int note_peername(StreamTransport transport) except -1:

@@ -92,6 +92,10 @@ cdef class Transport(Runnable):
     cdef int watch_for(self, unsigned int interest) except -1
     # Stop the poller from reporting it.
     cdef int stop_watching(self) except -1
+    # set_protocol() has set another one.
+    cdef int note_protocol(self) except -1
+    # Before a question is answered: send what was held back.
+    cdef int settle_output(self) except -1
     # What waits to be sent is not wanted any more.
     cdef int drop_output(self) except -1
     # Call connection_made(), begin to read, then wake who waits for the connection.

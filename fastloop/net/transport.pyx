@@ -15,6 +15,7 @@ from asyncio import base_events, trsock
 from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Exit
 
 from fastloop.core.handle cimport new_queued_handle
+from fastloop.core.interruption cimport call_uninterrupted
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.net.server_clients cimport attach, client_ring_leave, detach
 
@@ -89,6 +90,7 @@ cdef class Transport(Runnable):
 
         It goes on answering after the connection is gone.
         """
+        self.settle_output()
         if name == "peername":
             return self.known_peername()
         if name == "socket":
@@ -104,10 +106,12 @@ cdef class Transport(Runnable):
 
     def is_closing(self):
         """Return True once the transport is closed or about to be."""
+        self.settle_output()
         return self.state >= TRANSPORT_CLOSING
 
     def set_protocol(self, protocol):
         """Have protocol called from now on. Its methods are looked up here, not again for each call."""
+        self.settle_output()
         self.protocol = protocol
         if isinstance(protocol, BufferedProtocol):
             self.flags |= TRANSPORT_PROTOCOL_IS_BUFFERED
@@ -117,6 +121,7 @@ cdef class Transport(Runnable):
             self.flags &= ~<unsigned int>TRANSPORT_PROTOCOL_IS_BUFFERED
             self.receive = getattr(protocol, "data_received", None)
             self.buffer_updated = None
+        self.note_protocol()
 
     def get_protocol(self):
         """Return the protocol; None once connection_lost() has been called."""
@@ -181,7 +186,7 @@ cdef class Transport(Runnable):
     cdef int begin(self, object waiter) except -1:
         try:
             # It may be closed already, by whoever was faster than this turn.
-            self.protocol.connection_made(self)
+            call_uninterrupted(self.protocol.connection_made, (self,))
         finally:
             self.begin_reading()
             if waiter is not None and not waiter.done():
@@ -198,7 +203,7 @@ cdef class Transport(Runnable):
     cdef int end(self, object exception) except -1:
         try:
             if self.protocol is not None:
-                self.protocol.connection_lost(exception)
+                call_uninterrupted(self.protocol.connection_lost, (exception,))
         finally:
             self.let_go(True)
         return 0
@@ -206,7 +211,7 @@ cdef class Transport(Runnable):
     cdef int end_in_turn(self) except -1:
         try:
             if self.protocol is not None:
-                self.protocol.connection_lost(None)
+                call_uninterrupted(self.protocol.connection_lost, (None,))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -246,6 +251,12 @@ cdef class Transport(Runnable):
             self.flags |= TRANSPORT_IS_QUEUED | TRANSPORT_IS_ENDING
             return scheduler_push(self.loop, self)
         return self.call_soon(self._call_connection_lost, (exception,))
+
+    cdef int note_protocol(self) except -1:
+        return 0
+
+    cdef int settle_output(self) except -1:
+        return 0
 
     cdef int drop_output(self) except -1:
         return 0
@@ -314,7 +325,7 @@ cdef class Transport(Runnable):
         # It is the current one already if the protocol itself, in one of its callbacks, has caused this.
         has_entered = call_enter(context)
         try:
-            getattr(protocol, method)()
+            call_uninterrupted(getattr(protocol, method), ())
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:

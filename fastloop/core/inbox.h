@@ -1,0 +1,193 @@
+/* The inbox: all that other threads may do to a loop. They push a callback, and they wake the loop if it sleeps.
+ *
+ * Owns: the wake-up, whether the loop sleeps, and without the GIL what others have pushed and the loop has not taken over yet.
+ * Promises: a push is never missed: either the loop sees it before it sleeps, or it wakes the loop. Many pushes to a sleeping loop
+ *   cost one system call.
+ * Thread rule: inbox_push() and inbox_wake() may be called from any thread, everything else from the loop's own.
+ *   With the GIL a push goes straight into the ready queue. Without it pushes collect behind a mutex, and the owner takes them over
+ *   before its own next push, so that what happened before stays before.
+ */
+#ifndef FASTLOOP_INBOX_H
+#define FASTLOOP_INBOX_H
+
+#include "wakeup.h"
+
+#include "ready_queue.h"
+
+typedef struct {
+    wakeup_t wakeup;
+    /* True from just before the loop waits until it stops waiting. A thread that clears it wakes the loop. */
+    bool is_sleeping;
+#ifdef Py_GIL_DISABLED
+    PyMutex lock;
+    PyObject **pushed;
+    size_t capacity;
+    size_t count; /* read without the lock as a hint; written under it */
+#endif
+} inbox_t;
+
+/* Returns 0, or -1 with errno. */
+static inline int inbox_open(inbox_t *inbox)
+{
+    memset(inbox, 0, sizeof(*inbox));
+    return wakeup_open(&inbox->wakeup);
+}
+
+#ifndef Py_GIL_DISABLED
+
+static inline int inbox_collect(inbox_t *Py_UNUSED(inbox), ready_queue_t *Py_UNUSED(ready))
+{
+    return 0;
+}
+
+static inline void inbox_wake(inbox_t *inbox)
+{
+    if (inbox->is_sleeping) {
+        inbox->is_sleeping = false;
+        wakeup_signal(&inbox->wakeup);
+    }
+}
+
+static inline int inbox_push(inbox_t *inbox, ready_queue_t *ready, PyObject *runnable)
+{
+    if (ready_queue_push(ready, runnable) < 0) {
+        return -1;
+    }
+    inbox_wake(inbox);
+    return 0;
+}
+
+static inline bool inbox_begin_sleep(inbox_t *inbox)
+{
+    inbox->is_sleeping = true;
+    return true;
+}
+
+static inline void inbox_end_sleep(inbox_t *inbox)
+{
+    inbox->is_sleeping = false;
+}
+
+static inline int inbox_traverse(inbox_t *Py_UNUSED(inbox), visitproc Py_UNUSED(visit), void *Py_UNUSED(arg))
+{
+    return 0;
+}
+
+static inline void inbox_close(inbox_t *inbox)
+{
+    wakeup_close(&inbox->wakeup);
+}
+
+#else
+
+static int inbox_take(inbox_t *inbox, ready_queue_t *ready)
+{
+    int status = 0;
+    PyMutex_Lock(&inbox->lock);
+    for (size_t i = 0; i < inbox->count; i++) {
+        if (ready_queue_append(ready, inbox->pushed[i]) < 0) {
+            status = -1;
+        }
+    }
+    __atomic_store_n(&inbox->count, 0, __ATOMIC_SEQ_CST);
+    PyMutex_Unlock(&inbox->lock);
+    return status;
+}
+
+static inline int inbox_collect(inbox_t *inbox, ready_queue_t *ready)
+{
+    if (__atomic_load_n(&inbox->count, __ATOMIC_SEQ_CST) == 0) {
+        return 0;
+    }
+    return inbox_take(inbox, ready);
+}
+
+/* INVARIANT: the lock is held, so that the wake-up is not closed meanwhile. */
+static inline void inbox_wake_locked(inbox_t *inbox)
+{
+    if (__atomic_exchange_n(&inbox->is_sleeping, false, __ATOMIC_SEQ_CST)) {
+        wakeup_signal(&inbox->wakeup);
+    }
+}
+
+static inline void inbox_wake(inbox_t *inbox)
+{
+    PyMutex_Lock(&inbox->lock);
+    inbox_wake_locked(inbox);
+    PyMutex_Unlock(&inbox->lock);
+}
+
+static inline int inbox_grow(inbox_t *inbox)
+{
+    const size_t capacity = inbox->capacity ? 2 * inbox->capacity : READY_QUEUE_SMALLEST;
+    PyObject **pushed = (PyObject **)PyMem_RawRealloc(inbox->pushed, capacity * sizeof(PyObject *));
+    if (pushed == NULL) {
+        return -1;
+    }
+    inbox->pushed = pushed;
+    inbox->capacity = capacity;
+    return 0;
+}
+
+static int inbox_push(inbox_t *inbox, ready_queue_t *Py_UNUSED(ready), PyObject *runnable)
+{
+    PyMutex_Lock(&inbox->lock);
+    const bool has_room = inbox->count < inbox->capacity || inbox_grow(inbox) == 0;
+    if (has_room) {
+        inbox->pushed[inbox->count] = Py_NewRef(runnable);
+        __atomic_store_n(&inbox->count, inbox->count + 1, __ATOMIC_SEQ_CST);
+        inbox_wake_locked(inbox);
+    }
+    PyMutex_Unlock(&inbox->lock);
+    if (!has_room) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+/* The order matters: the loop says that it sleeps and then looks for pushes, a thread pushes and then looks whether it sleeps. */
+static inline bool inbox_begin_sleep(inbox_t *inbox)
+{
+    __atomic_store_n(&inbox->is_sleeping, true, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&inbox->count, __ATOMIC_SEQ_CST) == 0;
+}
+
+static inline void inbox_end_sleep(inbox_t *inbox)
+{
+    __atomic_store_n(&inbox->is_sleeping, false, __ATOMIC_SEQ_CST);
+}
+
+static inline int inbox_traverse(inbox_t *inbox, visitproc visit, void *arg)
+{
+    for (size_t i = 0; i < inbox->count; i++) {
+        Py_VISIT(inbox->pushed[i]);
+    }
+    return 0;
+}
+
+static inline void inbox_close(inbox_t *inbox)
+{
+    PyMutex_Lock(&inbox->lock);
+    wakeup_close(&inbox->wakeup);
+    PyMutex_Unlock(&inbox->lock);
+}
+
+#endif
+
+/* After inbox_close(): what was pushed and never taken over is dropped. */
+static inline void inbox_free(inbox_t *inbox)
+{
+#ifdef Py_GIL_DISABLED
+    for (size_t i = 0; i < inbox->count; i++) {
+        Py_DECREF(inbox->pushed[i]);
+    }
+    inbox->count = inbox->capacity = 0;
+    PyMem_RawFree(inbox->pushed);
+    inbox->pushed = NULL;
+#else
+    (void)inbox;
+#endif
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* Contexts that callbacks share. While no context variable changes, what is scheduled shares one copy of the current context, which is
+ * never entered: the snapshot. The callbacks run in a copy of that, which is lent to one at a time and used again as long as
+ * none of them sets a variable.
+ *
+ * Owns: the snapshot, and the spare copy while it is not lent.
+ * Promises: every callback finds the values that were set when it was scheduled, and nobody sees a context that another one
+ *   used. shared_context_forget() lets go of all values.
+ * Driven by: handles. On a Python where contexts cannot be compared (vars_offset 0) nothing is shared.
+ */
+#ifndef FASTLOOP_SHARED_CONTEXT_H
+#define FASTLOOP_SHARED_CONTEXT_H
+
+#include <Python.h>
+#include <stdbool.h>
+
+#include "context_vars.h"
+
+typedef struct {
+    PyObject *snapshot;
+    const PyObject *vars; /* the snapshot's mapping of variables; borrowed from it, and only compared */
+    PyObject *spare;
+    PyObject *spare_of;   /* the snapshot that the spare is a copy of */
+} shared_context_t;
+
+/* A copy of the current context, not to be entered; a new reference. */
+static PyObject *shared_context_take(shared_context_t *shared, Py_ssize_t vars_offset)
+{
+    PyObject *snapshot = PyContext_CopyCurrent();
+    if (snapshot != NULL && vars_offset != 0) {
+        shared->vars = context_vars_of(snapshot, vars_offset);
+        Py_XSETREF(shared->snapshot, Py_NewRef(snapshot));
+    }
+    return snapshot;
+}
+
+/* HOT. The same, with the common case in line: nothing was set since the last one. */
+static inline PyObject *shared_context_current(shared_context_t *shared, Py_ssize_t vars_offset)
+{
+    if (shared->vars != NULL && context_vars_current(vars_offset) == shared->vars) {
+        return Py_NewRef(shared->snapshot);
+    }
+    return shared_context_take(shared, vars_offset);
+}
+
+/* HOT. A context like the snapshot, to be entered by one callback; a new reference. */
+static inline PyObject *shared_context_lend(shared_context_t *shared, PyObject *snapshot)
+{
+    if (shared->spare != NULL && shared->spare_of == snapshot) {
+        /* While it is lent nobody else gets it: the callback may run the loop from within. */
+        PyObject *context = shared->spare;
+        shared->spare = NULL;
+        return context;
+    }
+    return PyContext_Copy(snapshot);
+}
+
+/* HOT. Takes over the caller's reference. INVARIANT: nobody else holds the context. */
+static inline void shared_context_give_back(
+    shared_context_t *shared, PyObject *context, PyObject *snapshot, Py_ssize_t vars_offset)
+{
+    if (vars_offset == 0 || context_vars_of(context, vars_offset) != context_vars_of(snapshot, vars_offset)) {
+        Py_DECREF(context);
+        return;
+    }
+    /* Both fields agree before a destructor runs: it may lend or give back, too. */
+    PyObject *old_spare = shared->spare;
+    PyObject *old_spare_of = shared->spare_of;
+    shared->spare = context;
+    shared->spare_of = Py_NewRef(snapshot);
+    Py_XDECREF(old_spare);
+    Py_XDECREF(old_spare_of);
+}
+
+/* Values of context variables must not outlive the callbacks that use them. */
+static inline void shared_context_forget(shared_context_t *shared)
+{
+    shared->vars = NULL;
+    Py_CLEAR(shared->snapshot);
+    Py_CLEAR(shared->spare);
+    Py_CLEAR(shared->spare_of);
+}
+
+static inline int shared_context_traverse(shared_context_t *shared, visitproc visit, void *arg)
+{
+    Py_VISIT(shared->snapshot);
+    Py_VISIT(shared->spare);
+    Py_VISIT(shared->spare_of);
+    return 0;
+}
+
+#endif
