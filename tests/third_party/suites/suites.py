@@ -44,8 +44,8 @@ SUITES = {
     ),
     "asyncssh": Suite(
         requirements=("aiofiles", "bcrypt", "fido2", "ifaddr", "pyOpenSSL"),
-        # Root can read what is not to be readable, and then these tests hang.
-        arguments=("-k", "not not_readable"),
+        # Root can read what is not to be readable, and then these tests hang. The files make keys for minutes, and use no loop.
+        arguments=("-k", "not not_readable", "--ignore=tests/test_public_key.py", "--ignore=tests/test_x509.py"),
     ),
     "aiosmtpd": Suite(
         # pkg_resources, which its tests import, left setuptools with version 82.
