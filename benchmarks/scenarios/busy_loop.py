@@ -54,8 +54,8 @@ async def _spinning_task_and_watched_descriptors():
             watched, peer = socket.socketpair()
             stack.enter_context(peer)
             stack.enter_context(watched)
-            loop.add_reader(watched, _ignore)
-            stack.callback(loop.remove_reader, watched)
+            loop.add_reader(watched.fileno(), _ignore)
+            stack.callback(loop.remove_reader, watched.fileno())
         async with _spinning_task():
             yield
 
