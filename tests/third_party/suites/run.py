@@ -97,11 +97,12 @@ def source_tree(name, suite, folder):
 def virtual_environment(name, suite, version, folder):
     """Return the interpreter of a virtual environment with the library and what its tests need."""
     python = folder / "bin" / "python"
-    is_complete = folder / "complete"
-    if not is_complete.exists():
+    installed = folder / "installed"
+    requirements = [f"{name}=={version}", "pytest", "pytest-timeout", *suite.requirements]
+    if not installed.exists() or installed.read_text() != repr(requirements):
         run([sys.executable, "-m", "venv", "--clear", folder])
-        run([python, "-m", "pip", "install", "--quiet", f"{name}=={version}", "pytest", "pytest-timeout", *suite.requirements])
-        is_complete.touch()
+        run([python, "-m", "pip", "install", "--quiet", *requirements])
+        installed.write_text(repr(requirements))
     return python
 
 
@@ -224,6 +225,8 @@ def main():
     unknown = set(arguments.suites) - set(SUITES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
+    # Asked to end: what was started ends too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     differences = unavailable = 0
     for name in arguments.suites or SUITES:
         try:

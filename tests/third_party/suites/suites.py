@@ -34,12 +34,12 @@ SUITES = {
     "websockets": Suite(requirements=("python-socks[asyncio]", "werkzeug"), debian_source="python-websockets"),
     "aiohttp": Suite(
         requirements=(
-            *("aiodns", "blockbuster", "brotli", "freezegun", "gunicorn", "isal", "proxy.py", "pytest-codspeed", "pytest-mock"),
-            *("python-on-whales", "re-assert", "trustme", "zlib_ng"),
+            *("aiodns", "blockbuster", "brotli", "freezegun", "gunicorn", "isal", "proxy.py", "pytest-codspeed", "pytest-cov"),
+            *("pytest-mock", "pytest-xdist", "python-on-whales", "re-assert", "trustme", "zlib_ng"),
         ),
         configuration="pytest.ini",
         # Its own options start coverage and one process per core.
-        arguments=("-o", "addopts=", "-m", "not dev_mode and not autobahn and not internal"),
+        arguments=("-o", "addopts=", "-m", "not dev_mode and not autobahn and not internal", "--ignore-glob=*test_benchmarks_*"),
         hidden=("aiohttp",),
     ),
     "asyncssh": Suite(
