@@ -108,8 +108,6 @@ cdef class Transport(Runnable):
     # has_caller: somebody besides the scheduler may hold the transport.
     cdef int let_go(self, bint has_caller) except -1
     cdef int leave_server(self) except -1
-    # What somebody has put in the place of asyncio.Transport.get_extra_info answers.
-    cdef object ask_replacement(self, object replacement, object name, object default)
     # Made when first asked for.
     cdef object socket_object(self)
     cdef object socket_for_users(self)

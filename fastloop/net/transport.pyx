@@ -15,7 +15,7 @@ from asyncio import base_events, trsock
 from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Exit
 
 from fastloop.core.handle cimport new_queued_handle
-from fastloop.core.interruption cimport call_uninterrupted
+from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.net.server_clients cimport attach, client_ring_leave, detach
 
@@ -53,9 +53,6 @@ cdef extern from "syscalls.h" nogil:
 cdef:
     object TransportSocket = trsock.TransportSocket
     object BufferedProtocol = asyncio.BufferedProtocol
-    object AsyncioTransport = asyncio.Transport
-    # The one public method that asyncio's socket transports inherit from it.
-    object inherited_get_extra_info = asyncio.Transport.get_extra_info
 
 
 cdef class Transport(Runnable):
@@ -94,8 +91,6 @@ cdef class Transport(Runnable):
         It goes on answering after the connection is gone.
         """
         self.settle_output()
-        if AsyncioTransport.get_extra_info is not inherited_get_extra_info:
-            return self.ask_replacement(AsyncioTransport.get_extra_info, name, default)
         if name == "peername":
             return self.known_peername()
         if name == "socket":
@@ -103,12 +98,6 @@ cdef class Transport(Runnable):
         if name == "sockname":
             return self.sockname()
         return default if self.extra is None else self.extra.get(name, default)
-
-    cdef object ask_replacement(self, object replacement, object name, object default):
-        # Tests put functions and mocks in the place of asyncio's method; only functions are bound.
-        bind = getattr(type(replacement), "__get__", None)
-        method = replacement if bind is None else bind(replacement, self, type(self))
-        return method(name) if default is None else method(name, default)
 
     @property
     def _extra(self):
@@ -197,7 +186,7 @@ cdef class Transport(Runnable):
     cdef int begin(self, object waiter) except -1:
         try:
             # It may be closed already, by whoever was faster than this turn.
-            call_uninterrupted(self.protocol.connection_made, (self,))
+            call_uninterrupted_with(self.protocol.connection_made, self)
         finally:
             self.begin_reading()
             if waiter is not None and not waiter.done():
@@ -214,7 +203,7 @@ cdef class Transport(Runnable):
     cdef int end(self, object exception) except -1:
         try:
             if self.protocol is not None:
-                call_uninterrupted(self.protocol.connection_lost, (exception,))
+                call_uninterrupted_with(self.protocol.connection_lost, exception)
         finally:
             self.let_go(True)
         return 0
@@ -222,7 +211,7 @@ cdef class Transport(Runnable):
     cdef int end_in_turn(self) except -1:
         try:
             if self.protocol is not None:
-                call_uninterrupted(self.protocol.connection_lost, (None,))
+                call_uninterrupted_with(self.protocol.connection_lost, None)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -336,7 +325,7 @@ cdef class Transport(Runnable):
         # It is the current one already if the protocol itself, in one of its callbacks, has caused this.
         has_entered = call_enter(context)
         try:
-            call_uninterrupted(getattr(protocol, method), ())
+            call_uninterrupted(getattr(protocol, method))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:

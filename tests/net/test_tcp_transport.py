@@ -7,7 +7,6 @@ import asyncio
 import contextvars
 import socket
 import sys
-from unittest import mock
 
 import pytest
 
@@ -52,25 +51,6 @@ def test_socket_is_a_transport_socket(run, connect, make_protocol):
         assert sock.fileno() >= 0
         assert sock.gettimeout() == 0
         assert sock.getsockname() == transport.get_extra_info("sockname") == peer.sock.getpeername()
-        assert transport.get_extra_info("socket") is sock
-
-    run(main())
-
-
-@pytest.mark.parametrize("patched", ["asyncio.BaseTransport.get_extra_info", "asyncio.Transport.get_extra_info"])
-def test_get_extra_info_can_be_patched_in_asyncios_classes(run, connect, make_protocol, patched):
-    async def main():
-        transport, _ = await connect(make_protocol())
-        original = asyncio.BaseTransport.get_extra_info
-        with mock.patch(patched, return_value="patched") as get_extra_info:
-            assert transport.get_extra_info("sockname") == "patched"
-            get_extra_info.assert_called_with("sockname")
-            transport.get_extra_info("sockname", 1)
-            get_extra_info.assert_called_with("sockname", 1)
-        with mock.patch(patched, lambda self, name, default=None: (self, original(self, name, default))):
-            sock = transport._extra["socket"]
-            assert transport.get_extra_info("socket") == (transport, sock)
-            assert transport.get_extra_info("unknown", 1) == (transport, 1)
         assert transport.get_extra_info("socket") is sock
 
     run(main())
