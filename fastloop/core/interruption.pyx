@@ -9,13 +9,20 @@ Driven by: the places that call into the program, after a call has failed.
 import functools
 import opcode
 
-from cpython.ref cimport Py_INCREF
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+
+cdef extern from "calls.h":
+    PyObject *call_one(object callable, object argument) noexcept
 
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
     void compat_raise(PyObject *exception) noexcept
+
+cdef extern from "Python.h":
+    PyObject *call_none "PyObject_CallNoArgs"(object callable) noexcept
 
 
 cdef:
@@ -58,12 +65,30 @@ cdef bint interruption_came_first(object callable) except -1:
     return is_first
 
 
-cdef object call_uninterrupted(object callable, tuple args):
-    try:
-        return callable(*args)
-    except BaseException as exception:
-        if not came_first(exception, callable):
-            raise
-        interruption = exception
+cdef int raise_later(object callable, tuple args) except -1:
+    """A call has failed. If it was interrupted before it began, call again; either way an exception is raised in the end."""
+    if not interruption_came_first(callable):
+        return -1
+    interruption = compat_take_exception()
     callable(*args)
     raise interruption
+
+
+cdef object call_uninterrupted(object callable):
+    cdef PyObject *answer = call_none(callable)
+    if answer is NULL:
+        raise_later(callable, ())
+    return owned(answer)
+
+
+cdef object call_uninterrupted_with(object callable, object argument):
+    cdef PyObject *answer = call_one(callable, argument)
+    if answer is NULL:
+        raise_later(callable, (argument,))
+    return owned(answer)
+
+
+cdef inline object owned(PyObject *reference):
+    result = <object>reference
+    Py_DECREF(result)
+    return result

@@ -72,7 +72,7 @@ cdef class AcceptedConnection(Runnable):
         cdef Listener listener = self.listener
         cdef int fd = self.fd
         try:
-            protocol = call_uninterrupted(listener.protocol_factory, ())
+            protocol = call_uninterrupted(listener.protocol_factory)
             if listener.is_stopped:
                 raise ConnectionAbortedError("the server was closed")
             self.transport = new_accepted_transport(

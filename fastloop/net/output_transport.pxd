@@ -12,10 +12,11 @@ cdef extern from "write_queue.h":
 
 cdef extern from "write_habit.h":
     ctypedef struct write_habit_t:
-        pass
+        uint8_t quick
     ctypedef struct write_burst_t:
         write_habit_t habit
         uint8_t count
+        uint32_t step
         uint32_t ended_at
         bint may_hold
 
@@ -30,8 +31,10 @@ cdef enum:
     OUTPUT_EOF_IS_SENT = TRANSPORT_FIRST_FREE_FLAG << 3
     # The descriptor is watched for levels, and only for what is wanted; without it for edges, once and for all.
     OUTPUT_USES_LEVELS = TRANSPORT_FIRST_FREE_FLAG << 4
+    # The protocol's callback for what was received runs.
+    OUTPUT_IN_CALLBACK = TRANSPORT_FIRST_FREE_FLAG << 5
     # Bits from here on belong to the subclasses.
-    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 5
+    OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 6
 
 
 # The field number says how often the limit of what many chunks may add up to has been doubled.
@@ -52,9 +55,11 @@ cdef class OutputTransport(Transport):
     cdef int send_buffer(self, object data) except -1
     cdef int after_sending(self, object data, Py_ssize_t size, Py_ssize_t sent) except -1
     cdef bint holds_back(self) noexcept
+    cdef bint expects_return(self) noexcept
     cdef int hold(self) except -1
     cdef int send_pushed(self) except -1
     cdef int end_burst(self) noexcept
+    cdef int callback_returned(self) noexcept
     cdef int send_much(self) except -1
     cdef int send_output(self) except -1
     cdef int block(self) except -1

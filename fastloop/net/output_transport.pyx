@@ -37,12 +37,17 @@ cdef extern from "syscalls.h" nogil:
     int net_shutdown_write(int fd) noexcept
 
 cdef extern from "write_habit.h":
+    enum:
+        WRITE_HABIT_NEVER
     void write_habit_open(write_habit_t *habit) noexcept
     void write_habit_learn(write_habit_t *habit, uint8_t count) noexcept
     write_habit_t *write_habit_of_class(const void *cls) noexcept
     uint32_t write_burst_now() noexcept
     bint write_burst_goes_on(const write_burst_t *burst, uint32_t step) noexcept
     void write_burst_count(write_burst_t *burst, uint32_t step, bint goes_on) noexcept
+    void write_habit_learn_return(write_habit_t *habit, bint is_soon) noexcept
+    bint write_burst_is_fresh(const write_burst_t *burst) noexcept
+    bint write_burst_expects_return(const write_burst_t *burst) noexcept
     bint write_burst_expects_more(const write_burst_t *burst) noexcept
 
 cdef extern from "write_queue.h":
@@ -199,7 +204,14 @@ cdef class OutputTransport(Transport):
         if not goes_on and self.burst.count > 0:
             self.end_burst()
         write_burst_count(&self.burst, step, goes_on)
-        return write_burst_expects_more(&self.burst) and scheduler_ends_step(self.loop)
+        if not write_burst_expects_more(&self.burst) and not self.expects_return():
+            return False
+        return scheduler_ends_step(self.loop)
+
+    cdef bint expects_return(self) noexcept:
+        """Will the protocol's callback, whose first write this is, return at once, as those of its class always did?"""
+        return (self.flags & OUTPUT_IN_CALLBACK and write_burst_expects_return(&self.burst)
+                and write_habit_of_class(object_type(self.protocol)).quick != WRITE_HABIT_NEVER)
 
     cdef int hold(self) except -1:
         """Something was pushed: it waits for the rest of the burst, unless it is much already."""
@@ -217,6 +229,15 @@ cdef class OutputTransport(Transport):
         if self.protocol is not None:
             write_habit_learn(write_habit_of_class(object_type(self.protocol)), self.burst.count)
         self.burst.count = 0
+        return 0
+
+    cdef int callback_returned(self) noexcept:
+        """The protocol's callback has returned: did it write once, and only just now?"""
+        cdef bint is_soon
+        if self.burst.count == 1 and self.protocol is not None and self.burst.step == <uint32_t>self.loop.steps:
+            is_soon = write_burst_is_fresh(&self.burst)
+            write_habit_learn_return(&self.burst.habit, is_soon)
+            write_habit_learn_return(write_habit_of_class(object_type(self.protocol)), is_soon)
         return 0
 
     cdef int note_protocol(self) except -1:

@@ -17,7 +17,7 @@ from libc.errno cimport EBADF, errno
 from fastloop.core.interruption cimport interruption_came_first
 from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY
 from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scratch_bytes, scratch_memory
-from fastloop.net.output_transport cimport OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
+from fastloop.net.output_transport cimport OUTPUT_IN_CALLBACK, OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
 from fastloop.net.transport cimport (
     TRANSPORT_CLOSING, TRANSPORT_IS_ENDING, TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING,
     TRANSPORT_PROTOCOL_IS_BUFFERED, TRANSPORT_READ_ENDED, TRANSPORT_READING_IS_PAUSED, Transport, join_server,
@@ -107,17 +107,20 @@ cdef class StreamTransport(OutputTransport):
             if self.flags & TRANSPORT_IS_ENDING:
                 self.flags &= ~<unsigned int>TRANSPORT_IS_ENDING
                 return self.end_in_turn()
+            self.flags |= OUTPUT_IN_CALLBACK
             while self.flags & STREAM_MAY_READ and transport_reads(self) and reads_left > 0:
                 reads_left -= 1
                 if self.flags & TRANSPORT_PROTOCOL_IS_BUFFERED:
                     self.read_into_buffer()
                 else:
                     read_bytes(self)
+            self.callback_returned()
             if self.flags & OUTPUT_MAY_FLOW and self.state < TRANSPORT_LOSING:
                 self.flags &= ~<unsigned int>(OUTPUT_MAY_FLOW | OUTPUT_IS_BLOCKED)
                 self.wake_sendfile()
                 self.send_output()
         finally:
+            self.flags &= ~<unsigned int>OUTPUT_IN_CALLBACK
             # Also when KeyboardInterrupt ends the loop for now: the kernel will not report the rest again.
             if self.flags & (STREAM_MAY_READ | OUTPUT_MAY_FLOW) and self.state < TRANSPORT_LOSING:
                 self.queue_work()
