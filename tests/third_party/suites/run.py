@@ -13,6 +13,7 @@ and the Python. The interpreter that runs this script is the one that runs the t
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,9 +51,15 @@ def unpack(archive, target):
     """Unpack archive, whose files stand in one folder, so that this folder becomes target."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         with tarfile.open(archive) as files:
-            files.extractall(folder, filter="data")
+            # Older patch releases of Python 3.11 know no filters.
+            files.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         (unpacked,) = Path(folder).iterdir()
         unpacked.rename(target)
+
+
+def version_of(archive_name):
+    """Return the version in the name of an sdist or of a Debian source archive."""
+    return re.search(r"[-_](\d+(\.\w+)*?)([+~]\w+)?(\.orig)?\.tar\.\w+$", archive_name)[1]
 
 
 def has_tests(tree, suite):
@@ -81,8 +88,7 @@ def source_tree(name, suite, folder):
             archive = download(name, suite, folder)
         except (Unavailable, OSError) as error:
             raise Unavailable(f"no sources; unpack them to {folder}/{name}-VERSION by hand, with their tests ({error})") from error
-        version = archive.name.removesuffix(".tar.gz").removesuffix(".orig").rpartition("_" if suite.debian_source else "-")[2]
-        tree = folder / f"{name}-{version}"
+        tree = folder / f"{name}-{version_of(archive.name)}"
         unpack(archive, tree)
         trees = [tree]
     tree = trees[-1]
