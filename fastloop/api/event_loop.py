@@ -48,9 +48,15 @@ class EventLoop(
 give_loop_methods(EventLoop)
 
 
+def _send_before_fork():
+    # What is held back for a moment would otherwise be in both processes.
+    for loop in list(_live_loops):
+        loop._send_held()
+
+
 def _disown_in_child():
     for loop in list(_live_loops):
         loop._mark_forked()
 
 
-os.register_at_fork(after_in_child=_disown_in_child)
+os.register_at_fork(before=_send_before_fork, after_in_child=_disown_in_child)

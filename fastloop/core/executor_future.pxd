@@ -8,6 +8,9 @@ cdef class ExecutorFuture(Future):
     cdef:
         # The concurrent.futures.Future; None once its outcome is here.
         object work
+        # In whose ready queue the outcome is taken over. A second __init__() changes the future's loop only.
+        Scheduler scheduler
 
 
-cdef ExecutorFuture new_executor_future(Scheduler loop, object work)
+# What run_in_executor() returns for the future that the executor returned.
+cdef object executor_future(Scheduler loop, object work)

@@ -21,9 +21,10 @@ from fastloop.core.call_graph import awaiters_of
 from fastloop.core.raising import exception_from_triple, exception_instance
 
 from fastloop.core.handle cimport new_handle
+from fastloop.core.interruption cimport interruption_came_first, interruption_was_first
 from fastloop.core.object_pool cimport (
     PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
-from fastloop.core.scheduler cimport scheduler_push
+from fastloop.core.scheduler cimport ready_queue_put_back, scheduler_push
 
 
 cdef extern from "calls.h":
@@ -32,8 +33,8 @@ cdef extern from "calls.h":
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
-    PyObject *compat_stop_iteration(object value) noexcept
     void compat_raise(PyObject *exception) noexcept
+    PyObject *compat_stop_iteration(object value) noexcept
     const bint COMPAT_FUTURE_INIT_ONCE
     const bint COMPAT_THROW_WARNS
 
@@ -41,12 +42,11 @@ cdef extern from "Python.h":
     ctypedef PyObject *(*iternextfunc)(PyObject *) noexcept
     ctypedef struct type_slots "PyTypeObject":
         iternextfunc tp_iternext
+    void PyErr_SetObject(object type, object exception) noexcept
     void PyException_SetTraceback(object exception, object traceback)
 
 
-cdef:
-    object InvalidStateError = exceptions.InvalidStateError
-    object CancelledError = exceptions.CancelledError
+cdef object InvalidStateError = exceptions.InvalidStateError, CancelledError = exceptions.CancelledError
 
 
 cdef class FutureExtras:
@@ -166,10 +166,7 @@ cdef class Future(Runnable):
 
     @_asyncio_future_blocking.setter
     def _asyncio_future_blocking(self, value):
-        if value:
-            self.flags |= FUTURE_BLOCKING
-        else:
-            self.flags &= ~<unsigned int>FUTURE_BLOCKING
+        self.flags = self.flags | FUTURE_BLOCKING if value else self.flags & ~<unsigned int>FUTURE_BLOCKING
 
     @_asyncio_future_blocking.deleter
     def _asyncio_future_blocking(self):
@@ -187,8 +184,7 @@ cdef class Future(Runnable):
 
     @property
     def _result(self):
-        has_result = self.flags & FUTURE_FINISHED and not self.flags & FUTURE_FAILED
-        return self.result_or_exception if has_result else None
+        return self.result_or_exception if self.flags & (FUTURE_FINISHED | FUTURE_FAILED) == FUTURE_FINISHED else None
 
     @property
     def _exception(self):
@@ -299,27 +295,29 @@ cdef class Future(Runnable):
         return scheduler_push(<Scheduler>self.loop, self)
 
     cdef int run(self) except -1:
-        return self.run_callbacks()
+        return self.run_callbacks() if self.flags & FUTURE_DONE else 0  # A second __init__() made it pending.
 
     cdef int run_callbacks(self) except -1:
         cdef Py_ssize_t next_index = 0
         callback, context, more = self.callback, self.callback_context, self.more_callbacks
+        if callback is None:
+            return 0
         self.callback = self.callback_context = self.more_callbacks = None
-        while callback is not None:
+        scheduler = <Scheduler>self.loop
+        while True:
             try:
-                run_callback(self, callback, context)
-            except BaseException:
-                # Only KeyboardInterrupt and SystemExit come here; the others keep their turn.
-                if more is not None and next_index < len(more):
-                    self.callback, self.callback_context = more[next_index], more[next_index + 1]
-                    self.more_callbacks = more[next_index + 2:] or None
-                    scheduler_push(<Scheduler>self.loop, self)
+                run_callback(self, scheduler, callback, context)
+            except BaseException as exception:
+                # Only KeyboardInterrupt and SystemExit come here.
+                if more is not None:
+                    put_back_callbacks(self, scheduler, more, next_index)
+                if context is not None and interruption_was_first(exception, callback):
+                    put_back_callbacks(self, scheduler, [callback, context], 0)
                 raise
             if more is None or next_index >= len(more):
                 return 0
             callback, context = more[next_index], more[next_index + 1]
             next_index += 2
-        return 0
 
     cdef int report_lost(self) except -1:
         if not self.flags & FUTURE_LOG_TRACEBACK:
@@ -352,8 +350,11 @@ cdef class Future(Runnable):
 
     cdef object outcome(self):
         if self.flags & FUTURE_CANCELLED:
-            return self.make_cancelled_error()
-        return self.take_exception() if self.flags & FUTURE_FAILED else None
+            PyErr_SetObject(CancelledError, self.make_cancelled_error())
+            return compat_take_exception()
+        if self.flags & FUTURE_FAILED:
+            return self.take_exception()
+        return None if self.flags & FUTURE_FINISHED else InvalidStateError("Result is not set.")
 
 
 cdef int future_init(Future future, object loop) except -1:
@@ -374,11 +375,14 @@ cdef int future_init(Future future, object loop) except -1:
 
 
 cdef int forget_everything(Future future) except -1:
-    """A second __init__() starts anew, as asyncio's does."""
-    future.flags = 0
-    future.number = 0
-    future.callback = future.callback_context = future.more_callbacks = None
-    future.result_or_exception = future.extras = None
+    """A second __init__() starts anew, as asyncio's does; callbacks that are ready to run still do."""
+    if future.callback is not None and future.flags & FUTURE_DONE and not (<Scheduler>future.loop).has_closed:
+        schedule_one_by_one(future)
+    # Dropped at the end: a destructor that uses the future finds it whole.
+    dropped = (
+        future.callback, future.callback_context, future.more_callbacks, future.result_or_exception, future.extras)
+    future.flags = future.number = 0
+    future.callback = future.callback_context = future.more_callbacks = future.result_or_exception = future.extras = None
     return 0
 
 
@@ -398,15 +402,21 @@ cdef object future_result(Future future):
     if future.flags & FUTURE_FINISHED:
         if not future.flags & FUTURE_FAILED:
             return future.result_or_exception
-        raise_as_it_is(future.take_exception())
+        raise_again(future.take_exception())
     if future.flags & FUTURE_CANCELLED:
-        raise_as_it_is(future.make_cancelled_error())
+        raise_again(future.make_cancelled_error())
     raise InvalidStateError("Result is not set.")
 
 
 cdef int raise_as_it_is(object exception) except -1:
     Py_INCREF(exception)
     compat_raise(<PyObject *>exception)
+    return -1
+
+
+cdef int raise_again(object exception) except -1:
+    """With its traceback as it is, and what is being handled here as its __context__."""
+    PyErr_SetObject(type(exception), exception)
     return -1
 
 
@@ -477,8 +487,7 @@ cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
     return removed
 
 
-cdef int run_callback(Future future, object callback, object context) except -1:
-    cdef Scheduler loop = <Scheduler>future.loop
+cdef int run_callback(Future future, Scheduler loop, object callback, object context) except -1:
     cdef PyObject *result
     # A step of its own, as if it had a place of its own in the ready queue.
     loop.steps += 1
@@ -489,7 +498,7 @@ cdef int run_callback(Future future, object callback, object context) except -1:
             loop.leave_entered_task()
         result = call_one_in_context(context, callback, future)
         if result is NULL:
-            report_raised(future, callback, context)
+            report_callback(future, loop, callback, context)
         else:
             Py_DECREF(<object>result)
     if loop.unflushed.count > 0:
@@ -497,12 +506,29 @@ cdef int run_callback(Future future, object callback, object context) except -1:
     return 0
 
 
-cdef int report_raised(Future future, object callback, object context) except -1:
+cdef int put_back_callbacks(Future future, Scheduler loop, list pairs, Py_ssize_t first) except -1:
+    """The future's turn ends early; its other callbacks run next, ahead of what became ready after the future."""
+    cdef Py_ssize_t i
+    for i in range(len(pairs) - 2, first - 1, -2):
+        callback, context = as_callback(pairs[i], pairs[i + 1])
+        handle = new_handle(loop, callback, (future,), context)
+        ready_queue_put_back(&loop.ready, <PyObject *>handle)
+    return 0
+
+
+cdef int report_callback(Future future, Scheduler loop, object callback, object context) except -1:
+    """The callback has raised. If a signal handler did before it had begun, it is called again."""
+    cdef bint is_first = interruption_came_first(callback)
+    report_raised(future, loop, callback, context)
+    return run_callback(future, loop, callback, context) if is_first else 0
+
+
+cdef int report_raised(Future future, Scheduler loop, object callback, object context) except -1:
     """As if the callback had had a handle of its own."""
     if call_raised_exit():
         return -1
     exception = compat_take_exception()
-    return new_handle(future.loop, callback, (future,), context).report(exception)
+    return new_handle(loop, callback, (future,), context).report(exception)
 
 
 # ---- awaiting ----
@@ -518,29 +544,23 @@ cdef class FutureIter:
         return self.send(None)
 
     def send(self, value):
-        future = self.future
-        if future is None:
+        cdef PyObject *yielded = future_iter_next(<PyObject *>self)
+        if yielded is NULL:
             raise StopIteration
-        if not future.flags & FUTURE_DONE:
-            if future.flags & FUTURE_BLOCKING:
-                raise RuntimeError("await wasn't used with future")
-            future.flags |= FUTURE_BLOCKING
-            return future
-        self.future = None
-        raise StopIteration(future_result(future))
+        Py_DECREF(<object>yielded)
+        return <object>yielded
 
     def throw(self, type, *value_and_traceback):
         self.future = None
-        if not value_and_traceback and isinstance(type, BaseException):
-            raise type
-        raise exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
+        if value_and_traceback or not isinstance(type, BaseException):
+            type = exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
+        raise_as_it_is(type)
 
     def close(self):
         self.future = None
 
 
 cdef inline FutureIter new_iterator(Future future):
-    cdef FutureIter iterator
     check_initialised(future)
     iterator = <FutureIter>object_pool_new(&iterator_pool)
     iterator.future = future

@@ -21,6 +21,10 @@ cdef class HandleExtras:
         object repr_when_cancelled
         # ThreadSafeHandle only: set when the callback ends, for those who wait for that.
         object end
+        # TimerHandle only: the moment as it was given, or None.
+        object moment
+        # TimerHandle only: the loop in whose heap it is, if a second __init__() gave it another one; else None.
+        object heap
 
 
 cdef class Handle(Runnable):
@@ -32,7 +36,8 @@ cdef class Handle(Runnable):
         object context
         # Any loop; a Scheduler for handles made by fastloop's own. Read-only: a timer stands in this loop's heap.
         readonly object _loop
-        HandleExtras extras
+        # HandleExtras, made when first needed. Without them a timer keeps the moment here, as call_at() was given it.
+        object extras
         object __weakref__
 
     cdef HandleExtras need_extras(self)
@@ -53,6 +58,10 @@ cdef class TimerHandle(Handle):
     cdef:
         # Seconds on the loop's clock.
         double when_s
+
+
+# The object that when() returns, whose value as a float is when_s.
+cdef int timer_keep_moment(TimerHandle timer, object moment) except -1
 
 
 # HOT. New handles for a queue of loop, whose is_direct holds. args is a tuple; context None means a copy of the current one.

@@ -76,7 +76,7 @@ cdef class Handle(Runnable):
 
     @property
     def _source_traceback(self):
-        return self.extras.source_traceback if self.extras is not None else None
+        return (<HandleExtras>self.extras).source_traceback if type(self.extras) is HandleExtras else None
 
     @_source_traceback.setter
     def _source_traceback(self, value):
@@ -88,7 +88,7 @@ cdef class Handle(Runnable):
 
     @property
     def _repr(self):
-        return self.extras.repr_when_cancelled if self.extras is not None else None
+        return (<HandleExtras>self.extras).repr_when_cancelled if type(self.extras) is HandleExtras else None
 
     def cancel(self):
         """Keep the callback from running and free it at once; does nothing the second time.
@@ -138,9 +138,11 @@ cdef class Handle(Runnable):
         return f"<{' '.join(self._repr_info())}>"
 
     cdef HandleExtras need_extras(self):
-        if self.extras is None:
-            self.extras = HandleExtras.__new__(HandleExtras)
-        return self.extras
+        if type(self.extras) is not HandleExtras:
+            extras = HandleExtras.__new__(HandleExtras)
+            (<HandleExtras>extras).moment = self.extras
+            self.extras = extras
+        return <HandleExtras>self.extras
 
     cdef int do_cancel(self) except -1:
         if self.flags & HANDLE_CANCELLED:
@@ -161,8 +163,11 @@ cdef class Handle(Runnable):
 
     cdef object own_context(self):
         if self.flags & HANDLE_SHARES_CONTEXT:
-            self.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
-            self.context = PyContext_Copy(self.context)
+            context = PyContext_Copy(self.context)
+            # Unless a finalizer, run by the collector meanwhile, has asked for it too.
+            if self.flags & HANDLE_SHARES_CONTEXT:
+                self.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
+                self.context = context
         return self.context
 
     cdef int call(self) except -1:
@@ -174,6 +179,8 @@ cdef class Handle(Runnable):
         return self.report(compat_take_exception())
 
     cdef int report(self, object exception) except -1:
+        # The exception handler may keep it.
+        queued_object_disown(<PyObject *>self)
         context = {
             "message": f"Exception in callback {describe_callback(self)}",
             "exception": exception,
@@ -217,8 +224,9 @@ cdef class ThreadSafeHandle(Handle):
             return handle_call(self)
         finally:
             self.flags &= ~<unsigned int>HANDLE_RUNNING
-            if self.extras is not None and self.extras.end is not None:
-                end, self.extras.end = self.extras.end, None
+            if type(self.extras) is HandleExtras and (<HandleExtras>self.extras).end is not None:
+                extras = <HandleExtras>self.extras
+                end, extras.end = extras.end, None
                 end.set()
 
 
@@ -227,10 +235,11 @@ cdef int wait_for_end(ThreadSafeHandle handle) except -1:
         return 0
     event = threading.Event()
     # Making the event ran Python code: the callback may have ended meanwhile, and another thread may wait too.
-    if handle.need_extras().end is None:
-        handle.extras.end = event
+    extras = handle.need_extras()
+    if extras.end is None:
+        extras.end = event
     else:
-        event = handle.extras.end
+        event = extras.end
     if handle.flags & HANDLE_RUNNING:
         event.wait()
     return 0
@@ -245,7 +254,7 @@ cdef class TimerHandle(Handle):
     def __init__(self, when, callback, args, loop, context=None):
         if when is None:
             raise TypeError("when must be a number of seconds, not None")
-        self.when_s = when
+        timer_move(self, when)
         handle_init(self, loop, callback, args, context)
 
     @property
@@ -254,14 +263,11 @@ cdef class TimerHandle(Handle):
 
     @property
     def _when(self):
-        return self.when_s
+        return timer_moment(self)
 
     @_when.setter
     def _when(self, value):
-        self.when_s = value
-        if self.number != 0 and self._loop is not None:
-            Py_DECREF(<object>scheduler_take_timer(<Scheduler>self._loop, self))
-            scheduler_push_timer(<Scheduler>self._loop, self, clock_deadline(self.when_s))
+        timer_move(self, value)
 
     @_when.deleter
     def _when(self):
@@ -272,65 +278,104 @@ cdef class TimerHandle(Handle):
         return self.number != 0
 
     def when(self):
-        """Return the moment, in seconds on the clock of loop.time()."""
-        return self.when_s
+        """Return the moment, in seconds on the clock of loop.time(); from call_at() the very object that it was given."""
+        return timer_moment(self)
 
     def _repr_info(self):
         info = Handle._repr_info(self)
-        info.insert(2 if self.flags & HANDLE_CANCELLED else 1, f"when={self.when_s}")
+        info.insert(2 if self.flags & HANDLE_CANCELLED else 1, f"when={timer_moment(self)}")
         return info
 
     def __hash__(self):
-        return hash(self.when_s)
+        return hash(timer_moment(self))
 
     def __eq__(self, other):
         if not isinstance(other, asyncio.TimerHandle):
             return NotImplemented
-        return (self._when == other._when and self._callback == other._callback
+        return (timer_moment(self) == other._when and self._callback == other._callback
                 and self._args == other._args and self._cancelled == other._cancelled)
 
     def __lt__(self, other):
-        return self.when_s < other._when if isinstance(other, asyncio.TimerHandle) else NotImplemented
+        return timer_moment(self) < other._when if isinstance(other, asyncio.TimerHandle) else NotImplemented
 
     def __gt__(self, other):
-        return self.when_s > other._when if isinstance(other, asyncio.TimerHandle) else NotImplemented
+        return timer_moment(self) > other._when if isinstance(other, asyncio.TimerHandle) else NotImplemented
 
     def __le__(self, other):
         if not isinstance(other, asyncio.TimerHandle):
             return NotImplemented
-        return self.when_s < other._when or self.__eq__(other)
+        return timer_moment(self) < other._when or self.__eq__(other)
 
     def __ge__(self, other):
         if not isinstance(other, asyncio.TimerHandle):
             return NotImplemented
-        return self.when_s > other._when or self.__eq__(other)
+        return timer_moment(self) > other._when or self.__eq__(other)
 
     cdef int do_cancel(self) except -1:
         if self.flags & HANDLE_CANCELLED:
             return 0
         if self.number != 0:
-            # INVARIANT: only a Scheduler queues timers, so the loop is one, unless the garbage collector took it already.
-            if self._loop is not None:
-                queued_object_drop(scheduler_take_timer(<Scheduler>self._loop, self))
+            scheduler = timer_scheduler(self)
+            if scheduler is not None:
+                queued_object_drop(scheduler_take_timer(scheduler, self))
         elif not isinstance(self._loop, Scheduler):
             self._loop._timer_handle_cancelled(self)
         return Handle.do_cancel(self)
 
 
+cdef inline Scheduler timer_scheduler(TimerHandle timer):
+    """Where the timer is queued; None once the garbage collector took that. INVARIANT: it is queued."""
+    if type(timer.extras) is HandleExtras and (<HandleExtras>timer.extras).heap is not None:
+        return <Scheduler>(<HandleExtras>timer.extras).heap
+    # INVARIANT: only a Scheduler queues timers, and a queued timer that gets another loop keeps the first one in its extras.
+    return <Scheduler>timer._loop
+
+
+cdef inline object timer_moment(TimerHandle timer):
+    moment = timer.extras
+    if type(moment) is HandleExtras:
+        moment = (<HandleExtras>moment).moment
+    return timer.when_s if moment is None else moment
+
+
+cdef int timer_keep_moment(TimerHandle timer, object moment) except -1:
+    if type(timer.extras) is HandleExtras:
+        (<HandleExtras>timer.extras).moment = moment
+    else:
+        timer.extras = moment
+    return 0
+
+
+cdef int timer_move(TimerHandle timer, object moment) except -1:
+    timer.when_s = moment
+    timer_keep_moment(timer, moment)
+    if timer.number != 0:
+        scheduler = timer_scheduler(timer)
+        if scheduler is not None:
+            Py_DECREF(<object>scheduler_take_timer(scheduler, timer))
+            scheduler_push_timer(scheduler, timer, clock_deadline(timer.when_s))
+    return 0
+
+
 cdef inline int handle_call(Handle handle) except -1:
     cdef bint has_lent_context = False
+    cdef Scheduler scheduler
     cdef PyObject *result
+    if handle.flags & HANDLE_SHARES_CONTEXT and not handle.flags & HANDLE_CANCELLED:
+        # INVARIANT: only handles of a Scheduler share.
+        scheduler = <Scheduler>handle._loop
+        snapshot = handle.context
+        context = owned(shared_context_lend(&scheduler.contexts, <PyObject *>snapshot))
+        # From here on the context is the handle's own: code that asks for it while the callback runs gets the right one. Making it
+        # may run the collector, and with it finalizers that ask for it, cancel the handle or change it.
+        if handle.flags & HANDLE_SHARES_CONTEXT:
+            handle.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
+            handle.context, context = context, None
+            has_lent_context = True
     if handle.flags & HANDLE_CANCELLED:
         return 0
     if type(handle._args) is not tuple:
-        handle._args = tuple(handle._args)
-    if handle.flags & HANDLE_SHARES_CONTEXT:
-        has_lent_context = True
-        snapshot = handle.context
-        # INVARIANT: only handles of a Scheduler share. From here on the context is the handle's own: whoever asks for it while
-        # the callback runs gets the right one.
-        handle.context = owned(shared_context_lend(&(<Scheduler>handle._loop).contexts, <PyObject *>snapshot))
-        handle.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
+        return call_with_odd_arguments(handle)
     result = call_in_context(handle.context, handle._callback, handle._args)
     if result is NULL:
         if interruption_came_first(handle._callback):
@@ -341,7 +386,7 @@ cdef inline int handle_call(Handle handle) except -1:
     # Nobody else holds the handle or its context: nobody will see the context again.
     if has_lent_context and Py_REFCNT(<PyObject *>handle) == 1 and Py_REFCNT(<PyObject *>handle.context) == 1:
         context, handle.context = handle.context, None
-        give_back_context(<Scheduler>handle._loop, context, snapshot)
+        give_back_context(scheduler, context, snapshot)
     return 0
 
 
@@ -349,6 +394,17 @@ cdef int put_back(Handle handle) except -1:
     """A signal handler raised before the callback had begun: it is the next to run."""
     if not handle.flags & HANDLE_CANCELLED and isinstance(handle._loop, Scheduler):
         ready_queue_put_back(&(<Scheduler>handle._loop).ready, <PyObject *>handle)
+    return 0
+
+
+cdef int call_with_odd_arguments(Handle handle) except -1:
+    """Somebody has set _args to something else than a tuple, perhaps to something that is no sequence at all."""
+    try:
+        handle.own_context().run(handle._callback, *handle._args)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as exception:
+        handle.report(exception)
     return 0
 
 
@@ -373,19 +429,27 @@ cdef bint loop_is_debug(object loop) except -1:
 
 cdef object describe_callback(Handle handle):
     debug = loop_is_debug(handle._loop)
+    callback, args = handle._callback, handle._args
     # The parameter came with a patch release.
     try:
-        return format_helpers._format_callback_source(handle._callback, handle._args, debug=debug)
+        return format_helpers._format_callback_source(callback, args, debug=debug)
     except TypeError:
-        return format_helpers._format_callback_source(handle._callback, handle._args)
+        pass
+    try:
+        return format_helpers._format_callback_source(callback, args)
+    except TypeError:
+        # Somebody has set _args to something that is no sequence.
+        return format_helpers._format_callback_source(callback, (args,))
 
 
 cdef inline int handle_fill(Handle handle, object loop, object callback, object args, object context) except -1:
-    handle.flags = 0
+    # What runs Python code comes first.
+    own_context = PyContext_CopyCurrent() if context is None else context
+    handle.flags &= HANDLE_RUNNING
     handle._loop = loop
     handle._callback = callback
     handle._args = args
-    handle.context = PyContext_CopyCurrent() if context is None else context
+    handle.context = own_context
     return 0
 
 
@@ -404,9 +468,24 @@ cdef inline int handle_fill_queued(
 
 
 cdef int handle_init(Handle handle, object loop, object callback, object args, object context) except -1:
+    if handle._loop is not None:
+        prepare_second_init(handle, loop)
     handle_fill(handle, loop, callback, args, context)
     if loop_is_debug(loop):
         handle.need_extras().source_traceback = format_helpers.extract_stack(sys._getframe(0))
+    return 0
+
+
+cdef int prepare_second_init(Handle handle, object loop) except -1:
+    """The handle starts anew, as asyncio's does, but keeps its place in a queue."""
+    # Only a timer has a number, while it is in the heap.
+    if handle.number != 0 and loop is not handle._loop:
+        extras = handle.need_extras()
+        if extras.heap is None:
+            extras.heap = handle._loop
+    if type(handle.extras) is HandleExtras:
+        (<HandleExtras>handle.extras).source_traceback = None
+        (<HandleExtras>handle.extras).repr_when_cancelled = None
     return 0
 
 

@@ -48,7 +48,7 @@ cdef int first_instruction(object code) except -2:
     return -1
 
 
-cdef bint came_first(object exception, object callable) except -1:
+cdef bint interruption_was_first(object exception, object callable) except -1:
     traceback = exception.__traceback__
     code = code_of(callable)
     if code is None or traceback is None or traceback.tb_frame.f_code is not code:
@@ -59,7 +59,7 @@ cdef bint came_first(object exception, object callable) except -1:
 cdef bint interruption_came_first(object callable) except -1:
     cdef bint is_first
     exception = compat_take_exception()
-    is_first = came_first(exception, callable)
+    is_first = interruption_was_first(exception, callable)
     Py_INCREF(exception)
     compat_raise(<PyObject *>exception)
     return is_first

@@ -17,11 +17,12 @@ from asyncio import base_events, events
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
-from fastloop.core.executor_future cimport new_executor_future
+from fastloop.core.executor_future cimport executor_future
 from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_handles
 from fastloop.core.future cimport new_future
 from fastloop.core.handle cimport (
-    Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle)
+    Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle,
+    timer_keep_moment)
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
     PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, scheduler_expect_events, scheduler_push, scheduler_push_foreign,
@@ -33,6 +34,9 @@ from fastloop.poll.wakeup cimport wakeup_reopen_after_fork
 from fastloop.core.future import Future
 from fastloop.core.task import Task as MakeTask
 
+
+cdef extern from "queued_object.h":
+    void queued_object_disown(PyObject *object) noexcept
 
 cdef extern from "own_methods.h":
     bint own_methods_are_same(object one, object other) noexcept
@@ -128,7 +132,7 @@ cdef class LoopCore(Scheduler):
         """
         if delay is None:
             raise TypeError("delay must not be None")
-        return schedule_timer(self, self.now_s() + <double>delay, callback, args, context)
+        return schedule_timer(self, self.now_s() + <double>delay, None, callback, args, context)
 
     def call_at(self, when, callback, *args, context=None):
         """Run callback(*args) once, no earlier than the moment when, in seconds on the clock of time().
@@ -137,7 +141,7 @@ cdef class LoopCore(Scheduler):
         """
         if when is None:
             raise TypeError("when cannot be None")
-        return schedule_timer(self, when, callback, args, context)
+        return schedule_timer(self, when, when, callback, args, context)
 
     def time(self):
         """Return the loop's time in seconds: time.monotonic(), read anew with every call."""
@@ -213,7 +217,7 @@ cdef class LoopCore(Scheduler):
             if executor is None:
                 executor = concurrent.futures.ThreadPoolExecutor(thread_name_prefix="asyncio")
                 self._default_executor = executor
-        return new_executor_future(self, executor.submit(func, *args))
+        return executor_future(self, executor.submit(func, *args))
 
     # ---- running ----
 
@@ -305,6 +309,10 @@ cdef class LoopCore(Scheduler):
                 task_unregister(<Task>task)
         self.release()
 
+    def _send_held(self):
+        """Before a fork, in whatever thread forks."""
+        self.flush_written()
+
     def _mark_forked(self):
         """In a child process: the loop goes on being the parent's, and nothing done here may reach the parent's poller."""
         self.is_forked = True
@@ -345,6 +353,8 @@ cdef class LoopCore(Scheduler):
     cdef int run_watched(self, Runnable runnable) except -1:
         cdef int64_t started_ns = clock_now_ns()
         self._current_handle = runnable if isinstance(runnable, Handle) else None
+        # Scheduled before debug mode came on.
+        queued_object_disown(<PyObject *>runnable)
         try:
             runnable.run()
             duration_s = clock_seconds(clock_now_ns() - started_ns)
@@ -410,7 +420,8 @@ cdef object call_soon_carefully(LoopCore loop, object callback, tuple args, obje
     return handle
 
 
-cdef object schedule_timer(LoopCore loop, double when_s, object callback, tuple args, object context):
+cdef object schedule_timer(LoopCore loop, double when_s, object when, object callback, tuple args, object context):
+    """when: the object that the handle's when() is to return; None for a float of when_s."""
     cdef TimerHandle handle
     if loop.is_direct:
         handle = new_queued_timer_handle(loop, when_s, callback, args, context)
@@ -420,6 +431,8 @@ cdef object schedule_timer(LoopCore loop, double when_s, object callback, tuple 
             loop._check_thread()
             loop.check_callable(callback, "call_at")
         handle = new_timer_handle(loop, when_s, callback, args, context)
+    if when is not None:
+        timer_keep_moment(handle, when)
     scheduler_push_timer(loop, handle, clock_deadline(when_s))
     return handle
 

@@ -79,6 +79,10 @@ static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
             Py_INCREF(Py_None);
 #endif
     }
+#ifdef Py_GIL_DISABLED
+    /* Here tracking is one bit, and another thread's collection could not make up for it later: see held_queues.h. */
+    PyObject_GC_Track(object);
+#endif
     return object;
 }
 
@@ -86,8 +90,10 @@ static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
 static inline PyObject *object_pool_new(object_pool_t *pool)
 {
     PyObject *object = object_pool_new_untracked(pool);
+#ifndef Py_GIL_DISABLED
     if (object != NULL)
         PyObject_GC_Track(object);
+#endif
     return object;
 }
 

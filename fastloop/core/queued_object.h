@@ -3,12 +3,13 @@
  * Most handles are made, queued, run and gone within a turn or two, and nobody but the queue ever holds one. Such a handle is not
  * tracked while it is queued: it costs the collector nothing. The queue's owner visits its fields instead, as if they were
  * its own, which they are as long as the queue holds the only reference.
- * INVARIANT: whoever takes an object from a queue and lets it live on calls queued_object_disown().
+ * INVARIANT: code that takes an object from a queue and lets it live on, or shows it to the program, calls queued_object_disown().
  */
 #ifndef FASTLOOP_QUEUED_OBJECT_H
 #define FASTLOOP_QUEUED_OBJECT_H
 
 #include <Python.h>
+#include <stdbool.h>
 
 /* HOT. The object is in no queue any more; others may hold it, and then it may be part of a cycle. */
 static inline void queued_object_disown(PyObject *object)
@@ -17,12 +18,26 @@ static inline void queued_object_disown(PyObject *object)
         PyObject_GC_Track(object);
 }
 
+/* Set when the collector meets an object that others hold too: its fields are not the queue's to speak for, so the collector takes
+ * them for reachable. Objects cannot become tracked during a collection; queued_object_disown_held() does it afterwards. */
+static bool queued_object_is_held;
+
 static inline int queued_object_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Py_VISIT(object);
-    /* Held by others too, the fields are not the queue's to speak for; the collector then takes them for reachable. */
-    if (!PyObject_GC_IsTracked(object) && Py_REFCNT(object) == 1)
+    if (PyObject_GC_IsTracked(object))
+        return 0;
+    if (Py_REFCNT(object) == 1)
         return Py_TYPE(object)->tp_traverse(object, visit, arg);
+    queued_object_is_held = true;
+    return 0;
+}
+
+/* A visitproc for the traversal of a queue, whose objects are of the given type: what others hold too becomes tracked. */
+static inline int queued_object_disown_held(PyObject *object, void *type)
+{
+    if (PyObject_TypeCheck(object, (PyTypeObject *)type) && Py_REFCNT(object) > 1)
+        queued_object_disown(object);
     return 0;
 }
 

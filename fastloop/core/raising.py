@@ -9,6 +9,8 @@ import functools
 import types
 import warnings
 
+NO_STOP_ITERATION = "StopIteration interacts badly with generators and cannot be raised into a Future"
+
 
 def exception_instance(exception):
     """Return what set_exception(exception) stores, for a class or an instance. Raises TypeError for anything else."""
@@ -18,10 +20,27 @@ def exception_instance(exception):
         raise TypeError(f"invalid exception object {exception!r}; give an exception class or instance")
     if not isinstance(exception, StopIteration):
         return exception
-    message = "StopIteration interacts badly with generators and cannot be raised into a Future"
     if _asyncio_refuses_stop_iteration():
-        raise TypeError(message)
-    error = RuntimeError(message)
+        raise TypeError(NO_STOP_ITERATION)
+    return _instead_of_stop_iteration(exception)
+
+
+def exception_from_executor(exception):
+    """Return what a future of the loop fails with when work in an executor ended with exception.
+
+    Where asyncio refuses the exception, its future stays pending for ever; here it fails with the reason.
+    """
+    exception = asyncio.futures._convert_future_exc(exception)
+    if isinstance(exception, StopIteration):
+        return _instead_of_stop_iteration(exception)
+    try:
+        return exception_instance(exception)
+    except TypeError as error:
+        return error
+
+
+def _instead_of_stop_iteration(exception):
+    error = RuntimeError(NO_STOP_ITERATION)
     error.__cause__ = error.__context__ = exception
     return error
 

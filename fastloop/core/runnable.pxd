@@ -15,8 +15,7 @@ cdef enum:
 cdef class Runnable:
     cdef:
         uint32_t flags
-        # Free for the subclass: Task counts its cancellation requests here, TimerHandle keeps its place, OutputTransport a
-        # limit's doublings.
+        # Free for the subclass: Task counts its cancellation requests here, TimerHandle keeps its place.
         uint32_t number
 
     # Do what the ready queue was asked for. Only KeyboardInterrupt and SystemExit come out.

@@ -238,4 +238,5 @@ cdef Py_ssize_t VARS_OFFSET
 
 # HOT. A copy of the current context for a callback, to be shared and not to be entered.
 cdef inline object scheduler_snapshot(Scheduler scheduler):
-    return shared_context_current(&scheduler.contexts, VARS_OFFSET)
+    # While the loop does not run, nothing would forget the snapshot and the values in it.
+    return shared_context_current(&scheduler.contexts, VARS_OFFSET if scheduler.is_active else 0)

@@ -11,6 +11,7 @@ Driven by: LoopCore.run_forever().
 """
 
 import contextvars
+import gc
 import os
 
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
@@ -51,6 +52,8 @@ cdef extern from "poll_pacing.h" nogil:
     void poll_pacing_note(poll_pacing_t *pacing, bint has_answer, bint has_threads) noexcept
 
 cdef extern from "queued_object.h":
+    bint queued_object_is_held
+    int queued_object_disown_held(PyObject *object, void *type) noexcept
     void queued_object_drop(PyObject *object) noexcept
 
 cdef extern from "ready_queue.h":
@@ -65,6 +68,11 @@ cdef extern from "short_wait.h" nogil:
     void short_wait_open(short_wait_t *wait) noexcept
     bint short_wait_is_due(short_wait_t *wait, int64_t timeout_ns) noexcept
     void short_wait_note(short_wait_t *wait, bint has_come) noexcept
+
+cdef extern from "held_queues.h":
+    void held_queues_note(void *loop) noexcept
+    void held_queues_forget(void *loop) noexcept
+    void *held_queues_take() noexcept
 
 cdef extern from "timer_heap.h":
     int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void *arg) noexcept
@@ -107,6 +115,7 @@ cdef class Scheduler:
         self.has_closed = False
 
     def __dealloc__(self):
+        held_queues_forget(<void *>self)
         inbox_close(&self.inbox)
         poller_close(&self.poller)
         scheduler_drop_timers(self)
@@ -299,6 +308,7 @@ cdef class Scheduler:
         return flush_all_written(self)
 
     cdef int forget_contexts(self) except -1:
+        """Values of context variables must not outlive their callbacks while the loop sleeps or does not run."""
         shared_context_forget(&self.contexts)
         return 0
 
@@ -400,11 +410,16 @@ cdef int scheduler_drop_timers(Scheduler self) except -1:
 # The C structures hold references that Cython does not know of, and they are part of cycles (loop -> ready queue -> handle -> loop).
 # The slots of LoopCore, which Cython makes, call these two for their base class.
 cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept:
-    cdef int status = ready_queue_traverse(&(<Scheduler>self).ready, visit, arg)
+    cdef int status
+    global queued_object_is_held
+    queued_object_is_held = False
+    status = ready_queue_traverse(&(<Scheduler>self).ready, visit, arg)
     if status == 0:
         status = ready_queue_traverse(&(<Scheduler>self).unflushed, visit, arg)
     if status == 0:
         status = timer_heap_traverse(&(<Scheduler>self).timers, visit, arg)
+    if queued_object_is_held:
+        held_queues_note(self)
     if status == 0:
         status = inbox_traverse(&(<Scheduler>self).inbox, visit, arg)
     if status == 0:
@@ -422,6 +437,17 @@ cdef int scheduler_clear(PyObject *self) noexcept:
     shared_context_forget(&(<Scheduler>self).contexts)
     return 0
 
+
+def track_held_handles(phase, info):
+    """After a collection: handles that the program holds while they wait may be part of cycles, which the next one then sees."""
+    cdef void *loop = held_queues_take() if phase == "stop" else NULL
+    while loop is not NULL:
+        ready_queue_traverse(&(<Scheduler>loop).ready, <visitproc>queued_object_disown_held, <void *>Runnable)
+        timer_heap_traverse(&(<Scheduler>loop).timers, <visitproc>queued_object_disown_held, <void *>Runnable)
+        loop = held_queues_take()
+
+
+gc.callbacks.append(track_held_handles)
 
 (<type_slots *>Scheduler).tp_traverse = <traverseproc>scheduler_traverse
 (<type_slots *>Scheduler).tp_clear = <inquiry>scheduler_clear

@@ -17,6 +17,8 @@ cdef enum:
     TASK_REGISTERED = FUTURE_FIRST_FREE_FLAG << 3
     # In the ready queue for a step, not for its callbacks.
     TASK_STEP_QUEUED = FUTURE_FIRST_FREE_FLAG << 4
+    # waits_for is a Future, which will put the task into the ready queue when it is done.
+    TASK_IS_WAITER = FUTURE_FIRST_FREE_FLAG << 5
 
 
 cdef class Task(Future):

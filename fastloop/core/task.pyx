@@ -16,7 +16,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastloop.core.executor_future cimport ExecutorFuture
 from fastloop.core.future cimport (
-    FUTURE_BLOCKING, FUTURE_CANCELLED, FUTURE_DONE, FUTURE_FAILED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
+    FUTURE_BLOCKING, FUTURE_DONE, FUTURE_FAILED, FUTURE_FINISHED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
     future_init)
 from fastloop.core.handle cimport new_handle
 from fastloop.core.object_pool cimport (
@@ -24,7 +24,7 @@ from fastloop.core.object_pool cimport (
 from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.core.task_registry cimport (
-    enter_task, leave_task, register_task, swap_current_task, unregister_task)
+    enter_task, leave_task, register_task, swap_current_task, swap_own_current_task, unregister_task)
 
 
 cdef extern from "calls.h":
@@ -34,6 +34,7 @@ cdef extern from "cpython_compat.h":
     object compat_take_exception()
     void compat_raise(PyObject *exception) noexcept
     object compat_stop_iteration_value()
+    const bint COMPAT_FUTURE_INIT_ONCE
     const bint COMPAT_TASK_CHECKS_CONTEXT
     const bint COMPAT_UNCANCEL_CLEARS_REQUEST
 
@@ -80,10 +81,16 @@ cdef class Task(Future):
     """
 
     def __init__(self, coro, *, loop=None, name=None, context=None, bint eager_start=False):
-        future_init(self, loop)
-        if not coroutines.iscoroutine(coro):
+        cdef unsigned int was_registered = self.flags & TASK_REGISTERED
+        cdef bint is_coroutine = coroutines.iscoroutine(coro)
+        # A task that lives already is not disturbed by what cannot take its place.
+        if is_coroutine or self.loop is None or COMPAT_FUTURE_INIT_ONCE:
+            future_init(self, loop)
+            self.flags |= was_registered
+        if not is_coroutine:
             # Without a coroutine there is nothing to report as destroyed.
             raise TypeError(f"a coroutine was expected, got {coro!r}")
+        self.waits_for = None
         task_init(self, coro, context)
         if name is not None:
             self.need_extras().name = name if type(name) is str else str(name)
@@ -221,16 +228,21 @@ cdef class Task(Future):
         cdef Future future
         if self.flags & FUTURE_DONE:
             return run_done(self)
-        self.flags &= ~<unsigned int>TASK_STEP_QUEUED
         error = None
-        if self.flags & TASK_HAS_ERROR:
-            self.flags &= ~<unsigned int>TASK_HAS_ERROR
-            error, self.result_or_exception = self.result_or_exception, None
-        elif self.waits_for is not None:
-            # INVARIANT: only a Future pushes a task that waits.
+        if self.flags & TASK_STEP_QUEUED:
+            self.flags &= ~<unsigned int>TASK_STEP_QUEUED
+            if self.flags & TASK_HAS_ERROR:
+                self.flags &= ~<unsigned int>TASK_HAS_ERROR
+                error, self.result_or_exception = self.result_or_exception, None
+        elif self.flags & TASK_IS_WAITER:
             future = <Future>self.waits_for
-            if future.flags & (FUTURE_CANCELLED | FUTURE_FAILED):
+            if future.flags & (FUTURE_DONE | FUTURE_FAILED) != FUTURE_FINISHED:
+                if has_waiter(future, self):
+                    return 0
                 error = future.outcome()
+        else:
+            # A second __init__() came while the task was in the queue.
+            return 0
         if not PyContext_CheckExact(self.context):
             # Something with a run() of its own, which a handle knows to call.
             return new_handle(self.loop, self._step, (error,), self.context).run()
@@ -299,6 +311,7 @@ cdef class Task(Future):
             future.add_callback(self._wakeup, self.context)
         else:
             future.add_waiter(self)
+            self.flags |= TASK_IS_WAITER
         if self.flags & TASK_MUST_CANCEL:
             return self.cancel_waited()
         return 0
@@ -340,19 +353,26 @@ cdef class Task(Future):
 
     cdef int start_eagerly(self) except -1:
         """Run the first step now, inside whatever runs: a coroutine that never waits needs no turn of the loop."""
-        register(self)
-        previous = swap_current_task(self.loop, self)
+        # A second __init__() in the coroutine changes the fields.
+        loop, context = self.loop, self.context
         try:
-            PyContext_Enter(self.context)
+            previous = swap_own_current_task(loop, self)
+        except BaseException:
+            # The caller hears of it.
+            self.flags &= ~<unsigned int>TASK_LOG_DESTROY_PENDING
+            raise
+        try:
+            register(self)
+            PyContext_Enter(context)
             try:
                 send(self, None)
             finally:
-                PyContext_Exit(self.context)
+                PyContext_Exit(context)
         except BaseException:
             task_unregister(self)
             raise
         finally:
-            swap_current_task(self.loop, previous)
+            swap_current_task(loop, previous)
             if self.flags & FUTURE_DONE:
                 self.coro = None
         return 0
@@ -401,8 +421,21 @@ cdef Task new_task(Scheduler loop, object coro, object context):
     return task
 
 
+cdef bint has_waiter(Future future, Task task) noexcept:
+    """Whether a pending future will still push the task. If not, a second __init__() has made it pending again."""
+    if future.flags & FUTURE_DONE:
+        return False
+    if future.callback is task:
+        return True
+    if future.more_callbacks is not None:
+        for callback in future.more_callbacks:
+            if callback is task:
+                return True
+    return False
+
+
 cdef int run_done(Task task) except -1:
-    if (<Scheduler>task.loop).has_entered_task:
+    if task.flags & FUTURE_ON_SCHEDULER and (<Scheduler>task.loop).has_entered_task:
         (<Scheduler>task.loop).leave_entered_task()
     if task.callback is None and task.flags & TASK_STEP_QUEUED:
         # Somebody gave the task a result by force while its step stood in the queue.
@@ -431,21 +464,25 @@ cdef int step(Task task, object error) except -1:
         if not isinstance(error, CancelledError):
             error = task.make_cancelled_error()
     task.waits_for = None
+    task.flags &= ~<unsigned int>TASK_IS_WAITER
     if task.flags & FUTURE_ON_SCHEDULER:
         return step_on_scheduler(task, <Scheduler>task.loop, error)
-    enter_task(task.loop, task)
+    loop = task.loop
+    enter_task(loop, task)
     try:
         return send(task, error)
     finally:
-        leave_task(task.loop, task)
+        leave_task(loop, task)
 
 
 cdef int step_in_context(Task task, object error) except -1:
-    PyContext_Enter(task.context)
+    # A second __init__() in the coroutine changes the field.
+    context = task.context
+    PyContext_Enter(context)
     try:
         return step(task, error)
     finally:
-        PyContext_Exit(task.context)
+        PyContext_Exit(context)
 
 
 cdef int step_on_scheduler(Task task, Scheduler scheduler, object error) except -1:

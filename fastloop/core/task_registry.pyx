@@ -6,6 +6,7 @@ LIMIT: a task that is pending stays registered, and so alive, until it ends or i
   weak references. From 3.12 on this costs a set insertion, where a weak reference costs a Python call (gh-91887).
 """
 
+import asyncio.events
 import asyncio.tasks
 
 from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError, PyDict_SetItem
@@ -61,6 +62,13 @@ cdef object swap_current_task(object loop, object task):
     elif previous is not None:
         PyDict_DelItem(_current_tasks, loop)
     return previous
+
+
+cdef object swap_own_current_task(object loop, object task):
+    """The same, which fails unless the loop runs in this thread, as Python 3.14's own function does."""
+    if COMPAT_CURRENT_TASK_IN_DICT and asyncio.events._get_running_loop() is not loop:
+        raise RuntimeError(f"loop {loop!r} is not the running loop")
+    return swap_current_task(loop, task)
 
 
 cdef int enter_task(object loop, object task) except -1:

@@ -12,7 +12,7 @@ cdef extern from "write_queue.h":
 
 cdef extern from "write_habit.h":
     ctypedef struct write_habit_t:
-        uint8_t quick
+        pass
     ctypedef struct write_burst_t:
         write_habit_t habit
         uint8_t count
@@ -37,7 +37,6 @@ cdef enum:
     OUTPUT_FIRST_FREE_FLAG = TRANSPORT_FIRST_FREE_FLAG << 6
 
 
-# The field number says how often the limit of what many chunks may add up to has been doubled.
 cdef class OutputTransport(Transport):
     cdef:
         write_queue_t output
@@ -55,12 +54,10 @@ cdef class OutputTransport(Transport):
     cdef int send_buffer(self, object data) except -1
     cdef int after_sending(self, object data, Py_ssize_t size, Py_ssize_t sent) except -1
     cdef bint holds_back(self) noexcept
-    cdef bint expects_return(self) noexcept
     cdef int hold(self) except -1
     cdef int send_pushed(self) except -1
     cdef int end_burst(self) noexcept
     cdef int callback_returned(self) noexcept
-    cdef int send_much(self) except -1
     cdef int send_output(self) except -1
     cdef int block(self) except -1
     cdef int settle_interest(self) except -1

@@ -37,8 +37,6 @@ cdef extern from "syscalls.h" nogil:
     int net_shutdown_write(int fd) noexcept
 
 cdef extern from "write_habit.h":
-    enum:
-        WRITE_HABIT_NEVER
     void write_habit_open(write_habit_t *habit) noexcept
     void write_habit_learn(write_habit_t *habit, uint8_t count) noexcept
     write_habit_t *write_habit_of_class(const void *cls) noexcept
@@ -59,10 +57,8 @@ cdef extern from "write_queue.h":
 
 
 cdef enum:
-    # Written during one callback, more than this leaves at once: waiting would only keep the kernel idle. Of many chunks, twice as
-    # much may wait each time the kernel has taken so much whole, and half as much each time it has not.
-    MOST_UNSENT_BYTES = 65536
-    MOST_DOUBLINGS = 3
+    # More than this leaves at once: to wait would only keep the kernel idle.
+    MAX_HELD_BYTES = 65536
     DEFAULT_HIGH_WATER = 65536
 
 
@@ -188,10 +184,7 @@ cdef class OutputTransport(Transport):
         return 0
 
     cdef int send_pushed(self) except -1:
-        if self.output.size_bytes > most_unsent(self):
-            self.send_much()
-        else:
-            send_queued(self)
+        send_queued(self)
         self.burst.ended_at = write_burst_now()
         return self.pause_protocol_if_full()
 
@@ -204,21 +197,16 @@ cdef class OutputTransport(Transport):
         if not goes_on and self.burst.count > 0:
             self.end_burst()
         write_burst_count(&self.burst, step, goes_on)
-        if not write_burst_expects_more(&self.burst) and not self.expects_return():
-            return False
-        return scheduler_ends_step(self.loop)
-
-    cdef bint expects_return(self) noexcept:
-        """Will the protocol's callback, whose first write this is, return at once, as those of its class always did?"""
-        return (self.flags & OUTPUT_IN_CALLBACK and write_burst_expects_return(&self.burst)
-                and write_habit_of_class(object_type(self.protocol)).quick != WRITE_HABIT_NEVER)
+        if write_burst_expects_more(&self.burst) or (
+                self.flags & OUTPUT_IN_CALLBACK and write_burst_expects_return(&self.burst)):
+            return scheduler_ends_step(self.loop)
+        return False
 
     cdef int hold(self) except -1:
         """Something was pushed: it waits for the rest of the burst, unless it is much already."""
         self.burst.ended_at = write_burst_now()
-        if self.output.size_bytes > most_unsent(self):
-            self.send_much()
-            return self.pause_protocol_if_full()
+        if self.output.size_bytes > max_held(self):
+            return self.send_pushed()
         if not self.flags & TRANSPORT_IS_UNFLUSHED:
             self.flags |= TRANSPORT_IS_UNFLUSHED
             return scheduler_flush_later(self.loop, self)
@@ -252,13 +240,6 @@ cdef class OutputTransport(Transport):
             return self.flush()
         return 0
 
-    cdef int send_much(self) except -1:
-        cdef bint is_at_limit = self.output.count > 1 and self.output.size_bytes > most_joined(self)
-        self.send_output()
-        if is_at_limit and not self.flags & OUTPUT_IS_BLOCKED and self.number < MOST_DOUBLINGS:
-            self.number += 1
-        return 0
-
     cdef int flush(self) except -1:
         self.flags &= ~<unsigned int>TRANSPORT_IS_UNFLUSHED
         if self.output.count > 0 and not self.flags & OUTPUT_IS_BLOCKED:
@@ -281,8 +262,6 @@ cdef class OutputTransport(Transport):
     cdef int block(self) except -1:
         cdef unsigned int interest = self.interest | POLL_WRITABLE | POLL_EDGE
         self.flags |= OUTPUT_IS_BLOCKED
-        if self.number > 0:
-            self.number -= 1
         if self.flags & OUTPUT_USES_LEVELS:
             self.settle_interest()
         elif interest == self.interest:
@@ -383,19 +362,9 @@ cdef class OutputTransport(Transport):
         return 0
 
 
-cdef inline size_t most_joined(OutputTransport self) noexcept:
-    return <size_t>MOST_UNSENT_BYTES << self.number
-
-
-cdef inline size_t most_unsent(OutputTransport self) noexcept:
-    """HOT. How much may wait for the end of the running callback."""
-    # Who sets a lower limit wants to hear early of what the kernel does not take.
-    if self.high_water < MOST_UNSENT_BYTES:
-        return self.high_water
-    # With nothing to join it to, a large chunk has nothing to wait for.
-    if self.output.count == 1:
-        return MOST_UNSENT_BYTES
-    return most_joined(self)
+cdef inline size_t max_held(OutputTransport self) noexcept:
+    """How much may be held back. A program that sets a lower limit wants to hear early of what the kernel does not take."""
+    return min(self.high_water, <size_t>MAX_HELD_BYTES)
 
 
 cdef inline int send_queued(OutputTransport self) except -1:

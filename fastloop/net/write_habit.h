@@ -5,7 +5,7 @@
  *
  * The same is done with the only write of a protocol's own callback, such as data_received(), if that always returned within 20
  * microseconds of it: one echo after the other then leaves from the loop, not from the depth of the interpreter, which is 5 % of
- * its processor time. 32 callbacks must have shown it, and a single slow one ends it for the class for good.
+ * its processor time. 32 callbacks in a row must have shown it, and after a slow one 255.
  *
  * A burst is a row of writes to one transport in one step, each within 20 microseconds of the one before. If the last eight bursts of
  * a transport all had at least n writes, n of them are expected: the first n - 1 are held back, and all leave with the nth. A
@@ -28,7 +28,7 @@ enum {
     WRITE_HABIT_BURSTS = 8,
     WRITE_HABIT_MAX_WRITES = 255,
     WRITE_HABIT_QUICK_RETURNS = 32,
-    WRITE_HABIT_NEVER = 255,
+    WRITE_HABIT_QUICK_RETURNS_AGAIN = 255,
     WRITE_BURST_MAX_GAP_US = 20,
     /* Time is kept in units of 256 ticks, which fit into 32 bits for some minutes. */
     WRITE_BURST_TICK_SHIFT = 8,
@@ -38,7 +38,8 @@ typedef struct {
     uint8_t expected;  /* writes; below 2: nothing is held back */
     uint8_t least;     /* that any of the last bursts had */
     uint8_t confirmed; /* bursts in a row that had at least 2 */
-    uint8_t quick;     /* callbacks that returned soon after their only write, or WRITE_HABIT_NEVER */
+    uint8_t quick;     /* callbacks in a row that returned soon after their only write, up to quick_needed */
+    uint8_t quick_needed;
 } write_habit_t;
 
 typedef struct {
@@ -51,16 +52,18 @@ typedef struct {
 
 static inline void write_habit_open(write_habit_t *habit)
 {
-    habit->expected = habit->confirmed = 0;
+    habit->expected = habit->confirmed = habit->quick = 0;
     habit->least = WRITE_HABIT_MAX_WRITES;
+    habit->quick_needed = WRITE_HABIT_QUICK_RETURNS;
 }
 
 /* A protocol's callback that has written once has returned, soon after it or not. */
 static inline void write_habit_learn_return(write_habit_t *habit, bool is_soon)
 {
     if (!is_soon) {
-        habit->quick = WRITE_HABIT_NEVER;
-    } else if (habit->quick < WRITE_HABIT_QUICK_RETURNS) {
+        habit->quick = 0;
+        habit->quick_needed = WRITE_HABIT_QUICK_RETURNS_AGAIN;
+    } else if (habit->quick < habit->quick_needed) {
         habit->quick++;
     }
 }
@@ -69,7 +72,8 @@ static inline void write_habit_learn_return(write_habit_t *habit, bool is_soon)
 static inline void write_habit_learn(write_habit_t *habit, uint8_t count)
 {
     if (count < 2) {
-        write_habit_open(habit);
+        habit->expected = habit->confirmed = 0;
+        habit->least = WRITE_HABIT_MAX_WRITES;
         return;
     }
     habit->confirmed++;
@@ -128,7 +132,7 @@ static inline bool write_burst_expects_more(const write_burst_t *burst)
 /* HOT. Will the protocol's callback, in which this is the first write, return at once? */
 static inline bool write_burst_expects_return(const write_burst_t *burst)
 {
-    return burst->may_hold && burst->count == 1 && burst->habit.quick == WRITE_HABIT_QUICK_RETURNS;
+    return burst->may_hold && burst->count == 1 && burst->habit.quick == burst->habit.quick_needed;
 }
 
 /* ---- What the classes of protocols do: a small table, in which a class may take the place of another. ---- */
@@ -148,7 +152,6 @@ static inline write_habit_t *write_habit_of_class(const void *class)
     if (row->class != class) {
         row->class = class;
         write_habit_open(&row->habit);
-        row->habit.quick = 0;
     }
     return &row->habit;
 }

@@ -260,3 +260,100 @@ def test_report_of_a_task_names_the_coroutine(loop, run_turn, logged_errors):
     (message,) = logged_errors
     assert message.startswith("Task exception was never retrieved")
     assert "fail_in_task" in message
+
+
+# Handles that somebody has changed
+
+
+class FailingArguments:
+    """An iterable that fails, but that a message can do without."""
+
+    def __iter__(self):
+        raise TypeError
+
+    def __bool__(self):
+        return False
+
+
+@pytest.mark.parametrize("args", [None, FailingArguments()], ids=["None", "failing"])
+def test_arguments_that_cannot_be_passed_reach_the_handler_and_the_loop_goes_on(loop, run_turn, contexts, args):
+    called = []
+    handle = loop.call_soon(called.append)
+    handle._args = args
+    loop.call_soon(called.append, "next")
+    run_turn()
+    assert called == ["next"]
+    assert [(type(context["exception"]), context["handle"]) for context in contexts] == [(TypeError, handle)]
+
+
+@pytest.mark.fastloop_only
+@pytest.mark.parametrize("args", [5, object()], ids=["number", "object"])
+def test_arguments_that_not_even_a_message_can_show_reach_the_handler_too(loop, run_turn, contexts, args):
+    # asyncio's loop ends with the exception that showing them raises.
+    called = []
+    handle = loop.call_soon(called.append)
+    handle._args = args
+    loop.call_soon(called.append, "next")
+    run_turn()
+    assert called == ["next"]
+    assert [type(context["exception"]) for context in contexts] == [TypeError]
+
+
+@pytest.mark.parametrize("callback", [None, 5, "text"])
+def test_callback_that_cannot_be_called_reaches_the_handler(loop, run_turn, contexts, callback):
+    called = []
+    handle = loop.call_soon(called.append)
+    handle._callback = callback
+    timer = loop.call_later(0, called.append)
+    timer._callback = callback
+    loop.call_soon(called.append, "next")
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+    assert called == ["next"]
+    assert [type(context["exception"]) for context in contexts] == [TypeError, TypeError]
+
+
+def test_context_that_is_none_reaches_the_handler(loop, run_turn, contexts):
+    called = []
+    handle = loop.call_soon(called.append, "never")
+    handle._context = None
+    loop.call_soon(called.append, "next")
+    run_turn()
+    assert called == ["next"]
+    assert [type(context["exception"]) for context in contexts] == [AttributeError]
+
+
+@pytest.mark.parametrize("kind", [list, "".join, iter, dict.fromkeys])
+def test_arguments_of_any_iterable_are_passed(loop, run_turn, kind):
+    args, called = kind("ab"), []
+    handle = loop.call_soon(lambda *args: called.append(args))
+    handle._args = args
+    run_turn()
+    assert called == [("a", "b")]
+    assert handle._args is args
+
+
+def test_iterating_over_the_arguments_may_cancel_the_handle(loop, run_turn):
+    called = []
+
+    def arguments():
+        handle.cancel()
+        yield "argument"
+
+    handle = loop.call_soon(called.append)
+    handle._args = arguments()
+    run_turn()
+    assert called == ["argument"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_iterating_over_the_arguments_may_leave_the_loop(loop, run_turn, error):
+    def arguments():
+        raise error
+        yield
+
+    loop.call_soon(int)._args = arguments()
+    with pytest.raises(error):
+        run_turn()
+    # The end of the turn that was left.
+    loop.run_forever()

@@ -165,3 +165,124 @@ def test_wrapped_concurrent_future_completes_in_the_loop(loop):
         return result
 
     assert loop.run_until_complete(main()) == "done"
+
+
+# Exceptions that a future of asyncio's takes in another form
+
+
+def raise_(error):
+    raise error
+
+
+def skip_where_asyncio_hangs(implementation, loop):
+    """Up to 3.11.7 and 3.12.1 asyncio's future refuses StopIteration, and one that waits for an executor then stays pending."""
+    if implementation.name == "asyncio":
+        future = implementation.Future(loop=loop)
+        try:
+            future.set_exception(StopIteration())
+        except TypeError:
+            pytest.skip("asyncio's future stays pending for ever")
+        assert isinstance(future.exception(), RuntimeError)
+
+
+@pytest.mark.parametrize("function, argument", [(next, iter([])), (raise_, StopIteration(5))], ids=["next", "with a value"])
+def test_stop_iteration_becomes_runtime_error(implementation, loop, function, argument):
+    skip_where_asyncio_hangs(implementation, loop)
+
+    async def main():
+        with pytest.raises(RuntimeError, match="StopIteration interacts badly") as caught:
+            await loop.run_in_executor(None, function, argument)
+        assert isinstance(caught.value.__cause__, StopIteration)
+        with pytest.raises(RuntimeError, match="StopIteration interacts badly"):
+            await asyncio.wait_for(asyncio.to_thread(function, argument), 10)
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize(
+    "error, expected",
+    [
+        (concurrent.futures.CancelledError("message"), asyncio.CancelledError),
+        (concurrent.futures.TimeoutError("message"), asyncio.TimeoutError),
+        (concurrent.futures.InvalidStateError("message"), asyncio.InvalidStateError),
+        (asyncio.CancelledError("message"), asyncio.CancelledError),
+        (asyncio.InvalidStateError("message"), asyncio.InvalidStateError),
+        (concurrent.futures.BrokenExecutor("message"), concurrent.futures.BrokenExecutor),
+        (StopAsyncIteration("message"), StopAsyncIteration),
+        (GeneratorExit("message"), GeneratorExit),
+    ],
+    ids=lambda value: type(value).__module__ + "." + type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_exceptions_of_concurrent_futures_become_asyncios(loop, error, expected):
+    async def main():
+        with pytest.raises(expected) as caught:
+            await loop.run_in_executor(None, raise_, error)
+        assert type(caught.value) is expected
+        assert caught.value.args == ("message",)
+
+    loop.run_until_complete(main())
+
+
+class ExecutorThatReturns:
+    """submit() returns what was given, whatever it is."""
+
+    def __init__(self, future):
+        self.future = future
+
+    def submit(self, function, *args):
+        return self.future
+
+
+def test_future_of_asyncios_from_an_executor_is_returned_as_it_is(loop):
+    future = loop.create_future()
+    assert loop.run_in_executor(ExecutorThatReturns(future), int) is future
+
+
+@pytest.mark.skipif(not __debug__, reason="asyncio asserts")
+def test_executor_that_returns_no_future_is_refused(loop):
+    with pytest.raises(AssertionError, match="concurrent.futures.Future is expected"):
+        loop.run_in_executor(ExecutorThatReturns(5), int)
+
+
+@pytest.mark.fastloop_only
+def test_exception_that_is_none_fails_the_future(loop):
+    work = concurrent.futures.Future()
+    work.set_exception("no exception")
+    with pytest.raises(TypeError):
+        loop.run_until_complete(loop.run_in_executor(ExecutorThatReturns(work), int))
+
+
+def test_exception_class_from_an_executor_becomes_an_instance(loop):
+    work = concurrent.futures.Future()
+    work.set_exception(ValueError)
+    with pytest.raises(ValueError):
+        loop.run_until_complete(loop.run_in_executor(ExecutorThatReturns(work), int))
+
+
+class ExecutorInTheSameThread:
+    """Runs what it is given at once."""
+
+    def submit(self, function, *args):
+        future = concurrent.futures.Future()
+        future.set_running_or_notify_cancel()
+        future.set_result(function(*args))
+        return future
+
+
+def test_work_that_ended_in_the_loops_thread_is_there_as_soon_as_on_asyncio(implementation, asyncio_implementation):
+    def turns_until_done(loop):
+        async def main():
+            turns = 0
+            future = loop.run_in_executor(ExecutorInTheSameThread(), int, "5")
+            while not future.done():
+                turns += 1
+                await asyncio.sleep(0)
+            assert future.result() == 5
+            return turns
+
+        try:
+            return loop.run_until_complete(main())
+        finally:
+            loop.close()
+
+    assert turns_until_done(implementation.new_event_loop()) == turns_until_done(asyncio_implementation.new_event_loop())

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextvars
 import gc
 import sys
 import traceback
@@ -432,3 +433,112 @@ def test_call_graph_of_a_future_shows_who_awaits_it(loop, future):
         return [waiter.future.get_name() for waiter in graph.awaited_by]
 
     assert loop.run_until_complete(main()) == ["waiter"]
+
+
+# What leaves the loop in the middle of a future's callbacks
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("position", range(4))
+def test_callbacks_behind_one_that_leaves_the_loop_keep_their_place(loop, error, position):
+    order = []
+
+    def leave(future):
+        order.append("leaves")
+        raise error
+
+    future = loop.create_future()
+    loop.call_soon(order.append, "before")
+    for number in range(4):
+        future.add_done_callback(leave if number == position else lambda future, number=number: order.append(number))
+    future.set_result(None)
+    loop.call_soon(order.append, "behind")
+    with pytest.raises(error):
+        loop.run_forever()
+    future.add_done_callback(lambda future: order.append("added later"))
+    loop.call_soon(order.append, "scheduled later")
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    callbacks = [number if number != position else "leaves" for number in range(4)]
+    assert order == ["before", *callbacks, "behind", "added later", "scheduled later"]
+
+
+def test_every_callback_may_leave_the_loop(loop):
+    order = []
+
+    def leave(future):
+        order.append(len(order))
+        raise KeyboardInterrupt
+
+    future = loop.create_future()
+    for _ in range(3):
+        future.add_done_callback(leave)
+    future.set_result(None)
+    loop.call_soon(order.append, "behind")
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_forever()
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert order == [0, 1, 2, "behind"]
+
+
+def test_tasks_behind_one_that_leaves_the_loop_keep_their_place(loop):
+    order = []
+    future = loop.create_future()
+
+    async def wait(name):
+        await future
+        order.append(name)
+        if name == "leaves":
+            raise KeyboardInterrupt
+
+    tasks = [loop.create_task(wait(name)) for name in ("first", "leaves", "third", "fourth")]
+    loop.run_until_complete(asyncio.sleep(0))
+    future.set_result(None)
+    loop.call_soon(order.append, "behind")
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    loop.run_until_complete(asyncio.wait(tasks))
+    assert order == ["first", "leaves", "third", "fourth", "behind"]
+    assert isinstance(tasks[1].exception(), KeyboardInterrupt)
+
+
+def test_callbacks_of_a_task_keep_their_place_when_one_leaves_the_loop(loop):
+    order = []
+
+    async def main():
+        return 5
+
+    def leave(task):
+        raise KeyboardInterrupt
+
+    task = loop.create_task(main())
+    task.add_done_callback(leave)
+    task.add_done_callback(lambda task: order.append(task.result()))
+    task.add_done_callback(lambda task: loop.call_soon(order.append, "scheduled by a callback"))
+    loop.call_soon(lambda: loop.call_soon(order.append, "behind"))
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    loop.run_until_complete(asyncio.sleep(0))
+    assert order == [5, "behind", "scheduled by a callback"]
+
+
+def test_context_of_a_callback_that_kept_its_place_is_its_own(loop):
+    variable = contextvars.ContextVar("variable", default="none")
+    seen = []
+
+    def leave(future):
+        raise KeyboardInterrupt
+
+    future = loop.create_future()
+    future.add_done_callback(leave)
+    context = contextvars.copy_context()
+    context.run(variable.set, "set")
+    future.add_done_callback(lambda future: seen.append(variable.get()), context=context)
+    future.add_done_callback(lambda future: seen.append(variable.get()))
+    future.set_result(None)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    loop.run_until_complete(asyncio.sleep(0))
+    assert seen == ["set", "none"]

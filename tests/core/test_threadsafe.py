@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import sys
 import threading
 
 import pytest
@@ -217,3 +218,41 @@ def test_loops_of_two_threads_send_each_other_callbacks(new_loop, in_thread):
     here.call_soon(bounce, 1000)
     here.run_forever()
     assert bounces == list(range(1000, -1, -1))
+
+
+def test_task_that_another_thread_starts_eagerly_does_not_disturb_the_loops_tasks(implementation, loop):
+    if implementation.name == "asyncio" and sys.version_info < (3, 14):
+        pytest.skip("asyncio's tasks fail, and hang for ever")
+    is_asked, is_tried = threading.Event(), threading.Event()
+    outcomes, steps = [], []
+
+    async def never():
+        steps.append(threading.get_ident())
+
+    def start():
+        is_asked.wait(10)
+        coroutine = never()
+        try:
+            implementation.Task(coroutine, loop=loop, eager_start=True)
+        except RuntimeError as error:
+            outcomes.append(type(error))
+            coroutine.close()
+        is_tried.set()
+
+    async def main():
+        me = asyncio.current_task()
+        is_asked.set()
+        while not is_tried.is_set():
+            await asyncio.sleep(0)
+            assert asyncio.current_task() is me
+        # Left out of the loop's record.
+        assert asyncio.all_tasks() == {me}
+
+    # asyncio says that the task was destroyed.
+    loop.set_exception_handler(lambda loop, context: None)
+    thread = threading.Thread(target=start)
+    thread.start()
+    loop.run_until_complete(main())
+    thread.join()
+    assert steps == []
+    assert outcomes == [RuntimeError]

@@ -4,6 +4,7 @@ How exact they are is the subject of test_exactness.py.
 """
 
 import asyncio
+import fractions
 import itertools
 import random
 import time
@@ -248,3 +249,95 @@ def test_timer_far_away_does_not_disturb_the_near_ones(loop):
     loop.run_forever()
     for timer in far:
         timer.cancel()
+
+
+# The moment as an object
+
+
+class Seconds(float):
+    """What numpy.float64 is: a float with a type of its own."""
+
+
+class Moment:
+    """Not a number, but it compares with them and can become one."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __float__(self):
+        return self.value
+
+
+def moments(loop):
+    later = int(loop.time()) + 1000
+    return [later, float(later), Seconds(later), fractions.Fraction(later * 3 + 1, 3), True]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_moment_of_a_timer_is_the_object_that_it_was_given(implementation, loop, number):
+    moment = moments(loop)[number]
+    made = implementation.TimerHandle(moment, int, (), loop)
+    scheduled = loop.call_at(moment, int)
+    for handle in made, scheduled:
+        assert handle.when() is moment
+        assert handle._when is moment
+        assert hash(handle) == hash(moment)
+        assert f"when={moment}" in repr(handle)
+        handle.cancel()
+        assert handle.when() is moment
+
+
+def test_timers_compare_by_the_objects_that_they_were_given(implementation, loop):
+    one, two = fractions.Fraction(10**20, 3), fractions.Fraction(10**20 + 1, 3)
+    # The same as floats.
+    assert float(one) == float(two)
+    first, same, second = [implementation.TimerHandle(moment, int, (), loop) for moment in (one, +one, two)]
+    assert first == same and hash(first) == hash(same)
+    assert first != second
+    assert first < second and second > first and first <= same and second >= first
+    assert not first > same and not first < same
+    equal_float = implementation.TimerHandle(5.0, int, (), loop)
+    assert equal_float == implementation.TimerHandle(5, int, (), loop)
+    assert hash(equal_float) == hash(5)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_moment_stays_what_it_was_given_as_in_debug_mode_and_after_a_change(loop, debug):
+    loop.set_debug(debug)
+    moment, other_moment = moments(loop)[:2]
+    handle = loop.call_at(moment, int)
+    assert handle.when() is moment
+    handle._when = other_moment
+    assert handle.when() is other_moment
+    handle.cancel()
+    assert handle.when() is other_moment
+    loop.set_debug(False)
+
+
+def test_timers_at_moments_of_any_type_fire_in_their_order(loop):
+    order = []
+    now = loop.time()
+    loop.call_at(Seconds(now + 0.003), order.append, 3)
+    loop.call_at(fractions.Fraction(now + 0.002), order.append, 2)
+    loop.call_at(now + 0.001, order.append, 1)
+    loop.call_at(int(now), order.append, 0)
+    run_until_after(loop, 0.005)
+    assert order == [0, 1, 2, 3]
+
+
+def test_when_of_call_later_is_a_float_after_now(loop):
+    before = loop.time()
+    handle = loop.call_later(5, int)
+    assert type(handle.when()) is float
+    assert before + 5 <= handle.when() <= loop.time() + 5
+    handle.cancel()
+
+
+@pytest.mark.fastloop_only
+def test_moment_needs_only_to_become_a_float(loop):
+    moment = Moment(loop.time())
+    called = []
+    handle = loop.call_at(moment, called.append, 1)
+    assert handle.when() is moment
+    run_until_after(loop, 0.001)
+    assert called == [1]

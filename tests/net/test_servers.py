@@ -238,7 +238,9 @@ def test_arguments_that_contradict_each_other_are_refused(run, loop, make_protoc
 # Protocols and peers that misbehave
 
 
-def test_factory_that_raises_loses_that_connection_only(run, serve, connect_to, make_protocol, unclosed_sockets_allowed):
+def test_factory_that_raises_loses_that_connection_only(
+    run, serve, connect_to, make_protocol, unclosed_sockets_allowed, reported
+):
     async def main():
         protocol = make_protocol()
         answers = [ZeroDivisionError, protocol]
@@ -261,9 +263,9 @@ def test_factory_that_raises_loses_that_connection_only(run, serve, connect_to, 
     run(main())
 
 
-# asyncio leaves the connection to the collector, and warns of an unclosed socket.
+# Older versions of asyncio leave the connection to the collector, and tell nobody.
 @pytest.mark.fastloop_only
-def test_factory_that_raises_leaves_no_socket_open(run, serve, connect_to):
+def test_factory_that_raises_leaves_no_socket_open_and_is_reported(run, serve, connect_to, reported):
     async def main():
         def fail():
             raise ZeroDivisionError
@@ -271,6 +273,9 @@ def test_factory_that_raises_leaves_no_socket_open(run, serve, connect_to):
         server = await serve(fail)
         assert await connect_to(server).receive_all() == b""
         server.close()
+        assert [(context["message"], type(context["exception"])) for context in reported] == [
+            ("Error on transport creation for incoming connection", ZeroDivisionError)
+        ]
 
     run(main())
 

@@ -1,0 +1,50 @@
+/* Loops in whose queues the collector met handles that it does not know and that the program holds.
+ *
+ * Owns: nothing. A loop is noted while the collector traverses it, is taken when the collection has ended, and must be forgotten
+ *   before it dies.
+ * Promises: noting never runs Python code; a loop that cannot be noted for lack of memory is noted by a later collection.
+ * Driven by: the scheduler's traversal, its destructor and its hook in gc.callbacks.
+ */
+#ifndef FASTLOOP_HELD_QUEUES_H
+#define FASTLOOP_HELD_QUEUES_H
+
+#include <Python.h>
+#include <stddef.h>
+
+static struct {
+    void **loops;
+    size_t count;
+    size_t capacity;
+} held_queues;
+
+static inline void held_queues_forget(void *loop)
+{
+    for (size_t i = 0; i < held_queues.count; i++) {
+        if (held_queues.loops[i] == loop) {
+            held_queues.loops[i] = held_queues.loops[--held_queues.count];
+            return;
+        }
+    }
+}
+
+static inline void held_queues_note(void *loop)
+{
+    held_queues_forget(loop);
+    if (held_queues.count == held_queues.capacity) {
+        size_t capacity = held_queues.capacity ? 2 * held_queues.capacity : 8;
+        void **loops = (void **)PyMem_RawRealloc(held_queues.loops, capacity * sizeof(void *));
+        if (loops == NULL)
+            return;
+        held_queues.loops = loops;
+        held_queues.capacity = capacity;
+    }
+    held_queues.loops[held_queues.count++] = loop;
+}
+
+/* One of the loops, borrowed, or NULL. */
+static inline void *held_queues_take(void)
+{
+    return held_queues.count > 0 ? held_queues.loops[--held_queues.count] : NULL;
+}
+
+#endif

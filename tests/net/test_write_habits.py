@@ -1,0 +1,407 @@
+"""When written bytes leave: at once, save where a second write follows as good as certainly; and how long those wait.
+
+The far end is a socket that is looked at from inside the same callback, so that nothing but write() itself can have sent. A habit
+needs bursts whose writes are 20 microseconds apart at the most; a busy machine may break one, so habits are taught until they show.
+"""
+
+import asyncio
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+# What is known of a class is found by its address: a class that lives on is not taken for another.
+classes = []
+
+
+@pytest.fixture
+def protocol_class():
+    """A class of protocols that nothing is known of."""
+
+    class Protocol(asyncio.Protocol):
+        def data_received(self, data):
+            self.on_data(data)
+
+    classes.append(Protocol)
+    return Protocol
+
+
+class FarEnd:
+    """A socket that tells what has arrived by now."""
+
+    def __init__(self, sock):
+        self.sock = sock
+
+    def arrived(self):
+        try:
+            return self.sock.recv(1_000_000)
+        except BlockingIOError:
+            return b""
+
+
+def tcp_pair():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        far = socket.create_connection(listener.getsockname())
+        near, _ = listener.accept()
+    # Loopback delivers at once, but for Nagle.
+    near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return near, far
+
+
+@pytest.fixture(params=[socket.socketpair, tcp_pair], ids=["unix", "tcp"])
+def connect(request, loop):
+    """A coroutine function that connects a protocol; returns transport and far end."""
+    opened = []
+
+    async def make(protocol_factory):
+        near, far = request.param()
+        far.setblocking(False)
+        near.setblocking(False)
+        transport, _ = await loop.create_connection(protocol_factory, sock=near)
+        opened.append((transport, far))
+        return transport, FarEnd(far)
+
+    yield make
+
+    async def close():
+        for transport, far in opened:
+            transport.abort()
+            far.close()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    if not loop.is_closed():
+        loop.run_until_complete(close())
+
+
+@pytest.fixture
+def run(loop):
+    return lambda coroutine: loop.run_until_complete(asyncio.wait_for(coroutine, 20))
+
+
+async def next_step():
+    await asyncio.sleep(0)
+
+
+async def write_and_see_it_held(transport, far, data, writes=2):
+    """Write data as the first of a step, where bursts of that many writes are the habit: it is held back."""
+    for _ in range(1000):
+        await next_step()
+        for _ in range(writes):
+            transport.write(b"a")
+        await next_step()
+        far.arrived()
+        transport.write(data)
+        if far.arrived() == b"":
+            return
+        for _ in range(writes - 1):
+            transport.write(b"b")
+    raise AssertionError("no write was ever held back")
+
+
+# What holds on every loop
+
+
+def test_write_without_a_habit_leaves_at_once(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        for _ in range(20):
+            transport.write(b"first")
+            assert far.arrived() == b"first"
+            time.sleep(0.0001)
+            transport.write(b"second")
+            assert far.arrived() == b"second"
+            await next_step()
+
+    run(main())
+
+
+def test_written_buffer_that_changes_afterwards_was_sent_as_it_was(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        buffer = bytearray(b"before")
+        transport.write(buffer)
+        buffer[:] = b"behind"
+        await next_step()
+        assert far.arrived() == b"before"
+
+    run(main())
+
+
+def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_next_one_runs(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        woken = asyncio.get_running_loop().create_future()
+        seen = []
+
+        async def write():
+            await woken
+            transport.write(b"x")
+
+        async def look():
+            await woken
+            seen.append(far.arrived())
+
+        tasks = [asyncio.create_task(coroutine) for coroutine in (write(), look(), write(), look())]
+        await next_step()
+        woken.set_result(None)
+        await asyncio.gather(*tasks)
+        assert seen == [b"x", b"x"]
+
+    run(main())
+
+
+def test_write_of_another_thread_leaves_while_the_loop_sleeps(run, connect, protocol_class):
+    async def main():
+        loop = asyncio.get_running_loop()
+        transport, far = await connect(protocol_class)
+        arrived = []
+
+        def write():
+            # The loop has nothing to do until this thread ends, and sleeps soon.
+            time.sleep(0.05)
+            transport.write(b"from a thread")
+            arrived.append(far.arrived())
+            loop.call_soon_threadsafe(done.set_result, None)
+
+        done = loop.create_future()
+        thread = threading.Thread(target=write)
+        thread.start()
+        await done
+        thread.join()
+        assert arrived == [b"from a thread"]
+
+    run(main())
+
+
+def test_stream_that_drains_has_sent_before_drain_returns(run, loop):
+    async def main():
+        near, far = socket.socketpair()
+        far.setblocking(False)
+        with far:
+            _, writer = await asyncio.open_connection(sock=near)
+            for number in range(50):
+                writer.write(b"header %d " % number)
+                writer.write(b"body")
+                await writer.drain()
+                assert FarEnd(far).arrived() == b"header %d body" % number
+                if number % 2:
+                    await next_step()
+            writer.close()
+            await writer.wait_closed()
+
+    run(main())
+
+
+def test_process_that_leaves_at_once_has_sent_what_it_wrote(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        child = os.fork()
+        if child == 0:
+            transport.write(b"good bye")
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert far.arrived() == b"good bye"
+
+    run(main())
+
+
+# Habits
+
+
+@pytest.mark.fastloop_only
+def test_first_write_of_a_step_waits_for_the_second_once_that_is_a_habit(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        await write_and_see_it_held(transport, far, b"headers ")
+        transport.write(b"body")
+        assert far.arrived() == b"headers body"
+
+    run(main())
+
+
+@pytest.mark.fastloop_only
+def test_new_connection_has_the_habit_of_its_protocols_class(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        for _ in range(100):
+            await write_and_see_it_held(transport, far, b"headers ")
+            transport.write(b"body")
+            far.arrived()
+            await next_step()
+            other, other_far = await connect(protocol_class)
+            other.write(b"headers ")
+            is_held = other_far.arrived() == b""
+            other.write(b"body")
+            if is_held:
+                assert other_far.arrived() == b"headers body"
+                return
+        raise AssertionError("a new connection never had the habit")
+
+    run(main())
+
+
+@pytest.mark.fastloop_only
+def test_other_class_of_protocols_has_no_habit(run, connect, protocol_class):
+    class Other(asyncio.Protocol):
+        pass
+
+    classes.append(Other)
+
+    async def main():
+        await write_and_see_it_held(*await connect(protocol_class), b"headers")
+        transport, far = await connect(Other)
+        transport.write(b"headers")
+        assert far.arrived() == b"headers"
+
+    run(main())
+
+
+@pytest.mark.fastloop_only
+def test_later_burst_of_the_same_step_leaves_at_once(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        await write_and_see_it_held(transport, far, b"headers ")
+        transport.write(b"body")
+        assert far.arrived() == b"headers body"
+        for number in range(5):
+            time.sleep(0.001)
+            transport.write(b"%d" % number)
+            assert far.arrived() == b"%d" % number
+
+    run(main())
+
+
+@pytest.mark.fastloop_only
+def test_held_write_leaves_when_the_step_ends_and_ends_the_habit(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        await write_and_see_it_held(transport, far, b"alone")
+        await next_step()
+        assert far.arrived() == b"alone"
+        # The next burst notices that the one before was a single write.
+        transport.write(b"at once")
+        assert far.arrived() == b"at once"
+
+    run(main())
+
+
+@pytest.mark.fastloop_only
+def test_held_write_leaves_with_a_late_second_one_and_the_habit_ends(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        await write_and_see_it_held(transport, far, b"headers ")
+        time.sleep(0.001)
+        transport.write(b"body")
+        assert far.arrived() == b"headers body"
+        await next_step()
+        transport.write(b"at once")
+        assert far.arrived() == b"at once"
+
+    run(main())
+
+
+QUESTIONS = {
+    "is_closing": lambda transport: transport.is_closing(),
+    "get_write_buffer_size": lambda transport: transport.get_write_buffer_size(),
+    "get_extra_info": lambda transport: transport.get_extra_info("peername"),
+    "set_write_buffer_limits": lambda transport: transport.set_write_buffer_limits(high=1000),
+    "set_protocol": lambda transport: transport.set_protocol(transport.get_protocol()),
+    "write_eof": lambda transport: transport.write_eof(),
+    "close": lambda transport: transport.close(),
+    "abort": lambda transport: transport.abort(),
+}
+
+
+@pytest.mark.fastloop_only
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_held_write_leaves_with_any_question_to_the_transport(run, connect, protocol_class, question):
+    async def main():
+        transport, far = await connect(protocol_class)
+        await write_and_see_it_held(transport, far, b"asked")
+        QUESTIONS[question](transport)
+        assert far.arrived() == b"asked"
+
+    run(main())
+
+
+@pytest.mark.fastloop_only
+def test_much_is_not_held_back(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        for _ in range(3):
+            await write_and_see_it_held(transport, far, b"little")
+            await next_step()
+            far.arrived()
+            transport.write(bytes(65537))
+            assert far.arrived() != b""
+            while far.arrived():
+                await next_step()
+
+    run(main())
+
+
+@pytest.mark.fastloop_only
+def test_limit_of_the_program_bounds_what_is_held_back(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        transport.set_write_buffer_limits(high=100)
+        await write_and_see_it_held(transport, far, bytes(60), writes=3)
+        transport.write(bytes(60))
+        assert far.arrived() == bytes(120)
+
+    run(main())
+
+
+@pytest.mark.fastloop_only
+def test_held_write_has_left_before_a_fork_and_is_sent_once(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        await write_and_see_it_held(transport, far, b"once")
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        assert far.arrived() == b"once"
+        os.waitpid(child, 0)
+        await next_step()
+        assert far.arrived() == b""
+
+    run(main())
+
+
+@pytest.mark.fastloop_only
+def test_only_write_of_a_quick_callback_leaves_when_that_returns(run, connect, protocol_class):
+    async def main():
+        held = []
+
+        def answer(self, data):
+            self.transport.write(b"answer")
+            held.append(self.far.arrived() == b"")
+
+        protocol_class.on_data = answer
+        transport, far = await connect(protocol_class)
+        protocol = transport.get_protocol()
+        protocol.transport, protocol.far = transport, far
+
+        async def question():
+            far.sock.send(b"question")
+            count = len(held)
+            while len(held) == count:
+                await next_step()
+            far.arrived()
+
+        while not held or not held[-1]:
+            await question()
+            assert len(held) < 10000
+        # One that takes its time ends it: the next 255 must be quick before anything is held back again.
+        protocol_class.on_data = lambda self, data: (answer(self, data), time.sleep(0.001))
+        await question()
+        protocol_class.on_data = answer
+        del held[:]
+        for _ in range(255):
+            await question()
+        assert held == [False] * 255
+
+    run(main())
