@@ -225,7 +225,7 @@ def main():
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"default: all, {' '.join(SUITES)}")
     parser.add_argument("--loop", choices=("fastloop", "asyncio"), default="fastloop", help="asyncio: only count what fails there")
     parser.add_argument("--fastloop", default=str(REPOSITORY), metavar="WHAT", help="what pip installs: a wheel; default: these sources")
-    parser.add_argument("--folder", type=Path, default=REPOSITORY / "build" / "suites", help="where sources, environments and logs are kept")
+    parser.add_argument("--folder", type=Path, default=REPOSITORY / "build" / "suites", help="where everything is kept")
     arguments = parser.parse_args()
     arguments.folder = arguments.folder.resolve()
     unknown = set(arguments.suites) - set(SUITES)
