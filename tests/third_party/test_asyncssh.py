@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import random
+import socket
 
 import pytest
 
@@ -56,7 +57,7 @@ def connected(host_key):
 
 
 async def copy(process):
-    """What cat does."""
+    """What cat does, line by line."""
     async for piece in process.stdin:
         process.stdout.write(piece)
         await process.stdout.drain()
@@ -148,6 +149,23 @@ def test_redirected_pipe_loses_nothing_of_what_it_holds(run, connected, size):
             for _ in range(10):
                 completed = await connection.run("copy", stdin=pipe_with(data), encoding=None, check=True)
                 assert completed.stdout == data
+
+    run(main())
+
+
+def test_input_redirected_to_another_socket_loses_nothing_of_what_either_holds(run, connected):
+    async def main():
+        async with connected(copy) as connection:
+            for _ in range(20):
+                (first, first_peer), (second, second_peer) = socket.socketpair(), socket.socketpair()
+                with first_peer, second_peer:
+                    first_peer.send(b"first\n")
+                    second_peer.send(b"second\n")
+                    process = await connection.create_process("copy", stdin=first, encoding=None)
+                    assert await process.stdout.readline() == b"first\n"
+                    await process.redirect_stdin(second)
+                # Both ends come at once, and the data of the second with them.
+                assert (await process.wait()).stdout == b"second\n"
 
     run(main())
 
