@@ -9,6 +9,7 @@ import dataclasses
 import gc
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable
 
@@ -80,6 +81,15 @@ def implementation(request):
 def asyncio_implementation():
     """asyncio's own implementation, to compare with."""
     return implementation_named("asyncio")
+
+
+@pytest.fixture(scope="session")
+def needs_localhost():
+    """Skips a test that has the name localhost looked up where the system does not know it, as in a container without /etc/hosts."""
+    try:
+        socket.getaddrinfo("localhost", None, socket.AF_INET)
+    except socket.gaierror:
+        pytest.skip("the name localhost cannot be looked up here")
 
 
 def open_descriptors():

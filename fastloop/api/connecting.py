@@ -2,11 +2,13 @@
 
 Owns: during one create_connection(), the sockets that were connected and have no transport yet.
 Promises: a call that fails or is cancelled, at whatever moment, closes what it opened and nothing else; one that succeeds leaves
-  no other socket than its own. Everything else is asyncio's.
+  no other socket than its own. If the protocol factory fails, what the call was given is closed too, as with a transport that could
+  be made it would be the transport's. Everything else is asyncio's.
 Driven by: the task that connects.
 """
 
 import asyncio
+import traceback
 from functools import wraps
 
 
@@ -29,39 +31,92 @@ class ConnectMethods:
             attempt.close_sockets(but=transport)
 
     async def _create_connection_transport(self, sock, protocol_factory, *args, **options):
-        def make_protocol():
-            try:
-                return protocol_factory()
-            except BaseException:
-                # Older versions of asyncio forget the socket.
-                sock.close()
-                raise
+        return await super()._create_connection_transport(sock, _closing_if_it_fails(protocol_factory, sock), *args, **options)
 
-        return await super()._create_connection_transport(sock, make_protocol, *args, **options)
+    @wraps(asyncio.BaseEventLoop.create_datagram_endpoint, assigned=(), updated=())
+    async def create_datagram_endpoint(self, protocol_factory, local_addr=None, remote_addr=None, **options):
+        """Make a datagram socket, or take over the socket sock; returns (transport, protocol).
+
+        The options are those of the running Python's asyncio. Raises OSError if no address can be bound or connected to.
+        """
+        endpoint = _Endpoint(self, protocol_factory)
+        return await asyncio.BaseEventLoop.create_datagram_endpoint(
+            endpoint, endpoint.make_protocol, local_addr, remote_addr, **options
+        )
+
+    async def connect_read_pipe(self, protocol_factory, pipe):
+        """Read from pipe, a file object that is not blocking and is closed with the transport; returns (transport, protocol)."""
+        return await super().connect_read_pipe(_closing_if_it_fails(protocol_factory, pipe), pipe)
+
+    async def connect_write_pipe(self, protocol_factory, pipe):
+        """Write to pipe, a file object that is not blocking and is closed with the transport; returns (transport, protocol)."""
+        return await super().connect_write_pipe(_closing_if_it_fails(protocol_factory, pipe), pipe)
+
+
+def _closing_if_it_fails(protocol_factory, file):
+    def make_protocol():
+        try:
+            return protocol_factory()
+        except BaseException:
+            # Many versions of asyncio forget it.
+            file.close()
+            raise
+
+    return make_protocol
 
 
 class _Attempt:
     """Stands for the loop during one create_connection(), and knows the sockets that it has connected.
 
-    When several addresses are tried at once, asyncio loses a socket that has won while the task is cancelled.
+    When several addresses are tried at once, asyncio loses a socket that has won while the task is cancelled. What the race leaves
+    behind, exceptions with their frames and nested functions, is in reference cycles: these are broken here. Newer versions of
+    asyncio do most of that themselves.
     """
 
     def __init__(self, loop):
         self._loop = loop
         self._sockets = []
+        self._errors = []
         # An address that was tried at the same time may still be connected to.
         self._is_over = False
+        self._racer_count = 0
+        self._racer = None
 
     def __getattr__(self, name):
         return getattr(self._loop, name)
 
     async def _connect_sock(self, *args, **options):
-        sock = await self._loop._connect_sock(*args, **options)
-        if self._is_over:
-            sock.close()
-            raise asyncio.CancelledError
-        self._sockets.append(sock)
-        return sock
+        try:
+            sock = await self._loop._connect_sock(*args, **options)
+            if self._is_over:
+                sock.close()
+                raise asyncio.CancelledError
+            self._sockets.append(sock)
+            return sock
+        except BaseException as error:
+            self._errors.append(error)
+            raise
+        finally:
+            # One of the arguments is a list of all errors.
+            del args, options
+
+    def create_task(self, coroutine, **options):
+        """The race calls this for each address: its nested function, which makes the coroutines, refers to itself."""
+        variables = coroutine.cr_frame.f_locals
+        self._racer = variables.get(coroutine.__name__)
+        if type(variables) is dict:
+            # A copy, which older Pythons keep with the frame.
+            variables.clear()
+        task = self._loop.create_task(coroutine, **options)
+        self._racer_count += 1
+        task.add_done_callback(self._racer_is_done)
+        return task
+
+    def _racer_is_done(self, task):
+        self._racer_count -= 1
+        if self._is_over and self._racer_count == 0:
+            # asyncio's own callback of the task may still want what is cleared.
+            self._loop.call_soon(self._break_cycles)
 
     def close_sockets(self, but):
         self._is_over = True
@@ -70,3 +125,49 @@ class _Attempt:
             if but is None or sock.fileno() != own:
                 sock.close()
         self._sockets.clear()
+        self._break_cycles()
+
+    def _break_cycles(self):
+        if not self._is_over or self._racer_count > 0:
+            return
+        while self._errors:
+            # The lines of the traceback stay.
+            traceback.clear_frames(self._errors.pop().__traceback__)
+        racer, self._racer = self._racer, None
+        for cell in getattr(racer, "__closure__", None) or ():
+            cell.cell_contents = None
+
+
+class _Endpoint:
+    """Stands for the loop during one create_datagram_endpoint().
+
+    asyncio calls the protocol factory while nobody else knows the socket, so that what the factory raises waits until it comes
+    out with it.
+    """
+
+    def __init__(self, loop, protocol_factory):
+        self._loop = loop
+        self._protocol_factory = protocol_factory
+        self._error = None
+
+    def __getattr__(self, name):
+        return getattr(self._loop, name)
+
+    def make_protocol(self):
+        try:
+            return self._protocol_factory()
+        except BaseException as error:
+            self._error = error
+
+    def _make_datagram_transport(self, sock, *args, **options):
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+            return self._loop._make_datagram_transport(sock, *args, **options)
+        except BaseException:
+            sock.close()
+            raise
+        finally:
+            # It refers to this frame.
+            del error

@@ -11,6 +11,8 @@ import io
 import os
 import sys
 
+from fastloop.net.stream_transport import StreamTransport
+
 # On 32-bit systems more overflows.
 LARGEST_BLOCK = sys.maxsize // 2 + 1
 
@@ -19,6 +21,9 @@ class SendfileMethods:
     """The part of the loop that sends files."""
 
     async def _sendfile_native(self, transp, file, offset, count):
+        if not isinstance(transp, StreamTransport):
+            # asyncio's own, for a socket object with methods of its own.
+            return await super()._sendfile_native(transp, file, offset, count)
         self._check_sendfile_params(transp._sock, file, offset, count)
         resumes_reading = transp.is_reading()
         transp.pause_reading()

@@ -2,7 +2,8 @@
 
 Owns: nothing. sock_recv(), sock_recv_into() and sock_sendall() are in net/socket_operation.pyx.
 Promises: asyncio's semantics and errors. Each operation is tried first and waits only if the kernel says so; a cancelled one has
-  taken nothing.
+  taken nothing. Asyncio's own code serves an object that brings its own method for an operation: it waits by levels, and such a method
+  may say that it would block while the kernel has something.
 Driven by: the program's tasks, and asyncio's create_connection().
 """
 
@@ -10,6 +11,7 @@ import asyncio
 import errno
 import socket
 
+from fastloop.net.plain_sockets import has_own_methods
 from fastloop.net.socket_operation import check_socket
 
 # How long to wait for room in the queue of a Unix socket that listens: first and at most, in seconds.
@@ -22,6 +24,8 @@ class SocketMethods:
 
     async def sock_recvfrom(self, sock, bufsize):
         """Receive a datagram of up to bufsize bytes; returns (bytes, address)."""
+        if has_own_methods(sock, ("recvfrom",)):
+            return await super().sock_recvfrom(sock, bufsize)
         check_socket(self, sock)
         while True:
             try:
@@ -31,6 +35,8 @@ class SocketMethods:
 
     async def sock_recvfrom_into(self, sock, buf, nbytes=0):
         """Receive a datagram into buf, up to nbytes if that is not 0; returns (number of bytes, address)."""
+        if has_own_methods(sock, ("recvfrom_into",)):
+            return await super().sock_recvfrom_into(sock, buf, nbytes)
         check_socket(self, sock)
         while True:
             try:
@@ -40,6 +46,8 @@ class SocketMethods:
 
     async def sock_sendto(self, sock, data, address):
         """Send a datagram to address; returns the number of bytes sent."""
+        if has_own_methods(sock, ("sendto",)):
+            return await super().sock_sendto(sock, data, address)
         check_socket(self, sock)
         while True:
             try:
@@ -49,6 +57,8 @@ class SocketMethods:
 
     async def sock_accept(self, sock):
         """Accept a connection; returns (a non-blocking socket, the peer's address)."""
+        if has_own_methods(sock, ("accept",)):
+            return await super().sock_accept(sock)
         check_socket(self, sock)
         while True:
             try:
@@ -61,6 +71,8 @@ class SocketMethods:
 
     async def sock_connect(self, sock, address):
         """Connect to address, whose host is resolved first if need be. Raises OSError if that fails."""
+        if has_own_methods(sock, ("connect",)):
+            return await super().sock_connect(sock, address)
         check_socket(self, sock)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             resolved = await self._ensure_resolved(address, family=sock.family, type=sock.type, proto=sock.proto, loop=self)

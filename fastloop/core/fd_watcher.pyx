@@ -73,6 +73,12 @@ cdef class FdWatcher(Runnable):
         self.interest = interest
         return 0
 
+    cdef int callback_left(self) except -1:
+        """A reader or a writer was removed."""
+        if self.reader is None and self.writer is None:
+            self.reader_file = self.writer_file = None
+        return self.update()
+
 
 cdef int finish_all(object waiters) except -1:
     if isinstance(waiters, Future):
@@ -136,61 +142,104 @@ cdef FdWatcher watcher_for(Scheduler scheduler, int fd):
     return <FdWatcher>found
 
 
-cdef int add_reader(Scheduler scheduler, int fd, Handle handle) except -1:
-    cdef FdWatcher watcher = watcher_for(scheduler, fd)
+cdef int open_number(object file) except? -1:
+    """The number of a descriptor or of the file object that has it, below 0 for one that is closed."""
+    if isinstance(file, int):
+        return file
+    try:
+        return int(file.fileno())
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(f"Invalid file object: {file!r}") from None
+
+
+cdef int number_of(Scheduler scheduler, object file) except -1:
+    """The same; for one that was closed while it is watched, the number that it had. ValueError for anything else."""
+    cdef int fd, number
+    error = None
+    try:
+        number = open_number(file)
+        if number >= 0:
+            return number
+    except ValueError as raised:
+        error = raised
+    # Found by the object, as selectors do.
+    for fd in range(scheduler.watches.capacity):
+        watcher = scheduler.watcher(fd)
+        if isinstance(watcher, FdWatcher) and (
+                (<FdWatcher>watcher).reader_file is file or (<FdWatcher>watcher).writer_file is file) and file is not None:
+            return fd
+    raise error or ValueError(f"Invalid file descriptor: {number}")
+
+
+cdef bint is_closed(object file) except -1:
+    try:
+        return open_number(file) < 0
+    except ValueError:
+        return True
+
+
+cdef int add_reader(Scheduler scheduler, object file, Handle handle) except -1:
+    cdef FdWatcher watcher = watcher_for(scheduler, number_of(scheduler, file))
     cdef Handle previous = watcher.reader
     watcher.reader = handle
     try:
-        watcher.update()
+        # The kernel has forgotten what is closed; asyncio changes the callback without asking it.
+        if previous is None or not is_closed(file):
+            watcher.update()
     except BaseException:
         watcher.reader = previous
         raise
+    if not isinstance(file, int):
+        watcher.reader_file = file
     if previous is not None:
         previous.do_cancel()
     return 0
 
 
-cdef int add_writer(Scheduler scheduler, int fd, Handle handle) except -1:
-    cdef FdWatcher watcher = watcher_for(scheduler, fd)
+cdef int add_writer(Scheduler scheduler, object file, Handle handle) except -1:
+    cdef FdWatcher watcher = watcher_for(scheduler, number_of(scheduler, file))
     cdef Handle previous = watcher.writer
     watcher.writer = handle
     try:
-        watcher.update()
+        if previous is None or not is_closed(file):
+            watcher.update()
     except BaseException:
         watcher.writer = previous
         raise
+    if not isinstance(file, int):
+        watcher.writer_file = file
     if previous is not None:
         previous.do_cancel()
     return 0
 
 
-cdef bint remove_reader(Scheduler scheduler, int fd) except -1:
+cdef bint remove_reader(Scheduler scheduler, object file) except -1:
     cdef FdWatcher watcher
     cdef Handle handle
-    found = scheduler.watcher(fd)
+    found = scheduler.watcher(number_of(scheduler, file))
     if not isinstance(found, FdWatcher) or (<FdWatcher>found).reader is None:
         return False
     watcher = <FdWatcher>found
     handle, watcher.reader = watcher.reader, None
-    watcher.update()
     handle.do_cancel()
+    watcher.callback_left()
     return True
 
 
-cdef bint remove_writer(Scheduler scheduler, int fd) except -1:
+cdef bint remove_writer(Scheduler scheduler, object file) except -1:
     cdef FdWatcher watcher
     cdef Handle handle
-    found = scheduler.watcher(fd)
+    found = scheduler.watcher(number_of(scheduler, file))
     if not isinstance(found, FdWatcher) or (<FdWatcher>found).writer is None:
         return False
     watcher = <FdWatcher>found
     handle, watcher.writer = watcher.writer, None
-    watcher.update()
     handle.do_cancel()
+    watcher.callback_left()
     return True
 
 
-cdef dict watched_handles(Scheduler scheduler):
+cdef dict watched_descriptors(Scheduler scheduler):
     cdef int fd
     found = {}
     for fd in range(scheduler.watches.capacity):
@@ -198,5 +247,6 @@ cdef dict watched_handles(Scheduler scheduler):
         if isinstance(watcher, FdWatcher):
             handles = ((<FdWatcher>watcher).reader, (<FdWatcher>watcher).writer)
             if handles != (None, None):
-                found[fd] = handles
+                file = (<FdWatcher>watcher).reader_file
+                found[fd] = ((<FdWatcher>watcher).writer_file if file is None else file, *handles)
     return found

@@ -18,18 +18,19 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from fastloop.core.executor_future cimport executor_future
-from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_handles
+from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_descriptors
 from fastloop.core.future cimport new_future
 from fastloop.core.handle cimport (
     Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle,
     timer_keep_moment)
+from fastloop.core.ready_view cimport ask_kernel, new_ready_view
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
     PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, scheduler_expect_events, scheduler_push, scheduler_push_foreign,
     scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
-from fastloop.poll.poller cimport poller_name, poller_reopen_after_fork
-from fastloop.poll.wakeup cimport wakeup_reopen_after_fork
+from fastloop.poll.poller cimport poller_close, poller_name
+from fastloop.poll.wakeup cimport wakeup_close
 
 from fastloop.core.future import Future
 from fastloop.core.task import Task as MakeTask
@@ -317,8 +318,9 @@ cdef class LoopCore(Scheduler):
         """In a child process: the loop goes on being the parent's, and nothing done here may reach the parent's poller."""
         self.is_forked = True
         self.update_direct()
-        poller_reopen_after_fork(&self.poller)
-        wakeup_reopen_after_fork(&self.inbox.wakeup)
+        # Nothing is opened in their place: the child cannot run this loop.
+        poller_close(&self.poller)
+        wakeup_close(&self.inbox.wakeup)
 
     def _check_closed(self):
         if self.has_closed:
@@ -369,24 +371,42 @@ cdef class LoopCore(Scheduler):
     def _add_reader(self, fd, callback, *args, context=None):
         self._check_closed()
         handle = new_handle(self, callback, args, context)
-        add_reader(self, descriptor(fd), handle)
+        add_reader(self, fd, handle)
         return handle
 
     def _add_writer(self, fd, callback, *args, context=None):
         self._check_closed()
         handle = new_handle(self, callback, args, context)
-        add_writer(self, descriptor(fd), handle)
+        add_writer(self, fd, handle)
         return handle
 
     def _remove_reader(self, fd):
-        return False if self.has_closed else remove_reader(self, descriptor(fd))
+        return False if self.has_closed else remove_reader(self, fd)
 
     def _remove_writer(self, fd):
-        return False if self.has_closed else remove_writer(self, descriptor(fd))
+        return False if self.has_closed else remove_writer(self, fd)
 
     def _watched(self):
-        """For SelectorView: by descriptor, the reader's and the writer's handle."""
-        return watched_handles(self)
+        """For SelectorView: by descriptor, the object that was passed for it, if any, and the reader's and the writer's handle."""
+        return watched_descriptors(self)
+
+    # ---- for libraries that run turns of their own, as nest_asyncio does ----
+
+    @property
+    def _ready(self):
+        return new_ready_view(self)
+
+    @_ready.setter
+    def _ready(self, value):
+        """asyncio makes a deque when it makes the loop."""
+
+    def _ask_kernel(self, timeout):
+        """For SelectorView: wait for timeout seconds, None for as long as it takes, until something can run, which is then ready."""
+        self._check_closed()
+        # A whole day, as in asyncio's own turns, is as good as for ever.
+        ask_kernel(self, -1 if timeout is None else <int64_t>(min(max(<double>timeout, 0.0), 86400.0) * 1e9))
+
+    # ---- asyncio's attributes that are fields of the scheduler ----
 
     @property
     def _stopping(self):
@@ -446,18 +466,6 @@ cdef object create_task_carefully(LoopCore loop, object coro, dict keywords):
         for keyword in keywords.keys() - NAME_AND_CONTEXT:
             raise TypeError(f"create_task() got an unexpected keyword argument {keyword!r}")
     return MakeTask(coro, loop=loop, **keywords)
-
-
-cdef int descriptor(object file) except -1:
-    """The number of a descriptor, or of the file object that has it; asyncio's errors for what is neither."""
-    if not isinstance(file, int):
-        try:
-            file = int(file.fileno())
-        except (AttributeError, TypeError, ValueError):
-            raise ValueError(f"Invalid file object: {file!r}") from None
-    if file < 0:
-        raise ValueError(f"Invalid file descriptor: {file}")
-    return file
 
 
 cdef object describe(Runnable runnable):

@@ -156,7 +156,8 @@ cdef class Scheduler:
     # The loop's time in seconds; overridden by LoopCore for loops that bring a clock of their own.
     cdef double now_s(self) except? -1
     cdef int look_at_kernel(self) except -1
-    cdef int sleep(self) except -1
+    # For at most max_ns, if that is not below 0.
+    cdef int sleep(self, int64_t max_ns) except -1
     cdef int before_sleep(self) except -1
     cdef int after_poll(self, int event_count, int error) except -1
     cdef int dispatch(self) except -1

@@ -140,7 +140,7 @@ cdef class Scheduler:
     cdef int run_once(self) except -1:
         inbox_collect(&self.inbox, &self.ready)
         if self.ready.count == 0 and not self.is_stopping:
-            self.sleep()
+            self.sleep(-1)
         elif poll_pacing_is_due(&self.pacing):
             self.look_at_kernel()
         if self.timers.count > 0:
@@ -165,7 +165,7 @@ cdef class Scheduler:
         poll_pacing_note(&self.pacing, count > 0, has_threads)
         return self.after_poll(count, errno)
 
-    cdef int sleep(self) except -1:
+    cdef int sleep(self, int64_t max_ns) except -1:
         """Nothing is ready: wait for events, a wake-up or the next timer."""
         cdef int64_t timeout_ns
         cdef int count, error
@@ -174,6 +174,8 @@ cdef class Scheduler:
         if self.next_event < self.event_count:
             return self.dispatch()
         timeout_ns = self.next_timeout_ns()
+        if max_ns >= 0 and (timeout_ns < 0 or max_ns < timeout_ns):
+            timeout_ns = max_ns
         # Another thread may have pushed before it could see that the loop sleeps, and a destructor may have written.
         if not inbox_begin_sleep(&self.inbox) or self.ready.count > 0 or self.unflushed.count > 0:
             timeout_ns = 0

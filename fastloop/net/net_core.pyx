@@ -6,10 +6,10 @@ Driven by: asyncio's code, by its private hooks, and the program.
 """
 
 import asyncio
-import socket
 
 from fastloop.core.fd_watcher cimport wait_for_socket
 from fastloop.net.listener cimport start_listening, stop_listening
+from fastloop.net.plain_sockets cimport LISTENER_METHODS, STREAM_METHODS, calls_own_method, has_own_methods
 from fastloop.net.socket_operation cimport (
     SOCKET_RECEIVE, SOCKET_RECEIVE_INTO, SOCKET_SEND_ALL, new_socket_operation)
 from fastloop.net.stream_transport cimport StreamTransport, new_stream_transport
@@ -17,9 +17,7 @@ from fastloop.net.transport cimport Transport
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
 
 
-cdef:
-    object SOCKET = socket.socket
-    object SelectorEventLoop = asyncio.SelectorEventLoop
+cdef object SelectorEventLoop = asyncio.SelectorEventLoop
 
 
 cdef class NetCore(LoopCore):
@@ -30,14 +28,20 @@ cdef class NetCore(LoopCore):
 
         A cancelled receive has taken nothing. Raises OSError. Follows asyncio's loop.sock_recv().
         """
+        if calls_own_method(sock, "recv"):
+            return SelectorEventLoop.sock_recv(self, sock, n)
         return new_socket_operation(self, SOCKET_RECEIVE, sock, None, n)
 
     def sock_recv_into(self, sock, buf):
         """Receive from a non-blocking socket into buf, a writable buffer: await it for the number of bytes."""
+        if calls_own_method(sock, "recv_into"):
+            return SelectorEventLoop.sock_recv_into(self, sock, buf)
         return new_socket_operation(self, SOCKET_RECEIVE_INTO, sock, buf, 0)
 
     def sock_sendall(self, sock, data):
         """Send data to a non-blocking socket: await it until everything is sent. After an error it is not known how much was."""
+        if calls_own_method(sock, "send"):
+            return SelectorEventLoop.sock_sendall(self, sock, data)
         return new_socket_operation(self, SOCKET_SEND_ALL, sock, data, 0)
 
     def _wait_readable(self, sock):
@@ -63,7 +67,7 @@ cdef class NetCore(LoopCore):
 
     def _make_socket_transport(self, sock, protocol, waiter=None, **options):
         cdef StreamTransport transport
-        if not is_socket(sock):
+        if has_own_methods(sock, STREAM_METHODS):
             return SelectorEventLoop._make_socket_transport(self, sock, protocol, waiter, **options)
         self._ensure_fd_no_transport(sock)
         transport = new_stream_transport(
@@ -72,7 +76,7 @@ cdef class NetCore(LoopCore):
         return transport
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts, **options):
-        if sslcontext is not None or not is_socket(sock):
+        if sslcontext is not None or has_own_methods(sock, LISTENER_METHODS):
             return SelectorEventLoop._start_serving(
                 self, protocol_factory, sock, sslcontext, server, backlog, *timeouts, **options)
         self._ensure_fd_no_transport(sock)
@@ -81,8 +85,3 @@ cdef class NetCore(LoopCore):
     def _stop_serving(self, sock):
         stop_listening(self, sock)
         SelectorEventLoop._stop_serving(self, sock)
-
-
-cdef bint is_socket(object sock) except -1:
-    """Not for what only behaves like a socket, a mock for example: that is left to asyncio."""
-    return issubclass(type(sock), SOCKET)

@@ -356,7 +356,9 @@ cdef class OutputTransport(Transport):
         return self.tell_protocol("pause_writing")
 
     cdef int resume_protocol_if_drained(self) except -1:
-        if self.flags & TRANSPORT_PROTOCOL_IS_PAUSED and self.output.size_bytes <= self.low_water:
+        # A lost connection has nothing to write, but no room for more either.
+        if (self.flags & TRANSPORT_PROTOCOL_IS_PAUSED and self.output.size_bytes <= self.low_water
+                and self.state < TRANSPORT_LOSING):
             self.flags &= ~<unsigned int>TRANSPORT_PROTOCOL_IS_PAUSED
             return self.tell_protocol("resume_writing")
         return 0

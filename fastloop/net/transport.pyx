@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import warnings
-from asyncio import base_events, trsock
+from asyncio import base_events, transports, trsock
 
 from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Exit
 
@@ -53,6 +53,9 @@ cdef extern from "syscalls.h" nogil:
 cdef:
     object TransportSocket = trsock.TransportSocket
     object BufferedProtocol = asyncio.BufferedProtocol
+    # The class of asyncio's that its own stream transports have what they do not bring themselves from.
+    object BASE = transports._FlowControlMixin
+    object BASE_GET_EXTRA_INFO = BASE.get_extra_info
 
 
 cdef class Transport(Runnable):
@@ -91,6 +94,8 @@ cdef class Transport(Runnable):
         It goes on answering after the connection is gone.
         """
         self.settle_output()
+        if BASE.get_extra_info is not BASE_GET_EXTRA_INFO:
+            return patched(self, "get_extra_info")(name, default)
         if name == "peername":
             return self.known_peername()
         if name == "socket":
@@ -381,6 +386,13 @@ cdef class Transport(Runnable):
             info.append("closing")
         info.append(f"fd={self.fd}")
         return f"<{' '.join(info)}>"
+
+
+cdef object patched(Transport transport, str name):
+    """The method that somebody has put in the place of asyncio's own, in one of its classes, as asyncio's transports find it."""
+    attribute = next(vars(cls)[name] for cls in BASE.__mro__ if name in vars(cls))
+    bind = getattr(type(attribute), "__get__", None)
+    return attribute if bind is None else bind(attribute, transport, BASE)
 
 
 cdef int transport_init(

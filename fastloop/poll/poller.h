@@ -73,15 +73,18 @@ typedef struct poller poller_t;
 /* Open a poller without registrations, close-on-exec. Returns 0, or -1 with errno; a failed poller is a closed one. */
 static inline int poller_open(poller_t *poller);
 
-/* Drop all registrations and free everything. Idempotent. */
+/* Drop all registrations and free everything. Idempotent.
+ * A forked child's descriptor is a second name of the parent's instance, if it has one at all: closing it changes nothing
+ * for the parent. Do that before anything else with it; poller_forget() in the child would remove what the parent registered. */
 static inline void poller_close(poller_t *poller);
 
 /* Change what is reported of fd from old_interest, the owner's last word on it, to new_interest.
  * Interest without a direction means "not registered": from 0 adds, to 0 removes. Equal interests report once more
  * what is ready now. Removing succeeds for a descriptor that is closed, was never added or has become something else;
  * it leaves the batch that was returned last alone.
- * Returns 0, or -1 with errno: EBADF for a closed descriptor; EPERM for a regular file, with epoll only, as the
- * others call it always ready; EPIPE with some kqueues for the writing end of a pipe that nobody reads. */
+ * Returns 0, or -1 with errno: EBADF for a closed descriptor; EPERM for a regular file, with epoll only, as poll(2)
+ * calls it always ready, and kqueue ready to be read up to its end; EPIPE with some kqueues for the writing end of a pipe
+ * that nobody reads. */
 static inline int poller_set_interest(poller_t *poller, int fd, unsigned old_interest, unsigned new_interest);
 
 /* A read or write of an edge's direction would block, or came back short: report it when that changes. */
@@ -97,11 +100,6 @@ static inline void poller_forget(poller_t *poller, int fd);
  * own, so a descriptor may appear twice in a batch.
  * OWNERSHIP: events is borrowed until the next poller_wait() or poller_close(), for poller_forget() to reach it. */
 static inline int poller_wait(poller_t *poller, int64_t timeout_ns, poll_event_t *events, int capacity);
-
-/* In the child, before anything else is done with the poller: a poller of its own without registrations; the parent's
- * stay as they are. (poller_forget() in the child before this would remove the parent's.)
- * Returns 0, or -1 with errno. */
-static inline int poller_reopen_after_fork(poller_t *poller);
 
 /* "epoll", "kqueue" or "poll". */
 static inline const char *poller_name(const poller_t *poller);
@@ -176,13 +174,5 @@ static inline struct timespec poll_timeout_to_timespec(int64_t timeout_ns)
 #else
 #include "poller_poll.h"
 #endif
-
-/* The child's descriptor is a second name of the parent's instance, where there is one: closing it changes nothing for
- * the parent. */
-static inline int poller_reopen_after_fork(poller_t *poller)
-{
-    poller_close(poller);
-    return poller_open(poller);
-}
 
 #endif

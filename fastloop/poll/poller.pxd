@@ -27,5 +27,4 @@ cdef extern from "poller.h" nogil:
     void poller_rearm(poller_t *poller, int fd, unsigned int directions) noexcept
     void poller_forget(poller_t *poller, int fd) noexcept
     int poller_wait(poller_t *poller, int64_t timeout_ns, poll_event_t *events, int capacity) noexcept
-    int poller_reopen_after_fork(poller_t *poller) noexcept
     const char *poller_name(const poller_t *poller) noexcept

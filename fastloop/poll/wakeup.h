@@ -5,8 +5,8 @@
  * Driven by call_soon_threadsafe() and C signal handlers on one side, by the scheduler on the other. A zeroed
  * wakeup_t counts as closed.
  *
- * The owner sees to it that wakeup_close() and wakeup_reopen_after_fork() do not run while another thread may signal:
- * the number would be written to after it became someone else's.
+ * The owner sees to it that wakeup_close() does not run while another thread may signal: the number would be written to
+ * after it became someone else's.
  */
 #ifndef FASTLOOP_WAKEUP_H
 #define FASTLOOP_WAKEUP_H
@@ -119,7 +119,7 @@ static inline bool wakeup_read(wakeup_t *wakeup)
 
 #endif
 
-/* Idempotent. */
+/* Idempotent. A forked child closes it, so that neither process takes the other's signals. */
 static inline void wakeup_close(wakeup_t *wakeup)
 {
     const int saved_errno = errno;
@@ -156,14 +156,6 @@ static inline void wakeup_drain(wakeup_t *wakeup)
         while (wakeup_read(wakeup)) {
         }
     }
-}
-
-/* In the child: descriptors of its own, so that neither process takes the other's signals. The number may change, so
- * register it anew. Returns 0, or -1 with errno. */
-static inline int wakeup_reopen_after_fork(wakeup_t *wakeup)
-{
-    wakeup_close(wakeup);
-    return wakeup_open(wakeup);
 }
 
 #endif

@@ -17,4 +17,3 @@ cdef extern from "wakeup.h" nogil:
     int wakeup_fd(const wakeup_t *wakeup) noexcept
     void wakeup_signal(wakeup_t *wakeup) noexcept
     void wakeup_drain(wakeup_t *wakeup) noexcept
-    int wakeup_reopen_after_fork(wakeup_t *wakeup) noexcept

@@ -125,6 +125,14 @@ def test_child_that_closes_the_loop_does_not_disturb_the_parent(loop, no_leaks):
     assert received == [b"x"]
 
 
+def test_loops_of_the_parent_open_no_descriptor_in_the_child(new_loop, loop):
+    new_loop().close()
+    loop.run_until_complete(work())
+    before = len(os.listdir("/dev/fd"))
+    # One of the parent's is the reading end of the child's answer.
+    assert int(in_forked_child(lambda: len(os.listdir("/dev/fd")))) <= before + 2
+
+
 def test_child_that_just_exits_does_not_disturb_the_parent(loop):
     async def main():
         answers = [in_forked_child(lambda: "exited") for _ in range(3)]

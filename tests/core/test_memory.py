@@ -50,7 +50,8 @@ def plain_loop(loop):
     return loop
 
 
-is_sanitized = "libasan" in os.environ.get("LD_PRELOAD", "")
+# gcc calls the library libasan.so, clang libclang_rt.asan.so.
+is_sanitized = "asan" in os.environ.get("LD_PRELOAD", "")
 needs_plain_memory = pytest.mark.skipif(is_sanitized, reason="the sanitizer keeps freed memory")
 
 

@@ -12,7 +12,6 @@ import gc
 import os
 import shutil
 import socket
-import ssl
 import struct
 import subprocess
 import tempfile
@@ -573,6 +572,7 @@ def resolve_to(loop, monkeypatch):
 @pytest.fixture(scope="session")
 def tls_contexts(tmp_path_factory):
     """The SSL contexts of a server called localhost and of a client that trusts it."""
+    ssl = pytest.importorskip("ssl", reason="this Python has no TLS")
     if shutil.which("openssl") is None:
         pytest.skip("the certificate is made by the openssl command")
     folder = tmp_path_factory.mktemp("certificate")

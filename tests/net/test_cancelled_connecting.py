@@ -127,7 +127,9 @@ def drained_listener(listener):
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_cancelled_connection_closes_what_it_opened(loop, drained_listener, assert_cancelled_cleanly, moment, host):
+def test_cancelled_connection_closes_what_it_opened(loop, drained_listener, assert_cancelled_cleanly, moment, host, request):
+    if host == "localhost":
+        request.getfixturevalue("needs_localhost")
     port = drained_listener.getsockname()[1]
     waits = assert_cancelled_cleanly(lambda factory: loop.create_connection(factory, host, port, family=socket.AF_INET), moment, [])
     assert waits >= 1

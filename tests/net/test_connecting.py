@@ -49,6 +49,7 @@ def test_connection_to_an_address(run, loop, made, listener, assert_reaches):
     run(main())
 
 
+@pytest.mark.usefixtures("needs_localhost")
 def test_connection_to_a_name(run, loop, made, listener, assert_reaches):
     async def main():
         port = listener.getsockname()[1]

@@ -59,6 +59,7 @@ def test_cancelled_accepting_loses_no_connection(run, loop, listener, settle, st
     run(main())
 
 
+@pytest.mark.usefixtures("needs_localhost")
 def test_connecting_resolves_names(run, loop, listener):
     async def main():
         with socket.socket() as client:

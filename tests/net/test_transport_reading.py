@@ -6,6 +6,7 @@ and from the moment of set_protocol() on, everything to the new protocol.
 
 import asyncio
 import socket
+import sys
 
 import pytest
 
@@ -97,7 +98,10 @@ def test_nothing_is_received_while_reading_is_paused(run, connect, settle, make_
     run(main())
 
 
-def test_reading_paused_by_connection_made_does_not_begin(run, connect, settle, make_protocol):
+def test_reading_paused_by_connection_made_does_not_begin(run, connect, settle, make_protocol, implementation):
+    if implementation.name == "asyncio" and sys.version_info < (3, 11, 4):
+        pytest.skip("asyncio's transports heed pause_reading() in connection_made() from Python 3.11.4 on (gh-103607)")
+
     async def main():
         protocol = make_protocol(connection_made=lambda protocol, transport: transport.pause_reading())
         transport, peer = await connect(protocol)

@@ -9,12 +9,16 @@
 
 #include <stdlib.h>
 
-#ifdef __linux__
+/* The kernel's headers are a package of their own on some systems (Alpine's linux-headers). */
+#if defined(__linux__) && defined(__has_include)
+#if __has_include(<linux/filter.h>) && __has_include(<linux/seccomp.h>)
+#define PROBE_CAN_REFUSE_CALLS
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#endif
 #endif
 
 enum { PROBE_CAPACITY = 8192 };
@@ -99,7 +103,8 @@ int probe_wait(probe_t *probe, int64_t timeout_ns, int capacity)
 
 int probe_reopen_after_fork(probe_t *probe)
 {
-    return poller_reopen_after_fork(&probe->poller);
+    poller_close(&probe->poller);
+    return poller_open(&probe->poller);
 }
 
 const char *probe_name(probe_t *probe)
@@ -174,7 +179,8 @@ void probe_wakeup_drain(probe_t *probe)
 
 int probe_wakeup_reopen_after_fork(probe_t *probe)
 {
-    return wakeup_reopen_after_fork(&probe->wakeup);
+    wakeup_close(&probe->wakeup);
+    return wakeup_open(&probe->wakeup);
 }
 
 /* What is left of errno when everything has run that promises to keep it, and had something to fail at. */
@@ -203,7 +209,7 @@ int probe_has_only_milliseconds(probe_t *probe)
  * Returns 0, or -1 where that cannot be arranged. */
 int probe_refuse_epoll_pwait2(int error)
 {
-#ifdef FASTLOOP_NR_EPOLL_PWAIT2
+#if defined(FASTLOOP_NR_EPOLL_PWAIT2) && defined(PROBE_CAN_REFUSE_CALLS)
     struct sock_filter instructions[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FASTLOOP_NR_EPOLL_PWAIT2, 0, 1),

@@ -14,7 +14,6 @@ import pwd
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import tempfile
 import time
@@ -84,17 +83,22 @@ class Certificate:
     key_path: Path
 
     def server_context(self):
+        import ssl
+
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.certificate_path, self.key_path)
         return context
 
     def client_context(self):
         """A context that verifies the name and trusts this certificate only."""
+        import ssl
+
         return ssl.create_default_context(cafile=self.certificate_path)
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
+    pytest.importorskip("ssl", reason="this Python has no TLS")
     if shutil.which("openssl") is None:
         pytest.skip("the command openssl, which makes the certificate, is not installed")
     folder = tmp_path_factory.mktemp("certificate")

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import io
 import random
-import ssl
 
 import pytest
 
@@ -230,6 +229,7 @@ def test_handler_that_fails_answers_500_and_the_server_goes_on(run, way, connect
     run(main())
 
 
+@pytest.mark.usefixtures("needs_localhost")
 def test_name_is_resolved_and_connected_to(run, connected):
     async def main():
         async with connected("TCP", {"/": echo}) as (_, runner):
@@ -241,6 +241,8 @@ def test_name_is_resolved_and_connected_to(run, connected):
 
 
 def test_certificate_that_is_not_trusted_is_refused(run, connected):
+    ssl = pytest.importorskip("ssl", reason="this Python has no TLS")
+
     async def main():
         async with connected("TLS", {"/": echo}) as (session, runner):
             async with aiohttp.ClientSession() as strict:

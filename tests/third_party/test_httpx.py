@@ -42,6 +42,7 @@ def test_bodies_of_many_requests_come_back_byte_for_byte_on_one_connection(run, 
     run(main())
 
 
+@pytest.mark.usefixtures("needs_localhost")
 def test_body_is_streamed_both_ways_over_tls(run, serve_asgi, certificate):
     async def main():
         pieces = [random.Random(number).randbytes(number * 1000) for number in range(100)]

@@ -1,0 +1,148 @@
+"""The loop's _ready and its _selector.select(), from which nest_asyncio and its like make turns of their own.
+
+The real nest_asyncio is in tests/third_party.
+"""
+
+import asyncio
+import contextvars
+import socket
+import threading
+
+import pytest
+
+pytestmark = pytest.mark.fastloop_only
+
+
+@pytest.fixture
+def run_by_hand(loop):
+    """A function that makes turns until a future or task is done, and returns its result."""
+
+    def run(awaitable):
+        future = asyncio.ensure_future(awaitable, loop=loop)
+        asyncio._set_running_loop(loop)
+        try:
+            while not future.done():
+                events = loop._selector.select(0 if loop._ready else None)
+                loop._process_events(events)
+                for _ in range(len(loop._ready)):
+                    handle = loop._ready.popleft()
+                    if not handle._cancelled:
+                        handle._run()
+        finally:
+            asyncio._set_running_loop(None)
+        return future.result()
+
+    return run
+
+
+def test_new_loop_has_nothing_ready(loop):
+    assert not loop._ready
+    with pytest.raises(IndexError):
+        loop._ready.popleft()
+
+
+def test_callbacks_are_taken_out_in_their_order_and_each_in_its_context(loop):
+    variable, seen = contextvars.ContextVar("variable", default=0), []
+    for number in range(3):
+        contextvars.copy_context().run(lambda number=number: (variable.set(number), loop.call_soon(lambda: seen.append(variable.get()))))
+    assert len(loop._ready) == 3
+    while loop._ready:
+        loop._ready.popleft()._run()
+    assert seen == [0, 1, 2]
+
+
+def test_cancelled_callback_is_taken_out_and_does_nothing(loop):
+    called = []
+    loop.call_soon(called.append, 1).cancel()
+    while loop._ready:
+        loop._ready.popleft()._run()
+    assert called == []
+
+
+def test_handles_of_asyncio_can_be_put_behind(loop):
+    called = []
+    loop.call_soon(called.append, 1)
+    loop._ready.append(asyncio.Handle(called.append, (2,), loop))
+    while loop._ready:
+        loop._ready.popleft()._run()
+    assert called == [1, 2]
+
+
+def test_callback_of_another_thread_is_seen(loop):
+    thread = threading.Thread(target=loop.call_soon_threadsafe, args=(int,))
+    thread.start()
+    thread.join()
+    assert len(loop._ready) == 1
+
+
+def test_select_waits_for_the_next_timer(loop):
+    called = []
+    due_at = loop.time() + 0.01
+    loop.call_at(due_at, called.append, 1)
+    assert loop._selector.select() == []
+    assert loop.time() >= due_at
+    assert len(loop._ready) == 1
+
+
+def test_select_that_may_not_wait_does_not(loop):
+    loop.call_later(1000, int)
+    assert loop._selector.select(0) == []
+    assert loop._selector.select(0.001) == []
+    assert not loop._ready
+
+
+def test_select_finds_what_can_be_read(loop, no_leaks):
+    left, right = socket.socketpair()
+    with left, right:
+        loop.add_reader(left, int)
+        right.send(b"x")
+        loop._selector.select()
+        assert len(loop._ready) == 1
+        loop.remove_reader(left)
+
+
+def test_select_of_a_closed_loop_is_refused(new_loop):
+    loop = new_loop()
+    selector = loop._selector
+    loop.close()
+    with pytest.raises((RuntimeError, AttributeError)):
+        selector.select()
+
+
+def test_tasks_timers_and_sockets_work_in_turns_by_hand(loop, run_by_hand):
+    async def answer():
+        me = asyncio.current_task()
+        await asyncio.sleep(0.001)
+        assert asyncio.current_task() is me
+        return 7
+
+    async def main():
+        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        return sum(await asyncio.gather(*(answer() for _ in range(10))))
+
+    assert run_by_hand(main()) == 70
+    assert asyncio.current_task(loop) is None
+
+
+def test_task_is_the_current_one_again_after_a_turn_within_it(loop):
+    others = []
+
+    async def other():
+        others.append(asyncio.current_task())
+
+    async def main():
+        me = asyncio.current_task()
+        task = asyncio.ensure_future(other())
+        while not task.done():
+            loop._ready.popleft()._run()
+        assert asyncio.current_task() is me
+        await asyncio.sleep(0)
+        assert asyncio.current_task() is me
+        assert others == [task]
+
+    loop.run_until_complete(main())

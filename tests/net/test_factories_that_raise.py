@@ -1,0 +1,139 @@
+"""A protocol factory that raises: the error reaches the caller, and what the call made or took over is closed by then.
+
+Stream connections are in test_connecting.py, accepted ones in test_servers.py. Versions of asyncio before 2026 leave the files open
+(gh-156400), so that only fastloop is looked at.
+"""
+
+import asyncio
+import os
+import socket
+
+import pytest
+
+pytestmark = pytest.mark.fastloop_only
+
+
+def fail():
+    raise ZeroDivisionError("factory")
+
+
+def open_count():
+    return len(os.listdir("/dev/fd"))
+
+
+ADDRESSES = [{"local_addr": ("127.0.0.1", 0)}, {"remote_addr": ("127.0.0.1", 9)}, {"family": socket.AF_INET}]
+
+
+@pytest.mark.parametrize("addresses", ADDRESSES, ids=str)
+def test_datagram_socket_that_was_made_is_closed(run, loop, addresses):
+    async def main():
+        before = open_count()
+        with pytest.raises(ZeroDivisionError, match="factory"):
+            await loop.create_datagram_endpoint(fail, **addresses)
+        assert open_count() == before
+
+    run(main())
+
+
+def test_datagram_socket_that_was_given_is_closed(run, loop):
+    async def main():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            with pytest.raises(ZeroDivisionError, match="factory"):
+                await loop.create_datagram_endpoint(fail, sock=sock)
+            assert sock.fileno() == -1
+
+    run(main())
+
+
+def test_datagram_socket_that_is_refused_stays_open(run, loop):
+    async def main():
+        with socket.socket() as sock:
+            with pytest.raises(ValueError):
+                await loop.create_datagram_endpoint(fail, sock=sock)
+            assert sock.fileno() != -1
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_pipe_is_closed(run, loop, kind):
+    async def main():
+        reading_fd, writing_fd = os.pipe()
+        with open(reading_fd, "rb", 0) as reading, open(writing_fd, "wb", 0) as writing:
+            pipe, other_end = (reading, writing) if kind == "read" else (writing, reading)
+            with pytest.raises(ZeroDivisionError, match="factory"):
+                await getattr(loop, f"connect_{kind}_pipe")(fail, pipe)
+            assert (pipe.closed, other_end.closed) == (True, False)
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_file_that_is_no_pipe_stays_open(run, loop, kind, tmp_path):
+    async def main():
+        with open(tmp_path / "file", "wb+", 0) as file:
+            with pytest.raises(ValueError):
+                await getattr(loop, f"connect_{kind}_pipe")(asyncio.Protocol, file)
+            assert not file.closed
+
+    run(main())
+
+
+@pytest.mark.parametrize("create", ["create_unix_connection", "connect_accepted_socket"])
+def test_stream_socket_that_was_given_is_closed(run, loop, create):
+    async def main():
+        left, right = socket.socketpair()
+        with left, right:
+            with pytest.raises(ZeroDivisionError, match="factory"):
+                await getattr(loop, create)(fail, sock=left)
+            assert left.fileno() == -1
+
+    run(main())
+
+
+@pytest.mark.parametrize("method", ["subprocess_exec", "subprocess_shell"])
+def test_subprocess_is_not_started(run, loop, method):
+    async def main():
+        before = open_count()
+        with pytest.raises(ZeroDivisionError, match="factory"):
+            await getattr(loop, method)(fail, "true")
+        assert open_count() == before
+
+    run(main())
+
+
+def test_exit_closes_the_datagram_socket_too(loop, no_leaks):
+    def leave():
+        raise SystemExit(7)
+
+    before = open_count()
+    with pytest.raises(SystemExit):
+        loop.run_until_complete(loop.create_datagram_endpoint(leave, local_addr=("127.0.0.1", 0)))
+    assert open_count() == before
+
+
+def test_datagram_endpoint_without_failure_is_as_ever(run, loop):
+    class Echo(asyncio.DatagramProtocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def datagram_received(self, data, address):
+            self.transport.sendto(data, address)
+
+    class Client(asyncio.DatagramProtocol):
+        def __init__(self):
+            self.received = loop.create_future()
+
+        def datagram_received(self, data, address):
+            self.received.set_result(data)
+
+    async def main():
+        server, protocol = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))
+        assert type(protocol) is Echo
+        client, asking = await loop.create_datagram_endpoint(Client, remote_addr=server.get_extra_info("sockname"))
+        client.sendto(b"question")
+        assert await asking.received == b"question"
+        client.close()
+        server.close()
+
+    run(main())
