@@ -38,8 +38,8 @@ SUITES = {
             *("pytest-mock", "pytest-xdist", "python-on-whales", "re-assert", "trustme", "zlib_ng"),
         ),
         configuration="pytest.ini",
-        # Its own options start coverage and one process per core.
-        arguments=("-o", "addopts=", "-m", "not dev_mode and not autobahn and not internal", "--ignore-glob=*test_benchmarks_*"),
+        # Without its own options, which start coverage. In one process it takes half an hour.
+        arguments=("-o", "addopts=", "-n", "2", "-m", "not dev_mode and not autobahn and not internal", "--ignore-glob=*test_benchmarks_*"),
         hidden=("aiohttp",),
     ),
     "asyncssh": Suite(
