@@ -39,6 +39,12 @@ static inline PyObject *context_vars_current(Py_ssize_t offset)
     return context != NULL ? context_vars_of(context, offset) : NULL;
 }
 
+/* Does the context hold the same variables as the one that this thread is in? */
+static inline int context_vars_are_current(PyObject *context, Py_ssize_t offset)
+{
+    return PyContext_CheckExact(context) && context_vars_current(offset) == context_vars_of(context, offset);
+}
+
 static inline int context_vars_are_at(Py_ssize_t offset, PyObject *context)
 {
     PyObject *shown = context_vars_shown(context);

@@ -40,6 +40,20 @@ static inline void compat_raise(PyObject *exception)
 #endif
 }
 
+/* Raises an exception object as it stands. Always returns -1. */
+static inline int compat_raise_again(PyObject *exception)
+{
+    compat_raise(Py_NewRef(exception));
+    return -1;
+}
+
+/* The same, but what is being handled here becomes its __context__. Always returns -1. */
+static inline int compat_raise_in_context(PyObject *exception)
+{
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    return -1;
+}
+
 /* Ends an iterator with a value: what `return value` does in a generator. Always returns NULL.
  * The interpreter reads a NULL without an exception as "ended with None": the common case makes no object. */
 static inline PyObject *compat_stop_iteration(PyObject *value)

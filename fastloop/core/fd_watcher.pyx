@@ -36,8 +36,16 @@ cdef class FdWatcher(Runnable):
             if not self.writer.flags & HANDLE_CANCELLED:
                 scheduler_push(self.scheduler, self.writer)
         if self.read_waiters is not None or self.write_waiters is not None:
-            self.wake_waiters(events)
+            # Through the ready queue, as asyncio's reader that completes the future.
+            if self.number == 0:
+                scheduler_push(self.scheduler, self)
+            self.number |= events
         return 0
+
+    cdef int run(self) except -1:
+        cdef unsigned int events = self.number
+        self.number = 0
+        return self.wake_waiters(events)
 
     cdef int wake_waiters(self, unsigned int events) except -1:
         if events & (POLL_READABLE | POLL_CLOSED) and self.read_waiters is not None:

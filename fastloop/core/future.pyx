@@ -20,6 +20,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from fastloop.core.call_graph import awaiters_of
 from fastloop.core.raising import exception_from_triple, exception_instance
 
+from fastloop.core.callback_pairs cimport as_callback, matching_pairs, public_callbacks, take_out
 from fastloop.core.handle cimport new_handle
 from fastloop.core.interruption cimport interruption_came_first, interruption_was_first
 from fastloop.core.object_pool cimport (
@@ -33,7 +34,8 @@ cdef extern from "calls.h":
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
-    void compat_raise(PyObject *exception) noexcept
+    int compat_raise_again(object exception) except -1
+    int compat_raise_in_context(object exception) except -1
     PyObject *compat_stop_iteration(object value) noexcept
     const bint COMPAT_FUTURE_INIT_ONCE
     const bint COMPAT_THROW_WARNS
@@ -402,32 +404,25 @@ cdef object future_result(Future future):
     if future.flags & FUTURE_FINISHED:
         if not future.flags & FUTURE_FAILED:
             return future.result_or_exception
-        raise_again(future.take_exception())
+        compat_raise_in_context(future.take_exception())
     if future.flags & FUTURE_CANCELLED:
-        raise_again(future.make_cancelled_error())
+        compat_raise_in_context(future.make_cancelled_error())
     raise InvalidStateError("Result is not set.")
-
-
-cdef int raise_as_it_is(object exception) except -1:
-    Py_INCREF(exception)
-    compat_raise(<PyObject *>exception)
-    return -1
-
-
-cdef int raise_again(object exception) except -1:
-    """With its traceback as it is, and what is being handled here as its __context__."""
-    PyErr_SetObject(type(exception), exception)
-    return -1
 
 
 # ---- callbacks ----
 
 cdef int add_pair(Future future, object callback, object context) except -1:
     if future.more_callbacks is None:
-        future.more_callbacks = [callback, context]
-    else:
-        future.more_callbacks.append(callback)
-        future.more_callbacks.append(context)
+        more = []
+        # Making a list may run the collector, and with it finalizers that complete the future or add to it.
+        if future.callback is None or future.flags & FUTURE_DONE:
+            callback, context = as_callback(callback, context)
+            return future.add_callback(callback, context)
+        if future.more_callbacks is None:
+            future.more_callbacks = more
+    future.more_callbacks.append(callback)
+    future.more_callbacks.append(context)
     return 0
 
 
@@ -449,38 +444,23 @@ cdef int schedule_one_by_one(Future future) except -1:
     return 0
 
 
-cdef tuple as_callback(object callback, object context):
-    """A waiter in the form that call_soon() takes."""
-    if context is not None:
-        return callback, context
-    return callback._wakeup, callback.get_context()
-
-
 cdef object list_callbacks(Future future):
-    cdef Py_ssize_t i
     if future.callback is None or future.flags & FUTURE_DONE:
         return None
-    pairs = list_pairs(future)
-    return [as_callback(pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2)]
+    return public_callbacks(list_pairs(future))
 
 
 cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
-    cdef Py_ssize_t i, j, removed = 0
+    cdef Py_ssize_t removed
     if future.callback is None or future.flags & FUTURE_DONE:
         return 0
-    # Comparing runs Python code, which may add, remove, or complete the future: compare first, then take out what still stands.
+    # Comparing runs Python code, which may add, remove, or complete the future, and so may making lists, by way of the collector: compare
+    # first, then take out what is still there.
+    matching = matching_pairs(list_pairs(future), fn)
     pairs = list_pairs(future)
-    matching = [
-        (pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2) if as_callback(pairs[i], pairs[i + 1])[0] == fn]
     if not matching or future.callback is None or future.flags & FUTURE_DONE:
         return 0
-    pairs = list_pairs(future)
-    for callback, context in matching:
-        for j in range(0, len(pairs), 2):
-            if pairs[j] is callback and pairs[j + 1] is context:
-                del pairs[j:j + 2]
-                removed += 1
-                break
+    removed = take_out(pairs, matching)
     future.callback = pairs[0] if pairs else None
     future.callback_context = pairs[1] if pairs else None
     future.more_callbacks = pairs[2:] or None
@@ -554,7 +534,7 @@ cdef class FutureIter:
         self.future = None
         if value_and_traceback or not isinstance(type, BaseException):
             type = exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
-        raise_as_it_is(type)
+        compat_raise_again(type)
 
     def close(self):
         self.future = None

@@ -19,7 +19,7 @@ from fastloop.core.object_pool cimport (
     object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t, object_type)
 from fastloop.core.scheduler cimport (
     VARS_OFFSET, Scheduler, clock_deadline, ready_queue_put_back, scheduler_push_timer, scheduler_snapshot, scheduler_take_timer, shared_context_give_back,
-    shared_context_lend)
+    shared_context_has_spare, shared_context_lend)
 
 
 cdef extern from "calls.h":
@@ -359,19 +359,19 @@ cdef int timer_move(TimerHandle timer, object moment) except -1:
 
 cdef inline int handle_call(Handle handle) except -1:
     cdef bint has_lent_context = False
-    cdef Scheduler scheduler
     cdef PyObject *result
-    if handle.flags & HANDLE_SHARES_CONTEXT and not handle.flags & HANDLE_CANCELLED:
-        # INVARIANT: only handles of a Scheduler share.
-        scheduler = <Scheduler>handle._loop
+    if handle.flags & (HANDLE_SHARES_CONTEXT | HANDLE_CANCELLED) == HANDLE_SHARES_CONTEXT:
+        # INVARIANT: only handles of a Scheduler share. From here on the context is the handle's own: code that asks for it while the
+        # callback runs gets the right one.
+        has_lent_context = True
+        handle.flags |= HANDLE_HAS_LENT_CONTEXT
         snapshot = handle.context
-        context = owned(shared_context_lend(&scheduler.contexts, <PyObject *>snapshot))
-        # From here on the context is the handle's own: code that asks for it while the callback runs gets the right one. Making it
-        # may run the collector, and with it finalizers that ask for it, cancel the handle or change it.
-        if handle.flags & HANDLE_SHARES_CONTEXT:
+        if shared_context_has_spare(&(<Scheduler>handle._loop).contexts, <PyObject *>snapshot):
+            handle.context = owned(shared_context_lend(&(<Scheduler>handle._loop).contexts, <PyObject *>snapshot))
             handle.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
-            handle.context, context = context, None
-            has_lent_context = True
+        else:
+            # May run the collector, and with it finalizers that cancel the handle or change it.
+            handle.own_context()
     if handle.flags & HANDLE_CANCELLED:
         return 0
     if type(handle._args) is not tuple:
@@ -383,10 +383,12 @@ cdef inline int handle_call(Handle handle) except -1:
         handle.report_raised()
     else:
         Py_DECREF(<object>result)
-    # Nobody else holds the handle or its context: nobody will see the context again.
-    if has_lent_context and Py_REFCNT(<PyObject *>handle) == 1 and Py_REFCNT(<PyObject *>handle.context) == 1:
-        context, handle.context = handle.context, None
-        give_back_context(scheduler, context, snapshot)
+    if has_lent_context and handle.flags & HANDLE_HAS_LENT_CONTEXT:
+        handle.flags &= ~<unsigned int>HANDLE_HAS_LENT_CONTEXT
+        # Nobody else holds the handle or its context: nobody will see the context again.
+        if Py_REFCNT(<PyObject *>handle) == 1 and Py_REFCNT(<PyObject *>handle.context) == 1:
+            context, handle.context = handle.context, None
+            give_back_context(<Scheduler>handle._loop, context, snapshot)
     return 0
 
 

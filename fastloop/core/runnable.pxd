@@ -15,7 +15,8 @@ cdef enum:
 cdef class Runnable:
     cdef:
         uint32_t flags
-        # Free for the subclass: Task counts its cancellation requests here, TimerHandle keeps its place.
+        # Free for the subclass: Task counts its cancellation requests here, TimerHandle keeps its place, FdWatcher
+        # the events that its waiters have yet to hear of.
         uint32_t number
 
     # Do what the ready queue was asked for. Only KeyboardInterrupt and SystemExit come out.

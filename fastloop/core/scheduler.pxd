@@ -58,6 +58,7 @@ cdef extern from "shared_context.h":
     ctypedef struct shared_context_t:
         PyObject *snapshot
     object shared_context_current(shared_context_t *shared, Py_ssize_t vars_offset)
+    bint shared_context_has_spare(const shared_context_t *shared, PyObject *snapshot) noexcept
     PyObject *shared_context_lend(shared_context_t *shared, PyObject *snapshot) except NULL
     void shared_context_give_back(
         shared_context_t *shared, PyObject *context, PyObject *snapshot, Py_ssize_t vars_offset) noexcept
@@ -124,6 +125,8 @@ cdef class Scheduler:
         uint64_t steps
         # Who holds back what was written during the step that runs: flushed when it ends.
         ready_queue_t unflushed
+        # What goes on reading after the next question to the kernel, as if that had reported it again.
+        ready_queue_t resumed
         # For whoever reads from the kernel.
         scratch_t scratch
         shared_context_t contexts
@@ -195,6 +198,12 @@ cdef inline int scheduler_push_foreign(Scheduler scheduler, Runnable runnable) e
 # HOT. Have runnable.flush() called when the step that runs has ended. INVARIANT: is_active.
 cdef inline int scheduler_flush_later(Scheduler scheduler, Runnable runnable) except -1:
     return ready_queue_push(&scheduler.unflushed, <PyObject *>runnable)
+
+
+# Have runnable run in the next turn, in the place of what the kernel reports.
+cdef inline int scheduler_resume_later(Scheduler scheduler, Runnable runnable) except -1:
+    poll_pacing_end_storm(&scheduler.pacing)
+    return ready_queue_push(&scheduler.resumed, <PyObject *>runnable)
 
 
 # Whether a step runs, and the caller is in it: what is flushed later will be flushed soon.

@@ -42,10 +42,16 @@ static inline PyObject *shared_context_current(shared_context_t *shared, Py_ssiz
     return shared_context_take(shared, vars_offset);
 }
 
+/* HOT. Can a context be lent without making one? That may run the collector. */
+static inline bool shared_context_has_spare(const shared_context_t *shared, const PyObject *snapshot)
+{
+    return shared->spare != NULL && shared->spare_of == snapshot;
+}
+
 /* HOT. A context like the snapshot, to be entered by one callback; a new reference. */
 static inline PyObject *shared_context_lend(shared_context_t *shared, PyObject *snapshot)
 {
-    if (shared->spare != NULL && shared->spare_of == snapshot) {
+    if (shared_context_has_spare(shared, snapshot)) {
         /* While it is lent nobody else gets it: the callback may run the loop from within. */
         PyObject *context = shared->spare;
         shared->spare = NULL;

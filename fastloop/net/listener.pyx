@@ -9,7 +9,7 @@ Driven by: the poller, which reports the socket as long as connections wait.
 import os
 from asyncio import base_events, constants, trsock
 
-from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContext_Exit
+from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit
 from libc.errno cimport EBADF, errno
 
 from fastloop.core.interruption cimport call_uninterrupted
@@ -22,9 +22,6 @@ from fastloop.poll.poller cimport POLL_READABLE
 
 cimport cython
 
-
-cdef extern from "calls.h":
-    bint call_enter(object context) noexcept
 
 cdef extern from "sockaddr.h":
     bint sockaddr_keep(sockaddr_kept_t *kept, const sockaddr_storage *address, socklen_t length) noexcept
@@ -59,14 +56,15 @@ cdef class AcceptedConnection(Runnable):
             net_close(self.fd)
 
     cdef int run(self) except -1:
-        cdef bint has_entered = call_enter(self.context)
+        # What the factory sets is there in connection_made(); what that sets is not there in what follows.
+        context = self.context if self.transport is None else PyContext_Copy(self.context)
+        PyContext_Enter(context)
         try:
             if self.transport is None:
                 return self.make_transport()
             return self.start_transport()
         finally:
-            if has_entered:
-                PyContext_Exit(self.context)
+            PyContext_Exit(context)
 
     cdef int make_transport(self) except -1:
         cdef Listener listener = self.listener
@@ -74,7 +72,7 @@ cdef class AcceptedConnection(Runnable):
         try:
             protocol = call_uninterrupted(listener.protocol_factory)
             if listener.is_stopped:
-                raise ConnectionAbortedError("the server was closed")
+                return self.refuse(None)
             self.transport = new_accepted_transport(
                 listener.loop, fd, listener.family, listener.type, listener.proto, &self.peer_address, self.peername, protocol,
                 self.context)
@@ -87,7 +85,7 @@ cdef class AcceptedConnection(Runnable):
         return scheduler_push(listener.loop, self)
 
     cdef int refuse(self, object exception) except -1:
-        """The protocol could not be made, or the server takes no more: close the connection and tell."""
+        """The protocol could not be made, or the server was closed meanwhile (exception is None): close the connection."""
         if self.transport is not None:
             # The protocol has not heard of the connection, and does not hear of its end.
             self.transport.protocol = None
@@ -95,10 +93,11 @@ cdef class AcceptedConnection(Runnable):
         elif self.fd >= 0:
             net_close(self.fd)
             self.fd = -1
-        self.listener.loop.call_exception_handler({
-            "message": "Error on transport creation for incoming connection",
-            "exception": exception,
-        })
+        if exception is not None:
+            self.listener.loop.call_exception_handler({
+                "message": "Error on transport creation for incoming connection",
+                "exception": exception,
+            })
         return 0
 
     cdef int start_transport(self) except -1:

@@ -7,6 +7,8 @@ Driven by: asyncio's code, by its private hooks, and the program.
 
 import asyncio
 
+from cpython.contextvars cimport PyContext_Copy
+
 from fastloop.core.fd_watcher cimport wait_for_socket
 from fastloop.net.listener cimport start_listening, stop_listening
 from fastloop.net.plain_sockets cimport LISTENER_METHODS, STREAM_METHODS, calls_own_method, has_own_methods
@@ -72,7 +74,7 @@ cdef class NetCore(LoopCore):
         self._ensure_fd_no_transport(sock)
         transport = new_stream_transport(
             self, sock, protocol, options.get("context"), options.get("extra"), options.get("server"))
-        transport.call_soon(transport._call_connection_made, (waiter,))
+        transport.call_soon(transport._call_connection_made, (waiter,), PyContext_Copy(transport.context))
         return transport
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts, **options):

@@ -16,7 +16,7 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.interruption cimport interruption_came_first
 from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY
-from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scratch_bytes, scratch_memory
+from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scheduler_resume_later, scratch_bytes, scratch_memory
 from fastloop.net.output_transport cimport OUTPUT_IN_CALLBACK, OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
 from fastloop.net.transport cimport (
     TRANSPORT_CLOSING, TRANSPORT_IS_ENDING, TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING,
@@ -47,8 +47,6 @@ cdef extern from "syscalls.h" nogil:
 
 
 cdef enum:
-    # As long as reads come back full; then the others get their turn.
-    MOST_READS_AT_ONCE = 4
     # The answer to so much takes longer than it is worth to wait awake for: short_wait.h.
     LEAST_AWAITED_BRIEFLY = 8192
 
@@ -94,9 +92,16 @@ cdef class StreamTransport(OutputTransport):
             return scheduler_push(self.loop, self)
         return 0
 
+    cdef int resume_work(self) except -1:
+        """What is left is for the next turn, in which asyncio would find it by asking the kernel."""
+        if not self.flags & TRANSPORT_IS_QUEUED and (
+                (self.flags & STREAM_MAY_READ and transport_reads(self)) or self.flags & OUTPUT_MAY_FLOW):
+            self.flags |= TRANSPORT_IS_QUEUED
+            return scheduler_resume_later(self.loop, self)
+        return 0
+
     cdef int run(self) except -1:
         cdef bint has_entered
-        cdef int reads_left = MOST_READS_AT_ONCE
         # The protocol may end the connection, and then the context is gone from the transport.
         context = self.context
         self.flags &= ~<unsigned int>TRANSPORT_IS_QUEUED
@@ -108,8 +113,7 @@ cdef class StreamTransport(OutputTransport):
                 self.flags &= ~<unsigned int>TRANSPORT_IS_ENDING
                 return self.end_in_turn()
             self.flags |= OUTPUT_IN_CALLBACK
-            while self.flags & STREAM_MAY_READ and transport_reads(self) and reads_left > 0:
-                reads_left -= 1
+            if self.flags & STREAM_MAY_READ and transport_reads(self):
                 if self.flags & TRANSPORT_PROTOCOL_IS_BUFFERED:
                     self.read_into_buffer()
                 else:
@@ -121,9 +125,9 @@ cdef class StreamTransport(OutputTransport):
                 self.send_output()
         finally:
             self.flags &= ~<unsigned int>OUTPUT_IN_CALLBACK
-            # Also when KeyboardInterrupt ends the loop for now: the kernel will not report the rest again.
+            # Also when KeyboardInterrupt ends the loop for now: of an edge the kernel will not report the rest again.
             if self.flags & (STREAM_MAY_READ | OUTPUT_MAY_FLOW) and self.state < TRANSPORT_LOSING:
-                self.queue_work()
+                self.resume_work()
             if has_entered:
                 PyContext_Exit(context)
         return 0
@@ -219,10 +223,12 @@ cdef class StreamTransport(OutputTransport):
         self.flags &= ~<unsigned int>TRANSPORT_READING_IS_PAUSED
         if self.loop.is_debug:
             base_events.logger.debug("%r resumes reading", self)
+        # As asyncio's reader, which is a new one.
+        self.take_context()
         if self.flags & OUTPUT_USES_LEVELS:
             self.settle_interest()
         self.update_hold()
-        self.queue_work()
+        self.resume_work()
 
     # ---- sendfile() ----
 

@@ -49,7 +49,8 @@ cdef class Transport(Runnable):
         # None once connection_lost() has been called.
         LoopCore loop
         object protocol
-        # Every callback of the protocol runs in it. None until the transport is attached.
+        # What the protocol is told of received data, of limits and of the end runs in it; connection_made() in a copy. None until
+        # the transport is attached.
         object context
         # The methods that each read calls, looked up by set_protocol(): data_received, or get_buffer and buffer_updated.
         object receive
@@ -77,8 +78,9 @@ cdef class Transport(Runnable):
         Py_ssize_t lost_writes
 
     cdef int move_to(self, transport_state_t state) except -1
-    # Call callback(*args) in the next turn, in the transport's context.
-    cdef int call_soon(self, object callback, tuple args) except -1
+    # Call callback(*args) in the next turn.
+    cdef int call_soon(self, object callback, tuple args, object context) except -1
+    cdef int take_context(self) except -1
     # Call a method of the protocol now, in the transport's context. KeyboardInterrupt and SystemExit come out, everything else
     # goes to the exception handler.
     cdef int tell_protocol(self, str method) except -1

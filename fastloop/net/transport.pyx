@@ -16,13 +16,16 @@ from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Exit
 
 from fastloop.core.handle cimport new_queued_handle
 from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with
-from fastloop.core.scheduler cimport scheduler_push
+from fastloop.core.scheduler cimport VARS_OFFSET, scheduler_push
 from fastloop.net.server_clients cimport attach, client_ring_leave, detach
 
 
 cdef extern from "calls.h":
     bint call_raised_exit() noexcept
     bint call_enter(object context) noexcept
+
+cdef extern from "context_vars.h":
+    bint context_is_current "context_vars_are_current"(object context, Py_ssize_t offset) noexcept
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
@@ -177,11 +180,11 @@ cdef class Transport(Runnable):
     cdef int move_to(self, transport_state_t state) except -1:
         return lifecycle_move(&self.state, state)
 
-    cdef int call_soon(self, object callback, tuple args) except -1:
+    cdef int call_soon(self, object callback, tuple args, object context) except -1:
         if self.loop.is_direct:
-            scheduler_push(self.loop, new_queued_handle(self.loop, callback, args, self.context))
+            scheduler_push(self.loop, new_queued_handle(self.loop, callback, args, context))
         else:
-            self.loop.call_soon(callback, *args, context=self.context)
+            self.loop.call_soon(callback, *args, context=context)
         return 0
 
     def _call_connection_made(self, waiter):
@@ -246,16 +249,23 @@ cdef class Transport(Runnable):
         client_ring_leave(&self.link)
         return 0
 
+    cdef int take_context(self) except -1:
+        """From here on the protocol is called in a copy of the current context, as with a new callback of asyncio's."""
+        if VARS_OFFSET == 0 or not context_is_current(self.context, VARS_OFFSET):
+            self.context = PyContext_CopyCurrent()
+        return 0
+
     cdef int lose(self, object exception) except -1:
         if self.state >= TRANSPORT_LOSING:
             return 0
         self.move_to(TRANSPORT_LOSING)
+        self.take_context()
         self.drop_output()
         self.stop_watching()
         if exception is None and self.loop.is_direct and not self.flags & TRANSPORT_IS_QUEUED:
             self.flags |= TRANSPORT_IS_QUEUED | TRANSPORT_IS_ENDING
             return scheduler_push(self.loop, self)
-        return self.call_soon(self._call_connection_lost, (exception,))
+        return self.call_soon(self._call_connection_lost, (exception,), self.context)
 
     cdef int note_protocol(self) except -1:
         return 0
