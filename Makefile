@@ -20,7 +20,7 @@ WHEELS = $(ROOT)/build/wheel/$(TAG)
 # Tests start here: in the top folder a child process's `import fastloop` could find the sources instead of the wheel.
 ELSEWHERE = $(ROOT)/build/elsewhere
 
-.PHONY: help prerequisites install test bench conformance debug asan annotate wheel sdist lint typecheck clean
+.PHONY: help prerequisites install test bench conformance suites debug asan annotate wheel sdist lint typecheck clean
 
 help:
 	@sed -n '3,4s/^# *//p' Makefile
@@ -57,6 +57,10 @@ bench: install
 
 conformance: install
 	cd $(ELSEWHERE) && $(VENV)/bin/python $(ROOT)/tests/conformance/run.py $(ARGS)
+
+# The own tests of libraries, downloaded once: ARGS="anyio websockets" chooses some. Several minutes each.
+suites: install
+	$(VENV)/bin/python $(ROOT)/tests/third_party/suites/run.py --fastloop $(WHEELS)/*.whl --folder $(ROOT)/build/suites $(ARGS)
 
 debug:
 	FASTLOOP_DEBUG=1 $(MAKE) test

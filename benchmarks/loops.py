@@ -22,11 +22,12 @@ DEFAULT_LOOPS = ("fastloop", "asyncio", "uvloop", YARDSTICK)
 
 @dataclass(frozen=True)
 class LoopDefinition:
-    """One loop: where it comes from and how a user gets it."""
+    """One loop: where it comes from, how a user gets it, and what in its module makes one."""
 
     name: str
     module: str
     how_to_get: str
+    factory: str = "new_event_loop"
 
     def is_available(self):
         return importlib.util.find_spec(self.module) is not None
@@ -46,8 +47,8 @@ class LoopDefinition:
             return "unknown"
 
     def load_factory(self):
-        """Import the loop and return the function that makes one, new_event_loop in all of them."""
-        return importlib.import_module(self.module).new_event_loop
+        """Import the loop and return the function that makes one."""
+        return getattr(importlib.import_module(self.module), self.factory)
 
     def identify(self, running_loop):
         """Return the class of running_loop as text; RuntimeError if it is another package's."""
@@ -81,6 +82,11 @@ LOOPS = {
         LoopDefinition("rloop", "rloop", "pip install rloop"),
         LoopDefinition("rsloop", "rsloop", "pip install rsloop"),
         LoopDefinition("zuvloop", "zuvloop", "pip install zuvloop (Python 3.14 or later)"),
+        LoopDefinition("loopmini", "loopmini", "pip install loopmini"),
+        LoopDefinition("blazio", "blazio", "pip install blazio (Python 3.12 or later)"),
+        LoopDefinition("talyn", "talyn", "pip install talyn (Python 3.13 or later)", factory="Loop"),
         YardstickDefinition(YARDSTICK, "limit_server", "needs Linux and a C compiler"),
     )
 }
+# Other people's loops: the comparison goes on without those that do not run here.
+PEERS = tuple(name for name in LOOPS if name not in (SUBJECT, "asyncio", YARDSTICK))

@@ -66,6 +66,11 @@ def measure_once(loop_name, scenario_name, is_quick):
         return {"failure": _reason(process.returncode, errors)}
 
 
+def reason_not_to_start(loop_name):
+    """Return why the loop cannot run a coroutine here, None if it can."""
+    return measure_once(loop_name, "sleep_zero_one_task", is_quick=True).get("failure")
+
+
 def _end(process):
     # The child leads a process group of its own: a server that it started ends with it.
     try:

@@ -23,6 +23,9 @@ COLOURS = {
     "rloop": "#edae49",
     "rsloop": "#66a182",
     "zuvloop": "#6d597a",
+    "loopmini": "#a98467",
+    "blazio": "#3a86a8",
+    "talyn": "#b56576",
     YARDSTICK: "#d9d9d9",
 }
 

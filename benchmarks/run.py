@@ -1,6 +1,7 @@
 """Measure event loops against each other: python benchmarks/run.py [--help].
 
-Owns: the command line. Loops that are not installed are skipped with a line that says how to get them.
+Owns: the command line. Loops that are not installed are skipped with a line that says how to get them, peers that do not start with
+one that says why.
 Exit status: 0; 1 if fastloop failed a scenario or is asked for and absent; 2 for a bad command line; 130 if
 interrupted (what was measured until then is still printed).
 """
@@ -12,8 +13,8 @@ import sys
 
 import native_programs
 import plot
-from loops import DEFAULT_LOOPS, LOOPS, SUBJECT, YARDSTICK
-from measurement import measurable, measure_all
+from loops import DEFAULT_LOOPS, LOOPS, PEERS, SUBJECT, YARDSTICK
+from measurement import measurable, measure_all, reason_not_to_start
 from progress import progress
 from report import print_report
 from scenarios import DEFAULT_SCENARIOS, SCENARIOS
@@ -29,8 +30,8 @@ def main():
         return 0
     scenarios = [SCENARIOS[name] for name in arguments.scenarios]
     wanted = without_idle_yardstick(arguments.loops, scenarios)
-    loop_names = [name for name in wanted if LOOPS[name].is_available()]
     print_absent(wanted)
+    loop_names = without_broken_peers([name for name in wanted if LOOPS[name].is_available()])
     if not loop_names:
         return 1
     if any(scenario.has_client for scenario in scenarios):
@@ -120,6 +121,15 @@ def print_absent(loop_names):
             is_yardstick = name == YARDSTICK
             reason = native_programs.explanation("limit_server") if is_yardstick else f"it is not installed: {LOOPS[name].how_to_get}"
             print(f"{name} skipped, {reason}", file=sys.stderr)
+
+
+def without_broken_peers(loop_names):
+    """Leave out, with a line, what is installed and does not run here: wheels can need a newer kernel or C library."""
+    reasons = {name: reason_not_to_start(name) for name in loop_names if name in PEERS}
+    for name, reason in reasons.items():
+        if reason:
+            print(f"{name} skipped, it does not start: {reason}", file=sys.stderr)
+    return [name for name in loop_names if not reasons.get(name)]
 
 
 def print_client():

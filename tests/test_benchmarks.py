@@ -112,7 +112,7 @@ def test_list_names_every_loop_and_scenario_and_measures_nothing():
 
     assert completed.returncode == 0
     listed = {line.split()[0] for line in completed.stdout.splitlines()}
-    assert {"fastloop", "asyncio", "uvloop", "rloop", "rsloop", "zuvloop", "limit"} <= listed
+    assert {"fastloop", "asyncio", "uvloop", "rloop", "rsloop", "zuvloop", "loopmini", "blazio", "talyn", "limit"} <= listed
     assert {"sleep_zero_one_task", "echo_tcp_protocol_1kb_64", "startup", "memory_per_timer"} <= listed
 
 
@@ -150,6 +150,18 @@ def test_every_scenario_runs_on_fastloop(tmp_path, listed, part):
     results = measured(tmp_path / "result.json")
     assert list(results) == names
     assert [name for name in names if "fastloop" not in results[name]["loop_classes"]] == []
+
+
+def test_what_waits_beside_a_busy_loop_is_a_round_trip_in_the_executor_one_onto_the_loop_and_a_step_of_a_thread(tmp_path):
+    completed = quick_run("--scenarios", "beside_*", "--json", tmp_path / "result.json")
+
+    assert completed.returncode == 0, completed.stderr
+    results = measured(tmp_path / "result.json")
+    assert list(results) == ["beside_busy_task", "beside_busy_task_watching", "beside_call_soon_storm"]
+    for scenario in results.values():
+        assert {name: metric["best"]["asyncio"] > 0 for name, metric in scenario["metrics"].items()} == dict.fromkeys(
+            ("executor", "threadsafe", "step"), True
+        )
 
 
 def test_pattern_chooses_the_scenarios_that_match(tmp_path):
@@ -309,6 +321,26 @@ def test_absent_loop_is_skipped_with_a_line_that_says_how_to_get_it():
     assert completed.returncode == 0
     assert "uvloop skipped, it is not installed: pip install uvloop" in completed.stderr.splitlines()
     assert "uvloop" not in completed.stdout
+
+
+def test_peer_that_does_not_start_is_skipped_with_a_line_that_says_why(tmp_path):
+    (tmp_path / "uvloop.py").write_text("def new_event_loop(): raise OSError('this kernel is too old')\n")
+
+    completed = quick_run("--loops", "asyncio,uvloop", "--scenarios", "call_soon_chain", path=tmp_path)
+
+    assert completed.returncode == 0
+    assert "uvloop skipped, it does not start: OSError: this kernel is too old" in completed.stderr.splitlines()
+    assert "uvloop" not in completed.stdout
+
+
+def test_peer_whose_module_has_its_own_name_for_the_loop_is_measured(tmp_path):
+    loop = "import asyncio\nclass Loop(asyncio.SelectorEventLoop): pass\n"
+    (tmp_path / "talyn.py").write_text(loop)
+
+    completed = quick_run("--loops", "talyn", "--scenarios", "call_soon_chain", "--json", tmp_path / "result.json", path=tmp_path)
+
+    assert completed.returncode == 0, completed.stderr
+    assert measured(tmp_path / "result.json")["call_soon_chain"]["loop_classes"] == {"talyn": "talyn.Loop"}
 
 
 def test_absent_fastloop_makes_the_exit_status_1():

@@ -7,6 +7,7 @@ Importing this package imports asyncio and no other loop.
 from scenarios import (
     answers,
     bulk,
+    busy_loop,
     callbacks,
     connections,
     echo,
@@ -26,6 +27,7 @@ _SUBJECTS = (
     timers,
     synchronization,
     threads,
+    busy_loop,
     echo,
     answers,
     connections,

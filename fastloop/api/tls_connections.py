@@ -37,5 +37,7 @@ class TlsMethods:
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
-        self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, context=context)
+        # asyncio's own method, which serves sockets with methods of their own, takes a context from Python 3.15 on.
+        options = {} if context is None else {"context": context}
+        self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, **options)
         return ssl_protocol._app_transport

@@ -12,7 +12,7 @@ import asyncio
 import functools
 import types
 
-# What asyncio adds to each of several futures that one task waits for, and the variable or attribute that names the task.
+# What asyncio and anyio add to each of several futures that one task waits for, and the variable or attribute that names the task.
 WAITING_TASKS = {
     "asyncio.tasks.gather.<locals>._done_callback": "cur_task",
     "asyncio.tasks.shield.<locals>._clear_awaited_by_callback": "cur_task",
@@ -20,6 +20,7 @@ WAITING_TASKS = {
     "asyncio.tasks._AsCompletedIterator._handle_completion": "_cur_task",
     "asyncio.taskgroups.TaskGroup._on_task_done": "_parent_task",
     "asyncio.staggered.staggered_race.<locals>.task_done": "parent_task",
+    "anyio._backends._asyncio.TaskGroup._spawn.<locals>.task_done": "self.cancel_scope._host_task",
 }
 
 
@@ -55,7 +56,13 @@ def awaiters_behind(callback, future):
         return {getattr(owner, name, None)}
     outer = variable(function, "outer")
     # gather() that has failed waits no longer for the children that still run.
-    return set() if outer is not None and outer.done() else {variable(function, name)}
+    if outer is not None and outer.done():
+        return set()
+    first, *attributes = name.split(".")
+    awaiter = variable(function, first)
+    for attribute in attributes:
+        awaiter = getattr(awaiter, attribute, None)
+    return {awaiter}
 
 
 def variable(function, name):

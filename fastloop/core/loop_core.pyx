@@ -255,12 +255,15 @@ cdef class LoopCore(Scheduler):
         # First what runs no Python code: whatever raises below, the loop does not run any more.
         self.is_active = self.is_stopping = False
         self._thread_id = None
-        events._set_running_loop(None)
+        try:
+            # From Python 3.14 on, only a loop that is the running one can change its current task.
+            if self.has_entered_task:
+                self.leave_entered_task()
+        finally:
+            events._set_running_loop(None)
         hooks, self._old_agen_hooks = self._old_agen_hooks, None
         if hooks is not None:
             sys.set_asyncgen_hooks(*hooks)
-        if self.has_entered_task:
-            self.leave_entered_task()
         self.forget_contexts()
         try:
             self.flush_all()

@@ -96,6 +96,25 @@ def test_stop_ends_the_run_after_the_current_turn(loop):
     assert order == [1, 2]
 
 
+def test_no_task_is_current_after_a_last_turn_that_ended_with_a_tasks_step(loop):
+    steps = []
+
+    async def take_steps():
+        while len(steps) < 3:
+            steps.append(asyncio.current_task() is task)
+            await asyncio.sleep(0)
+
+    loop.call_soon(loop.stop)
+    task = loop.create_task(take_steps())
+    loop.run_forever()
+    assert steps == [True]
+    assert asyncio.current_task(loop) is None
+
+    loop.run_until_complete(task)
+    assert steps == [True] * 3
+    assert asyncio.current_task(loop) is None
+
+
 def test_stop_before_run_forever_makes_one_turn(loop):
     order = []
     loop.call_soon(order.append, 1)

@@ -12,7 +12,9 @@ def test_get_extra_info_can_be_patched_by_a_mock(run, connect, make_protocol, na
         transport, _ = await connect(make_protocol())
         with mock.patch.object(getattr(asyncio, name), "get_extra_info", return_value=("host", 1)) as patched:
             assert transport.get_extra_info("peername") == ("host", 1)
-            assert transport.get_extra_info("name", default=7) == ("host", 1)
+            patched.assert_called_with("peername")
+            assert transport.get_extra_info("name", 7) == ("host", 1)
+            patched.assert_called_with("name", 7)
         assert patched.call_count == 2
         assert transport.get_extra_info("peername") != ("host", 1)
 

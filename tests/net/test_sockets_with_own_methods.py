@@ -141,6 +141,28 @@ def test_streams_call_them(run, pair, make_peer):
     run(main())
 
 
+def test_tls_runs_over_them(run, loop, pair, tls_contexts):
+    own, plain = pair
+    server_context, client_context = tls_contexts
+
+    async def main():
+        # Both ends turn the bytes around: they understand each other, and see that nobody went past the methods.
+        reader, writer = asyncio.StreamReader(), None
+        server = asyncio.StreamReaderProtocol(reader)
+        serving = loop.connect_accepted_socket(lambda: server, adopt(plain.dup()), ssl=server_context)
+        connecting = asyncio.open_connection(sock=own, ssl=client_context, server_hostname="localhost")
+        (transport, _), (answers, writer) = await asyncio.gather(serving, connecting)
+        writer.write(b"question")
+        assert await reader.readexactly(8) == b"question"
+        transport.write(b"answer")
+        assert await answers.readexactly(6) == b"answer"
+        writer.close()
+        transport.close()
+        await writer.wait_closed()
+
+    run(main())
+
+
 def test_method_of_the_object_itself_is_called(run, loop, no_leaks):
     class Plain(socket.socket):
         pass

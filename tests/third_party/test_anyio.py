@@ -7,6 +7,7 @@ closes before anyio.run() returns, which takes the loop down with it.
 
 import asyncio
 import contextlib
+import inspect
 import os
 import random
 import signal
@@ -181,6 +182,33 @@ def test_memory_stream_hands_every_item_to_one_of_many_receivers(run_with_anyio)
             for number in range(2000):
                 await sending.send(number)
         assert sorted(received) == list(range(2000))
+
+    run_with_anyio(main)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
+def test_call_graph_shows_who_waits_for_the_tasks_of_a_group(run_with_anyio):
+    async def main():
+        if "awaited_by" not in inspect.getsource(sys.modules[type(anyio.create_task_group()).__module__]):
+            pytest.skip("this anyio does not record who waits")
+
+        async def nested(depth):
+            asyncio.current_task().set_name(f"depth {depth}")
+            async with anyio.create_task_group() as group:
+                if depth < 3:
+                    group.start_soon(nested, depth + 1)
+                else:
+                    await anyio.sleep(0)
+                    graphs.append(asyncio.capture_call_graph())
+
+        graphs = []
+        await nested(1)
+        names = []
+        while graphs:
+            (graph,) = graphs
+            names.append(graph.future.get_name())
+            graphs = graph.awaited_by
+        assert names[:3] == ["depth 3", "depth 2", "depth 1"]
 
     run_with_anyio(main)
 
