@@ -159,10 +159,6 @@ def applying_rule(program, tested, expected, found):
     for rule in rules.SAME_LINES:
         if rule.applied(expected) == rule.applied(found):
             return rule
-    before, expected_line, found_line = first_difference(expected, found)
-    for rule in rules.FAULTS:
-        if rule.makes(before, expected_line, found_line):
-            return rule
     if is_possible_batch_order(program, found):
         return rules.BATCH_ORDER
     expected_traces, found_traces = [expected], [found]
@@ -176,11 +172,9 @@ def applying_rule(program, tested, expected, found):
     return None
 
 
-def first_difference(expected, found):
-    """What two traces begin with, and the first line of each that the other one does not have."""
-    expected, found = rules.without_differences_in_lines(expected), rules.without_differences_in_lines(found)
-    agreed = len(os.path.commonprefix([expected, found]))
-    return expected[:agreed], *("".join(trace[agreed : agreed + 1]) for trace in (expected, found))
+def agreed_length(trace, other):
+    """How many lines two traces have in common before the first difference."""
+    return len(os.path.commonprefix([rules.without_differences_in_lines(trace), rules.without_differences_in_lines(other)]))
 
 
 def same(trace, other):
@@ -199,7 +193,7 @@ def is_possible_batch_order(program, found):
         if same(trace, found):
             return True
         # What came after the first difference did not make it.
-        agreed = len(first_difference(trace, found)[0])
+        agreed = agreed_length(trace, found)
         for number in range(len(choices), len(selector.answers)):
             orders, trace_length = selector.answers[number]
             if trace_length <= agreed:

@@ -317,8 +317,6 @@ class Interpreter:
         self.note(place, "raises")
         if node.is_exit and self.program.server is not None:
             self.left_out[rules.EXIT_BESIDE_SERVER] += 1
-        elif node.is_exit and self.program.is_eager:
-            self.left_out[rules.EXIT_OF_EAGER_TASK] += 1
         elif node.is_exit:
             raise SystemExit(place)
         raise ProgramError(place)

@@ -1,7 +1,7 @@
 """The only ways in which fastloop may differ from asyncio in the differential test, each with its reason.
 
-Four kinds: what asyncio itself leaves open, lines of the trace that mean the same, what programs do not do because fastloop does
-it otherwise on purpose, and faults that fastloop still has. The comparison counts how often each was needed.
+Three kinds: what asyncio itself leaves open, lines of the trace that mean the same, and what programs do not do because fastloop
+does it otherwise on purpose. The comparison counts how often each was needed.
 """
 
 import dataclasses
@@ -17,8 +17,6 @@ class Rule:
     what: str
     # For rules about lines: the line that both traces have instead, or None if neither has it.
     replace: Callable[[str], str | None] | None = None
-    # For faults: whether this one makes the first difference, given the trace before it and the line of either trace.
-    makes: Callable[[list[str], str, str], bool] | None = None
 
     def applied(self, trace):
         return [line for line in map(self.replace, trace) if line is not None]
@@ -98,55 +96,13 @@ EXIT_BESIDE_SERVER = Rule(
     "next turn; fastloop looks once",
     "SystemExit in programs with a server; they raise another exception",
 )
-EXIT_OF_EAGER_TASK = Rule(
-    "SystemExit beside eager tasks",
-    "asyncio's eager tasks do not end when SystemExit leaves their first step",
-    "SystemExit in programs with the eager task factory; they raise another exception",
-)
 LEFT_OUT = (
     READER_BESIDE_OPERATION,
     READING_AFTER_EOF,
     EXIT_WHILE_CONNECTING,
     CLOSED_WHILE_ACCEPTING,
     EXIT_BESIDE_SERVER,
-    EXIT_OF_EAGER_TASK,
 )
-
-
-# Faults that are still there. Behind the first difference that one of them makes, nothing is compared. Mend them and take them out.
-
-
-def is_another_read(before, expected, found):
-    """Does a transport that got data in this turn get more, or the end of file?"""
-    for line in reversed(before):
-        if line.startswith("turn "):
-            return False
-        if " data_received " in line:
-            return found.startswith((line.split("data_received")[0] + "data_received", line.split("data_received")[0] + "eof_received"))
-    return False
-
-
-def without_variables(line):
-    return re.sub(r" var=\d+|\d+ -> \d+", "", line).rstrip()
-
-
-SEVERAL_READS = Rule(
-    "several reads in a turn",
-    "after a read that filled the buffer, or when the peer has closed, fastloop reads again at once, asyncio in the next turn",
-    "everything behind the second read",
-    makes=is_another_read,
-)
-CONTEXT_OF_TRANSPORT = Rule(
-    "context of a transport",
-    "fastloop calls all methods of a protocol in one context, asyncio each in a copy of the context of whoever caused the call",
-    "everything behind the first value of a context variable that differs, in programs with transports",
-    makes=lambda before, expected, found: without_variables(expected) == without_variables(found) and has_transport(before),
-)
-FAULTS = (SEVERAL_READS, CONTEXT_OF_TRANSPORT)
-
-
-def has_transport(trace):
-    return any(" connection_made" in line or " open_stream gave" in line for line in trace)
 
 
 def without_differences_in_lines(trace):

@@ -6,7 +6,6 @@ An event is a line of the trace without the place in the program; "turn 3" begin
 import pytest
 
 import comparison
-import rules
 from program import (
     AddDoneCallback,
     AddReader,
@@ -44,17 +43,6 @@ def events(tested):
         return [without_place(line) for line in trace[trace.index("turn 1") : trace.index("closing")]]
 
     return run
-
-
-@pytest.fixture
-def fault(request, tested):
-    """A function that says that fastloop still does it otherwise, and why; when that is mended, the test says so."""
-
-    def expect(why):
-        if tested is not comparison.ASYNCIO:
-            request.applymarker(pytest.mark.xfail(reason=why, strict=True))
-
-    return expect
 
 
 def without_place(line):
@@ -156,8 +144,7 @@ def test_system_exit_in_a_callback_of_a_future_leaves_the_others_their_place_in_
     ]
 
 
-def test_sock_recv_goes_on_in_the_turn_after_the_one_that_reads(events, fault):
-    fault("fastloop ends the operation while it collects events")
+def test_sock_recv_goes_on_in_the_turn_after_the_one_that_reads(events):
     assert events(Program((Phase(6, (Ticker(2, (Send(0, 2),)),), (SockReceive(1),)),), pairs=("unix",)))[-8:] == [
         "tick 2",
         "send 2",
@@ -170,8 +157,7 @@ def test_sock_recv_goes_on_in_the_turn_after_the_one_that_reads(events, fault):
     ]
 
 
-def test_a_protocol_reads_once_in_a_turn(events, fault):
-    fault(rules.SEVERAL_READS.why)
+def test_a_protocol_reads_once_in_a_turn(events):
     program = Program((Phase(5, (Connect(0, Reactions(is_buffered=True)), Connect(1, Reactions((Write(1, 5),))))),), pairs=("unix",))
     assert events(program)[-5:] == [
         "end 0 data_received b'abcd'",
@@ -182,8 +168,7 @@ def test_a_protocol_reads_once_in_a_turn(events, fault):
     ]
 
 
-def test_a_context_variable_that_connection_made_sets_is_not_seen_by_data_received(events, fault):
-    fault(rules.CONTEXT_OF_TRANSPORT.why)
+def test_a_context_variable_that_connection_made_sets_is_not_seen_by_data_received(events):
     protocol = Reactions((SetVariable(1),), data=(CallSoon(),))
     program = Program((Phase(5, (Connect(0, protocol), Connect(1, Reactions((Write(1, 1),))))),), pairs=("unix",))
     assert events(program)[-5:] == ["call_soon", "turn 4", "runs", "turn 5", "stopped"]
