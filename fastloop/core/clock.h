@@ -71,10 +71,20 @@ static inline uint64_t clock_ticks(void)
 }
 #endif
 
-/* What clock_ticks() has not reached before wait_ns have passed: a tick is a nanosecond or less. Below 0: never. */
-static inline uint64_t clock_ticks_at_least(int64_t wait_ns)
+/* What clock_ticks() does not show before the deadline, if it was seen_ticks when the clock was seen_s: a tick is a nanosecond or less.
+ * 0 where that is not known, as long as seen_ticks is 0. */
+static inline uint64_t clock_ticks_before(int64_t deadline, double seen_s, uint64_t seen_ticks)
 {
-    return wait_ns < 0 ? UINT64_MAX : clock_ticks() + (uint64_t)wait_ns;
+    double when_s, wait_ns;
+    if (deadline == CLOCK_AT_ONCE || seen_ticks == 0) {
+        return 0;
+    }
+    memcpy(&when_s, &deadline, sizeof(when_s));
+    wait_ns = (when_s - seen_s) * 1e9;
+    if (wait_ns >= 9.2e18) {
+        return UINT64_MAX;
+    }
+    return wait_ns > 0.0 ? seen_ticks + (uint64_t)wait_ns : 0;
 }
 
 #endif

@@ -13,7 +13,7 @@ from fastloop.core.handle cimport (
     Handle, ThreadSafeHandle, TimerHandle, new_queued_handle, new_queued_threadsafe_handle, new_queued_timer_handle)
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.core.scheduler cimport (
-    clock_deadline, clock_now_ns, clock_seconds, scheduler_push, scheduler_push_foreign, scheduler_push_timer_in)
+    clock_deadline, clock_now_ns, clock_seconds, scheduler_push, scheduler_push_foreign, scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task
 
 from fastloop.core.loop_core import LoopCore as loop_core_type
@@ -96,7 +96,7 @@ cdef PyObject *call_later(PyObject *self, PyObject **args, Py_ssize_t count, PyO
     when_s = clock_seconds(clock_now_ns()) + PyFloat_AS_DOUBLE(args[0])
     handle = new_queued_timer_handle(
         <LoopCore>self, when_s, <object>args[1], fast_lane_tuple(args + 2, count - 2), None)
-    scheduler_push_timer_in(<LoopCore>self, handle, clock_deadline(when_s), PyFloat_AS_DOUBLE(args[0]))
+    scheduler_push_timer(<LoopCore>self, handle, clock_deadline(when_s))
     Py_INCREF(handle)
     return <PyObject *>handle
 

@@ -10,8 +10,6 @@ cdef enum:
     HANDLE_RUNNING = RUNNABLE_FIRST_FREE_FLAG << 1
     # Other handles have the same context, and nobody has seen it.
     HANDLE_SHARES_CONTEXT = RUNNABLE_FIRST_FREE_FLAG << 2
-    # The callback runs, in a context that may be lent again afterwards. Gone after a second __init__().
-    HANDLE_HAS_LENT_CONTEXT = RUNNABLE_FIRST_FREE_FLAG << 3
 
 
 # What few handles have; made when first needed.

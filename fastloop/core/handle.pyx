@@ -12,7 +12,7 @@ from asyncio import events, format_helpers
 
 from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.object cimport PyObject, PyTypeObject, destructor
-from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.ref cimport Py_DECREF, Py_XDECREF
 
 from fastloop.core.interruption cimport interruption_came_first
 from fastloop.core.object_pool cimport (
@@ -32,6 +32,14 @@ cdef extern from "cpython_compat.h":
 cdef extern from "Python.h":
     # Of a borrowed pointer, since an object argument would be counted itself.
     Py_ssize_t Py_REFCNT(PyObject *object) noexcept
+
+cdef extern from *:
+    """
+    #define HANDLE_PLACE_OF_CONTEXT(handle) (&(handle)->context)
+    """
+    PyObject **place_of_context "HANDLE_PLACE_OF_CONTEXT"(Handle handle) noexcept
+    PyObject *new_reference "Py_NewRef"(object) noexcept
+    bint PyContext_CheckExact(PyObject *) noexcept
 
 cdef extern from "queued_object.h":
     void queued_object_disown(PyObject *object) noexcept
@@ -358,38 +366,48 @@ cdef int timer_move(TimerHandle timer, object moment) except -1:
 
 
 cdef inline int handle_call(Handle handle) except -1:
-    cdef bint has_lent_context = False
     cdef PyObject *result
+    # Of the context that the handle shares; OWNERSHIP: this function's, as long as it is not NULL.
+    cdef PyObject *snapshot = NULL
+    cdef PyObject *lent = NULL
     if handle.flags & (HANDLE_SHARES_CONTEXT | HANDLE_CANCELLED) == HANDLE_SHARES_CONTEXT:
         # INVARIANT: only handles of a Scheduler share. From here on the context is the handle's own: code that asks for it while the
         # callback runs gets the right one.
-        has_lent_context = True
-        handle.flags |= HANDLE_HAS_LENT_CONTEXT
-        snapshot = handle.context
-        if shared_context_has_spare(&(<Scheduler>handle._loop).contexts, <PyObject *>snapshot):
-            handle.context = owned(shared_context_lend(&(<Scheduler>handle._loop).contexts, <PyObject *>snapshot))
+        if shared_context_has_spare(&(<Scheduler>handle._loop).contexts, <PyObject *>handle.context):
+            snapshot = shared_context_lend(&(<Scheduler>handle._loop).contexts, place_of_context(handle))
             handle.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
         else:
             # May run the collector, and with it finalizers that cancel the handle or change it.
+            shared = handle.context
             handle.own_context()
+            snapshot = new_reference(shared)
+        lent = <PyObject *>handle.context
     if handle.flags & HANDLE_CANCELLED:
+        Py_XDECREF(snapshot)
         return 0
     if type(handle._args) is not tuple:
+        Py_XDECREF(snapshot)
         return call_with_odd_arguments(handle)
     result = call_in_context(handle.context, handle._callback, handle._args)
     if result is NULL:
-        if interruption_came_first(handle._callback):
-            put_back(handle)
-        handle.report_raised()
+        Py_XDECREF(snapshot)
+        return handle_failed(handle)
+    Py_DECREF(<object>result)
+    if snapshot is NULL:
+        return 0
+    # If nobody else holds the handle or its context, nobody will see the context again.
+    if (Py_REFCNT(<PyObject *>handle) == 1 and <PyObject *>handle.context is lent and Py_REFCNT(lent) == 1
+            and PyContext_CheckExact(lent)):
+        shared_context_give_back(&(<Scheduler>handle._loop).contexts, place_of_context(handle), snapshot, VARS_OFFSET)
     else:
-        Py_DECREF(<object>result)
-    if has_lent_context and handle.flags & HANDLE_HAS_LENT_CONTEXT:
-        handle.flags &= ~<unsigned int>HANDLE_HAS_LENT_CONTEXT
-        # Nobody else holds the handle or its context: nobody will see the context again.
-        if Py_REFCNT(<PyObject *>handle) == 1 and Py_REFCNT(<PyObject *>handle.context) == 1:
-            context, handle.context = handle.context, None
-            give_back_context(<Scheduler>handle._loop, context, snapshot)
+        Py_XDECREF(snapshot)
     return 0
+
+
+cdef int handle_failed(Handle handle) except -1:
+    if interruption_came_first(handle._callback):
+        put_back(handle)
+    return handle.report_raised()
 
 
 cdef int put_back(Handle handle) except -1:
@@ -407,19 +425,6 @@ cdef int call_with_odd_arguments(Handle handle) except -1:
         raise
     except BaseException as exception:
         handle.report(exception)
-    return 0
-
-
-cdef inline object owned(PyObject *reference):
-    """The object of a new reference, which passes to the result."""
-    result = <object>reference
-    Py_DECREF(result)
-    return result
-
-
-cdef inline int give_back_context(Scheduler loop, object context, object snapshot) except -1:
-    Py_INCREF(context)
-    shared_context_give_back(&loop.contexts, <PyObject *>context, <PyObject *>snapshot, VARS_OFFSET)
     return 0
 
 

@@ -89,6 +89,7 @@ cdef class LoopCore(Scheduler):
     cdef int notice_overrides(self) except -1:
         cls = type(self)
         own = getattr(self, "__dict__", None) or ()
+        self.seen_ticks = self.timers_due_ticks = 0
         self.has_own_time = not own_methods_are_same(cls.time, LoopCore.time) or "time" in own
         self.has_own_call_soon = (
             not own_methods_are_same(cls.call_soon, LoopCore.call_soon) or "call_soon" in own

@@ -15,7 +15,7 @@ cdef extern from "clock.h" nogil:
     int64_t clock_deadline(double when_s) noexcept
     int64_t clock_wait_ns(int64_t deadline, double now_s) noexcept
     uint64_t clock_ticks() noexcept
-    uint64_t clock_ticks_at_least(int64_t wait_ns) noexcept
+    uint64_t clock_ticks_before(int64_t deadline, double seen_s, uint64_t seen_ticks) noexcept
 
 
 cdef extern from "ready_queue.h":
@@ -59,9 +59,9 @@ cdef extern from "shared_context.h":
         PyObject *snapshot
     object shared_context_current(shared_context_t *shared, Py_ssize_t vars_offset)
     bint shared_context_has_spare(const shared_context_t *shared, PyObject *snapshot) noexcept
-    PyObject *shared_context_lend(shared_context_t *shared, PyObject *snapshot) except NULL
+    PyObject *shared_context_lend(shared_context_t *shared, PyObject **place) noexcept
     void shared_context_give_back(
-        shared_context_t *shared, PyObject *context, PyObject *snapshot, Py_ssize_t vars_offset) noexcept
+        shared_context_t *shared, PyObject **place, PyObject *snapshot, Py_ssize_t vars_offset) noexcept
 
 
 cdef extern from "timer_heap.h":
@@ -118,8 +118,10 @@ cdef class Scheduler:
         int event_count
         int next_event
 
-        # No timer is due before clock_ticks() shows this; 0 if that is not known.
+        # No timer is due before clock_ticks() shows this; what it showed when the clock was looked at last, and the clock.
         uint64_t timers_due_ticks
+        uint64_t seen_ticks
+        double seen_s
 
         # The callbacks and task steps that were begun. Whoever notes the count knows later whether its own one still runs.
         uint64_t steps
@@ -219,19 +221,10 @@ cdef inline void scheduler_expect_events(Scheduler scheduler) noexcept:
 
 # HOT. A timer's number is its slot in the heap plus one, and 0 while it is not queued.
 cdef inline int scheduler_push_timer(Scheduler scheduler, Runnable timer, int64_t deadline) except -1:
-    timer.number = <uint32_t>timer_heap_push(&scheduler.timers, <PyObject *>timer, deadline) + 1
-    if scheduler.timers.entries[0].slot == timer.number - 1:
-        # Now the first one.
-        scheduler.timers_due_ticks = 0
-    return 0
-
-
-# HOT. The same where it is known that the timer comes in wait_s seconds.
-cdef inline int scheduler_push_timer_in(Scheduler scheduler, Runnable timer, int64_t deadline, double wait_s) except -1:
     cdef int64_t slot = timer_heap_push(&scheduler.timers, <PyObject *>timer, deadline)
     timer.number = <uint32_t>slot + 1
     if scheduler.timers.entries[0].slot == <uint32_t>slot:
-        scheduler.timers_due_ticks = clock_ticks_at_least(<int64_t>(wait_s * 1e9)) if 0 < wait_s < 1e9 else 0
+        scheduler.timers_due_ticks = clock_ticks_before(deadline, scheduler.seen_s, scheduler.seen_ticks)
     return 0
 
 

@@ -257,19 +257,22 @@ cdef class Scheduler:
 
     cdef int collect_due_timers(self) except -1:
         cdef int64_t now
-        cdef double now_s
+        cdef uint64_t ticks = clock_ticks()
         cdef PyObject *timer
-        if self.timers_due_ticks != 0 and clock_ticks() < self.timers_due_ticks and not self.has_own_time:
+        # Ticks that go backwards, on a machine that was moved, tell nothing.
+        if self.seen_ticks <= ticks < self.timers_due_ticks and not self.has_own_time:
             return 0
-        now_s = self.now_s()
-        now = clock_deadline(now_s)
+        self.seen_s = self.now_s()
+        # From before: too early by the time that the look took.
+        self.seen_ticks = ticks
+        now = clock_deadline(self.seen_s)
         while self.timers.count > 0 and self.timers.entries[0].deadline <= now:
             # The heap's reference passes to the ready queue.
             timer = timer_heap_take(&self.timers, self.timers.entries[0].slot)
             (<Runnable>timer).number = 0
             ready_queue_append(&self.ready, timer)
         if self.timers.count > 0:
-            self.timers_due_ticks = clock_ticks_at_least(clock_wait_ns(self.timers.entries[0].deadline, now_s))
+            self.timers_due_ticks = clock_ticks_before(self.timers.entries[0].deadline, self.seen_s, ticks)
         return 0
 
     # ---- running what is ready ----

@@ -48,22 +48,23 @@ static inline bool shared_context_has_spare(const shared_context_t *shared, cons
     return shared->spare != NULL && shared->spare_of == snapshot;
 }
 
-/* HOT. A context like the snapshot, to be entered by one callback; a new reference. */
-static inline PyObject *shared_context_lend(shared_context_t *shared, PyObject *snapshot)
+/* HOT. Puts the spare in the place of its snapshot, which passes to the caller. While it is lent nobody else gets it: the callback
+ * may run the loop from within. INVARIANT: shared_context_has_spare(). */
+static inline PyObject *shared_context_lend(shared_context_t *shared, PyObject **place)
 {
-    if (shared_context_has_spare(shared, snapshot)) {
-        /* While it is lent nobody else gets it: the callback may run the loop from within. */
-        PyObject *context = shared->spare;
-        shared->spare = NULL;
-        return context;
-    }
-    return PyContext_Copy(snapshot);
+    PyObject *snapshot = *place;
+    *place = shared->spare;
+    shared->spare = NULL;
+    return snapshot;
 }
 
-/* HOT. Takes over the caller's reference. INVARIANT: nobody else holds the context. */
+/* HOT. The opposite, if the context is like the snapshot still; takes over the caller's reference to that. INVARIANT: nobody else holds the
+ * context. */
 static inline void shared_context_give_back(
-    shared_context_t *shared, PyObject *context, PyObject *snapshot, Py_ssize_t vars_offset)
+    shared_context_t *shared, PyObject **place, PyObject *snapshot, Py_ssize_t vars_offset)
 {
+    PyObject *context = *place;
+    *place = snapshot;
     if (vars_offset == 0 || context_vars_of(context, vars_offset) != context_vars_of(snapshot, vars_offset)) {
         Py_DECREF(context);
         return;
