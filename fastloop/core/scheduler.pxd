@@ -228,10 +228,10 @@ cdef inline int scheduler_push_timer(Scheduler scheduler, Runnable timer, int64_
 
 # HOT. The same where it is known that the timer comes in wait_s seconds.
 cdef inline int scheduler_push_timer_in(Scheduler scheduler, Runnable timer, int64_t deadline, double wait_s) except -1:
-    cdef uint64_t due_ticks = scheduler.timers_due_ticks
-    scheduler_push_timer(scheduler, timer, deadline)
-    if scheduler.timers_due_ticks != due_ticks and wait_s > 0 and wait_s < 1e9:
-        scheduler.timers_due_ticks = clock_ticks_at_least(<int64_t>(wait_s * 1e9))
+    cdef int64_t slot = timer_heap_push(&scheduler.timers, <PyObject *>timer, deadline)
+    timer.number = <uint32_t>slot + 1
+    if scheduler.timers.entries[0].slot == <uint32_t>slot:
+        scheduler.timers_due_ticks = clock_ticks_at_least(<int64_t>(wait_s * 1e9)) if 0 < wait_s < 1e9 else 0
     return 0
 
 

@@ -1,0 +1,343 @@
+"""Runs a program's descriptors, transports, server and streams; see interpreter.py for the rest.
+
+Everything written arrives at once: on socket pairs always, on the loopback interface as far as the kernel lets it. What is written
+is counted through the whole program, so that lost, doubled and exchanged bytes show in what the readers note.
+"""
+
+import asyncio
+import contextlib
+import socket
+
+import rules
+from interpreter import Interpreter, ProgramError
+
+LETTERS = b"abcdefghijklmnopqrstuvwxyz"
+# Of a reader that takes nothing.
+MOST_CALLS_FOR_NOTHING = 4
+# Of a buffered protocol, whose buffer is often full so.
+BUFFER_SIZE = 4
+# No more connections are made when there are so many sockets.
+MOST_ENDS = 10
+
+
+class End:
+    """A socket and what it is used for."""
+
+    def __init__(self, name, sock):
+        self.name = name
+        self.sock = sock
+        self.transport = None
+        self.reader = None
+        self.writer = None
+        # It has, or had, a transport.
+        self.is_taken = False
+        # sock_recv() and sock_sendall() that wait.
+        self.operations = 0
+        self.has_ended = False
+        self.is_accepted = False
+
+
+class IoInterpreter(Interpreter):
+    def __init__(self, program, loop):
+        super().__init__(program, loop)
+        self.ends = []
+        self.bytes_written = 0
+        self.server = None
+        self.accepted = 0
+        # Connections that were dialled, but have not had their connection_made() yet.
+        self.connecting = 0
+
+    @contextlib.contextmanager
+    def io(self):
+        with contextlib.ExitStack() as stack:
+            for number, kind in enumerate(self.program.pairs):
+                for side, sock in enumerate(connected_pair(kind)):
+                    stack.enter_context(sock)
+                    sock.setblocking(False)
+                    self.ends.append(End(f"end {2 * number + side}", sock))
+            if self.program.server is not None:
+                self.server = self.loop.run_until_complete(self.loop.create_server(self.new_accepted_protocol, "127.0.0.1", 0))
+                self.address = self.server.sockets[0].getsockname()
+            self.stack = stack
+            yield
+
+    def close_io(self, is_last=False):
+        if self.server is not None and (is_last or not self.connecting):
+            self.server.close()
+        for end in self.ends:
+            if end.transport is not None:
+                end.transport.abort()
+            elif not end.is_taken:
+                self.loop.remove_reader(end.sock)
+                self.loop.remove_writer(end.sock)
+
+    def end(self, node):
+        return self.ends[node.end % len(self.ends)]
+
+    def next_bytes(self, size):
+        data = bytes(LETTERS[(self.bytes_written + n) % len(LETTERS)] for n in range(size))
+        self.bytes_written += size
+        return data
+
+    # ---- raw sockets ----
+
+    def is_free(self, end):
+        """May the end get a reader or a writer?"""
+        if end.operations:
+            self.left_out[rules.READER_BESIDE_OPERATION] += 1
+        return not end.is_taken and not end.operations
+
+    @contextlib.contextmanager
+    def operation(self, end):
+        end.operations += 1
+        try:
+            yield
+        finally:
+            end.operations -= 1
+
+    def add_reader(self, place, node):
+        end = self.end(node)
+
+        calls = 0
+
+        def readable():
+            nonlocal calls
+            calls += 1
+            self.note(place, end.name, "readable", self.take(end, node.takes) if node.takes else "")
+            if node.takes == 0 and calls == MOST_CALLS_FOR_NOTHING:
+                self.loop.remove_reader(end.sock)
+            self.do_body(place, node.body)
+
+        if self.is_free(end):
+            self.loop.add_reader(end.sock, readable)
+
+    def take(self, end, size):
+        try:
+            data = end.sock.recv(size)
+        except OSError as error:
+            return type(error).__name__
+        if not data:
+            # The end is reported for ever.
+            self.loop.remove_reader(end.sock)
+        return data
+
+    def remove_reader(self, place, node):
+        end = self.end(node)
+        if self.is_free(end):
+            return self.loop.remove_reader(end.sock)
+
+    def add_writer(self, place, node):
+        end = self.end(node)
+
+        def writable():
+            self.note(place, end.name, "writable")
+            self.loop.remove_writer(end.sock)
+            self.do_body(place, node.body)
+
+        if self.is_free(end):
+            self.loop.add_writer(end.sock, writable)
+
+    def remove_writer(self, place, node):
+        end = self.end(node)
+        if self.is_free(end):
+            return self.loop.remove_writer(end.sock)
+
+    def send(self, place, node):
+        end = self.end(node)
+        if not end.is_taken:
+            return end.sock.send(self.next_bytes(node.size))
+
+    def receive(self, place, node):
+        end = self.end(node)
+        if not end.is_taken:
+            return end.sock.recv(100)
+
+    def shut_down(self, place, node):
+        end = self.end(node)
+        if not end.is_taken:
+            end.sock.shutdown(socket.SHUT_WR)
+
+    async def sock_receive(self, place, node, born):
+        end = self.end(node)
+        if not end.is_taken:
+            with self.operation(end):
+                return await self.loop.sock_recv(end.sock, 100)
+
+    async def sock_send(self, place, node, born):
+        end = self.end(node)
+        if not end.is_taken:
+            with self.operation(end):
+                await self.loop.sock_sendall(end.sock, self.next_bytes(node.size))
+
+    # ---- transports ----
+
+    def take_over(self, end):
+        """Make the end ready for a transport; False if it has had one."""
+        if end.is_taken or not self.is_free(end):
+            return False
+        end.is_taken = True
+        self.loop.remove_reader(end.sock)
+        self.loop.remove_writer(end.sock)
+        return True
+
+    def connect(self, place, node):
+        end = self.end(node)
+        if self.take_over(end):
+            make = self.loop.connect_accepted_socket if node.is_accepted else self.loop.create_connection
+            self.tasks.append(self.loop.create_task(self.connection(place, make, new_protocol(self, place, node.protocol, end), end)))
+
+    async def connection(self, place, make, protocol, end):
+        self.note(place, "connecting")
+        transport, _ = await make(lambda: protocol, sock=end.sock)
+        self.note(place, "connected", transport.is_closing())
+
+    def new_accepted_protocol(self):
+        self.accepted += 1
+        end = End(f"accepted {self.accepted}", None)
+        end.is_taken = end.is_accepted = True
+        self.ends.append(end)
+        self.note(end.name, "protocol made")
+        return new_protocol(self, f"s{self.accepted}", self.program.server, end)
+
+    def transport_of(self, node):
+        return self.ends and self.end(node).transport
+
+    def write(self, place, node):
+        if transport := self.transport_of(node):
+            transport.write(self.next_bytes(node.size))
+
+    def write_lines(self, place, node):
+        if transport := self.transport_of(node):
+            transport.writelines([self.next_bytes(node.size), self.next_bytes(1)])
+
+    def write_eof(self, place, node):
+        if transport := self.transport_of(node):
+            transport.write_eof()
+
+    def close_(self, place, node):
+        if transport := self.transport_of(node):
+            transport.close()
+
+    def abort(self, place, node):
+        if transport := self.transport_of(node):
+            transport.abort()
+
+    def pause_reading(self, place, node):
+        if transport := self.transport_of(node):
+            transport.pause_reading()
+
+    def resume_reading(self, place, node):
+        if transport := self.transport_of(node):
+            if self.end(node).has_ended:
+                self.left_out[rules.READING_AFTER_EOF] += 1
+            else:
+                transport.resume_reading()
+
+    def dial(self, place, node):
+        if self.server is not None and len(self.ends) < MOST_ENDS:
+            sock = self.stack.enter_context(socket.socket())
+            sock.connect(self.address)
+            sock.setblocking(False)
+            self.connecting += 1
+            self.ends.append(End(f"dialled {len(self.ends)}", sock))
+
+    def close_server(self, place, node):
+        if self.connecting:
+            self.left_out[rules.CLOSED_WHILE_ACCEPTING] += 1
+        elif self.server is not None:
+            self.server.close()
+
+    # ---- streams ----
+
+    async def open_stream(self, place, node, born):
+        end = self.end(node)
+        if self.take_over(end):
+            end.reader, end.writer = await asyncio.open_connection(sock=end.sock)
+            end.transport = end.writer.transport
+
+    async def drain(self, place, node, born):
+        if writer := self.end(node).writer:
+            await writer.drain()
+
+    async def read(self, place, node, born):
+        if reader := self.end(node).reader:
+            return await reader.read(node.size)
+
+    async def read_exactly(self, place, node, born):
+        if reader := self.end(node).reader:
+            return await reader.readexactly(node.size)
+
+    async def wait_closed(self, place, node, born):
+        if writer := self.end(node).writer:
+            await writer.wait_closed()
+
+
+class RecordingProtocol(asyncio.Protocol):
+    """Notes what it is told, and does the bodies of its Reactions."""
+
+    def __init__(self, interpreter, place, reactions, end):
+        self.interpreter = interpreter
+        self.place = place
+        self.reactions = reactions
+        self.end = end
+
+    def told(self, what, *words):
+        self.interpreter.note(self.place, self.end.name, what, *words)
+
+    def react(self, what):
+        self.interpreter.do_body(f"{self.place}.{what}", getattr(self.reactions, what))
+
+    def connection_made(self, transport):
+        self.told("connection_made")
+        self.end.transport = transport
+        self.interpreter.connecting -= self.end.is_accepted
+        try:
+            self.react("made")
+        except SystemExit as error:
+            self.interpreter.left_out[rules.EXIT_WHILE_CONNECTING] += 1
+            raise ProgramError("not an exit") from error
+
+    def data_received(self, data):
+        self.told("data_received", data)
+        self.react("data")
+
+    def eof_received(self):
+        self.told("eof_received")
+        self.end.has_ended = True
+        self.react("eof")
+        return self.reactions.stays_open
+
+    def connection_lost(self, error):
+        self.told("connection_lost", type(error).__name__)
+        self.react("lost")
+
+    def pause_writing(self):
+        self.told("pause_writing")
+
+    def resume_writing(self):
+        self.told("resume_writing")
+
+
+class RecordingBufferedProtocol(RecordingProtocol, asyncio.BufferedProtocol):
+    def get_buffer(self, size_hint):
+        self.buffer = bytearray(BUFFER_SIZE)
+        return self.buffer
+
+    def buffer_updated(self, size):
+        self.data_received(bytes(self.buffer[:size]))
+
+
+def new_protocol(interpreter, place, reactions, end):
+    cls = RecordingBufferedProtocol if reactions.is_buffered else RecordingProtocol
+    return cls(interpreter, place, reactions, end)
+
+
+def connected_pair(kind):
+    if kind == "unix":
+        return socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        accepted, _ = listener.accept()
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return client, accepted
