@@ -1,7 +1,8 @@
 """The test suites that run.py runs, as data: where the tests of a library come from and what they need.
 
 Left out are, each with its reason: what needs the network beyond loopback, what depends on the machine, and what tests neither the
-loop nor anything that stands on it but takes long.
+loop nor anything that stands on it but takes long. blockbuster is not installed: it patches socket.socket, and sockets with patched
+methods get asyncio's transports.
 """
 
 from dataclasses import dataclass
@@ -27,14 +28,14 @@ class Suite:
 SUITES = {
     # Its tests on trio and uvloop are skipped where these are not installed.
     "anyio": Suite(
-        requirements=("blockbuster", "hypothesis", "psutil", "pytest-mock", "trustme", "truststore"),
+        requirements=("hypothesis", "psutil", "pytest-mock", "trustme", "truststore"),
         configuration="pyproject.toml",
         arguments=("-m", "not network"),
     ),
     "websockets": Suite(requirements=("python-socks[asyncio]", "werkzeug"), debian_source="python-websockets"),
     "aiohttp": Suite(
         requirements=(
-            *("aiodns", "blockbuster", "brotli", "freezegun", "gunicorn", "isal", "proxy.py", "pytest-codspeed", "pytest-cov"),
+            *("aiodns", "brotli", "freezegun", "gunicorn", "isal", "proxy.py", "pytest-codspeed", "pytest-cov"),
             *("pytest-mock", "pytest-xdist", "python-on-whales", "re-assert", "trustme", "zlib_ng"),
         ),
         configuration="pytest.ini",
