@@ -9,8 +9,6 @@ Driven by: the thread that ends the work, which calls _on_work_done(), and then 
 import asyncio
 import concurrent.futures
 
-
-
 from fastloop.core.raising import exception_from_executor
 
 from fastloop.core.future cimport FUTURE_DONE, FUTURE_ON_SCHEDULER

@@ -381,7 +381,7 @@ cdef int forget_everything(Future future) except -1:
     if future.callback is not None and future.flags & FUTURE_DONE and not (<Scheduler>future.loop).has_closed:
         schedule_one_by_one(future)
     # Dropped at the end: a destructor that uses the future finds it whole.
-    dropped = (
+    _dropped = (
         future.callback, future.callback_context, future.more_callbacks, future.result_or_exception, future.extras)
     future.flags = future.number = 0
     future.callback = future.callback_context = future.more_callbacks = future.result_or_exception = future.extras = None

@@ -18,8 +18,8 @@ from fastloop.core.interruption cimport interruption_came_first
 from fastloop.core.object_pool cimport (
     object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t, object_type)
 from fastloop.core.scheduler cimport (
-    VARS_OFFSET, Scheduler, clock_deadline, ready_queue_put_back, scheduler_push_timer, scheduler_snapshot, scheduler_take_timer, shared_context_give_back,
-    shared_context_has_spare, shared_context_lend)
+    VARS_OFFSET, Scheduler, clock_deadline, ready_queue_put_back, scheduler_push_timer, scheduler_snapshot, scheduler_take_timer,
+    shared_context_give_back, shared_context_has_spare, shared_context_lend)
 
 
 cdef extern from "calls.h":

@@ -26,8 +26,8 @@ from fastloop.core.handle cimport (
 from fastloop.core.ready_view cimport ask_kernel, new_ready_view
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
-    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, scheduler_expect_events, scheduler_push, scheduler_push_foreign,
-    scheduler_push_timer)
+    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, scheduler_expect_events, scheduler_push,
+    scheduler_push_foreign, scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
 from fastloop.poll.poller cimport poller_close, poller_name
 from fastloop.poll.wakeup cimport wakeup_close

@@ -18,5 +18,5 @@ cdef class ReadyEntry:
 
 cdef ReadyView new_ready_view(Scheduler scheduler)
 
-# A turn's question to the kernel, for at most max_ns, or for as long as it takes if that is below 0: what it brings goes to the ready queue.
+# A turn's question to the kernel, for at most max_ns if that is not below 0: what it brings goes to the ready queue.
 cdef int ask_kernel(Scheduler scheduler, int64_t max_ns) except -1

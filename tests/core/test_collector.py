@@ -102,7 +102,8 @@ def test_loop_that_dies_between_two_collections_leaves_nothing_behind(implementa
 def test_handle_that_an_exception_handler_keeps_is_collected_in_its_cycle(loop, run_turn, collected, schedule):
     owner = Owner()
     owner.kept = kept = []
-    loop.set_exception_handler(lambda loop, context: kept.append(context["handle"]))
+    keep = kept.append
+    loop.set_exception_handler(lambda loop, context, keep=keep: keep(context["handle"]))
     if schedule == "call_later":
         loop.call_later(0, owner.fail)
         loop.run_until_complete(asyncio.sleep(0.001))
@@ -113,7 +114,7 @@ def test_handle_that_an_exception_handler_keeps_is_collected_in_its_cycle(loop, 
     assert len(kept) == 1
     assert gc.is_tracked(kept[0])
     reference = weakref.ref(owner)
-    del owner, kept
+    del owner, kept, keep
     assert collected(reference)
 
 
@@ -122,7 +123,7 @@ def test_current_handle_that_a_callback_keeps_is_collected_in_its_cycle(loop, ru
     owner.kept = []
     keep = owner.kept.append
     # In the queue since before debug mode came on.
-    loop.call_soon(lambda owner: keep(loop._current_handle), owner)
+    loop.call_soon(lambda owner, keep=keep: keep(loop._current_handle), owner)
     loop.set_debug(True)
     run_turn()
     assert gc.is_tracked(owner.kept[0])

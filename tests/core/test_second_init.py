@@ -276,8 +276,10 @@ def test_coroutine_that_starts_its_own_task_anew_does_no_harm(implementation, qu
     other_loop.set_exception_handler(lambda loop, context: None)
     for loop in quiet_loop, other_loop:
 
-        async def main(loop=loop):
-            task.__init__(five(), loop=loop)
+        tasks = []
+
+        async def main(loop=loop, tasks=tasks):
+            tasks[0].__init__(five(), loop=loop)
             if end == "fails":
                 raise ValueError
             if end == "yields":
@@ -285,10 +287,11 @@ def test_coroutine_that_starts_its_own_task_anew_does_no_harm(implementation, qu
             if end == "waits":
                 await quiet_loop.create_future()
             if end == "is cancelled":
-                task.cancel()
+                tasks[0].cancel()
                 await quiet_loop.create_future()
 
         task = implementation.Task(main(), loop=quiet_loop)
+        tasks.append(task)
         quiet_loop.run_until_complete(asyncio.sleep(0.001))
         other_loop.run_until_complete(asyncio.sleep(0.001))
         assert asyncio.all_tasks(quiet_loop) <= {task}
