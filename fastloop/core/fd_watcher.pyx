@@ -13,7 +13,7 @@ from posix.fcntl cimport F_GETFD, fcntl
 
 from fastloop.core.future cimport FUTURE_DONE, new_future
 from fastloop.core.handle cimport HANDLE_CANCELLED
-from fastloop.core.scheduler cimport scheduler_push
+from fastloop.core.scheduler cimport scheduler_expect_events, scheduler_push
 from fastloop.poll.poller cimport (
     POLL_BOTH_DIRECTIONS, POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm)
 
@@ -107,6 +107,7 @@ cdef Future wait_for_socket(Scheduler scheduler, int fd, object sock, unsigned i
     cdef FdWatcher watcher = watcher_for(scheduler, fd)
     cdef Future waiter = new_future(scheduler)
     cdef bint is_same_socket = watcher.socket_ref is not None and weakref_target(watcher.socket_ref) is <PyObject *>sock
+    scheduler_expect_events(scheduler)
     if direction == POLL_READABLE:
         watcher.read_waiters = with_waiter(watcher.read_waiters, waiter)
     else:

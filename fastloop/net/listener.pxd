@@ -22,6 +22,7 @@ cdef class Listener(Runnable):
         object server
         # Each connection gets a copy.
         object context
+        bint has_given_context
         int most_at_once
         bint is_stopped
         # Connections may be waiting since before the listening socket got its options.

@@ -18,6 +18,7 @@ from fastloop.core.scheduler cimport scheduler_push
 from fastloop.net.server_clients cimport keep_clients
 from fastloop.net.stream_transport cimport (
     StreamTransport, new_accepted_transport, sockaddr_storage, socklen_t, stream_transport_join)
+from fastloop.net.transport cimport TRANSPORT_HAS_GIVEN_CONTEXT
 from fastloop.poll.poller cimport POLL_READABLE
 
 
@@ -57,8 +58,8 @@ cdef class AcceptedConnection(Runnable):
             net_close(self.fd)
 
     cdef int run(self) except -1:
-        # What the factory sets is there in connection_made(); what that sets is not there in what follows.
-        context = self.context if self.transport is None else PyContext_Copy(self.context)
+        # What the factory sets is there in connection_made(); what that sets is there in what follows only if the context was given.
+        context = self.context if self.transport is None else self.transport.first_context()
         PyContext_Enter(context)
         try:
             if self.transport is None:
@@ -78,6 +79,8 @@ cdef class AcceptedConnection(Runnable):
                 listener.loop, fd, listener.family, listener.type, listener.proto, &self.peer_address, self.peername, protocol,
                 self.context)
             self.fd = -1
+            if listener.has_given_context:
+                self.transport.flags |= TRANSPORT_HAS_GIVEN_CONTEXT
             stream_transport_join(self.transport, listener.server)
         except (SystemExit, KeyboardInterrupt):
             raise
@@ -222,6 +225,7 @@ cdef int start_listening(
     listener.protocol_factory = protocol_factory
     listener.server = server
     listener.context = PyContext_CopyCurrent() if context is None else context
+    listener.has_given_context = context is not None
     listener.may_have_early = True
     listener.most_at_once = min(max(backlog, 1), MOST_AT_ONCE)
     if listener.fd < 0:

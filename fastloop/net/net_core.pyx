@@ -7,15 +7,13 @@ Driven by: asyncio's code, by its private hooks, and the program.
 
 import asyncio
 
-from cpython.contextvars cimport PyContext_Copy
-
 from fastloop.core.fd_watcher cimport wait_for_socket
 from fastloop.net.listener cimport start_listening, stop_listening
 from fastloop.net.plain_sockets cimport LISTENER_METHODS, STREAM_METHODS, calls_own_method, has_own_methods
 from fastloop.net.socket_operation cimport (
     SOCKET_RECEIVE, SOCKET_RECEIVE_INTO, SOCKET_SEND_ALL, new_socket_operation)
 from fastloop.net.stream_transport cimport StreamTransport, new_stream_transport
-from fastloop.net.transport cimport Transport
+from fastloop.net.transport cimport TRANSPORT_HAS_GIVEN_CONTEXT, Transport
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
 
 
@@ -74,7 +72,9 @@ cdef class NetCore(LoopCore):
         self._ensure_fd_no_transport(sock)
         transport = new_stream_transport(
             self, sock, protocol, options.get("context"), options.get("extra"), options.get("server"))
-        transport.call_soon(transport._call_connection_made, (waiter,), PyContext_Copy(transport.context))
+        if options.get("context") is not None:
+            transport.flags |= TRANSPORT_HAS_GIVEN_CONTEXT
+        transport.call_soon(transport._call_connection_made, (waiter,), transport.first_context())
         return transport
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts, **options):

@@ -23,7 +23,7 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.fd_watcher cimport wait_for_socket
 from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE
-from fastloop.core.scheduler cimport SCRATCH_SIZE, scratch_memory, scratch_t
+from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_expect_events, scratch_memory, scratch_t
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
 
 cimport cython
@@ -178,6 +178,7 @@ cdef class SocketOperation:
 
     cdef PyObject *send_all(self, int fd) except? NULL:
         cdef ssize_t count
+        scheduler_expect_events(self.loop)
         while self.size < self.view.len:
             count = net_send(fd, <char *>self.view.buf + self.size, self.view.len - self.size)
             if count < 0:

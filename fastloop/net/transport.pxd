@@ -37,8 +37,10 @@ cdef enum:
     TRANSPORT_PROTOCOL_IS_BUFFERED = RUNNABLE_FIRST_FREE_FLAG << 4
     # What it stands in the ready queue for is connection_lost(None).
     TRANSPORT_IS_ENDING = RUNNABLE_FIRST_FREE_FLAG << 5
+    # It was made with a context of its own, in which everything runs; from Python 3.15 on servers do that.
+    TRANSPORT_HAS_GIVEN_CONTEXT = RUNNABLE_FIRST_FREE_FLAG << 6
     # Bits from here on belong to the subclasses.
-    TRANSPORT_FIRST_FREE_FLAG = RUNNABLE_FIRST_FREE_FLAG << 6
+    TRANSPORT_FIRST_FREE_FLAG = RUNNABLE_FIRST_FREE_FLAG << 7
 
 
 cdef class Transport(Runnable):
@@ -49,8 +51,8 @@ cdef class Transport(Runnable):
         # None once connection_lost() has been called.
         LoopCore loop
         object protocol
-        # What the protocol is told of received data, of limits and of the end runs in it; connection_made() in a copy. None until
-        # the transport is attached.
+        # What the protocol is told of received data, of limits and of the end runs in it; connection_made() in a copy, unless the
+        # context was given. None until the transport is attached.
         object context
         # The methods that each read calls, looked up by set_protocol(): data_received, or get_buffer and buffer_updated.
         object receive
@@ -81,6 +83,8 @@ cdef class Transport(Runnable):
     # Call callback(*args) in the next turn.
     cdef int call_soon(self, object callback, tuple args, object context) except -1
     cdef int take_context(self) except -1
+    # In which connection_made() runs.
+    cdef object first_context(self)
     # Call a method of the protocol now, in the transport's context. KeyboardInterrupt and SystemExit come out, everything else
     # goes to the exception handler.
     cdef int tell_protocol(self, str method) except -1

@@ -12,7 +12,7 @@ import socket
 import warnings
 from asyncio import base_events, transports, trsock
 
-from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Exit
+from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContext_Exit
 
 from fastloop.core.handle cimport new_queued_handle
 from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with
@@ -253,9 +253,14 @@ cdef class Transport(Runnable):
 
     cdef int take_context(self) except -1:
         """From here on the protocol is called in a copy of the current context, as with a new callback of asyncio's."""
+        if self.flags & TRANSPORT_HAS_GIVEN_CONTEXT:
+            return 0
         if VARS_OFFSET == 0 or not context_is_current(self.context, VARS_OFFSET):
             self.context = PyContext_CopyCurrent()
         return 0
+
+    cdef object first_context(self):
+        return self.context if self.flags & TRANSPORT_HAS_GIVEN_CONTEXT else PyContext_Copy(self.context)
 
     cdef int lose(self, object exception) except -1:
         if self.state >= TRANSPORT_LOSING:

@@ -1,13 +1,13 @@
 /* Which writes are worth holding back.
  *
- * A write leaves at once. Only where a second one follows as good as certainly, within some 20 microseconds, is the first held
+ * A write leaves at once. Only where a second one follows as good as certainly, within some 50 microseconds, is the first held
  * back for it, so that the headers and the body of an answer are one system call.
  *
- * The same is done with the only write of a protocol's own callback, such as data_received(), if that always returned within 20
+ * The same is done with the only write of a protocol's own callback, such as data_received(), if that always returned within 50
  * microseconds of it: one echo after the other then leaves from the loop, not from the depth of the interpreter, which is 5 % of
  * its processor time. 32 callbacks in a row must have shown it, and after a slow one 255.
  *
- * A burst is a row of writes to one transport in one step, each within 20 microseconds of the one before. If the last eight bursts of
+ * A burst is a row of writes to one transport in one step, each within 50 microseconds of the one before. If the last eight bursts of
  * a transport all had at least n writes, n of them are expected: the first n - 1 are held back, and all leave with the nth. A
  * new transport begins with what the others of its protocol's class have done.
  *
@@ -29,7 +29,7 @@ enum {
     WRITE_HABIT_MAX_WRITES = 255,
     WRITE_HABIT_QUICK_RETURNS = 32,
     WRITE_HABIT_QUICK_RETURNS_AGAIN = 255,
-    WRITE_BURST_MAX_GAP_US = 20,
+    WRITE_BURST_MAX_GAP_US = 50,
     /* Time is kept in units of 256 ticks, which fit into 32 bits for some minutes. */
     WRITE_BURST_TICK_SHIFT = 8,
 };
@@ -98,7 +98,7 @@ static inline uint32_t write_burst_now(void)
     return (uint32_t)(clock_ticks() >> WRITE_BURST_TICK_SHIFT);
 }
 
-/* HOT. Has the last write ended less than 20 microseconds ago? */
+/* HOT. Has the last write ended less than 50 microseconds ago? */
 static inline bool write_burst_is_fresh(const write_burst_t *burst)
 {
     const uint32_t max_gap = (WRITE_BURST_MAX_GAP_US * CLOCK_TICKS_PER_US) >> WRITE_BURST_TICK_SHIFT;

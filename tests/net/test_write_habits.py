@@ -1,7 +1,7 @@
 """When written bytes leave: at once, save where a second write follows as good as certainly; and how long those wait.
 
 The far end is a socket that is looked at from inside the same callback, so that nothing but write() itself can have sent. A habit
-needs bursts whose writes are 20 microseconds apart at the most; a busy machine may break one, so habits are taught until they show.
+needs bursts whose writes are 50 microseconds apart at the most; a busy machine may break one, so habits are taught until they show.
 """
 
 import asyncio
