@@ -188,6 +188,9 @@ static inline bool compat_is_last_reference(PyObject *object)
 #endif
 }
 
+/* Before, asyncio's writelines() went through write(), and its errors say so. */
+#define COMPAT_WRITELINES_HAS_ITS_NAME (PY_VERSION_HEX >= 0x030C0000)
+
 /* Whether another thread may want the GIL: one of this interpreter's, or any of another interpreter's.
  * A thread that comes to Python has a thread state before it asks for the GIL. Without a GIL the answer is yes: threads then wait
  * for each other to reach a safe point. */

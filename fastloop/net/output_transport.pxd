@@ -48,7 +48,8 @@ cdef class OutputTransport(Transport):
         # Done when output is empty; for sendfile(), which writes past it.
         object empty_waiter
 
-    cdef bint accepts_writes(self) except -1
+    cdef int check_writable(self, str method) except -1
+    cdef bint drops_writes(self) except -1
     cdef int push(self, object data) except -1
     cdef int send_bytes(self, object data) except -1
     cdef int send_buffer(self, object data) except -1

@@ -22,6 +22,9 @@ from fastloop.net.transport cimport (
 from fastloop.poll.poller cimport POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 
 
+cdef extern from "cpython_compat.h":
+    const bint COMPAT_WRITELINES_HAS_ITS_NAME
+
 cdef extern from "Python.h":
     void *object_type "Py_TYPE"(object) noexcept
 
@@ -64,6 +67,8 @@ cdef enum:
 
 cdef:
     Py_ssize_t MOST_SILENT_LOST_WRITES = constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
+    # What asyncio's messages call it.
+    str WRITELINES = "writelines" if COMPAT_WRITELINES_HAS_ITS_NAME else "write"
     # What asyncio's own stream transports are, and what its sendfile() insists on.
     object FLOW_CONTROL = transports._FlowControlMixin
 
@@ -97,7 +102,8 @@ cdef class OutputTransport(Transport):
         """
         if not PyBytes_CheckExact(data):
             check_data(data)
-        if not self.accepts_writes() or not len(data):
+        self.check_writable("write")
+        if not len(data) or self.drops_writes():
             return
         scheduler_expect_events(self.loop)
         if self.flags & OUTPUT_IS_BLOCKED:
@@ -116,17 +122,16 @@ cdef class OutputTransport(Transport):
 
     def writelines(self, list_of_data):
         """Send the bytes-like objects of an iterable one behind the other; see write()."""
-        if not self.accepts_writes():
-            return
+        self.check_writable(WRITELINES)
         list_of_data = list(list_of_data)
         # All or nothing: a bad one must not leave half a message behind.
         for data in list_of_data:
             check_data(data)
-        for data in list_of_data:
-            if data:
-                self.push(data)
-        if self.output.count == 0:
+        list_of_data = [data for data in list_of_data if data]
+        if not list_of_data or self.drops_writes():
             return
+        for data in list_of_data:
+            self.push(data)
         scheduler_expect_events(self.loop)
         if self.flags & OUTPUT_IS_BLOCKED:
             self.pause_protocol_if_full()
@@ -135,17 +140,21 @@ cdef class OutputTransport(Transport):
         else:
             self.send_pushed()
 
-    cdef bint accepts_writes(self) except -1:
+    cdef int check_writable(self, str method) except -1:
         if self.flags & OUTPUT_HAS_ENDED:
-            raise RuntimeError("Cannot call write() after write_eof()")
+            raise RuntimeError(f"Cannot call {method}() after write_eof()")
         if self.empty_waiter is not None:
-            raise RuntimeError("unable to write; sendfile is in progress")
+            raise RuntimeError(f"unable to {method}; sendfile is in progress")
+        return 0
+
+    cdef bint drops_writes(self) except -1:
+        """After the connection is lost, writes are dropped and counted."""
         if self.state < TRANSPORT_LOSING:
-            return True
+            return False
         if self.lost_writes + 1 >= MOST_SILENT_LOST_WRITES:
             base_events.logger.warning("socket.send() raised exception.")
         self.lost_writes += 1
-        return False
+        return True
 
     cdef int push(self, object data) except -1:
         if PyBytes_CheckExact(data):
