@@ -71,6 +71,10 @@ cdef int timer_keep_moment(TimerHandle timer, object moment) except -1
 cdef Handle new_queued_handle(Scheduler loop, object callback, object args, object context)
 cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object callback, object args, object context)
 
+# loop.call_soon(), by its name, for what the loop has begun to do and must not leave half done: the callback is in the queue whatever
+# interrupts this in debug mode.
+cdef int call_soon_uninterrupted(object loop, object callback, tuple args, object context) except -1
+
 cdef ThreadSafeHandle new_queued_threadsafe_handle(Scheduler loop, object callback, object args)
 
 # The same for any other purpose, and any loop: debug mode is looked at.

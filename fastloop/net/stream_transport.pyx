@@ -14,7 +14,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EBADF, errno
 
-from fastloop.core.interruption cimport interruption_came_first
+from fastloop.core.interruption cimport call_again, call_uninterrupted
 from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY
 from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scheduler_resume_later, scratch_bytes, scratch_memory
 from fastloop.net.output_transport cimport OUTPUT_IN_CALLBACK, OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
@@ -155,6 +155,7 @@ cdef class StreamTransport(OutputTransport):
         receive, buffer_updated = self.receive, self.buffer_updated
         answer = call_one(receive, MINUS_ONE)
         if answer is NULL:
+            # The kernel still has what came: after an interruption it is asked again.
             return self.fail_raised("Fatal error: protocol.get_buffer() call failed.")
         buffer = owned(answer)
         if get_buffer(buffer, &view, PyBUF_SIMPLE) < 0:
@@ -185,10 +186,10 @@ cdef class StreamTransport(OutputTransport):
         return self.fail_with_errno(-answer, "Fatal read error on socket transport")
 
     cdef int end_of_file(self) except -1:
-        if self.loop.is_debug:
-            base_events.logger.debug("%r received EOF", self)
         try:
-            keep_open = self.protocol.eof_received()
+            if self.loop.is_debug:
+                base_events.logger.debug("%r received EOF", self)
+            keep_open = call_uninterrupted(self.loop, self.protocol.eof_received)
         except (SystemExit, KeyboardInterrupt):
             # The next read finds the end again.
             self.flags |= STREAM_MAY_READ
@@ -330,14 +331,13 @@ cdef inline int deliver(StreamTransport self, object data) except -1:
 
 cdef int deliver_again(StreamTransport self, object receive, object data, str message) except -1:
     """A method of the protocol has raised: if it had not even begun, what was received is not lost for that."""
-    if not interruption_came_first(receive):
-        return self.fail_raised(message)
-    interruption = compat_take_exception()
     try:
-        receive(data)
-    except BaseException:
-        self.fail_raised(message)
-    raise interruption
+        call_again(self.loop, receive, (data,))
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        return self.fail_with(error, message)
+    return 0
 
 
 cdef inline int read_bytes(StreamTransport self) except -1:
