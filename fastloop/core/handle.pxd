@@ -46,6 +46,7 @@ cdef class Handle(Runnable):
     cdef object own_context(self)
     cdef int call(self) except -1
     cdef int do_cancel(self) except -1
+    cdef int keep_repr(self) except -1
     # Take the raised exception to the loop's exception handler; KeyboardInterrupt and SystemExit stay raised.
     cdef int report_raised(self) except -1
     cdef int report(self, object exception) except -1

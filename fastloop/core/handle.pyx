@@ -149,10 +149,20 @@ cdef class Handle(Runnable):
             return 0
         self.flags |= HANDLE_CANCELLED
         if loop_is_debug(self._loop):
-            # "Executing <Handle ...> took 2.5 seconds" should still tell what was executed.
-            self.need_extras().repr_when_cancelled = repr(self)
+            self.keep_repr()
         self._callback = None
         self._args = None
+        return 0
+
+    cdef int keep_repr(self) except -1:
+        # "Executing <Handle ...> took 2.5 seconds" should still tell what was executed.
+        try:
+            self.need_extras().repr_when_cancelled = repr(self)
+        except Exception:
+            raise
+        except BaseException as interruption:
+            # What is cancelled is often a part of something that has begun.
+            interrupt_soon(<Scheduler>self._loop if isinstance(self._loop, Scheduler) else None, interruption)
         return 0
 
     cdef int run(self) except -1:

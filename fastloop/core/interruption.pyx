@@ -42,6 +42,7 @@ cdef enum:
 cdef:
     int RESUME = opcode.opmap["RESUME"]
     object FUNCTION = types.FunctionType, METHOD = types.MethodType, PARTIAL = functools.partial
+    str OWN_FILES = "fastloop/"
     object TYPE_CALL = type.__call__, HANDLE_RUN = asyncio.Handle._run.__code__
     # They ask whether the future is pending and then give it a result: until they have, they may begin again.
     tuple RESULT_GIVERS = tuple(filter(None, (
@@ -83,6 +84,9 @@ cdef bint is_at_beginning(object traceback) except -1:
 
 cdef bint interruption_was_first(object exception, object callable) except -1:
     traceback = exception.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(OWN_FILES):
+        # What fastloop's own functions have added until here.
+        traceback = traceback.tb_next
     if traceback is not None and traceback.tb_frame.f_code is HANDLE_RUN:
         # asyncio's own handle has done nothing either until its callback begins.
         if is_at_beginning(traceback):

@@ -23,10 +23,11 @@ from fastloop.core.future cimport Future as FutureType, future_drop_ready_callba
 from fastloop.core.handle cimport (
     Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle,
     timer_keep_moment)
+from fastloop.core.interruption cimport interruption_was_first
 from fastloop.core.ready_view cimport ask_kernel, new_ready_view
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
-    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, ready_queue_peek, scheduler_expect_events, scheduler_is_interrupted, scheduler_push, scheduler_push_foreign,
+    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, ready_queue_peek, ready_queue_put_back, scheduler_expect_events, scheduler_is_interrupted, scheduler_push, scheduler_push_foreign,
     scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
 from fastloop.poll.poller cimport poller_close, poller_name
@@ -65,8 +66,14 @@ cdef class ForeignHandle(Runnable):
     cdef object handle
 
     cdef int run(self) except -1:
-        if not self.handle._cancelled:
+        if self.handle._cancelled:
+            return 0
+        try:
             self.handle._run()
+        except BaseException as error:
+            if interruption_was_first(error, self.handle._callback):
+                ready_queue_put_back(&(<Scheduler?>self.handle._loop).ready, <PyObject *>self)
+            raise
         return 0
 
     def __repr__(self):

@@ -134,12 +134,14 @@ cdef class WritePipeSteps:
             fail(self, sent, "Fatal write error on pipe transport")
         elif sent == len(self._buffer):
             self._buffer.clear()
-            self._loop._remove_writer(self._fileno)
-            # May write again.
-            self._maybe_resume_protocol()
-            if self._closing:
-                self._loop._remove_reader(self._fileno)
-                self._call_connection_lost(None)
+            try:
+                self._loop._remove_writer(self._fileno)
+            finally:
+                # May write again.
+                self._maybe_resume_protocol()
+                if self._closing:
+                    self._loop._remove_reader(self._fileno)
+                    self._call_connection_lost(None)
         elif sent > 0:
             del self._buffer[:sent]
 

@@ -154,10 +154,12 @@ cdef class StreamTransport(OutputTransport):
         cdef Py_ssize_t count
         receive, buffer_updated = self.receive, self.buffer_updated
         answer = call_one(receive, MINUS_ONE)
-        if answer is NULL:
-            # The kernel still has what came: after an interruption it is asked again.
-            return self.fail_raised("Fatal error: protocol.get_buffer() call failed.")
-        buffer = owned(answer)
+        try:
+            buffer = owned(answer) if answer is not NULL else call_again(self.loop, receive, (MINUS_ONE,))
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail_with(error, "Fatal error: protocol.get_buffer() call failed.")
         if get_buffer(buffer, &view, PyBUF_SIMPLE) < 0:
             return self.fail_raised("Fatal error: protocol.get_buffer() call failed.")
         if view.len == 0 or view.readonly:
@@ -186,9 +188,9 @@ cdef class StreamTransport(OutputTransport):
         return self.fail_with_errno(-answer, "Fatal read error on socket transport")
 
     cdef int end_of_file(self) except -1:
+        if self.loop.is_debug:
+            self.log_end_of_file()
         try:
-            if self.loop.is_debug:
-                base_events.logger.debug("%r received EOF", self)
             keep_open = call_uninterrupted(self.loop, self.protocol.eof_received)
         except (SystemExit, KeyboardInterrupt):
             # The next read finds the end again.
@@ -202,6 +204,15 @@ cdef class StreamTransport(OutputTransport):
         elif self.state == TRANSPORT_OPEN:
             self.move_to(TRANSPORT_READ_ENDED)
             self.update_hold()
+        return 0
+
+    cdef int log_end_of_file(self) except -1:
+        try:
+            base_events.logger.debug("%r received EOF", self)
+        except BaseException:
+            # An interruption: the next read finds the end again.
+            self.flags |= STREAM_MAY_READ
+            raise
         return 0
 
     def is_reading(self):
