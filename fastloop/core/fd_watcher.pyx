@@ -13,7 +13,7 @@ from posix.fcntl cimport F_GETFD, fcntl
 
 from fastloop.core.future cimport FUTURE_DONE, new_future
 from fastloop.core.handle cimport HANDLE_CANCELLED
-from fastloop.core.scheduler cimport scheduler_expect_events, scheduler_push
+from fastloop.core.scheduler cimport ready_queue_has, scheduler_expect_events, scheduler_push
 from fastloop.poll.poller cimport (
     POLL_BOTH_DIRECTIONS, POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm)
 
@@ -30,11 +30,9 @@ cdef class FdWatcher(Runnable):
             return 0
         # An error or a hang-up is for both: their next read or write tells them which.
         if events & (POLL_READABLE | POLL_CLOSED) and self.reader is not None:
-            if not self.reader.flags & HANDLE_CANCELLED:
-                scheduler_push(self.scheduler, self.reader)
+            push_callback(self.scheduler, self.reader)
         if events & (POLL_WRITABLE | POLL_CLOSED) and self.writer is not None:
-            if not self.writer.flags & HANDLE_CANCELLED:
-                scheduler_push(self.scheduler, self.writer)
+            push_callback(self.scheduler, self.writer)
         if self.read_waiters is not None or self.write_waiters is not None:
             # Through the ready queue, as asyncio's reader that completes the future.
             if self.number == 0:
@@ -86,6 +84,13 @@ cdef class FdWatcher(Runnable):
         if self.reader is None and self.writer is None:
             self.reader_file = self.writer_file = None
         return self.update()
+
+
+cdef inline int push_callback(Scheduler scheduler, Handle handle) except -1:
+    if scheduler.has_leftovers and ready_queue_has(&scheduler.ready, <PyObject *>handle):
+        # An exception ended the last run before the callback could run, and the kernel reports the descriptor again.
+        return 0
+    return 0 if handle.flags & HANDLE_CANCELLED else scheduler_push(scheduler, handle)
 
 
 cdef int finish_all(object waiters) except -1:
@@ -230,8 +235,8 @@ cdef bint remove_reader(Scheduler scheduler, object file) except -1:
         return False
     watcher = <FdWatcher>found
     handle, watcher.reader = watcher.reader, None
-    handle.do_cancel()
     watcher.callback_left()
+    handle.do_cancel()
     return True
 
 
@@ -243,8 +248,8 @@ cdef bint remove_writer(Scheduler scheduler, object file) except -1:
         return False
     watcher = <FdWatcher>found
     handle, watcher.writer = watcher.writer, None
-    handle.do_cancel()
     watcher.callback_left()
+    handle.do_cancel()
     return True
 
 

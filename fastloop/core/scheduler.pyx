@@ -134,9 +134,11 @@ cdef class Scheduler:
     cdef int run_turns(self) except -1:
         # The caller expects the first turn to look at the descriptors.
         poll_pacing_end_storm(&self.pacing)
+        self.has_leftovers = self.ready.count > 0
         while True:
             self.run_once()
-            if self.is_stopping:
+            self.has_leftovers = False
+            if self.is_stopping and not scheduler_is_interrupted(self):
                 return 0
 
     cdef int run_once(self) except -1:
@@ -374,6 +376,13 @@ cdef class Scheduler:
         scheduler_drop_timers(self)
         watch_table_clear(&self.watches)
         return 0
+
+
+cdef bint scheduler_is_interrupted(Scheduler self) noexcept:
+    """Whether one more turn is needed to raise what a signal handler raised while a callback ran."""
+    cdef bint is_interrupted = self.is_interrupted
+    self.is_interrupted = False
+    return is_interrupted
 
 
 cdef inline int scheduler_check_owner(Scheduler self) except -1:
