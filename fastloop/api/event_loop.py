@@ -10,6 +10,7 @@ import os
 import weakref
 
 from fastloop.api.connecting import ConnectMethods
+from fastloop.api.pipes import PipeMethods
 from fastloop.api.selector_view import SelectorView
 from fastloop.api.sending_files import SendfileMethods
 from fastloop.api.signals import SignalMethods
@@ -22,7 +23,7 @@ _live_loops = weakref.WeakSet()
 
 
 class EventLoop(
-    SignalMethods, ConnectMethods, SocketMethods, SendfileMethods, TlsMethods, NetCore, asyncio.SelectorEventLoop
+    SignalMethods, ConnectMethods, PipeMethods, SocketMethods, SendfileMethods, TlsMethods, NetCore, asyncio.SelectorEventLoop
 ):
     """fastloop's event loop: EventLoop() makes one that is open and not running.
 

@@ -11,3 +11,6 @@ cdef list matching_pairs(list pairs, object fn)
 
 # Removes the very pairs that are there; returns how many were.
 cdef Py_ssize_t take_out(list pairs, list matching) except -1
+
+# Those of other callbacks than this one.
+cdef list pairs_without(list pairs, object callback)

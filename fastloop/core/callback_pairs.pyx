@@ -30,3 +30,12 @@ cdef Py_ssize_t take_out(list pairs, list matching) except -1:
                 removed += 1
                 break
     return removed
+
+
+cdef list pairs_without(list pairs, object callback):
+    cdef Py_ssize_t i
+    kept = []
+    for i in range(0, len(pairs), 2):
+        if pairs[i] is not callback:
+            kept += pairs[i:i + 2]
+    return kept

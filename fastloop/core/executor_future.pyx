@@ -9,12 +9,12 @@ Driven by: the thread that ends the work, which calls _on_work_done(), and then 
 import asyncio
 import concurrent.futures
 
-
+from cpython.object cimport PyObject
 
 from fastloop.core.raising import exception_from_executor
 
 from fastloop.core.future cimport FUTURE_DONE, FUTURE_ON_SCHEDULER
-from fastloop.core.scheduler cimport scheduler_push_foreign
+from fastloop.core.scheduler cimport ready_queue_put_back, scheduler_push_foreign
 
 
 # Work that ends in the loop's own thread, such as an executor's that runs it at once, ends the future at once: since some patch
@@ -23,22 +23,30 @@ cdef bint OWN_THREAD_FINISHES_AT_ONCE = any(
     "_get_running_loop" in getattr(constant, "co_names", ()) and constant.co_name == "_call_set_state"
     for constant in asyncio.futures._chain_future.__code__.co_consts)
 
+cdef object ConcurrentFuture = concurrent.futures.Future
+
 
 cdef class ExecutorFuture(Future):
     cdef int run(self) except -1:
         if self.flags & FUTURE_DONE:
             return self.run_callbacks()
-        work, self.work = self.work, None
-        if work is None:
+        if self.work is None:
             # A second __init__() came while the future was in the queue.
             return 0
-        if work.cancelled():
+        try:
+            outcome = outcome_of(self.work)
+        except Exception as error:
+            outcome = (False, error, None)
+        except BaseException:
+            # A signal handler has interrupted the asking: ask again next.
+            ready_queue_put_back(&self.scheduler.ready, <PyObject *>self)
+            raise
+        self.work = None
+        is_cancelled, error, result = outcome
+        if is_cancelled:
             self.cancel_with(None)
             return 0
-        error = work.exception()
-        if error is None:
-            return self.finish(work.result())
-        return self.fail(exception_from_executor(error))
+        return self.finish(result) if error is None else self.fail(error)
 
     cdef bint cancel_with(self, object message) except -1:
         cdef bint was_pending = Future.cancel_with(self, message)
@@ -56,6 +64,19 @@ cdef class ExecutorFuture(Future):
             self.run()
             return
         scheduler_push_foreign(self.scheduler, self)
+
+
+cdef tuple outcome_of(object work):
+    """Whether it was cancelled, the exception for the loop's future, and the result."""
+    if type(work) is ConcurrentFuture:
+        # Its fields, which are final by now: its methods are Python code, which a signal handler can interrupt.
+        is_cancelled, error = work._state != "FINISHED", work._exception
+        result = work._result
+    else:
+        is_cancelled = work.cancelled()
+        error = None if is_cancelled else work.exception()
+        result = work.result() if not is_cancelled and error is None else None
+    return is_cancelled, None if error is None else exception_from_executor(error), result
 
 
 cdef object executor_future(Scheduler loop, object work):

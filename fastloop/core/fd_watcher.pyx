@@ -229,8 +229,8 @@ cdef bint remove_reader(Scheduler scheduler, object file) except -1:
         return False
     watcher = <FdWatcher>found
     handle, watcher.reader = watcher.reader, None
-    handle.do_cancel()
     watcher.callback_left()
+    handle.do_cancel()
     return True
 
 
@@ -242,8 +242,8 @@ cdef bint remove_writer(Scheduler scheduler, object file) except -1:
         return False
     watcher = <FdWatcher>found
     handle, watcher.writer = watcher.writer, None
-    handle.do_cancel()
     watcher.callback_left()
+    handle.do_cancel()
     return True
 
 

@@ -78,3 +78,6 @@ cdef class FutureIter:
 cdef Future new_future(Scheduler loop)
 
 cdef int future_init(Future future, object loop) except -1
+
+# A future that is done, and waits in the ready queue to call its callbacks, forgets this one.
+cdef int future_drop_ready_callback(Future future, object callback) except -1

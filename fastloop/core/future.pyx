@@ -20,8 +20,8 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from fastloop.core.call_graph import awaiters_of
 from fastloop.core.raising import exception_from_triple, exception_instance
 
-from fastloop.core.callback_pairs cimport as_callback, matching_pairs, public_callbacks, take_out
-from fastloop.core.handle cimport new_handle
+from fastloop.core.callback_pairs cimport as_callback, matching_pairs, pairs_without, public_callbacks, take_out
+from fastloop.core.handle cimport call_soon_uninterrupted, new_handle
 from fastloop.core.interruption cimport interruption_came_first, interruption_was_first
 from fastloop.core.object_pool cimport (
     PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
@@ -310,7 +310,7 @@ cdef class Future(Runnable):
             try:
                 run_callback(self, scheduler, callback, context)
             except BaseException as exception:
-                # Only KeyboardInterrupt and SystemExit come here.
+                # KeyboardInterrupt, SystemExit, or what a signal handler has raised before the callback had begun.
                 if more is not None:
                     put_back_callbacks(self, scheduler, more, next_index)
                 if context is not None and interruption_was_first(exception, callback):
@@ -440,7 +440,7 @@ cdef int schedule_one_by_one(Future future) except -1:
     future.callback = future.callback_context = future.more_callbacks = None
     for i in range(0, len(pairs), 2):
         callback, context = as_callback(pairs[i], pairs[i + 1])
-        future.loop.call_soon(callback, future, context=context)
+        call_soon_uninterrupted(future.loop, callback, (future,), context)
     return 0
 
 
@@ -465,6 +465,15 @@ cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
     future.callback_context = pairs[1] if pairs else None
     future.more_callbacks = pairs[2:] or None
     return removed
+
+
+cdef int future_drop_ready_callback(Future future, object callback) except -1:
+    if future.callback is None or not future.flags & FUTURE_DONE:
+        return 0
+    kept = pairs_without(list_pairs(future), callback)
+    future.callback, future.callback_context = kept[:2] if kept else (None, None)
+    future.more_callbacks = kept[2:] or None
+    return 0
 
 
 cdef int run_callback(Future future, Scheduler loop, object callback, object context) except -1:
@@ -497,15 +506,8 @@ cdef int put_back_callbacks(Future future, Scheduler loop, list pairs, Py_ssize_
 
 
 cdef int report_callback(Future future, Scheduler loop, object callback, object context) except -1:
-    """The callback has raised. If a signal handler did before it had begun, it is called again."""
-    cdef bint is_first = interruption_came_first(callback)
-    report_raised(future, loop, callback, context)
-    return run_callback(future, loop, callback, context) if is_first else 0
-
-
-cdef int report_raised(Future future, Scheduler loop, object callback, object context) except -1:
-    """As if the callback had had a handle of its own."""
-    if call_raised_exit():
+    """The callback has raised: as if it had had a handle of its own."""
+    if interruption_came_first(callback) or call_raised_exit():
         return -1
     exception = compat_take_exception()
     return new_handle(loop, callback, (future,), context).report(exception)

@@ -46,6 +46,7 @@ cdef class Handle(Runnable):
     cdef object own_context(self)
     cdef int call(self) except -1
     cdef int do_cancel(self) except -1
+    cdef int keep_repr(self) except -1
     # Take the raised exception to the loop's exception handler; KeyboardInterrupt and SystemExit stay raised.
     cdef int report_raised(self) except -1
     cdef int report(self, object exception) except -1
@@ -70,6 +71,10 @@ cdef int timer_keep_moment(TimerHandle timer, object moment) except -1
 # The garbage collector does not know them: see queued_object.h.
 cdef Handle new_queued_handle(Scheduler loop, object callback, object args, object context)
 cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object callback, object args, object context)
+
+# loop.call_soon(), by its name, for what the loop has begun to do and must not leave half done: the callback is in the queue whatever
+# interrupts this in debug mode.
+cdef int call_soon_uninterrupted(object loop, object callback, tuple args, object context) except -1
 
 cdef ThreadSafeHandle new_queued_threadsafe_handle(Scheduler loop, object callback, object args)
 

@@ -14,11 +14,11 @@ from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
-from fastloop.core.interruption cimport interruption_came_first
+from fastloop.core.interruption cimport interrupt_soon, interruption_came_first, interruption_came_halfway
 from fastloop.core.object_pool cimport (
     object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t, object_type)
 from fastloop.core.scheduler cimport (
-    VARS_OFFSET, Scheduler, clock_deadline, ready_queue_put_back, scheduler_push_timer, scheduler_snapshot, scheduler_take_timer, shared_context_give_back,
+    VARS_OFFSET, Scheduler, clock_deadline, ready_queue_put_back, scheduler_push, scheduler_push_timer, scheduler_snapshot, scheduler_take_timer, shared_context_give_back,
     shared_context_has_spare, shared_context_lend)
 
 
@@ -149,10 +149,20 @@ cdef class Handle(Runnable):
             return 0
         self.flags |= HANDLE_CANCELLED
         if loop_is_debug(self._loop):
-            # "Executing <Handle ...> took 2.5 seconds" should still tell what was executed.
-            self.need_extras().repr_when_cancelled = repr(self)
+            self.keep_repr()
         self._callback = None
         self._args = None
+        return 0
+
+    cdef int keep_repr(self) except -1:
+        # "Executing <Handle ...> took 2.5 seconds" should still tell what was executed.
+        try:
+            self.need_extras().repr_when_cancelled = repr(self)
+        except Exception:
+            raise
+        except BaseException as interruption:
+            # What is cancelled is often a part of something that has begun.
+            interrupt_soon(<Scheduler>self._loop if isinstance(self._loop, Scheduler) else None, interruption)
         return 0
 
     cdef int run(self) except -1:
@@ -378,8 +388,8 @@ cdef inline int handle_call(Handle handle) except -1:
         return call_with_odd_arguments(handle)
     result = call_in_context(handle.context, handle._callback, handle._args)
     if result is NULL:
-        if interruption_came_first(handle._callback):
-            put_back(handle)
+        if has_to_run_again(handle):
+            return put_back(handle)
         handle.report_raised()
     else:
         Py_DECREF(<object>result)
@@ -392,10 +402,30 @@ cdef inline int handle_call(Handle handle) except -1:
     return 0
 
 
+cdef bint has_to_run_again(Handle handle) except -1:
+    """Of a callback that has raised: did a signal handler do so before it had begun?"""
+    if handle.flags & HANDLE_CANCELLED or not isinstance(handle._loop, Scheduler):
+        return False
+    return interruption_came_first(handle._callback) or (
+        call_raised_exit() and interruption_came_halfway(handle._callback, handle._args))
+
+
 cdef int put_back(Handle handle) except -1:
-    """A signal handler raised before the callback had begun: it is the next to run."""
-    if not handle.flags & HANDLE_CANCELLED and isinstance(handle._loop, Scheduler):
-        ready_queue_put_back(&(<Scheduler>handle._loop).ready, <PyObject *>handle)
+    """Let it be the next to run; the interruption stays raised. Always returns -1."""
+    ready_queue_put_back(&(<Scheduler>handle._loop).ready, <PyObject *>handle)
+    return -1
+
+
+cdef int call_soon_uninterrupted(object loop, object callback, tuple args, object context) except -1:
+    try:
+        loop.call_soon(callback, *args, context=context)
+    except BaseException as error:
+        if isinstance(error, (RuntimeError, TypeError)) or not isinstance(loop, Scheduler) or not (<Scheduler>loop).is_debug:
+            raise
+        # In debug mode Python code notes where a handle is made, and that was interrupted.
+        handle = new_queued_handle(<Scheduler>loop, callback, args, context)
+        scheduler_push(<Scheduler>loop, handle)
+        interrupt_soon(<Scheduler>loop, error)
     return 0
 
 

@@ -1,11 +1,27 @@
-# Whether a signal handler's exception came before the function that it interrupted had begun.
+# What a signal handler's exception has interrupted, and how the loop goes on behind it.
 
-# Of the raised exception, which stays raised. callable is what was called.
-cdef bint interruption_came_first(object callable) except -1
+from fastloop.core.scheduler cimport Scheduler
 
-# Of an exception that was caught.
+
+# Whether a signal handler raised the exception before the callable that was called had begun.
 cdef bint interruption_was_first(object exception, object callable) except -1
 
-# Call it. If it was interrupted before it began it is called again, and the interruption is raised afterwards.
-cdef object call_uninterrupted(object callable)
-cdef object call_uninterrupted_with(object callable, object argument)
+# The same, of the raised exception, which stays raised.
+cdef bint interruption_came_first(object callable) except -1
+
+# Whether the callback is one of asyncio's own that give a waiting future its result, and this one was interrupted before it did.
+cdef bint interruption_came_halfway(object callable, object args) except -1
+
+# The loop runs: raise the exception next, before any other callback. Otherwise, at once.
+cdef int interrupt_soon(Scheduler scheduler, object exception) except -1
+
+# A call of the callable has raised. Where a signal handler raised before it had begun, it is called again, and the interruption
+# is raised when the running callback has ended. What the callable itself raises stays raised.
+cdef object call_again(Scheduler scheduler, object callable, tuple args)
+
+# Call it, and again where call_again() does.
+cdef object call_uninterrupted(Scheduler scheduler, object callable)
+cdef object call_uninterrupted_with(Scheduler scheduler, object callable, object argument)
+
+# Call what may be called twice, such as close(), until it has returned. Interruptions are raised afterwards, an OSError at once.
+cdef int call_to_the_end(Scheduler scheduler, object callable) except -1

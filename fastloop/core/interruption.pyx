@@ -1,16 +1,23 @@
-"""Whether a signal handler's exception came before the function that it interrupted had begun.
+"""What a signal handler's exception has interrupted, and how the loop goes on behind it.
 
-The interpreter runs Python's signal handlers at the first instruction of a function. An exception of theirs, such as KeyboardInterrupt,
-then comes out of a callback that has done nothing yet. asyncio loses that callback; here it is called again.
-Promises: a function that has begun is never called again.
+Owns: the interruptions that wait, in front of the ready queue, for the running callback to end.
+Promises: a function that has begun is never called again. One that has not begun is: the interpreter runs Python's signal handlers
+  at the first instruction of a function, and an exception of theirs, such as KeyboardInterrupt, then comes out of a callback that
+  has done nothing yet. asyncio loses that callback.
 Driven by: the places that call into the program, after a call has failed.
 """
 
+import asyncio.futures
+import asyncio.tasks
 import functools
 import opcode
+import types
 
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
+
+from fastloop.core.runnable cimport Runnable
+from fastloop.core.scheduler cimport ready_queue_put_back
 
 
 cdef extern from "calls.h":
@@ -20,22 +27,45 @@ cdef extern from "calls.h":
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
     void compat_raise(PyObject *exception) noexcept
+    int compat_raise_again(object exception) except -1
 
 cdef extern from "Python.h":
     PyObject *call_none "PyObject_CallNoArgs"(object callable) noexcept
+    PyObject *call_with "PyObject_Call"(object callable, object args, PyObject *keywords) noexcept
+
+
+cdef enum:
+    # A close() that raises as often as that is not being interrupted.
+    MOST_CALLS_TO_THE_END = 16
 
 
 cdef:
     int RESUME = opcode.opmap["RESUME"]
-    type FUNCTION = type(lambda: None)
+    object FUNCTION = types.FunctionType, METHOD = types.MethodType, PARTIAL = functools.partial
+    str OWN_FILES = "fastloop/"
+    object TYPE_CALL = type.__call__, HANDLE_RUN = asyncio.Handle._run.__code__
+    # They ask whether the future is pending and then give it a result: until they have, they may begin again.
+    tuple RESULT_GIVERS = tuple(filter(None, (
+        getattr(asyncio.futures, "_set_result_unless_cancelled", None), getattr(asyncio.tasks, "_release_waiter", None))))
 
+
+# ---- was it interrupted before it had begun? ----
 
 cdef object code_of(object callable):
     """The code that a call runs first; None if that is not Python's."""
-    if type(callable) is functools.partial:
+    kind = type(callable)
+    if kind is FUNCTION:
+        return callable.__code__
+    if kind is METHOD:
+        return code_of(callable.__func__)
+    if kind is PARTIAL:
         return code_of(callable.func)
-    callable = getattr(callable, "__func__", callable)
-    return callable.__code__ if type(callable) is FUNCTION else None
+    if isinstance(callable, type):
+        # A __new__ of the class's own has begun when __init__ is called.
+        is_plain = kind.__call__ is TYPE_CALL and type(callable.__new__) is not FUNCTION
+        return code_of(callable.__init__) if is_plain else None
+    call = getattr(kind, "__call__", None)
+    return call.__code__ if type(call) is FUNCTION else None
 
 
 cdef int first_instruction(object code) except -2:
@@ -48,12 +78,24 @@ cdef int first_instruction(object code) except -2:
     return -1
 
 
+cdef bint is_at_beginning(object traceback) except -1:
+    return traceback.tb_lasti <= first_instruction(traceback.tb_frame.f_code)
+
+
 cdef bint interruption_was_first(object exception, object callable) except -1:
     traceback = exception.__traceback__
-    code = code_of(callable)
-    if code is None or traceback is None or traceback.tb_frame.f_code is not code:
+    while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(OWN_FILES):
+        # What fastloop's own functions have added until here.
+        traceback = traceback.tb_next
+    if traceback is not None and traceback.tb_frame.f_code is HANDLE_RUN:
+        # asyncio's own handle has done nothing either until its callback begins.
+        if is_at_beginning(traceback):
+            return True
+        traceback = traceback.tb_next
+    if traceback is None:
         return False
-    return traceback.tb_lasti <= first_instruction(code)
+    code = code_of(callable)
+    return code is not None and traceback.tb_frame.f_code is code and is_at_beginning(traceback)
 
 
 cdef bint interruption_came_first(object callable) except -1:
@@ -65,30 +107,86 @@ cdef bint interruption_came_first(object callable) except -1:
     return is_first
 
 
-cdef int raise_later(object callable, tuple args) except -1:
-    """A call has failed. If it was interrupted before it began, call again; either way an exception is raised in the end."""
-    if not interruption_came_first(callable):
-        return -1
-    interruption = compat_take_exception()
-    callable(*args)
-    raise interruption
+cdef bint interruption_came_halfway(object callable, object args) except -1:
+    for giver in RESULT_GIVERS:
+        if callable is giver:
+            return not args[0].done()
+    return False
 
 
-cdef object call_uninterrupted(object callable):
+# ---- going on behind it ----
+
+cdef class Interruption(Runnable):
+    """An exception in front of the ready queue: the loop ends with it when the running callback has ended."""
+
+    cdef object exception
+    cdef Scheduler scheduler
+
+    cdef int run(self) except -1:
+        self.scheduler.is_interrupted = False
+        return compat_raise_again(self.exception)
+
+
+cdef int interrupt_soon(Scheduler scheduler, object exception) except -1:
+    cdef Interruption interruption
+    if scheduler is None or not scheduler.is_active:
+        return compat_raise_again(exception)
+    interruption = Interruption.__new__(Interruption)
+    interruption.exception = exception
+    interruption.scheduler = scheduler
+    ready_queue_put_back(&scheduler.ready, <PyObject *>interruption)
+    scheduler.is_interrupted = True
+    return 0
+
+
+cdef object call_again(Scheduler scheduler, object callable, tuple args):
+    cdef PyObject *answer = NULL
+    interruption = own_error = None
+    while answer is NULL:
+        exception = compat_take_exception()
+        if not interruption_was_first(exception, callable):
+            # Its own, or raised when it had begun.
+            own_error = exception
+            break
+        interruption = exception
+        answer = call_with(callable, args, NULL)
+    result = None if answer is NULL else owned(answer)
+    if interruption is not None:
+        interrupt_soon(scheduler, interruption)
+    if own_error is not None:
+        compat_raise_again(own_error)
+    return result
+
+
+cdef object call_uninterrupted(Scheduler scheduler, object callable):
     cdef PyObject *answer = call_none(callable)
-    if answer is NULL:
-        raise_later(callable, ())
-    return owned(answer)
+    return call_again(scheduler, callable, ()) if answer is NULL else owned(answer)
 
 
-cdef object call_uninterrupted_with(object callable, object argument):
+cdef object call_uninterrupted_with(Scheduler scheduler, object callable, object argument):
     cdef PyObject *answer = call_one(callable, argument)
-    if answer is NULL:
-        raise_later(callable, (argument,))
-    return owned(answer)
+    return call_again(scheduler, callable, (argument,)) if answer is NULL else owned(answer)
+
+
+cdef int call_to_the_end(Scheduler scheduler, object callable) except -1:
+    cdef int calls = 0
+    interruption = None
+    while True:
+        calls += 1
+        try:
+            callable()
+            break
+        except OSError:
+            raise
+        except BaseException as error:
+            if calls == MOST_CALLS_TO_THE_END:
+                raise
+            interruption = error
+    return 0 if interruption is None else interrupt_soon(scheduler, interruption)
 
 
 cdef inline object owned(PyObject *reference):
+    """The object of a new reference, which passes to the result."""
     result = <object>reference
     Py_DECREF(result)
     return result

@@ -19,14 +19,15 @@ from libc.stdint cimport int64_t
 
 from fastloop.core.executor_future cimport executor_future
 from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_descriptors
-from fastloop.core.future cimport new_future
+from fastloop.core.future cimport Future as FutureType, future_drop_ready_callback, new_future
 from fastloop.core.handle cimport (
     Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle,
     timer_keep_moment)
+from fastloop.core.interruption cimport interruption_was_first
 from fastloop.core.ready_view cimport ask_kernel, new_ready_view
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
-    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, scheduler_expect_events, scheduler_push, scheduler_push_foreign,
+    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, ready_queue_peek, ready_queue_put_back, scheduler_expect_events, scheduler_is_interrupted, scheduler_push, scheduler_push_foreign,
     scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
 from fastloop.poll.poller cimport poller_close, poller_name
@@ -51,6 +52,8 @@ cdef:
     object get_ident = threading.get_ident
     # What an instance may bring of its own and LoopCore must then call by name.
     frozenset OVERRIDABLE = frozenset({"call_soon", "call_soon_threadsafe", "time"})
+    # asyncio's run_until_complete() adds it to its future; libraries know a main task by it.
+    object RUN_ENDER = base_events._run_until_complete_cb
     frozenset NAME_AND_CONTEXT = frozenset({"name", "context"})
     bint CREATE_TASK_FORWARDS_KEYWORDS = any(
         parameter.kind is parameter.VAR_KEYWORD
@@ -63,8 +66,14 @@ cdef class ForeignHandle(Runnable):
     cdef object handle
 
     cdef int run(self) except -1:
-        if not self.handle._cancelled:
+        if self.handle._cancelled:
+            return 0
+        try:
             self.handle._run()
+        except BaseException as error:
+            if interruption_was_first(error, self.handle._callback):
+                ready_queue_put_back(&(<Scheduler?>self.handle._loop).ready, <PyObject *>self)
+            raise
         return 0
 
     def __repr__(self):
@@ -236,6 +245,18 @@ cdef class LoopCore(Scheduler):
         finally:
             self._run_forever_cleanup()
 
+    def run_until_complete(self, future):
+        """Run until the future, or the task that is made of a coroutine, is done; returns its result or raises its exception.
+
+        Raises RuntimeError if stop() was called before, if the loop is closed or running, or another loop runs in this thread.
+        """
+        try:
+            return asyncio.BaseEventLoop.run_until_complete(self, future)
+        finally:
+            # The run may have ended otherwise while the callback that ends it was ready. It would end the next run.
+            if self.ready.count > 0 and not self.is_active:
+                drop_ready_callback(self, RUN_ENDER)
+
     def _run_forever_setup(self):
         self._check_closed()
         self._check_running()
@@ -285,7 +306,7 @@ cdef class LoopCore(Scheduler):
     cdef int run_overridden_turns(self) except -1:
         while True:
             self._run_once()
-            if self.is_stopping:
+            if self.is_stopping and not scheduler_is_interrupted(self):
                 return 0
 
     def stop(self):
@@ -425,6 +446,19 @@ cdef class LoopCore(Scheduler):
     @property
     def _poller_name(self):
         return poller_name(&self.poller).decode()
+
+
+cdef int drop_ready_callback(LoopCore loop, object callback) except -1:
+    """What is ready to run goes on without this callback."""
+    cdef size_t i
+    for i in range(loop.ready.count):
+        runnable = <Runnable>ready_queue_peek(&loop.ready, i)
+        if isinstance(runnable, Handle):
+            if (<Handle>runnable)._callback is callback:
+                (<Handle>runnable).do_cancel()
+        elif isinstance(runnable, FutureType):
+            future_drop_ready_callback(<FutureType>runnable, callback)
+    return 0
 
 
 cdef object call_soon_carefully(LoopCore loop, object callback, tuple args, object context):

@@ -99,6 +99,12 @@ static inline PyObject *ready_queue_pop(ready_queue_t *queue)
     return runnable;
 }
 
+/* Borrowed; index 0 is what comes next. INVARIANT: index is below the count. */
+static inline PyObject *ready_queue_peek(const ready_queue_t *queue, size_t index)
+{
+    return queue->ring[(queue->head + index) & queue->mask];
+}
+
 /* After a burst the ring goes back to a size that fits; a failure to shrink changes nothing. */
 static inline void ready_queue_trim(ready_queue_t *queue)
 {

@@ -29,6 +29,7 @@ cdef extern from "ready_queue.h":
     int ready_queue_push(ready_queue_t *queue, PyObject *runnable) except -1
     int ready_queue_put_back(ready_queue_t *queue, PyObject *runnable) except -1
     PyObject *ready_queue_pop(ready_queue_t *queue) noexcept
+    PyObject *ready_queue_peek(const ready_queue_t *queue, size_t index) noexcept
 
 
 cdef extern from "inbox.h":
@@ -134,6 +135,8 @@ cdef class Scheduler:
         # The loop's life. Written by LoopCore only.
         bint has_closed
         bint is_stopping
+        # An Interruption was put in front of the ready queue: a loop that stops runs it before.
+        bint is_interrupted
         # Inside run_forever(), in this thread.
         bint is_active
         unsigned long thread_ident
@@ -240,6 +243,10 @@ cdef inline PyObject *scheduler_take_timer(Scheduler scheduler, Runnable timer) 
     cdef PyObject *taken = timer_heap_take(&scheduler.timers, timer.number - 1)
     timer.number = 0
     return taken
+
+
+# A loop that stops asks this once before it does.
+cdef bint scheduler_is_interrupted(Scheduler self) noexcept
 
 
 # Where a context keeps the mapping of its variables; 0 where that cannot be told, and then no context is shared.

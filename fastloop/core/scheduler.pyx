@@ -136,7 +136,7 @@ cdef class Scheduler:
         poll_pacing_end_storm(&self.pacing)
         while True:
             self.run_once()
-            if self.is_stopping:
+            if self.is_stopping and not scheduler_is_interrupted(self):
                 return 0
 
     cdef int run_once(self) except -1:
@@ -371,6 +371,13 @@ cdef class Scheduler:
         scheduler_drop_timers(self)
         watch_table_clear(&self.watches)
         return 0
+
+
+cdef bint scheduler_is_interrupted(Scheduler self) noexcept:
+    """Whether one more turn is needed to raise what a signal handler raised while a callback ran."""
+    cdef bint is_interrupted = self.is_interrupted
+    self.is_interrupted = False
+    return is_interrupted
 
 
 cdef inline int scheduler_check_owner(Scheduler self) except -1:

@@ -18,7 +18,8 @@ from fastloop.core.executor_future cimport ExecutorFuture
 from fastloop.core.future cimport (
     FUTURE_BLOCKING, FUTURE_DONE, FUTURE_FAILED, FUTURE_FINISHED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
     future_init)
-from fastloop.core.handle cimport new_handle
+from fastloop.core.handle cimport call_soon_uninterrupted, new_handle
+from fastloop.core.interruption cimport interrupt_soon
 from fastloop.core.object_pool cimport (
     PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
 from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
@@ -35,6 +36,7 @@ cdef extern from "cpython_compat.h":
     void compat_raise(PyObject *exception) noexcept
     object compat_stop_iteration_value()
     const bint COMPAT_FUTURE_INIT_ONCE
+    const bint COMPAT_HAS_EAGER_REGISTRY
     const bint COMPAT_TASK_CHECKS_CONTEXT
     const bint COMPAT_UNCANCEL_CLEARS_REQUEST
 
@@ -68,6 +70,11 @@ cdef extern from *:
 
 # A call through this type leaves a raised exception to the caller, who looks at the result.
 ctypedef int (*unchecked_step_t)(Task, object) noexcept
+
+
+cdef enum:
+    # What fails as often as that is not being interrupted.
+    MOST_CALLS = 16
 
 
 cdef object CancelledError = exceptions.CancelledError
@@ -322,7 +329,7 @@ cdef class Task(Future):
         if not blocking:
             return self.schedule_step(
                 RuntimeError(f"yield was used instead of yield from in task {self!r} with {future!r}"))
-        if asyncio.futures._get_loop(future) is not self.loop:
+        if loop_of(future) is not self.loop:
             return self.schedule_step(
                 RuntimeError(f"Task {self!r} got Future {future!r} attached to a different loop"))
         future._asyncio_future_blocking = False
@@ -346,9 +353,9 @@ cdef class Task(Future):
             self.flags |= TASK_STEP_QUEUED
             return scheduler_push(<Scheduler>self.loop, self)
         if error is None:
-            self.loop.call_soon(self._step, context=self.context)
+            call_soon_uninterrupted(self.loop, self._step, (), self.context)
         else:
-            self.loop.call_soon(self._step, error, context=self.context)
+            call_soon_uninterrupted(self.loop, self._step, (error,), self.context)
         return 0
 
     cdef int start_eagerly(self) except -1:
@@ -406,8 +413,34 @@ cdef int register(Task task) except -1:
 cdef int task_unregister(Task task) except -1:
     if task.flags & TASK_REGISTERED:
         task.flags &= ~<unsigned int>TASK_REGISTERED
-        unregister_task(task)
+        if COMPAT_HAS_EAGER_REGISTRY:
+            unregister_task(task)
+        else:
+            unregister_uninterrupted(task)
     return 0
+
+
+cdef int unregister_uninterrupted(Task task) except -1:
+    """Here asyncio's record is a WeakSet, which Python code changes: what a task has ended with must not be lost with that."""
+    cdef int calls = 0
+    interruption = None
+    while True:
+        calls += 1
+        try:
+            unregister_task(task)
+            break
+        except BaseException as error:
+            if calls == MOST_CALLS:
+                raise
+            interruption = error
+    return 0 if interruption is None else interrupt_soon(
+        <Scheduler>task.loop if isinstance(task.loop, Scheduler) else None, interruption)
+
+
+cdef object loop_of(object future):
+    """asyncio.futures._get_loop() without a frame of Python's, at whose beginning a signal handler could raise."""
+    get_loop = getattr(future, "get_loop", None)
+    return future._loop if get_loop is None else get_loop()
 
 
 cdef Task new_task(Scheduler loop, object coro, object context):

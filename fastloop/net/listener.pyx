@@ -70,7 +70,7 @@ cdef class AcceptedConnection(Runnable):
         cdef Listener listener = self.listener
         cdef int fd = self.fd
         try:
-            protocol = call_uninterrupted(listener.protocol_factory)
+            protocol = call_uninterrupted(listener.loop, listener.protocol_factory)
             if listener.is_stopped:
                 return self.refuse(None)
             self.transport = new_accepted_transport(
@@ -79,6 +79,9 @@ cdef class AcceptedConnection(Runnable):
             self.fd = -1
             stream_transport_join(self.transport, listener.server)
         except (SystemExit, KeyboardInterrupt):
+            if self.transport is not None:
+                # An interruption: the protocol is there, and the connection too.
+                scheduler_push(listener.loop, self)
             raise
         except BaseException as error:
             return self.refuse(error)
@@ -176,21 +179,24 @@ cdef class Listener(Runnable):
         cdef AcceptedConnection connection = new_accepted_connection(self, fd)
         if not sockaddr_keep(&connection.peer_address, peer, peer_size):
             connection.peername = sockaddr_to_python_or_none(peer, peer_size)
+        scheduler_push(self.loop, connection)
         if self.loop.is_debug:
             base_events.logger.debug("%r got a new connection from %r", self.server, sockaddr_to_python_or_none(peer, peer_size))
-        return scheduler_push(self.loop, connection)
+        return 0
 
     cdef int pause(self, int error) except -1:
         """accept() failed: try again in a second if it was for want of descriptors or memory."""
         cdef bint is_short = net_is_out_of_resources(error)
         self.loop.unwatch(self.fd)
-        self.loop.call_exception_handler({
-            "message": "socket.accept() out of system resource" if is_short else "socket.accept() failed, the server stops",
-            "exception": OSError(error, os.strerror(error)),
-            "socket": trsock.TransportSocket(self.sock),
-        })
-        if is_short and not self.is_stopped:
-            self.loop.call_later(constants.ACCEPT_RETRY_DELAY, self._resume, context=self.context)
+        try:
+            self.loop.call_exception_handler({
+                "message": "socket.accept() out of system resource" if is_short else "socket.accept() failed, the server stops",
+                "exception": OSError(error, os.strerror(error)),
+                "socket": trsock.TransportSocket(self.sock),
+            })
+        finally:
+            if is_short and not self.is_stopped:
+                self.loop.call_later(constants.ACCEPT_RETRY_DELAY, self._resume, context=self.context)
         return 0
 
     def _resume(self):

@@ -2,6 +2,8 @@
 
 from cpython.object cimport PyObject
 
+from fastloop.core.scheduler cimport Scheduler
+
 
 cdef extern from "client_ring.h":
     ctypedef struct client_link_t:
@@ -25,7 +27,7 @@ cdef class ServerClients:
 cdef int keep_clients(object server) except -1
 
 # Tell the server of a new client, whose link this is. AssertionError if the server is closed.
-cdef int attach(object server, object client, client_link_t *link) except -1
+cdef int attach(Scheduler scheduler, object server, object client, client_link_t *link) except -1
 
 # Its opposite.
 cdef int detach(object server, object client, client_link_t *link) except -1

@@ -8,6 +8,8 @@ Driven by: transports that come and go, and asyncio's Server. Until Python 3.12 
 from asyncio import base_events
 from weakref import WeakSet
 
+from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with
+
 
 cdef extern from "client_ring.h":
     void client_ring_open(client_link_t *ring) noexcept
@@ -66,15 +68,15 @@ cdef int keep_clients(object server) except -1:
     return 0
 
 
-cdef int attach(object server, object client, client_link_t *link) except -1:
+cdef int attach(Scheduler scheduler, object server, object client, client_link_t *link) except -1:
     if not SERVER_KEEPS_CLIENTS:
-        server._attach()
+        call_uninterrupted(scheduler, server._attach)
         return 0
     clients = getattr(server, "_clients", None)
     if type(clients) is ServerClients and server._sockets is not None:
         client_ring_join(&(<ServerClients>clients).ring, link, <PyObject *>client)
     else:
-        server._attach(client)
+        call_uninterrupted_with(scheduler, server._attach, client)
     return 0
 
 
@@ -83,9 +85,26 @@ cdef int detach(object server, object client, client_link_t *link) except -1:
         client_ring_leave(link)
         # What Server._detach() does: the last one to leave a closed server wakes who waits for that.
         if server._sockets is None and not server._clients:
-            server._wakeup()
+            wake_waiters(server)
     elif SERVER_KEEPS_CLIENTS:
         server._detach(client)
-    else:
+    elif type(server) is not Server:
         server._detach()
+    else:
+        # What Server._detach() does, in one go.
+        server._active_count -= 1
+        if server._active_count == 0 and server._sockets is None:
+            wake_waiters(server)
+    return 0
+
+
+cdef int wake_waiters(object server) except -1:
+    if type(server) is not Server:
+        server._wakeup()
+        return 0
+    # Nor could this be done again if a signal handler interrupted Python code.
+    waiters, server._waiters = server._waiters, None
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
     return 0

@@ -33,6 +33,7 @@ cdef class StreamTransport(OutputTransport):
     cdef int read_into_buffer(self) except -1
     cdef int nothing_received(self, Py_ssize_t answer) except -1
     cdef int end_of_file(self) except -1
+    cdef int log_end_of_file(self) except -1
 
 
 # A transport over a socket object of the program's, which then owns the descriptor.

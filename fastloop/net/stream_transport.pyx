@@ -14,7 +14,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EBADF, errno
 
-from fastloop.core.interruption cimport interruption_came_first
+from fastloop.core.interruption cimport call_again, call_uninterrupted
 from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY
 from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scheduler_resume_later, scratch_bytes, scratch_memory
 from fastloop.net.output_transport cimport OUTPUT_IN_CALLBACK, OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
@@ -154,9 +154,12 @@ cdef class StreamTransport(OutputTransport):
         cdef Py_ssize_t count
         receive, buffer_updated = self.receive, self.buffer_updated
         answer = call_one(receive, MINUS_ONE)
-        if answer is NULL:
-            return self.fail_raised("Fatal error: protocol.get_buffer() call failed.")
-        buffer = owned(answer)
+        try:
+            buffer = owned(answer) if answer is not NULL else call_again(self.loop, receive, (MINUS_ONE,))
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail_with(error, "Fatal error: protocol.get_buffer() call failed.")
         if get_buffer(buffer, &view, PyBUF_SIMPLE) < 0:
             return self.fail_raised("Fatal error: protocol.get_buffer() call failed.")
         if view.len == 0 or view.readonly:
@@ -186,9 +189,9 @@ cdef class StreamTransport(OutputTransport):
 
     cdef int end_of_file(self) except -1:
         if self.loop.is_debug:
-            base_events.logger.debug("%r received EOF", self)
+            self.log_end_of_file()
         try:
-            keep_open = self.protocol.eof_received()
+            keep_open = call_uninterrupted(self.loop, self.protocol.eof_received)
         except (SystemExit, KeyboardInterrupt):
             # The next read finds the end again.
             self.flags |= STREAM_MAY_READ
@@ -201,6 +204,15 @@ cdef class StreamTransport(OutputTransport):
         elif self.state == TRANSPORT_OPEN:
             self.move_to(TRANSPORT_READ_ENDED)
             self.update_hold()
+        return 0
+
+    cdef int log_end_of_file(self) except -1:
+        try:
+            base_events.logger.debug("%r received EOF", self)
+        except BaseException:
+            # An interruption: the next read finds the end again.
+            self.flags |= STREAM_MAY_READ
+            raise
         return 0
 
     def is_reading(self):
@@ -330,14 +342,13 @@ cdef inline int deliver(StreamTransport self, object data) except -1:
 
 cdef int deliver_again(StreamTransport self, object receive, object data, str message) except -1:
     """A method of the protocol has raised: if it had not even begun, what was received is not lost for that."""
-    if not interruption_came_first(receive):
-        return self.fail_raised(message)
-    interruption = compat_take_exception()
     try:
-        receive(data)
-    except BaseException:
-        self.fail_raised(message)
-    raise interruption
+        call_again(self.loop, receive, (data,))
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        return self.fail_with(error, message)
+    return 0
 
 
 cdef inline int read_bytes(StreamTransport self) except -1:

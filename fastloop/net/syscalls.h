@@ -94,6 +94,26 @@ static inline ssize_t net_send(int fd, const void *data, size_t size)
     return count;
 }
 
+/* Of a pipe or whatever a pipe's transport serves; the descriptor does not block. */
+static inline ssize_t net_read(int fd, void *buffer, size_t size)
+{
+    ssize_t count;
+    do {
+        count = read(fd, buffer, size);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+/* CPython ignores SIGPIPE for the whole process. */
+static inline ssize_t net_write(int fd, const void *data, size_t size)
+{
+    ssize_t count;
+    do {
+        count = write(fd, data, size);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
 static inline ssize_t net_send_vectors(int fd, const struct iovec *vectors, int vector_count)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (unsigned)vector_count};

@@ -115,7 +115,7 @@ cdef class Transport(Runnable):
     cdef object socket_for_users(self)
     cdef object known_peername(self)
     cdef object sockname(self)
-    cdef int close_descriptor(self) except -1
+    cdef int close_descriptor(self, LoopCore loop) except -1
     # As long as something may happen to it, the loop keeps the transport alive; otherwise whoever uses it must.
     cdef int update_hold(self) except -1
     cdef bint has_work(self) noexcept

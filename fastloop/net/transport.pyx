@@ -14,8 +14,8 @@ from asyncio import base_events, transports, trsock
 
 from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Exit
 
-from fastloop.core.handle cimport new_queued_handle
-from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with
+from fastloop.core.handle cimport call_soon_uninterrupted, new_queued_handle
+from fastloop.core.interruption cimport call_to_the_end, call_uninterrupted, call_uninterrupted_with
 from fastloop.core.scheduler cimport VARS_OFFSET, scheduler_push
 from fastloop.net.server_clients cimport attach, client_ring_leave, detach
 
@@ -84,7 +84,7 @@ cdef class Transport(Runnable):
         if self.loop is not None:
             self.stop_watching()
         warning = f"unclosed transport {self!r}"
-        self.close_descriptor()
+        self.close_descriptor(self.loop)
         self.leave_server()
         # Last: it may be an error.
         warnings.warn(warning, ResourceWarning, source=self)
@@ -184,7 +184,7 @@ cdef class Transport(Runnable):
         if self.loop.is_direct:
             scheduler_push(self.loop, new_queued_handle(self.loop, callback, args, context))
         else:
-            self.loop.call_soon(callback, *args, context=context)
+            call_soon_uninterrupted(self.loop, callback, args, context)
         return 0
 
     def _call_connection_made(self, waiter):
@@ -194,7 +194,7 @@ cdef class Transport(Runnable):
     cdef int begin(self, object waiter) except -1:
         try:
             # It may be closed already, by whoever was faster than this turn.
-            call_uninterrupted_with(self.protocol.connection_made, self)
+            call_uninterrupted_with(self.loop, self.protocol.connection_made, self)
         finally:
             self.begin_reading()
             if waiter is not None and not waiter.done():
@@ -211,7 +211,7 @@ cdef class Transport(Runnable):
     cdef int end(self, object exception) except -1:
         try:
             if self.protocol is not None:
-                call_uninterrupted_with(self.protocol.connection_lost, exception)
+                call_uninterrupted_with(self.loop, self.protocol.connection_lost, exception)
         finally:
             self.let_go(True)
         return 0
@@ -219,7 +219,7 @@ cdef class Transport(Runnable):
     cdef int end_in_turn(self) except -1:
         try:
             if self.protocol is not None:
-                call_uninterrupted_with(self.protocol.connection_lost, None)
+                call_uninterrupted_with(self.loop, self.protocol.connection_lost, None)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -234,13 +234,19 @@ cdef class Transport(Runnable):
         return 0
 
     cdef int let_go(self, bint has_caller) except -1:
+        loop = self.loop
         self.move_to(TRANSPORT_CLOSED)
         self.protocol = self.receive = self.buffer_updated = self.loop = self.context = None
-        # get_extra_info() goes on answering; but mostly nobody is left by now who could ask.
-        if has_caller or not compat_is_last_reference(self):
-            self.sockname()
-        self.close_descriptor()
-        return self.leave_server()
+        try:
+            # get_extra_info() goes on answering; but mostly nobody is left by now who could ask.
+            if has_caller or not compat_is_last_reference(self):
+                self.sockname()
+        finally:
+            try:
+                self.close_descriptor(loop)
+            finally:
+                self.leave_server()
+        return 0
 
     cdef int leave_server(self) except -1:
         server, self.server = self.server, None
@@ -301,11 +307,11 @@ cdef class Transport(Runnable):
     cdef bint has_work(self) noexcept:
         return True
 
-    cdef int close_descriptor(self) except -1:
+    cdef int close_descriptor(self, LoopCore loop) except -1:
         sock, fd = self.sock, self.fd
         self.fd = -1
         if sock is not None:
-            sock.close()
+            call_to_the_end(loop, sock.close)
         elif fd >= 0:
             net_close(fd)
         return 0
@@ -324,12 +330,15 @@ cdef class Transport(Runnable):
         loop = self.loop
         if loop is None:
             return 0
-        if not isinstance(exception, OSError):
-            loop.call_exception_handler(
-                {"message": message, "exception": exception, "transport": self, "protocol": self.protocol})
-        elif loop.is_debug:
-            base_events.logger.debug("%r: %s", self, message, exc_info=exception)
-        return self.lose(exception)
+        try:
+            if not isinstance(exception, OSError):
+                loop.call_exception_handler(
+                    {"message": message, "exception": exception, "transport": self, "protocol": self.protocol})
+            elif loop.is_debug:
+                base_events.logger.debug("%r: %s", self, message, exc_info=exception)
+        finally:
+            self.lose(exception)
+        return 0
 
     cdef int tell_protocol(self, str method) except -1:
         cdef bint has_entered
@@ -340,7 +349,7 @@ cdef class Transport(Runnable):
         # It is the current one already if the protocol itself, in one of its callbacks, has caused this.
         has_entered = call_enter(context)
         try:
-            call_uninterrupted(getattr(protocol, method))
+            call_uninterrupted(self.loop, getattr(protocol, method))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -419,7 +428,7 @@ cdef int transport_init(
 
 
 cdef int join_server(Transport transport, object server) except -1:
-    attach(server, transport, &transport.link)
+    attach(transport.loop, server, transport, &transport.link)
     transport.server = server
     return 0
 

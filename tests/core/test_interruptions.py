@@ -1,0 +1,525 @@
+"""A signal handler that raises between two callbacks, or before a callback has begun: nothing is lost, and the order is kept.
+
+The signal is sent by a C function that runs no Python code, so that the interpreter notices it at the first instruction of the
+function that the loop calls next.
+"""
+
+import asyncio
+import ctypes
+import functools
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+pytestmark = pytest.mark.fastloop_only
+
+
+class Alarm(Exception):
+    """What a handler may raise that is no KeyboardInterrupt."""
+
+
+def raise_alarm(number, frame):
+    raise Alarm
+
+
+@pytest.fixture(params=[KeyboardInterrupt, Alarm], ids=["KeyboardInterrupt", "Exception"], autouse=True)
+def interruption(request):
+    """What the handler of SIGUSR1 raises."""
+    previous = signal.signal(
+        signal.SIGUSR1, signal.default_int_handler if request.param is KeyboardInterrupt else raise_alarm
+    )
+    yield request.param
+    signal.signal(signal.SIGUSR1, previous)
+
+
+# Neither gives up the GIL nor returns to Python code: unlike os.kill(), which lets the handler run at once.
+send_signal = functools.partial(ctypes.PyDLL(None).kill, os.getpid(), int(signal.SIGUSR1))
+
+
+@pytest.fixture
+def run(loop, interruption):
+    """A function that runs turns until so many events were noted, and some more; returns how often that was interrupted.
+
+    No task is involved, whose coroutine could be what is interrupted.
+    """
+
+    def run(events, count):
+        interruptions, more = 0, 5
+        deadline = time.monotonic() + 5
+        while more > 0:
+            more -= len(events) >= count
+            assert time.monotonic() < deadline, events
+            try:
+                loop.stop()
+                loop.run_forever()
+            except interruption:
+                interruptions += 1
+        return interruptions
+
+    return run
+
+
+@pytest.fixture(params=[False, True], ids=["", "debug"])
+def maybe_debug(loop, request):
+    loop.set_debug(request.param)
+    loop.slow_callback_duration = 60
+
+
+class CallableObject:
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *args):
+        self.function(*args)
+
+    method = __call__
+
+
+def as_closure(function):
+    def closure(*args):
+        function(*args)
+
+    return closure
+
+
+def as_class(function):
+    class Class:
+        def __init__(self, *args):
+            function(*args)
+
+    return Class
+
+
+KINDS = {
+    "closure": as_closure,
+    "method": lambda function: CallableObject(function).method,
+    "object": CallableObject,
+    "class": as_class,
+    "partial": lambda function: functools.partial(as_closure(function)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_callback_that_had_not_begun_runs_next_and_in_its_place(loop, run, maybe_debug, kind):
+    calls = []
+    loop.call_soon(send_signal)
+    loop.call_soon(KINDS[kind](calls.append), 1)
+    loop.call_soon(calls.append, 2)
+    assert run(calls, 2) == 1
+    assert calls == [1, 2]
+
+
+def test_callback_that_had_begun_is_not_called_again(loop, interruption):
+    calls = []
+
+    def callback():
+        calls.append(None)
+        send_signal()
+        for _ in range(10):
+            pass
+
+    loop.call_soon(callback)
+    loop.set_exception_handler(lambda loop, context: None)
+    for _ in range(3):
+        try:
+            loop.stop()
+            loop.run_forever()
+        except interruption:
+            pass
+    assert calls == [None]
+
+
+def test_stopping_loop_raises_what_came_before_its_last_callback(loop, interruption):
+    calls = []
+
+    def callback():
+        calls.append(None)
+
+    loop.call_soon(loop.stop)
+    loop.call_soon(send_signal)
+    loop.call_soon(callback)
+    with pytest.raises(interruption):
+        loop.run_forever()
+    loop.stop()
+    loop.run_forever()
+    assert calls == [None]
+
+
+def test_callbacks_of_a_future_run_in_their_order(loop, run, maybe_debug):
+    calls = []
+    future = loop.create_future()
+    # For ctypes, as one more argument of the C function.
+    future._as_parameter_ = 0
+    future.add_done_callback(lambda future: calls.append(1))
+    future.add_done_callback(send_signal)
+    future.add_done_callback(lambda future: calls.append(2))
+    future.add_done_callback(lambda future: calls.append(3))
+    future.set_result(None)
+    loop.call_soon(calls.append, 4)
+    assert run(calls, 4) == 1
+    assert calls == [1, 2, 3, 4]
+
+
+def test_only_callback_of_a_future_runs(loop, run, maybe_debug):
+    calls = []
+    future = loop.create_future()
+    future.add_done_callback(lambda future: calls.append(1))
+    loop.call_soon(send_signal)
+    loop.call_soon(future.set_result, None)
+    assert run(calls, 1) == 1
+    assert calls == [1]
+
+
+def test_timer_runs(loop, run, maybe_debug):
+    calls = []
+
+    def due(number):
+        calls.append(number)
+
+    now = loop.time()
+    for callback in (send_signal, functools.partial(due, 1), functools.partial(due, 2)):
+        loop.call_at(now, callback)
+    assert run(calls, 2) == 1
+    assert calls == [1, 2]
+
+
+@pytest.mark.parametrize("give_result", ["futures._set_result_unless_cancelled", "tasks._release_waiter"])
+def test_function_of_asyncio_that_wakes_a_sleeper_may_begin_again(loop, run, give_result):
+    module, name = give_result.split(".")
+    function = getattr(getattr(asyncio, module), name, None)
+    if function is None:
+        pytest.skip("this Python has another one")
+    woken = []
+    future = loop.create_future()
+    future.add_done_callback(woken.append)
+
+    loop.call_soon(send_signal)
+    loop.call_soon(function, future, *([None] if module == "futures" else []))
+    assert run(woken, 1) == 1
+    assert woken == [future]
+
+
+def test_threadsafe_callback_runs(loop, run, maybe_debug):
+    calls = []
+
+    def callback():
+        calls.append(None)
+
+    loop.call_soon_threadsafe(send_signal)
+    loop.call_soon_threadsafe(callback)
+    assert run(calls, 1) == 1
+    assert calls == [None]
+
+
+def test_handle_that_is_asyncios_own_runs(loop, run):
+    calls = []
+
+    def callback():
+        calls.append(None)
+
+    loop.call_soon(send_signal)
+    loop._add_callback(asyncio.Handle(callback, (), loop))
+    assert run(calls, 1) == 1
+    assert calls == [None]
+
+
+def test_reader_hears_of_its_descriptor(loop, run, maybe_debug):
+    one, other = socket.socketpair()
+    calls = []
+
+    def readable():
+        calls.append(one.recv(10))
+        loop.remove_reader(one)
+
+    with one, other:
+        loop.add_reader(one, readable)
+        other.send(b"x")
+        loop.call_soon(send_signal)
+        assert run(calls, 1) == 1
+    assert calls == [b"x"]
+
+
+def test_result_of_an_executor_arrives(loop, run, maybe_debug):
+    results = []
+    work = loop.run_in_executor(None, threading.get_ident)
+    work.add_done_callback(results.append)
+    loop.call_soon(send_signal)
+    run(results, 1)
+    assert results == [work]
+    assert work.result() != threading.get_ident()
+
+
+def test_interrupted_run_does_not_end_the_next_one(loop, interruption):
+    future = loop.create_future()
+
+    def callback():
+        pass
+
+    loop.call_soon(future.set_result, None)
+    loop.call_soon(send_signal)
+    loop.call_soon(callback)
+    with pytest.raises(interruption):
+        loop.run_until_complete(future)
+    assert future.done()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(asyncio.sleep(0.001))
+
+
+def test_run_that_was_stopped_does_not_end_the_next_one(loop):
+    future = loop.create_future()
+    loop.call_soon(future.set_result, 1)
+    loop.call_soon(loop.stop)
+    assert loop.run_until_complete(future) == 1
+    loop.run_until_complete(asyncio.sleep(0.001))
+
+
+def test_refused_run_inside_a_run_leaves_that_alone(loop):
+    future = loop.create_future()
+
+    def run_inside():
+        future.set_result(1)
+        with pytest.raises(RuntimeError):
+            loop.run_until_complete(loop.create_future())
+
+    loop.call_soon(run_inside)
+    assert loop.run_until_complete(future) == 1
+
+
+# ---- protocols ----
+
+
+class Recorder(asyncio.Protocol):
+    """Notes what it hears, in Python methods that can be interrupted."""
+
+    def __init__(self, events):
+        self.events = events
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.events.append("made")
+
+    def data_received(self, data):
+        self.events.append(data)
+
+    def eof_received(self):
+        self.events.append("eof")
+
+    def pause_writing(self):
+        self.events.append("pause")
+
+    def resume_writing(self):
+        self.events.append("resume")
+
+    def connection_lost(self, exc):
+        self.events.append(("lost", exc))
+
+
+class BufferedRecorder(asyncio.BufferedProtocol):
+    def __init__(self, events):
+        self.events = events
+        self.buffer = bytearray(100)
+
+    def get_buffer(self, size_hint):
+        return self.buffer
+
+    def buffer_updated(self, count):
+        self.events.append(bytes(self.buffer[:count]))
+
+
+@pytest.fixture
+def pair(loop):
+    """A function that connects a protocol to a socket over TCP or a Unix socket; returns (transport, socket)."""
+    peers, transports = [], []
+
+    def connect(protocol, family):
+        if family == "tcp":
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                peer = socket.create_connection(server.getsockname())
+                own, _ = server.accept()
+        else:
+            own, peer = socket.socketpair()
+        peers.append(peer)
+        own.setblocking(False)
+        transport, _ = loop.run_until_complete(loop.create_connection(lambda: protocol, sock=own))
+        transports.append(transport)
+        return transport, peer
+
+    yield connect
+    for transport in transports:
+        transport.abort()
+    for peer in peers:
+        peer.close()
+    loop.run_until_complete(asyncio.sleep(0.001))
+
+
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+@pytest.mark.parametrize("protocol_type", [Recorder, BufferedRecorder])
+def test_received_data_reaches_the_protocol(loop, run, pair, maybe_debug, family, protocol_type):
+    events = []
+    _, peer = pair(protocol_type(events), family)
+    events.clear()
+    peer.send(b"hello")
+    # Ahead of the transport in the queue, once the kernel has reported it.
+    loop.call_soon(send_signal)
+    assert run(events, 1) == 1
+    peer.send(b"again")
+    run(events, 2)
+    assert events == [b"hello", b"again"]
+
+
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+def test_end_of_file_and_loss_reach_the_protocol_once(loop, run, pair, maybe_debug, family):
+    events = []
+    _, peer = pair(Recorder(events), family)
+    peer.shutdown(socket.SHUT_WR)
+    loop.call_soon(send_signal)
+    assert run(events, 3) == 1
+    assert events == ["made", "eof", ("lost", None)]
+
+
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+def test_connection_lost_is_called_after_close(loop, run, pair, maybe_debug, family):
+    events = []
+    transport, _ = pair(Recorder(events), family)
+    loop.call_soon(send_signal)
+    transport.close()
+    assert run(events, 2) == 1
+    assert events == ["made", ("lost", None)]
+
+
+def test_connection_made_is_called(loop, run, maybe_debug):
+    events = []
+    own, peer = socket.socketpair()
+    own.setblocking(False)
+
+    async def connect():
+        # Before connection_made(), in the queue.
+        loop.call_soon(send_signal)
+        return await loop.create_connection(lambda: Recorder(events), sock=own)
+
+    with peer:
+        task = loop.create_task(connect())
+        assert run(events, 1) == 1
+        assert events == ["made"]
+        task.result()[0].close()
+        run(events, 2)
+
+
+@pytest.mark.parametrize("turns_before", [0, 1, 2, 3])
+def test_accepted_connection_gets_its_protocol(loop, run, maybe_debug, turns_before):
+    events = []
+
+    class Accepted(Recorder):
+        def __init__(self):
+            events.append("factory")
+            super().__init__(events)
+
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            transport.close()
+
+    server = loop.run_until_complete(loop.create_server(Accepted, "127.0.0.1", 0))
+    strike = send_signal
+    for _ in range(turns_before):
+        strike = functools.partial(loop.call_soon, strike)
+    with socket.create_connection(server.sockets[0].getsockname()):
+        loop.call_soon(strike)
+        run(events, 3)
+    server.close()
+    loop.run_until_complete(server.wait_closed())
+    assert events == ["factory", "made", ("lost", None)]
+
+
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+def test_flow_control_reaches_the_protocol(loop, run, pair, maybe_debug, family):
+    events = []
+    transport, peer = pair(Recorder(events), family)
+    events.clear()
+    peer.settimeout(10)
+    data = bytes(10_000_000)
+    # The first write is the C function's, so to speak: nothing of Python's runs before pause_writing().
+    loop.call_soon(send_signal)
+    loop.call_soon(transport.write, data)
+    assert run(events, 1) == 1
+    assert events == ["pause"]
+    left = len(data)
+    while "resume" not in events:
+        left -= len(peer.recv(1 << 20))
+        loop.call_soon(send_signal)
+        loop.call_soon(noop)
+        run(events, 0)
+    while left > 0:
+        left -= len(peer.recv(1 << 20))
+        run(events, 0)
+    assert left == 0
+    assert events == ["pause", "resume"]
+
+
+def noop():
+    pass
+
+
+# ---- pipes ----
+
+
+@pytest.fixture
+def pipe(loop):
+    """A function that makes a pipe with a transport at one end; returns (transport, descriptor of the other end)."""
+    others, transports = [], []
+
+    def make(protocol, end):
+        reading, writing = os.pipe()
+        if end == "read":
+            connect, own, other = loop.connect_read_pipe, os.fdopen(reading, "rb", 0), writing
+        else:
+            connect, own, other = loop.connect_write_pipe, os.fdopen(writing, "wb", 0), reading
+        others.append(other)
+        transport, _ = loop.run_until_complete(connect(lambda: protocol, own))
+        transports.append(transport)
+        return transport, other
+
+    yield make
+    for transport in transports:
+        transport.close()
+    loop.run_until_complete(asyncio.sleep(0.001))
+    for other in others:
+        os.close(other)
+
+
+def test_data_from_a_pipe_reaches_the_protocol(loop, run, pipe, maybe_debug):
+    events = []
+    _, other = pipe(Recorder(events), "read")
+    os.write(other, b"hello")
+    loop.call_soon(send_signal)
+    assert run(events, 2) == 1
+    os.write(other, b"again")
+    run(events, 3)
+    assert events == ["made", b"hello", b"again"]
+
+
+def test_loss_of_a_pipe_reaches_the_protocol(loop, run, pipe, maybe_debug):
+    events = []
+    transport, _ = pipe(Recorder(events), "read")
+    loop.call_soon(send_signal)
+    transport.close()
+    assert run(events, 2) == 1
+    assert events == ["made", ("lost", None)]
+
+
+def test_bytes_for_a_pipe_are_written_once(loop, run, pipe, maybe_debug):
+    events = []
+    transport, other = pipe(Recorder(events), "write")
+    data = bytes(range(256)) * 4096
+    transport.write(data)
+    assert events == ["made", "pause"]
+    received = []
+    while sum(map(len, received)) < len(data):
+        loop.call_soon(send_signal)
+        received.append(os.read(other, 65536))
+        run(events, 0)
+    assert b"".join(received) == data
+    assert events == ["made", "pause", "resume"]
