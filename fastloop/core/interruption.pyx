@@ -110,8 +110,18 @@ cdef bint interruption_came_first(object callable) except -1:
 cdef bint interruption_came_halfway(object callable, object args) except -1:
     for giver in RESULT_GIVERS:
         if callable is giver:
-            return not args[0].done()
+            return is_pending_meanwhile(args[0])
     return False
+
+
+cdef bint is_pending_meanwhile(object future) except -1:
+    """Asked while an exception is raised."""
+    cdef bint is_pending
+    exception = compat_take_exception()
+    is_pending = not future.done()
+    Py_INCREF(exception)
+    compat_raise(<PyObject *>exception)
+    return is_pending
 
 
 # ---- going on behind it ----

@@ -276,12 +276,15 @@ cdef class LoopCore(Scheduler):
         # First what runs no Python code: whatever raises below, the loop does not run any more.
         self.is_active = self.is_stopping = False
         self._thread_id = None
-        events._set_running_loop(None)
+        try:
+            # While the loop is still the running one, as Python 3.14 wants it.
+            if self.has_entered_task:
+                self.leave_entered_task()
+        finally:
+            events._set_running_loop(None)
         hooks, self._old_agen_hooks = self._old_agen_hooks, None
         if hooks is not None:
             sys.set_asyncgen_hooks(*hooks)
-        if self.has_entered_task:
-            self.leave_entered_task()
         self.forget_contexts()
         try:
             self.flush_all()
