@@ -12,7 +12,7 @@ from cpython.weakref cimport PyWeakref_NewRef
 from posix.fcntl cimport F_GETFD, fcntl
 
 from fastloop.core.future cimport FUTURE_DONE, new_future
-from fastloop.core.handle cimport HANDLE_CANCELLED
+from fastloop.core.handle cimport HANDLE_CANCELLED, HANDLE_IS_PUT_BACK
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.poll.poller cimport (
     POLL_BOTH_DIRECTIONS, POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm)
@@ -30,11 +30,9 @@ cdef class FdWatcher(Runnable):
             return 0
         # An error or a hang-up is for both: their next read or write tells them which.
         if events & (POLL_READABLE | POLL_CLOSED) and self.reader is not None:
-            if not self.reader.flags & HANDLE_CANCELLED:
-                scheduler_push(self.scheduler, self.reader)
+            push_callback(self.scheduler, self.reader)
         if events & (POLL_WRITABLE | POLL_CLOSED) and self.writer is not None:
-            if not self.writer.flags & HANDLE_CANCELLED:
-                scheduler_push(self.scheduler, self.writer)
+            push_callback(self.scheduler, self.writer)
         if self.read_waiters is not None or self.write_waiters is not None:
             # Through the ready queue, as asyncio's reader that completes the future.
             if self.number == 0:
@@ -86,6 +84,14 @@ cdef class FdWatcher(Runnable):
         if self.reader is None and self.writer is None:
             self.reader_file = self.writer_file = None
         return self.update()
+
+
+cdef inline int push_callback(Scheduler scheduler, Handle handle) except -1:
+    if handle.flags & HANDLE_IS_PUT_BACK:
+        # It runs in this turn already. If not, as it has run before, the kernel reports the descriptor again.
+        handle.flags &= ~<unsigned int>HANDLE_IS_PUT_BACK
+        return 0
+    return 0 if handle.flags & HANDLE_CANCELLED else scheduler_push(scheduler, handle)
 
 
 cdef int finish_all(object waiters) except -1:
