@@ -31,7 +31,7 @@ CALLED = [
     Internal("asyncio.tasks._unregister_task", "core/task_registry.pyx", "all_tasks() forgets the task", "task", until="3.12"),
     Internal("asyncio.tasks._register_eager_task", "core/task_registry.pyx", "the same at the cost of a set entry", "task", since="3.12"),
     Internal("asyncio.tasks._unregister_eager_task", "core/task_registry.pyx", "its opposite", "task", since="3.12"),
-    Internal("asyncio.futures._get_loop", "core/task.pyx", "the loop of a future that is not fastloop's", "future"),
+    Internal("asyncio.futures._set_result_unless_cancelled", "core/interruption.pyx", "ends a sleep; may begin again"),
     Internal("asyncio.futures._convert_future_exc", "core/raising.py", "asyncio's class for one of concurrent.futures", "exception"),
     Internal("asyncio.futures._chain_future", "core/executor_future.pyx", "whether work that ends in the loop's thread ends at once"),
     Internal("asyncio.base_futures._future_repr", "core/future.pyx", "the text of a future", "future"),
@@ -42,6 +42,7 @@ CALLED = [
     # Takes debug= from some patch release on; tried with it and then without.
     Internal("asyncio.format_helpers._format_callback_source", "core/handle.pyx", "the text of a callback", "function, args"),
     Internal("asyncio.format_helpers.extract_stack", "core/future.pyx core/handle.pyx", "where it was made, in debug mode", "frame"),
+    Internal("asyncio.base_events._run_until_complete_cb", "core/loop_core.pyx", "ends a run, and must not end the next one", "future"),
     Internal("asyncio.base_events.logger", "core/loop_core.pyx", "the warning about a slow callback"),
     Internal("asyncio.events._set_running_loop", "core/loop_core.pyx", "get_running_loop() finds the loop", "loop"),
     Internal(
@@ -132,6 +133,8 @@ OVERRIDDEN = [
     Internal("asyncio.SelectorEventLoop._make_datagram_transport", "api/connecting.py", "closes the socket if the factory fails"),
     Internal("asyncio.SelectorEventLoop._ensure_fd_no_transport", "net/net_core.pyx", "refuses a transport's descriptor"),
     Internal("asyncio.SelectorEventLoop._make_socket_transport", "net/net_core.pyx", "makes fastloop's stream transports"),
+    Internal("asyncio.SelectorEventLoop._make_read_pipe_transport", "api/pipes.py", "a pipe's transport that can be interrupted"),
+    Internal("asyncio.SelectorEventLoop._make_write_pipe_transport", "api/pipes.py", "a pipe's transport that can be interrupted"),
     Internal("asyncio.SelectorEventLoop._make_ssl_transport", "api/tls_connections.py", "TLS over them"),
     Internal("asyncio.SelectorEventLoop._sendfile_native", "api/sending_files.py", "sendfile(2) to them"),
     Internal("asyncio.SelectorEventLoop._start_serving", "net/net_core.pyx", "begins to accept"),

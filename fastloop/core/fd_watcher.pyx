@@ -12,8 +12,8 @@ from cpython.weakref cimport PyWeakref_NewRef
 from posix.fcntl cimport F_GETFD, fcntl
 
 from fastloop.core.future cimport FUTURE_DONE, new_future
-from fastloop.core.handle cimport HANDLE_CANCELLED, HANDLE_IS_PUT_BACK
-from fastloop.core.scheduler cimport scheduler_push
+from fastloop.core.handle cimport HANDLE_CANCELLED
+from fastloop.core.scheduler cimport ready_queue_has, scheduler_push
 from fastloop.poll.poller cimport (
     POLL_BOTH_DIRECTIONS, POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm)
 
@@ -87,9 +87,8 @@ cdef class FdWatcher(Runnable):
 
 
 cdef inline int push_callback(Scheduler scheduler, Handle handle) except -1:
-    if handle.flags & HANDLE_IS_PUT_BACK:
-        # It runs in this turn already. If not, as it has run before, the kernel reports the descriptor again.
-        handle.flags &= ~<unsigned int>HANDLE_IS_PUT_BACK
+    if scheduler.has_leftovers and ready_queue_has(&scheduler.ready, <PyObject *>handle):
+        # An exception ended the last run before the callback could run, and the kernel reports the descriptor again.
         return 0
     return 0 if handle.flags & HANDLE_CANCELLED else scheduler_push(scheduler, handle)
 

@@ -12,8 +12,6 @@ cdef enum:
     HANDLE_SHARES_CONTEXT = RUNNABLE_FIRST_FREE_FLAG << 2
     # The callback runs, in a context that may be lent again afterwards. Gone after a second __init__().
     HANDLE_HAS_LENT_CONTEXT = RUNNABLE_FIRST_FREE_FLAG << 3
-    # It was interrupted and put back into the ready queue. Whoever would push it for the same reason clears this instead.
-    HANDLE_IS_PUT_BACK = RUNNABLE_FIRST_FREE_FLAG << 4
 
 
 # What few handles have; made when first needed.

@@ -413,7 +413,6 @@ cdef bint has_to_run_again(Handle handle) except -1:
 cdef int put_back(Handle handle) except -1:
     """Let it be the next to run; the interruption stays raised. Always returns -1."""
     ready_queue_put_back(&(<Scheduler>handle._loop).ready, <PyObject *>handle)
-    handle.flags |= HANDLE_IS_PUT_BACK
     return -1
 
 

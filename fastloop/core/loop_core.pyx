@@ -307,8 +307,10 @@ cdef class LoopCore(Scheduler):
             self.leave_entered_task()
 
     cdef int run_overridden_turns(self) except -1:
+        self.has_leftovers = self.ready.count > 0
         while True:
             self._run_once()
+            self.has_leftovers = False
             if self.is_stopping and not scheduler_is_interrupted(self):
                 return 0
 

@@ -105,6 +105,16 @@ static inline PyObject *ready_queue_peek(const ready_queue_t *queue, size_t inde
     return queue->ring[(queue->head + index) & queue->mask];
 }
 
+/* Looks at everything that waits. */
+static inline int ready_queue_has(const ready_queue_t *queue, const PyObject *runnable)
+{
+    for (size_t i = 0; i < queue->count; i++) {
+        if (ready_queue_peek(queue, i) == runnable)
+            return 1;
+    }
+    return 0;
+}
+
 /* After a burst the ring goes back to a size that fits; a failure to shrink changes nothing. */
 static inline void ready_queue_trim(ready_queue_t *queue)
 {

@@ -29,6 +29,7 @@ cdef extern from "ready_queue.h":
     int ready_queue_push(ready_queue_t *queue, PyObject *runnable) except -1
     int ready_queue_put_back(ready_queue_t *queue, PyObject *runnable) except -1
     PyObject *ready_queue_pop(ready_queue_t *queue) noexcept
+    bint ready_queue_has(const ready_queue_t *queue, const PyObject *runnable) noexcept
     PyObject *ready_queue_peek(const ready_queue_t *queue, size_t index) noexcept
 
 
@@ -137,6 +138,8 @@ cdef class Scheduler:
         bint is_stopping
         # An Interruption was put in front of the ready queue: a loop that stops runs it before.
         bint is_interrupted
+        # The first turn of a run that began with something ready: an exception may have ended the last run before that.
+        bint has_leftovers
         # Inside run_forever(), in this thread.
         bint is_active
         unsigned long thread_ident

@@ -134,8 +134,10 @@ cdef class Scheduler:
     cdef int run_turns(self) except -1:
         # The caller expects the first turn to look at the descriptors.
         poll_pacing_end_storm(&self.pacing)
+        self.has_leftovers = self.ready.count > 0
         while True:
             self.run_once()
+            self.has_leftovers = False
             if self.is_stopping and not scheduler_is_interrupted(self):
                 return 0
 

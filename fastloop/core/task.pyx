@@ -438,7 +438,7 @@ cdef int unregister_uninterrupted(Task task) except -1:
 
 
 cdef object loop_of(object future):
-    """asyncio.futures._get_loop() without a frame of Python's, at whose beginning a signal handler could raise."""
+    """What asyncio finds by a Python function of its own, here without a frame, at whose beginning a signal handler could raise."""
     get_loop = getattr(future, "get_loop", None)
     return future._loop if get_loop is None else get_loop()
 

@@ -8,8 +8,7 @@ Driven by: the loop, as asyncio's methods are.
 """
 
 import os
-from asyncio import constants
-from asyncio.log import logger
+from asyncio import base_events, constants
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING
@@ -52,7 +51,7 @@ cdef class ReadPipeSteps:
             call_uninterrupted_with(<Scheduler?>self._loop, self._protocol.data_received, data)
         else:
             if self._loop.get_debug():
-                logger.info("%r was closed by peer", self)
+                base_events.logger.info("%r was closed by peer", self)
             self._closing = True
             self._loop._remove_reader(self._fileno)
             call_soon_uninterrupted(self._loop, self._protocol.eof_received, (), None)
@@ -65,7 +64,7 @@ cdef class ReadPipeSteps:
         self._paused = True
         self._loop._remove_reader(self._fileno)
         if self._loop.get_debug():
-            logger.debug("%r pauses reading", self)
+            base_events.logger.debug("%r pauses reading", self)
 
     def resume_reading(self):
         """Undo pause_reading(). Does nothing if reading is not paused or the transport is closing."""
@@ -74,7 +73,7 @@ cdef class ReadPipeSteps:
         self._paused = False
         self._loop._add_reader(self._fileno, self._read_ready)
         if self._loop.get_debug():
-            logger.debug("%r resumes reading", self)
+            base_events.logger.debug("%r resumes reading", self)
 
     def _close(self, exc):
         self._closing = True
@@ -91,7 +90,7 @@ cdef class WritePipeSteps:
     def _read_ready(self):
         # The reader has gone.
         if self._loop.get_debug():
-            logger.info("%r was closed by peer", self)
+            base_events.logger.info("%r was closed by peer", self)
         if self._buffer:
             self._close(BrokenPipeError())
         else:
@@ -106,7 +105,7 @@ cdef class WritePipeSteps:
             return
         if self._conn_lost or self._closing:
             if self._conn_lost >= MOST_SILENT_LOST_WRITES:
-                logger.warning("pipe closed by peer or os.write(pipe, data) raised exception.")
+                base_events.logger.warning("pipe closed by peer or os.write(pipe, data) raised exception.")
             self._conn_lost += 1
             return
         if not self._buffer:
