@@ -7,6 +7,7 @@ Promises: connections that wait are taken in batches, and go through the ready q
 Driven by: the poller, which reports the socket as long as connections wait.
 """
 
+import asyncio
 import os
 from asyncio import base_events, constants, trsock
 
@@ -40,6 +41,9 @@ cdef extern from "syscalls.h" nogil:
     void net_set_nodelay(int fd, int family, int type) noexcept
     void net_close(int fd) noexcept
 
+
+# New in Python 3.12.
+cdef object EAGER_TASK_FACTORY = getattr(asyncio, "eager_task_factory", None)
 
 cdef enum:
     # Other callbacks and connections get their turn after so many.
@@ -183,10 +187,11 @@ cdef class Listener(Runnable):
         cdef AcceptedConnection connection = new_accepted_connection(self, fd)
         if not sockaddr_keep(&connection.peer_address, peer, peer_size):
             connection.peername = sockaddr_to_python_or_none(peer, peer_size)
-        scheduler_push(self.loop, connection)
         if self.loop.is_debug:
             base_events.logger.debug("%r got a new connection from %r", self.server, sockaddr_to_python_or_none(peer, peer_size))
-        return 0
+        if starts_eagerly(self.loop._task_factory):
+            return connection.run()
+        return scheduler_push(self.loop, connection)
 
     cdef int pause(self, int error) except -1:
         """accept() failed: try again in a second if it was for want of descriptors or memory."""
@@ -219,6 +224,12 @@ cdef class Listener(Runnable):
 
     def __repr__(self):
         return f"<Listener fd={self.fd} of {self.server!r}>"
+
+
+cdef bint starts_eagerly(object task_factory) except -1:
+    """asyncio makes the protocol in a task, which an eager factory starts at once. Every such factory has the same code."""
+    return (EAGER_TASK_FACTORY is not None and task_factory is not None
+            and getattr(task_factory, "__code__", None) is EAGER_TASK_FACTORY.__code__)
 
 
 cdef int start_listening(
