@@ -14,6 +14,8 @@ cdef class LoopCore(Scheduler):
         public object _coroutine_origin_tracking_enabled, _coroutine_origin_tracking_saved_depth
         public object _selector, _transports, _signal_handlers, _unix_server_sockets, _watcher, _ssock, _csock
 
+        # An exception has ended the last run.
+        bint was_interrupted
         # Subclasses and instances may bring their own; looked at when that happens, not per call.
         bint has_own_call_soon
         # FASTLOOP_NATIVE_TASK=1: asyncio's own tasks, for tools that read their memory.

@@ -238,11 +238,13 @@ cdef class LoopCore(Scheduler):
         Raises RuntimeError if the loop is closed or running, if another loop runs in this thread, or in a forked child.
         """
         self._run_forever_setup()
+        self.was_interrupted = True
         try:
             if type(self)._run_once is LoopCore._run_once:
                 self.run_turns()
             else:
                 self.run_overridden_turns()
+            self.was_interrupted = False
         finally:
             self._run_forever_cleanup()
 
@@ -254,8 +256,8 @@ cdef class LoopCore(Scheduler):
         try:
             return asyncio.BaseEventLoop.run_until_complete(self, future)
         finally:
-            # The run may have ended otherwise while the callback that ends it was ready. It would end the next run.
-            if self.ready.count > 0 and not self.is_active:
+            # The run may have been interrupted while the callback that ends it was ready. It would end the next run.
+            if self.was_interrupted and not self.is_active:
                 drop_ready_callback(self, RUN_ENDER)
 
     def _run_forever_setup(self):
