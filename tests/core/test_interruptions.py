@@ -271,12 +271,15 @@ def test_interrupted_run_does_not_end_the_next_one(loop, interruption):
     loop.run_until_complete(asyncio.sleep(0.001))
 
 
-def test_run_that_was_stopped_does_not_end_the_next_one(loop):
+def test_run_that_was_stopped_as_its_future_was_done_ends_the_next_one_as_on_asyncio(loop):
     future = loop.create_future()
     loop.call_soon(future.set_result, 1)
     loop.call_soon(loop.stop)
     assert loop.run_until_complete(future) == 1
-    loop.run_until_complete(asyncio.sleep(0.001))
+    task = loop.create_task(asyncio.sleep(0.001))
+    with pytest.raises(RuntimeError, match="stopped before Future completed"):
+        loop.run_until_complete(task)
+    loop.run_until_complete(task)
 
 
 def test_refused_run_inside_a_run_leaves_that_alone(loop):
