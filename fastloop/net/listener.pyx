@@ -187,11 +187,14 @@ cdef class Listener(Runnable):
         cdef AcceptedConnection connection = new_accepted_connection(self, fd)
         if not sockaddr_keep(&connection.peer_address, peer, peer_size):
             connection.peername = sockaddr_to_python_or_none(peer, peer_size)
+        if starts_eagerly(self.loop._task_factory):
+            connection.run()
+        else:
+            scheduler_push(self.loop, connection)
+        # Last: it runs Python code, which a signal handler may interrupt.
         if self.loop.is_debug:
             base_events.logger.debug("%r got a new connection from %r", self.server, sockaddr_to_python_or_none(peer, peer_size))
-        if starts_eagerly(self.loop._task_factory):
-            return connection.run()
-        return scheduler_push(self.loop, connection)
+        return 0
 
     cdef int pause(self, int error) except -1:
         """accept() failed: try again in a second if it was for want of descriptors or memory."""
