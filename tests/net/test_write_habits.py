@@ -36,7 +36,7 @@ class FarEnd:
 
     def arrived(self):
         try:
-            return self.sock.recv(1_000_000)
+            return self.sock.recv(4096)
         except BlockingIOError:
             return b""
 
