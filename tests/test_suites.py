@@ -67,7 +67,7 @@ def run_pytest(folder, loop, text):
     (folder / "test_others.py").write_text(text)
     outcomes = folder / "outcomes.jsonl"
     environment = os.environ | {"PYTHONPATH": str(SUITES), "LOOP_UNDER_TEST": loop, "OUTCOMES": str(outcomes)}
-    command = [sys.executable, "-m", "pytest", "-p", "loop_under_test", "-p", "no:cacheprovider", "--rootdir", folder, "-c", os.devnull]
+    command = [sys.executable, "-m", "pytest", "-p", "chosen_loop", "-p", "no:cacheprovider", "--rootdir", folder, "-c", os.devnull]
     completed = subprocess.run([*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
     return completed, outcomes
 

@@ -121,7 +121,7 @@ def run_tests(python, suite, loop, tree, logs, tests=()):
     outcomes = logs / "outcomes.jsonl"
     outcomes.unlink(missing_ok=True)
     environment = {**os.environ, "LOOP_UNDER_TEST": loop, "OUTCOMES": str(outcomes), "PYTHONPATH": str(HERE)}
-    command = [python, "-m", "pytest", "-p", "loop_under_test", "--rootdir", tree, "-c", suite.configuration or os.devnull]
+    command = [python, "-m", "pytest", "-p", "chosen_loop", "--rootdir", tree, "-c", suite.configuration or os.devnull]
     command += [*suite.arguments, "-o", f"timeout={TEST_LIMIT_S}", "-p", "no:cacheprovider", "--tb=short", *(tests or suite.tests)]
     with open(logs / "log", "w") as log:
         # A process group of its own, which ends with the run: some tests leave processes behind.
