@@ -30,7 +30,7 @@ def add_class(module, name, *bases, **attributes):
     return generated
 
 
-def use_chosen_loop(subject):
+def use_loop_under_test(subject):
     """Make new_test_loop() of CPython's TestCase give the loop under test, on virtual time where the test moves the clock."""
     virtual_clock_loop = virtual_clock_loop_class(asyncio.SelectorEventLoop)
 
@@ -66,7 +66,7 @@ def swapping_asyncio_names(**replacements):
 
 
 def adapt_test_tasks(module, subject):
-    original_test_loop = use_chosen_loop(subject)
+    original_test_loop = use_loop_under_test(subject)
     own_task, own_future = subject.task_class, subject.future_class
     c_task, c_future = asyncio.Task, asyncio.Future
     py_task, py_future = module.tasks._PyTask, module.futures._PyFuture
@@ -124,7 +124,7 @@ def run_a_few_turns(self, loop):
 
 
 def adapt_test_futures(module, subject):
-    use_chosen_loop(subject)
+    use_loop_under_test(subject)
     own_future = subject.future_class
     own_subclass = type("OwnFutureSubclass", (own_future,), {})
 
@@ -206,7 +206,7 @@ def adapt_test_runners(module, subject):
 
 
 def adapt_test_subprocess(module, subject):
-    use_chosen_loop(subject)
+    use_loop_under_test(subject)
 
 
 ADAPTATIONS = {name.removeprefix("adapt_"): function for name, function in vars(sys.modules[__name__]).items() if name.startswith("adapt_")}
