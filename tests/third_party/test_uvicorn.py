@@ -11,8 +11,10 @@ import hashlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -108,6 +110,53 @@ def test_requests_sent_without_waiting_are_answered_in_their_order(run, parser, 
             writer.writelines(request_with(body, b"/%d" % number) for number, body in enumerate(bodies))
             expected = b"".join(expected_answer(body, b"/%d" % number) for number, body in enumerate(bodies))
             assert await reader.readexactly(len(expected)) == expected
+
+    run(main())
+
+
+@pytest.mark.parametrize("answers_before", [0, 50])
+def test_streamed_chunk_arrives_before_the_application_holds_the_thread_again(run, parser, serve_asgi, answers_before):
+    chunks = [b"token %d " % number for number in range(5)]
+    has_arrived = [threading.Event() for _ in chunks]
+    on_time = []
+
+    async def application(scope, receive, send):
+        if scope["path"] != "/stream":
+            return await echo(scope, receive, send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for chunk, event in zip(chunks, has_arrived, strict=True):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            # As an application that computes here: nothing else runs on the loop's thread until the client has the chunk.
+            on_time.append(event.wait(10))
+        await send({"type": "http.response.body", "body": b""})
+
+    def ask(port):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            # Answers of headers and body, so that the connection has the habit of them.
+            for _ in range(answers_before):
+                client.sendall(request_with(b"body", b"/"))
+                expected = expected_answer(b"body", b"/")
+                received = b""
+                while len(received) < len(expected):
+                    received += client.recv(len(expected) - len(received))
+            client.sendall(request_with(b"", b"/stream"))
+            received = b""
+            for chunk, event in zip(chunks, has_arrived, strict=True):
+                while chunk not in received:
+                    received += client.recv(65536)
+                event.set()
+
+    async def main():
+        async with serve_asgi(application, http=parser) as (_, port):
+            for connection in range(3):
+                del on_time[:]
+                for event in has_arrived:
+                    event.clear()
+                thread = threading.Thread(target=ask, args=(port,))
+                thread.start()
+                while thread.is_alive():
+                    await asyncio.sleep(0.001)
+                assert on_time == [True] * len(chunks), f"connection {connection}"
 
     run(main())
 
