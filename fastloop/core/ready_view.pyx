@@ -3,7 +3,7 @@
 Owns: nothing; the scheduler's queue is the truth.
 Promises: what nest_asyncio's _run_once() does with asyncio's deque of handles, done to this one, runs things as the scheduler would:
   in their order, each in its context and as its own current task, and with what it wrote sent afterwards.
-Driven by: whoever asks the loop for _ready, and for its _selector to wait; from the loop's thread, also within a callback.
+Driven by: libraries that ask the loop for _ready, and its _selector to wait; in the loop's thread, also within a callback.
 """
 
 from asyncio import events

@@ -125,11 +125,11 @@ cdef class Scheduler:
         uint64_t seen_ticks
         double seen_s
 
-        # The callbacks and task steps that were begun. Whoever notes the count knows later whether its own one still runs.
+        # How many callbacks and task steps were begun. Code that notes the count can tell later whether its own one still runs.
         uint64_t steps
         # Who holds back what was written during the step that runs: flushed when it ends.
         ready_queue_t unflushed
-        # What goes on reading after the next question to the kernel, as if that had reported it again.
+        # Transports that read again after the next question to the kernel, as if it had reported them again.
         ready_queue_t resumed
         # For whoever reads from the kernel.
         scratch_t scratch

@@ -240,7 +240,7 @@ cdef class Transport(Runnable):
         self.move_to(TRANSPORT_CLOSED)
         self.protocol = self.receive = self.buffer_updated = self.loop = self.context = None
         try:
-            # get_extra_info() goes on answering; but mostly nobody is left by now who could ask.
+            # get_extra_info() still answers; but mostly nobody is left by now who could ask.
             if has_caller or not compat_is_last_reference(self):
                 self.sockname()
         finally:

@@ -73,7 +73,7 @@ def client_of(controller):
 
 
 class UnixClient(smtplib.SMTP):
-    """smtplib's client through a Unix socket, whose path stands in the place of the host."""
+    """smtplib's client through a Unix socket, whose path takes the place of the host."""
 
     def _get_socket(self, host, port, timeout):
         connected = socket.socket(socket.AF_UNIX)

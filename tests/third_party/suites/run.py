@@ -48,7 +48,7 @@ def run(command, **arguments):
 
 
 def unpack(archive, target):
-    """Unpack archive, whose files stand in one folder, so that this folder becomes target."""
+    """Unpack archive, whose files are in one folder, so that this folder becomes target."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         with tarfile.open(archive) as files:
             # Older patch releases of Python 3.11 know no filters.
