@@ -12,6 +12,7 @@ import contextlib
 import contextvars
 import re
 import threading
+from asyncio import base_events
 
 import program as language
 import rules
@@ -111,6 +112,8 @@ class Interpreter:
                     self.note(place, "main gave", self.loop.run_until_complete(main))
             except (Exception, SystemExit, asyncio.CancelledError) as error:
                 self.note(place, "run raised", describe(error))
+                if isinstance(error, SystemExit):
+                    self.forget_end_of_run()
         if self.is_idle and main is not None and main.done():
             # The timer is still there: it ends the idle time.
             while self.is_idle:
@@ -118,6 +121,14 @@ class Interpreter:
                     self.loop.run_forever()
                 except SystemExit as error:
                     self.note(place, "idle raised", describe(error))
+
+    def forget_end_of_run(self):
+        """Rule INTERRUPTED_RUN."""
+        if isinstance(self.loop._ready, collections.deque):
+            for handle in self.loop._ready:
+                if handle._callback is base_events._run_until_complete_cb:
+                    handle.cancel()
+                    self.left_out[rules.INTERRUPTED_RUN] += 1
 
     def drive(self):
         self.turn += 1

@@ -96,12 +96,19 @@ EXIT_BESIDE_SERVER = Rule(
     "next turn; fastloop looks once",
     "SystemExit in programs with a server; they raise another exception",
 )
+INTERRUPTED_RUN = Rule(
+    "a run that SystemExit has ended",
+    "if its future was done already, asyncio's callback that ends the run is still in the queue and ends the next run; fastloop drops it, so "
+    "that the next run goes on where the interrupted one was",
+    "that callback, on asyncio",
+)
 LEFT_OUT = (
     READER_BESIDE_OPERATION,
     READING_AFTER_EOF,
     EXIT_WHILE_CONNECTING,
     CLOSED_WHILE_ACCEPTING,
     EXIT_BESIDE_SERVER,
+    INTERRUPTED_RUN,
 )
 
 
