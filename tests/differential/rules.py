@@ -98,7 +98,7 @@ EXIT_BESIDE_SERVER = Rule(
 )
 INTERRUPTED_RUN = Rule(
     "a run that SystemExit has ended",
-    "if its future was done already, asyncio's callback that ends the run is still in the queue and ends the next run; fastloop drops it, so "
+    "if its future was done, asyncio's callback that ends the run is still in the queue and ends the next run; fastloop drops it, so "
     "that the next run goes on where the interrupted one was",
     "that callback, on asyncio",
 )
