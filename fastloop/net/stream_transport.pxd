@@ -27,7 +27,7 @@ cdef class StreamTransport(OutputTransport):
         object writable_waiter
 
     cdef int queue_work(self) except -1
-    cdef int resume_work(self) except -1
+    cdef int ask_again(self) except -1
     cdef int wake_sendfile(self) except -1
     cdef int fail_sendfile(self) except -1
     cdef int read_into_buffer(self) except -1

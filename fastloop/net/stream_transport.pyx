@@ -16,7 +16,7 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.interruption cimport call_again, call_uninterrupted
 from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY
-from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scheduler_resume_later, scratch_bytes, scratch_memory
+from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scratch_bytes, scratch_memory
 from fastloop.net.output_transport cimport OUTPUT_IN_CALLBACK, OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
 from fastloop.net.transport cimport (
     TRANSPORT_CLOSING, TRANSPORT_IS_ENDING, TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING,
@@ -92,13 +92,14 @@ cdef class StreamTransport(OutputTransport):
             return scheduler_push(self.loop, self)
         return 0
 
-    cdef int resume_work(self) except -1:
-        """What is left is for the next turn, in which asyncio would find it by asking the kernel."""
-        if not self.flags & TRANSPORT_IS_QUEUED and (
+    cdef int ask_again(self) except -1:
+        """What is left is for the next turn, if the kernel reports it then, as on asyncio."""
+        if self.flags & TRANSPORT_IS_QUEUED or not (
                 (self.flags & STREAM_MAY_READ and transport_reads(self)) or self.flags & OUTPUT_MAY_FLOW):
-            self.flags |= TRANSPORT_IS_QUEUED
-            return scheduler_resume_later(self.loop, self)
-        return 0
+            return 0
+        self.flags &= ~<unsigned int>(STREAM_MAY_READ | STREAM_READS_ON | OUTPUT_MAY_FLOW)
+        # A level is reported anyway.
+        return 0 if self.flags & OUTPUT_USES_LEVELS else self.watch_again()
 
     cdef int run(self) except -1:
         cdef bint has_entered
@@ -125,9 +126,9 @@ cdef class StreamTransport(OutputTransport):
                 self.send_output()
         finally:
             self.flags &= ~<unsigned int>OUTPUT_IN_CALLBACK
-            # Also when KeyboardInterrupt ends the loop for now: of an edge the kernel will not report the rest again.
+            # Also when KeyboardInterrupt ends the loop for now.
             if self.flags & (STREAM_MAY_READ | OUTPUT_MAY_FLOW) and self.state < TRANSPORT_LOSING:
-                self.resume_work()
+                self.ask_again()
             if has_entered:
                 PyContext_Exit(context)
         return 0
@@ -240,7 +241,7 @@ cdef class StreamTransport(OutputTransport):
         if self.flags & OUTPUT_USES_LEVELS:
             self.settle_interest()
         self.update_hold()
-        self.resume_work()
+        self.ask_again()
 
     # ---- sendfile() ----
 

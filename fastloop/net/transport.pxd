@@ -96,6 +96,8 @@ cdef class Transport(Runnable):
     cdef int fail_with_errno(self, int error, str message) except -1
     # Change what the poller reports of the descriptor. If the kernel refuses, the connection ends.
     cdef int watch_for(self, unsigned int interest) except -1
+    cdef int watch_again(self) except -1
+    cdef int set_interest(self, unsigned int interest) except -1
     # Stop the poller from reporting it.
     cdef int stop_watching(self) except -1
     # set_protocol() has set another one.

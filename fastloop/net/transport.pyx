@@ -292,6 +292,13 @@ cdef class Transport(Runnable):
     cdef int watch_for(self, unsigned int interest) except -1:
         if interest == self.interest:
             return 0
+        return self.set_interest(interest)
+
+    cdef int watch_again(self) except -1:
+        """Have an edge reported once more if it is ready: the last one was not used up."""
+        return self.set_interest(self.interest)
+
+    cdef int set_interest(self, unsigned int interest) except -1:
         try:
             self.loop.watch(self.fd, self, self.interest, interest)
             self.interest = interest

@@ -74,7 +74,21 @@ def loop_classes(base):
     return {"real": RealLoop, "ticked": TickedLoop}
 
 
-ASYNCIO_CLASSES = loop_classes(asyncio.SelectorEventLoop)
+class AsyncioLoop(asyncio.SelectorEventLoop):
+    """asyncio's loop, but it keeps rule QUEUED_TWICE."""
+
+    def __init__(self, selector=None):
+        super().__init__(selector)
+        self.left_out = collections.Counter()
+
+    def _add_callback(self, handle):
+        if handle in self._ready:
+            self.left_out[rules.QUEUED_TWICE] += 1
+        else:
+            super()._add_callback(handle)
+
+
+ASYNCIO_CLASSES = loop_classes(AsyncioLoop)
 
 
 def native_task(loop, coroutine, **kwargs):
@@ -101,7 +115,7 @@ class Implementation:
                 loop.set_task_factory(self.task_factory)
             interpreter = IoInterpreter(program, loop)
             if left_out is not None:
-                interpreter.left_out = left_out
+                interpreter.left_out = loop.left_out = left_out
             if selector is not None:
                 selector.trace = interpreter.trace
             # In a context of its own: what a program sets outside its loop must not be there for the next one.

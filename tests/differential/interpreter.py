@@ -113,7 +113,7 @@ class Interpreter:
             except (Exception, SystemExit, asyncio.CancelledError) as error:
                 self.note(place, "run raised", describe(error))
                 if isinstance(error, SystemExit):
-                    self.forget_end_of_run()
+                    self.forget_end_of_run(main)
         if self.is_idle and main is not None and main.done():
             # The timer is still there: it ends the idle time.
             while self.is_idle:
@@ -122,11 +122,11 @@ class Interpreter:
                 except SystemExit as error:
                     self.note(place, "idle raised", describe(error))
 
-    def forget_end_of_run(self):
+    def forget_end_of_run(self, main):
         """Rule INTERRUPTED_RUN."""
         if isinstance(self.loop._ready, collections.deque):
             for handle in self.loop._ready:
-                if handle._callback is base_events._run_until_complete_cb:
+                if handle._callback is base_events._run_until_complete_cb and handle._args == (main,):
                     handle.cancel()
                     self.left_out[rules.INTERRUPTED_RUN] += 1
 
@@ -326,9 +326,7 @@ class Interpreter:
 
     def raise_(self, place, node):
         self.note(place, "raises")
-        if node.is_exit and self.program.server is not None:
-            self.left_out[rules.EXIT_BESIDE_SERVER] += 1
-        elif node.is_exit:
+        if node.is_exit:
             raise SystemExit(place)
         raise ProgramError(place)
 

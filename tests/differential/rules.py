@@ -90,11 +90,11 @@ CLOSED_WHILE_ACCEPTING = Rule(
     "asyncio leaves the connection to the garbage collector; fastloop closes it",
     "closing the server while a connection waits for its connection_made()",
 )
-EXIT_BESIDE_SERVER = Rule(
-    "SystemExit beside a server",
-    "when it ends a turn before the server has accepted, asyncio is told of the connection twice and looks for another one in the "
-    "next turn; fastloop looks once",
-    "SystemExit in programs with a server; they raise another exception",
+QUEUED_TWICE = Rule(
+    "a reader that is queued twice",
+    "when SystemExit ends a turn before the reader was called, asyncio's next turn finds the descriptor ready again and calls it "
+    "twice; fastloop calls it once",
+    "the second call, on asyncio",
 )
 INTERRUPTED_RUN = Rule(
     "a run that SystemExit has ended",
@@ -107,7 +107,7 @@ LEFT_OUT = (
     READING_AFTER_EOF,
     EXIT_WHILE_CONNECTING,
     CLOSED_WHILE_ACCEPTING,
-    EXIT_BESIDE_SERVER,
+    QUEUED_TWICE,
     INTERRUPTED_RUN,
 )
 

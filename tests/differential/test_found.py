@@ -175,3 +175,10 @@ def test_a_context_variable_that_connection_made_sets_is_not_seen_by_data_receiv
     protocol = Reactions((SetVariable(1),), data=(CallSoon(),))
     program = Program((Phase(5, (Connect(0, protocol), Connect(1, Reactions((Write(1, 1),))))),), pairs=("unix",))
     assert events(program)[-5:] == ["call_soon", "turn 4", "runs", "turn 5", "stopped"]
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_end_of_file_behind_a_full_buffer_comes_in_the_turn_after_the_close(events, kind):
+    leaving = Connect(1, Reactions((Close(1),)))
+    program = Program((Phase(3, (Send(1, 4),)), Phase(5, (Connect(0, Reactions(is_buffered=True)), leaving))), pairs=(kind, "unix"))
+    assert events(program)[-1:] == []

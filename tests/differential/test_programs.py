@@ -6,7 +6,6 @@ test_found.py.
 """
 
 import os
-import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,8 +23,6 @@ MOST_VARYING_PERCENT = 5
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("group", generator.GROUPS)
 def test_a_program_has_the_same_trace_on_fastloop_as_on_asyncio(group):
-    if group == "servers" and sys.version_info >= (3, 15):
-        pytest.skip("LIMIT: servers of Python 3.15 run a connection in one context; the differences there have not been looked at yet")
     implementations = comparison.fastloop_implementations()
     verdicts = comparison.Verdicts()
 
