@@ -507,7 +507,7 @@ cdef int put_back_callbacks(Future future, Scheduler loop, list pairs, Py_ssize_
 
 cdef int report_callback(Future future, Scheduler loop, object callback, object context) except -1:
     """The callback has raised: as if it had had a handle of its own."""
-    if interruption_came_first(callback) or call_raised_exit():
+    if interruption_came_first(loop, callback) or call_raised_exit():
         return -1
     exception = compat_take_exception()
     return new_handle(loop, callback, (future,), context).report(exception)

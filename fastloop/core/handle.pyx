@@ -418,7 +418,7 @@ cdef bint has_to_run_again(Handle handle) except -1:
     """Of a callback that has raised: did a signal handler do so before it had begun?"""
     if handle.flags & HANDLE_CANCELLED or not isinstance(handle._loop, Scheduler):
         return False
-    return interruption_came_first(handle._callback) or (
+    return interruption_came_first(<Scheduler>handle._loop, handle._callback) or (
         call_raised_exit() and interruption_came_halfway(handle._callback, handle._args))
 
 

@@ -6,8 +6,8 @@ from fastloop.core.scheduler cimport Scheduler
 # Whether a signal handler raised the exception before the callable that was called had begun.
 cdef bint interruption_was_first(object exception, object callable) except -1
 
-# The same, of the raised exception, which stays raised.
-cdef bint interruption_came_first(object callable) except -1
+# The same, of the raised exception, which stays raised. False where that has happened too often in a row.
+cdef bint interruption_came_first(Scheduler scheduler, object callable) except -1
 
 # Whether the callback is one of asyncio's own that give a waiting future its result, and this one was interrupted before it did.
 cdef bint interruption_came_halfway(object callable, object args) except -1
@@ -23,5 +23,5 @@ cdef object call_again(Scheduler scheduler, object callable, tuple args)
 cdef object call_uninterrupted(Scheduler scheduler, object callable)
 cdef object call_uninterrupted_with(Scheduler scheduler, object callable, object argument)
 
-# Call what may be called twice, such as close(), until it has returned. Interruptions are raised afterwards, an OSError at once.
-cdef int call_to_the_end(Scheduler scheduler, object callable) except -1
+# Call its close(); that of a plain socket again until it has returned. Interruptions are raised afterwards, its own errors at once.
+cdef int close_uninterrupted(Scheduler scheduler, object closable) except -1

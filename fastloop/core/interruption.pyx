@@ -11,6 +11,7 @@ import asyncio.futures
 import asyncio.tasks
 import functools
 import opcode
+import socket
 import types
 
 from cpython.object cimport PyObject
@@ -35,14 +36,15 @@ cdef extern from "Python.h":
 
 
 cdef enum:
-    # A close() that raises as often as that is not being interrupted.
-    MOST_CALLS_TO_THE_END = 16
+    # What raises as often as that, one time after the other, is not being interrupted.
+    MOST_INTERRUPTIONS = 16
 
 
 cdef:
     int RESUME = opcode.opmap["RESUME"]
     object FUNCTION = types.FunctionType, METHOD = types.MethodType, PARTIAL = functools.partial
     str OWN_FILES = "fastloop/"
+    object SOCKET = socket.socket
     object TYPE_CALL = type.__call__, HANDLE_RUN = asyncio.Handle._run.__code__
     # They ask whether the future is pending and then give it a result: until they have, they may begin again.
     tuple RESULT_GIVERS = tuple(filter(None, (
@@ -98,13 +100,23 @@ cdef bint interruption_was_first(object exception, object callable) except -1:
     return code is not None and traceback.tb_frame.f_code is code and is_at_beginning(traceback)
 
 
-cdef bint interruption_came_first(object callable) except -1:
+cdef bint interruption_came_first(Scheduler scheduler, object callable) except -1:
     cdef bint is_first
     exception = compat_take_exception()
-    is_first = interruption_was_first(exception, callable)
+    is_first = interruption_was_first(exception, callable) and not is_raised_each_time(scheduler, code_of(callable))
     Py_INCREF(exception)
     compat_raise(<PyObject *>exception)
     return is_first
+
+
+cdef bint is_raised_each_time(Scheduler scheduler, object code) noexcept:
+    """A debugger's or a profiler's hook may raise wherever a function begins: then the loop must get past it."""
+    if scheduler.interrupted_code is not <void *>code or scheduler.steps > scheduler.interrupted_step + 1:
+        scheduler.interruptions_in_a_row = 0
+    scheduler.interrupted_code = <void *>code
+    scheduler.interrupted_step = scheduler.steps
+    scheduler.interruptions_in_a_row += 1
+    return scheduler.interruptions_in_a_row > MOST_INTERRUPTIONS
 
 
 cdef bint interruption_came_halfway(object callable, object args) except -1:
@@ -151,17 +163,19 @@ cdef int interrupt_soon(Scheduler scheduler, object exception) except -1:
 
 cdef object call_again(Scheduler scheduler, object callable, tuple args):
     cdef PyObject *answer = NULL
+    cdef int calls = 0
     interruption = own_error = None
     while answer is NULL:
         exception = compat_take_exception()
-        if not interruption_was_first(exception, callable):
+        calls += 1
+        if calls > MOST_INTERRUPTIONS or not interruption_was_first(exception, callable):
             # Its own, or raised when it had begun.
             own_error = exception
             break
         interruption = exception
         answer = call_with(callable, args, NULL)
     result = None if answer is NULL else owned(answer)
-    if interruption is not None:
+    if interruption is not None and calls <= MOST_INTERRUPTIONS:
         interrupt_soon(scheduler, interruption)
     if own_error is not None:
         compat_raise_again(own_error)
@@ -178,18 +192,22 @@ cdef object call_uninterrupted_with(Scheduler scheduler, object callable, object
     return call_again(scheduler, callable, (argument,)) if answer is NULL else owned(answer)
 
 
-cdef int call_to_the_end(Scheduler scheduler, object callable) except -1:
+cdef int close_uninterrupted(Scheduler scheduler, object closable) except -1:
     cdef int calls = 0
     interruption = None
+    if type(closable) is not SOCKET:
+        call_uninterrupted(scheduler, closable.close)
+        return 0
     while True:
         calls += 1
         try:
-            callable()
+            closable.close()
             break
         except OSError:
             raise
         except BaseException as error:
-            if calls == MOST_CALLS_TO_THE_END:
+            # Not a socket's own error: it may have stopped half-way, in Python code that may run again.
+            if calls == MOST_INTERRUPTIONS:
                 raise
             interruption = error
     return 0 if interruption is None else interrupt_soon(scheduler, interruption)

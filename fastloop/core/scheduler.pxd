@@ -127,6 +127,10 @@ cdef class Scheduler:
 
         # How many callbacks and task steps were begun. Code that notes the count can tell later whether its own one still runs.
         uint64_t steps
+        # The code at whose first instruction an exception came, in which step, and how often in a row. The code is compared only.
+        void *interrupted_code
+        uint64_t interrupted_step
+        int interruptions_in_a_row
         # Who holds back what was written during the step that runs: flushed when it ends.
         ready_queue_t unflushed
         # For whoever reads from the kernel.

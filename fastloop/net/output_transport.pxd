@@ -53,7 +53,7 @@ cdef class OutputTransport(Transport):
     cdef int push(self, object data) except -1
     cdef int send_bytes(self, object data) except -1
     cdef int send_buffer(self, object data) except -1
-    cdef int after_sending(self, object data, Py_ssize_t size, Py_ssize_t sent) except -1
+    cdef int keep_rest(self, ssize_t sent, int error, object data, Py_ssize_t skip) except -1
     cdef bint holds_back(self) noexcept
     cdef int hold(self) except -1
     cdef int send_pushed(self) except -1

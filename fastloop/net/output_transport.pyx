@@ -10,8 +10,9 @@ Driven by: the program's writes, the scheduler, which flushes, and the poller, w
 
 from asyncio import base_events, constants, transports
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.errno cimport EBADF, errno
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -27,6 +28,7 @@ cdef extern from "cpython_compat.h":
 
 cdef extern from "Python.h":
     void *object_type "Py_TYPE"(object) noexcept
+    Py_ssize_t Py_REFCNT(PyObject *object) noexcept
 
 cdef extern from "syscalls.h" nogil:
     enum:
@@ -102,6 +104,7 @@ cdef class OutputTransport(Transport):
         """
         if not PyBytes_CheckExact(data):
             check_data(data)
+            data = plain(data)
         self.check_writable("write")
         if not len(data) or self.drops_writes():
             return
@@ -125,8 +128,7 @@ cdef class OutputTransport(Transport):
         self.check_writable(WRITELINES)
         list_of_data = list(list_of_data)
         # All or nothing: a bad one must not leave half a message behind.
-        for data in list_of_data:
-            check_data(data)
+        list_of_data = [data if PyBytes_CheckExact(data) else plain_buffer(data) for data in list_of_data]
         list_of_data = [data for data in list_of_data if data]
         if not list_of_data or self.drops_writes():
             return
@@ -157,38 +159,46 @@ cdef class OutputTransport(Transport):
         return True
 
     cdef int push(self, object data) except -1:
-        if PyBytes_CheckExact(data):
-            return write_queue_push(&self.output, data, 0)
-        return write_queue_push(&self.output, bytes(data), 0)
+        return write_queue_push(&self.output, data if PyBytes_CheckExact(data) else bytes(data), 0)
 
     # ---- leaving at once ----
 
     cdef int send_bytes(self, object data) except -1:
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
-        return self.after_sending(data, size, net_send(transport_fd(self), PyBytes_AS_STRING(data), size))
+        cdef ssize_t sent = net_send(transport_fd(self), PyBytes_AS_STRING(data), size)
+        if sent < size:
+            return self.keep_rest(sent, errno, data, max(sent, 0))
+        self.burst.ended_at = write_burst_now()
+        return 0
 
     cdef int send_buffer(self, object data) except -1:
         """Only what the kernel does not take is copied."""
         cdef Py_buffer view
         cdef ssize_t sent
+        cdef int error
+        rest = None
         if isinstance(data, memoryview) and not data.c_contiguous:
-            return self.send_bytes(bytes(data))
+            return self.send_bytes(data.tobytes())
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-        sent = net_send(transport_fd(self), view.buf, view.len)
-        PyBuffer_Release(&view)
-        if sent == view.len:
-            self.burst.ended_at = write_burst_now()
-            return 0
-        return self.after_sending(bytes(data), view.len, sent)
+        try:
+            sent = net_send(transport_fd(self), view.buf, view.len)
+            error = errno
+            if sent < view.len:
+                rest = PyBytes_FromStringAndSize(<char *>view.buf + max(sent, 0), view.len - max(sent, 0))
+        finally:
+            PyBuffer_Release(&view)
+        if rest is not None:
+            return self.keep_rest(sent, error, rest, 0)
+        self.burst.ended_at = write_burst_now()
+        return 0
 
-    cdef int after_sending(self, object data, Py_ssize_t size, Py_ssize_t sent) except -1:
-        """The kernel has taken a part of data, or has refused it with errno."""
-        if sent < 0 and not net_would_block(errno):
-            return self.fail_with_errno(EBADF if transport_fd(self) < 0 else errno, "Fatal write error on socket transport")
-        if sent < size:
-            write_queue_push(&self.output, data, max(sent, 0))
-            self.block()
-            self.pause_protocol_if_full()
+    cdef int keep_rest(self, ssize_t sent, int error, object data, Py_ssize_t skip) except -1:
+        """The kernel has taken a part, or (sent is -1) has refused everything with error. What is left of data begins at skip."""
+        if sent < 0 and not net_would_block(error):
+            return self.fail_with_errno(EBADF if transport_fd(self) < 0 else error, "Fatal write error on socket transport")
+        write_queue_push(&self.output, data, skip)
+        self.block()
+        self.pause_protocol_if_full()
         self.burst.ended_at = write_burst_now()
         return 0
 
@@ -208,7 +218,7 @@ cdef class OutputTransport(Transport):
         write_burst_count(&self.burst, step, goes_on)
         if write_burst_expects_more(&self.burst) or (
                 self.flags & OUTPUT_IN_CALLBACK and write_burst_expects_return(&self.burst)):
-            return scheduler_ends_step(self.loop)
+            return scheduler_ends_step(self.loop) and not has_socket_elsewhere(self)
         return False
 
     cdef int hold(self) except -1:
@@ -411,3 +421,25 @@ cdef int check_data(object data) except -1:
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
     return 0
+
+
+cdef object plain(object data):
+    """Of a subclass a copy: its methods must not be asked while the transport works."""
+    kind = type(data)
+    return data if kind is bytearray or kind is memoryview else memoryview(data).tobytes()
+
+
+cdef object plain_buffer(object data):
+    if not PyObject_CheckBuffer(data):
+        check_data(data)
+    return plain(data)
+
+
+cdef inline bint has_socket_elsewhere(OutputTransport self) noexcept:
+    """Does the program keep the socket? Then it may use it directly, and must find everything sent."""
+    cdef Py_ssize_t own_references = 1
+    if self.transport_socket is not None:
+        if Py_REFCNT(<PyObject *>self.transport_socket) > 1:
+            return True
+        own_references = 2
+    return self.sock is not None and Py_REFCNT(<PyObject *>self.sock) > own_references

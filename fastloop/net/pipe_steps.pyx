@@ -17,7 +17,7 @@ from cpython.ref cimport Py_DECREF
 from libc.errno cimport errno
 
 from fastloop.core.handle cimport call_soon_uninterrupted
-from fastloop.core.interruption cimport call_to_the_end, call_uninterrupted, call_uninterrupted_with
+from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with, close_uninterrupted
 from fastloop.core.scheduler cimport Scheduler
 
 
@@ -238,7 +238,7 @@ cdef int end(object transport, object exception) except -1:
         call_uninterrupted_with(scheduler, transport._protocol.connection_lost, exception)
     finally:
         try:
-            call_to_the_end(scheduler, transport._pipe.close)
+            close_uninterrupted(scheduler, transport._pipe)
         finally:
             transport._pipe = transport._protocol = transport._loop = None
     return 0

@@ -14,7 +14,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EBADF, errno
 
-from fastloop.core.interruption cimport call_again, call_uninterrupted
+from fastloop.core.interruption cimport call_again, call_uninterrupted, interrupt_soon
 from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY
 from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scratch_bytes, scratch_memory
 from fastloop.net.output_transport cimport OUTPUT_IN_CALLBACK, OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
@@ -33,6 +33,7 @@ cdef extern from "Python.h":
 cdef extern from "calls.h":
     PyObject *call_one(object callable, object argument) noexcept
     bint call_enter(object context) noexcept
+    bint call_raised_exit() noexcept
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
@@ -102,36 +103,12 @@ cdef class StreamTransport(OutputTransport):
         return 0 if self.flags & OUTPUT_USES_LEVELS else self.watch_again()
 
     cdef int run(self) except -1:
-        cdef bint has_entered
-        # The protocol may end the connection, and then the context is gone from the transport.
-        context = self.context
+        # The protocol may end the connection, and then the loop and the context are gone from the transport.
+        loop, context = self.loop, self.context
         self.flags &= ~<unsigned int>TRANSPORT_IS_QUEUED
         if self.state >= TRANSPORT_LOSING and not self.flags & TRANSPORT_IS_ENDING:
             return 0
-        has_entered = call_enter(context)
-        try:
-            if self.flags & TRANSPORT_IS_ENDING:
-                self.flags &= ~<unsigned int>TRANSPORT_IS_ENDING
-                return self.end_in_turn()
-            self.flags |= OUTPUT_IN_CALLBACK
-            if self.flags & STREAM_MAY_READ and transport_reads(self):
-                if self.flags & TRANSPORT_PROTOCOL_IS_BUFFERED:
-                    self.read_into_buffer()
-                else:
-                    read_bytes(self)
-            self.callback_returned()
-            if self.flags & OUTPUT_MAY_FLOW and self.state < TRANSPORT_LOSING:
-                self.flags &= ~<unsigned int>(OUTPUT_MAY_FLOW | OUTPUT_IS_BLOCKED)
-                self.wake_sendfile()
-                self.send_output()
-        finally:
-            self.flags &= ~<unsigned int>OUTPUT_IN_CALLBACK
-            # Also when KeyboardInterrupt ends the loop for now.
-            if self.flags & (STREAM_MAY_READ | OUTPUT_MAY_FLOW) and self.state < TRANSPORT_LOSING:
-                self.ask_again()
-            if has_entered:
-                PyContext_Exit(context)
-        return 0
+        return 0 if (<int (*)(StreamTransport, object) noexcept>do_work)(self, context) == 0 else work_failed(self, loop)
 
     # ---- reading ----
 
@@ -164,8 +141,9 @@ cdef class StreamTransport(OutputTransport):
         if get_buffer(buffer, &view, PyBUF_SIMPLE) < 0:
             return self.fail_raised("Fatal error: protocol.get_buffer() call failed.")
         if view.len == 0 or view.readonly:
+            error = unusable(buffer, view.len)
             PyBuffer_Release(&view)
-            return self.fail_with(unusable(buffer), "Fatal error: protocol.get_buffer() call failed.")
+            return self.fail_with(error, "Fatal error: protocol.get_buffer() call failed.")
         if self.state != TRANSPORT_OPEN:
             # Closed by get_buffer().
             PyBuffer_Release(&view)
@@ -210,10 +188,8 @@ cdef class StreamTransport(OutputTransport):
     cdef int log_end_of_file(self) except -1:
         try:
             base_events.logger.debug("%r received EOF", self)
-        except BaseException:
-            # An interruption: the next read finds the end again.
-            self.flags |= STREAM_MAY_READ
-            raise
+        except BaseException as error:
+            interrupt_soon(self.loop, error)
         return 0
 
     def is_reading(self):
@@ -305,6 +281,47 @@ own_methods_give(StreamTransport, OutputTransport)
 own_methods_give(StreamTransport, Transport)
 
 
+cdef int do_work(StreamTransport self, object context) except -1:
+    """HOT. One turn of the transport."""
+    cdef bint has_entered = call_enter(context)
+    try:
+        if self.flags & TRANSPORT_IS_ENDING:
+            self.flags &= ~<unsigned int>TRANSPORT_IS_ENDING
+            return self.end_in_turn()
+        self.flags |= OUTPUT_IN_CALLBACK
+        if self.flags & STREAM_MAY_READ and transport_reads(self):
+            if self.flags & TRANSPORT_PROTOCOL_IS_BUFFERED:
+                self.read_into_buffer()
+            else:
+                read_bytes(self)
+        self.callback_returned()
+        if self.flags & OUTPUT_MAY_FLOW and self.state < TRANSPORT_LOSING:
+            self.flags &= ~<unsigned int>(OUTPUT_MAY_FLOW | OUTPUT_IS_BLOCKED)
+            self.wake_sendfile()
+            self.send_output()
+    finally:
+        self.flags &= ~<unsigned int>OUTPUT_IN_CALLBACK
+        # Also when KeyboardInterrupt ends the loop for now.
+        if self.flags & (STREAM_MAY_READ | OUTPUT_MAY_FLOW) and self.state < TRANSPORT_LOSING:
+            self.ask_again()
+        if has_entered:
+            PyContext_Exit(context)
+    return 0
+
+
+cdef int work_failed(StreamTransport self, LoopCore loop) except -1:
+    """As a callback that has raised: the connection is what it was, and the loop goes on."""
+    if call_raised_exit():
+        return -1
+    loop.call_exception_handler({
+        "message": f"Exception in callback of {type(self).__name__}",
+        "exception": compat_take_exception(),
+        "transport": self,
+        "protocol": self.protocol,
+    })
+    return 0
+
+
 cdef inline Py_ssize_t receive_into(StreamTransport self, char *buffer, Py_ssize_t size) noexcept:
     """HOT. Read once; no Python code runs. Returns the number of bytes, 0 at the end of file, or -errno."""
     cdef Py_ssize_t count
@@ -359,8 +376,8 @@ cdef inline int read_bytes(StreamTransport self) except -1:
     return deliver(self, scratch_bytes(&self.loop.scratch, count))
 
 
-cdef object unusable(object buffer):
-    if not len(buffer):
+cdef object unusable(object buffer, Py_ssize_t size):
+    if size == 0:
         return RuntimeError("get_buffer() returned an empty buffer")
     return TypeError(f"get_buffer() returned a read-only buffer, {type(buffer).__name__!r}")
 

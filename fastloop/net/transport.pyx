@@ -15,7 +15,7 @@ from asyncio import base_events, transports, trsock
 from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContext_Exit
 
 from fastloop.core.handle cimport call_soon_uninterrupted, new_queued_handle
-from fastloop.core.interruption cimport call_to_the_end, call_uninterrupted, call_uninterrupted_with
+from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with, close_uninterrupted
 from fastloop.core.scheduler cimport VARS_OFFSET, scheduler_push
 from fastloop.net.server_clients cimport attach, client_ring_leave, detach
 
@@ -151,10 +151,12 @@ cdef class Transport(Runnable):
 
     @property
     def _sock(self):
+        self.settle_output()
         return None if self.fd < 0 else self.socket_object()
 
     @property
     def _sock_fd(self):
+        self.settle_output()
         return self.fd
 
     @property
@@ -325,7 +327,7 @@ cdef class Transport(Runnable):
         sock, fd = self.sock, self.fd
         self.fd = -1
         if sock is not None:
-            call_to_the_end(loop, sock.close)
+            close_uninterrupted(loop, sock)
         elif fd >= 0:
             net_close(fd)
         return 0

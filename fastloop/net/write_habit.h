@@ -12,9 +12,9 @@
  * new transport begins with what the others of its protocol's class have done.
  *
  * Owns: what is known of a transport's bursts, and of a class's.
- * Promises: one burst that was shorter than expected ends the habit. Only the first burst of a step is held back, and nothing after
- *   the transport was asked something. Nothing is held back past the end of the step.
- * Driven by: WritingTransport, which also sends what is held back when the step ends.
+ * Promises: one single write where more were expected ends the habit, a shorter burst shortens it. Only the first burst of a step is
+ *   held back, and nothing after the transport was asked something. Nothing is held back past the end of the step.
+ * Driven by: OutputTransport, which also sends what is held back when the step ends.
  */
 #ifndef FASTLOOP_WRITE_HABIT_H
 #define FASTLOOP_WRITE_HABIT_H

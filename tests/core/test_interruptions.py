@@ -10,6 +10,7 @@ import functools
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 
@@ -530,3 +531,69 @@ def test_bytes_for_a_pipe_are_written_once(loop, run, pipe, maybe_debug):
         run(events, 0)
     assert b"".join(received) == data
     assert events == ["made", "pause", "resume"]
+
+
+# What raises each time is no interruption
+
+
+@pytest.fixture
+def hook():
+    """A function that makes every call of a function raise where it begins, as a debugger may; its list notes how often."""
+    if not hasattr(sys, "monitoring"):
+        pytest.skip("sys.monitoring is new in Python 3.12")
+    tool, monitoring, calls = 3, sys.monitoring, []
+
+    def start(code, offset):
+        calls.append(code)
+        raise ValueError("hook")
+
+    def set_up(function):
+        monitoring.set_local_events(tool, function.__code__, monitoring.events.PY_START)
+        return calls
+
+    monitoring.use_tool_id(tool, "test")
+    monitoring.register_callback(tool, monitoring.events.PY_START, start)
+    yield set_up
+    monitoring.free_tool_id(tool)
+
+
+def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, hook):
+    class Protocol(asyncio.Protocol):
+        def data_received(self, data):
+            raise AssertionError("never begins")
+
+        def connection_lost(self, exception):
+            lost.set_result(exception)
+
+    async def main():
+        near, far = socket.socketpair()
+        with far:
+            await loop.create_connection(Protocol, sock=near)
+            calls = hook(Protocol.data_received)
+            far.send(b"data")
+            assert str(await lost) == "hook"
+            return len(calls)
+
+    lost = loop.create_future()
+    contexts = []
+    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+    assert loop.run_until_complete(asyncio.wait_for(main(), 20)) < 100
+    assert [context["message"] for context in contexts] == ["Fatal error: protocol.data_received() call failed."]
+
+
+def test_loop_gets_past_a_callback_that_can_never_begin(loop, hook):
+    def callback():
+        raise AssertionError("never begins")
+
+    contexts, events = [], []
+    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+    calls = hook(callback)
+    loop.call_soon(callback)
+    loop.call_soon(events.append, "behind it")
+    loop.call_soon(loop.stop)
+    while not events:
+        try:
+            loop.run_forever()
+        except ValueError:
+            assert len(calls) < 100
+    assert [str(context["exception"]) for context in contexts] == ["hook"]

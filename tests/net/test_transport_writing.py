@@ -47,6 +47,64 @@ def test_writing_anything_else_raises_type_error_and_changes_nothing(run, connec
     run(main())
 
 
+class LyingBytes(bytes):
+    def __bytes__(self):
+        return b"x"
+
+
+class LyingBytearray(bytearray):
+    def __bytes__(self):
+        return b"x"
+
+
+@pytest.mark.parametrize("kind", [LyingBytes, LyingBytearray])
+@pytest.mark.parametrize("method", ["write", "writelines"])
+@pytest.mark.parametrize("size", [10, 3_000_000])
+def test_subclass_arrives_as_the_bytes_that_it_holds(run, connect, make_protocol, pattern, kind, method, size):
+    async def main():
+        transport, peer = await connect(make_protocol())
+        data = pattern(size)
+        if method == "write":
+            transport.write(kind(data))
+        else:
+            transport.writelines([kind(data[:5]), kind(data[5:])])
+        assert 0 <= transport.get_write_buffer_size() <= size
+        assert await peer.receive(size) == data
+
+    run(main())
+
+
+def test_bytes_of_a_subclass_are_not_asked_for(run, connect, make_protocol):
+    class AbortingBytes(bytes):
+        def __bytes__(self):
+            transport.abort()
+            return b"late"
+
+    async def main():
+        nonlocal transport
+        transport, peer = await connect(make_protocol())
+        for _ in range(20):
+            transport.write(b"a habit ")
+            transport.write(b"of two writes")
+            await asyncio.sleep(0)
+        await peer.receive(20 * 21)
+        transport.write(AbortingBytes(b"data"))
+        assert await peer.receive(4) == b"data"
+        assert not transport.is_closing()
+
+    transport = None
+    run(main())
+
+
+def test_lines_may_be_any_buffers(run, connect, make_protocol):
+    async def main():
+        transport, peer = await connect(make_protocol())
+        transport.writelines([array.array("B", b"array"), b" and ", array.array("H", [0x6261])])
+        assert await peer.receive(12) == b"array and " + array.array("H", [0x6261]).tobytes()
+
+    run(main())
+
+
 def test_view_with_gaps_arrives_without_its_gaps_or_is_refused(run, connect, reported, make_protocol):
     async def main():
         protocol = make_protocol()

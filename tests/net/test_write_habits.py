@@ -195,6 +195,7 @@ def test_stream_that_drains_has_sent_before_drain_returns(run, loop):
     run(main())
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_process_that_leaves_at_once_has_sent_what_it_wrote(run, connect, protocol_class):
     async def main():
         transport, far = await connect(protocol_class)
@@ -204,6 +205,31 @@ def test_process_that_leaves_at_once_has_sent_what_it_wrote(run, connect, protoc
             os._exit(0)
         os.waitpid(child, 0)
         assert far.arrived() == b"good bye"
+
+    run(main())
+
+
+def test_what_was_written_has_left_before_the_socket_is_used(run, connect, protocol_class):
+    async def main():
+        transport, far = await connect(protocol_class)
+        sock = transport.get_extra_info("socket")
+        for use in (
+            sock.fileno,
+            lambda: sock.dup().close(),
+            lambda: sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            lambda: transport._sock,
+            lambda: transport._sock_fd,
+            lambda: sock.shutdown(socket.SHUT_WR),
+        ):
+            for _ in range(20):
+                transport.write(b"headers ")
+                transport.write(b"body")
+                await next_step()
+                far.arrived()
+            transport.write(b"sent")
+            use()
+            assert far.arrived() == b"sent"
+            await next_step()
 
     run(main())
 
@@ -355,6 +381,7 @@ def test_limit_of_the_program_bounds_what_is_held_back(run, connect, protocol_cl
     run(main())
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.fastloop_only
 def test_held_write_has_left_before_a_fork_and_is_sent_once(run, connect, protocol_class):
     async def main():

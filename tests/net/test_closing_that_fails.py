@@ -1,0 +1,155 @@
+"""A socket or a file that cannot be closed: the exception handler is told once, as of a callback that has raised; the loop goes on.
+
+asyncio does the same, but its transport then warns that it is unclosed, so that some of these tests are not for it.
+"""
+
+import asyncio
+import os
+import pickle
+import socket
+
+import pytest
+
+
+@pytest.fixture
+def near_and_far(request):
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    with far:
+        yield near, far
+
+
+class ProtocolThatWaits(asyncio.Protocol):
+    def __init__(self, loop):
+        self.lost = loop.create_future()
+
+    def connection_lost(self, exception):
+        self.lost.set_result(exception)
+
+
+async def until(condition):
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+@pytest.mark.fastloop_only
+@pytest.mark.parametrize("method", ["abort", "close"])
+def test_descriptor_that_somebody_else_has_closed(loop, reported, near_and_far, method):
+    near, _ = near_and_far
+
+    async def main():
+        protocol = ProtocolThatWaits(loop)
+        transport, _ = await loop.create_connection(lambda: protocol, sock=near)
+        os.close(near.fileno())
+        getattr(transport, method)()
+        assert await protocol.lost is None
+        await until(lambda: reported)
+
+    loop.run_until_complete(main())
+    assert [type(context["exception"]) for context in reported] == [OSError]
+    near.detach()
+
+
+class SocketThatFails(socket.socket):
+    closings = 0
+
+    def close(self):
+        self.closings += 1
+        super().close()
+        raise ValueError("close")
+
+
+@pytest.mark.fastloop_only
+def test_close_of_a_sockets_subclass_that_raises(loop, reported, near_and_far):
+    near, _ = near_and_far
+    near = SocketThatFails(fileno=near.detach())
+
+    async def main():
+        protocol = ProtocolThatWaits(loop)
+        transport, _ = await loop.create_connection(lambda: protocol, sock=near)
+        transport.close()
+        await protocol.lost
+        await until(lambda: reported)
+
+    loop.run_until_complete(main())
+    assert [str(context["exception"]) for context in reported] == ["close"]
+    assert near.closings == 1
+
+
+class FileThatFailsOnce:
+    closings = 0
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def fileno(self):
+        return self.fd
+
+    def close(self):
+        self.closings += 1
+        if self.closings == 1:
+            os.close(self.fd)
+            raise ValueError("close")
+
+
+@pytest.mark.fastloop_only
+@pytest.mark.parametrize("connects", ["connect_read_pipe", "connect_write_pipe"])
+def test_close_of_a_pipe_that_raises(loop, reported, connects):
+    async def main():
+        reading, writing = os.pipe()
+        ours, other = (reading, writing) if connects == "connect_read_pipe" else (writing, reading)
+        file = FileThatFailsOnce(ours)
+        protocol = ProtocolThatWaits(loop)
+        transport, _ = await getattr(loop, connects)(lambda: protocol, file)
+        transport.close()
+        await protocol.lost
+        await until(lambda: reported)
+        os.close(other)
+        return file
+
+    file = loop.run_until_complete(main())
+    assert [str(context["exception"]) for context in reported] == ["close"]
+    assert file.closings == 1
+
+
+def test_close_that_was_replaced_and_raises_at_the_end_of_file(loop, reported, near_and_far):
+    near, far = near_and_far
+
+    def close():
+        del transport.close
+        raise ValueError("replaced")
+
+    async def main():
+        nonlocal transport
+        protocol = ProtocolThatWaits(loop)
+        transport, _ = await loop.create_connection(lambda: protocol, sock=near)
+        transport.close = close
+        far.close()
+        await until(lambda: reported)
+        transport.close()
+        await protocol.lost
+
+    transport = None
+    loop.run_until_complete(main())
+    assert [str(context["exception"]) for context in reported] == ["replaced"]
+
+
+def test_buffer_that_is_read_only_and_has_no_length(loop, reported, near_and_far):
+    near, far = near_and_far
+
+    class Protocol(ProtocolThatWaits, asyncio.BufferedProtocol):
+        def get_buffer(self, size_hint):
+            return pickle.PickleBuffer(b"abc")
+
+        def buffer_updated(self, size):
+            raise AssertionError("nothing can be received")
+
+    async def main():
+        protocol = Protocol(loop)
+        await loop.create_connection(lambda: protocol, sock=near)
+        far.send(b"data")
+        assert type(await protocol.lost) is TypeError
+
+    loop.run_until_complete(main())
+    assert [context["message"] for context in reported] == ["Fatal error: protocol.get_buffer() call failed."]
