@@ -19,7 +19,7 @@ import rules
 
 VARIABLE = contextvars.ContextVar("VARIABLE", default=0)
 # How long an idle phase lasts: longer than every timer of a program.
-IDLE_S = 0.006
+IDLE_S = 0.02
 NEVER_S = 1000
 # Callbacks that answer each other would never end.
 MOST_ACTIONS = 200
@@ -112,8 +112,8 @@ class Interpreter:
                     self.note(place, "main gave", self.loop.run_until_complete(main))
             except (Exception, SystemExit, asyncio.CancelledError) as error:
                 self.note(place, "run raised", describe(error))
-                if isinstance(error, SystemExit):
-                    self.forget_end_of_run(main)
+                if isinstance(error, SystemExit) and main is not None:
+                    self.forget_ends_of_runs()
         if self.is_idle and main is not None and main.done():
             # The timer is still there: it ends the idle time.
             while self.is_idle:
@@ -122,11 +122,11 @@ class Interpreter:
                 except SystemExit as error:
                     self.note(place, "idle raised", describe(error))
 
-    def forget_end_of_run(self, main):
+    def forget_ends_of_runs(self):
         """Rule INTERRUPTED_RUN."""
         if isinstance(self.loop._ready, collections.deque):
             for handle in self.loop._ready:
-                if handle._callback is base_events._run_until_complete_cb and handle._args == (main,):
+                if handle._callback is base_events._run_until_complete_cb:
                     handle.cancel()
                     self.left_out[rules.INTERRUPTED_RUN] += 1
 

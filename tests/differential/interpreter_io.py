@@ -88,7 +88,9 @@ class IoInterpreter(Interpreter):
         return not end.is_taken and not end.operations
 
     @contextlib.contextmanager
-    def operation(self, end):
+    def operation(self, end, stop_watching):
+        if stop_watching(end.sock):
+            self.left_out[rules.READER_BESIDE_OPERATION] += 1
         end.operations += 1
         try:
             yield
@@ -160,13 +162,13 @@ class IoInterpreter(Interpreter):
     async def sock_receive(self, place, node, born):
         end = self.end(node)
         if not end.is_taken:
-            with self.operation(end):
+            with self.operation(end, self.loop.remove_reader):
                 return await self.loop.sock_recv(end.sock, 100)
 
     async def sock_send(self, place, node, born):
         end = self.end(node)
         if not end.is_taken:
-            with self.operation(end):
+            with self.operation(end, self.loop.remove_writer):
                 await self.loop.sock_sendall(end.sock, self.next_bytes(node.size))
 
     # ---- transports ----

@@ -73,7 +73,7 @@ SAME_LINES = (REPORT_KEYS, ACCEPTING_REPORT, WRITE_EOF_ERROR)
 READER_BESIDE_OPERATION = Rule(
     "add_reader() and remove_reader() beside sock_recv()",
     "on asyncio these take the descriptor away from the operation, which then waits for ever; fastloop keeps the two apart",
-    "readers and writers of a socket for which sock_recv() or sock_sendall() waits",
+    "readers and writers of a socket for which sock_recv() or sock_sendall() waits, or will wait",
 )
 READING_AFTER_EOF = Rule(
     "reading on after the end of file",
@@ -98,9 +98,9 @@ QUEUED_TWICE = Rule(
 )
 INTERRUPTED_RUN = Rule(
     "a run that SystemExit has ended",
-    "if its future was done, asyncio's callback that ends the run is still in the queue and ends the next run; fastloop drops it, so "
-    "that the next run goes on where the interrupted one was",
-    "that callback, on asyncio",
+    "if its future was done, asyncio's callback that ends a run_until_complete() is still in the queue and ends the next run; fastloop "
+    "drops what it finds there of the kind, so that the next run goes on where the interrupted one was",
+    "such callbacks, on asyncio",
 )
 LEFT_OUT = (
     READER_BESIDE_OPERATION,
