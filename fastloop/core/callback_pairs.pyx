@@ -1,8 +1,22 @@
 """A future's callbacks as asyncio shows and removes them.
 
-Owns: nothing. A future keeps its callbacks in a flat list, each followed by its context; a task that waits has None there.
+Owns: nothing. A future keeps its callbacks, from the second one on, in a flat list, each followed by its context; a task that waits
+  has None there.
 Driven by: Future, where it is asked for its callbacks, and where they must go through call_soon() one by one.
 """
+
+from cpython.object cimport PyObject
+
+
+cdef extern from "Python.h":
+    int PyList_SetSlice(object items, Py_ssize_t low, Py_ssize_t high, PyObject *replacement) except -1
+
+
+cdef list all_pairs(object callback, object context, list more):
+    pairs = [callback, context]
+    if more is not None:
+        pairs += more
+    return pairs
 
 
 cdef tuple as_callback(object callback, object context):
@@ -21,21 +35,13 @@ cdef list matching_pairs(list pairs, object fn):
     return [(pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2) if as_callback(pairs[i], pairs[i + 1])[0] == fn]
 
 
-cdef Py_ssize_t take_out(list pairs, list matching) except -1:
-    cdef Py_ssize_t i, removed = 0
-    for callback, context in matching:
-        for i in range(0, len(pairs), 2):
-            if pairs[i] is callback and pairs[i + 1] is context:
-                del pairs[i:i + 2]
-                removed += 1
-                break
-    return removed
+cdef Py_ssize_t find_pair(list pairs, object callback, PyObject *context) noexcept:
+    cdef Py_ssize_t i, length = 0 if pairs is None else len(pairs)
+    for i in range(0, length, 2):
+        if pairs[i] is callback and (context is NULL or <PyObject *>pairs[i + 1] is context):
+            return i
+    return -1
 
 
-cdef list pairs_without(list pairs, object callback):
-    cdef Py_ssize_t i
-    kept = []
-    for i in range(0, len(pairs), 2):
-        if pairs[i] is not callback:
-            kept += pairs[i:i + 2]
-    return kept
+cdef int delete_pair(list pairs, Py_ssize_t i) except -1:
+    return 0 if pairs is None else PyList_SetSlice(pairs, i, i + 2, NULL)

@@ -58,7 +58,7 @@ cdef class ExecutorFuture(Future):
 
     def _on_work_done(self, work):
         """Called in the thread that ended the work, or in the loop's thread when the work is cancelled."""
-        if self.scheduler.has_closed or self.flags & FUTURE_DONE:
+        if self.scheduler is None or self.scheduler.has_closed or self.flags & FUTURE_DONE:
             return
         if OWN_THREAD_FINISHES_AT_ONCE and asyncio.events._get_running_loop() is self.scheduler:
             self.run()

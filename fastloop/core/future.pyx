@@ -20,7 +20,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from fastloop.core.call_graph import awaiters_of
 from fastloop.core.raising import exception_from_triple, exception_instance
 
-from fastloop.core.callback_pairs cimport as_callback, matching_pairs, pairs_without, public_callbacks, take_out
+from fastloop.core.callback_pairs cimport all_pairs, as_callback, delete_pair, find_pair, matching_pairs, public_callbacks
 from fastloop.core.handle cimport call_soon_uninterrupted, new_handle
 from fastloop.core.interruption cimport interruption_came_first, interruption_was_first
 from fastloop.core.object_pool cimport (
@@ -426,18 +426,11 @@ cdef int add_pair(Future future, object callback, object context) except -1:
     return 0
 
 
-cdef list list_pairs(Future future):
-    """All callbacks in pairs with their contexts. INVARIANT: there is at least one."""
-    pairs = [future.callback, future.callback_context]
-    if future.more_callbacks is not None:
-        pairs += future.more_callbacks
-    return pairs
-
-
 cdef int schedule_one_by_one(Future future) except -1:
     cdef Py_ssize_t i
-    pairs = list_pairs(future)
+    first, first_context, more = future.callback, future.callback_context, future.more_callbacks
     future.callback = future.callback_context = future.more_callbacks = None
+    pairs = all_pairs(first, first_context, more)
     for i in range(0, len(pairs), 2):
         callback, context = as_callback(pairs[i], pairs[i + 1])
         call_soon_uninterrupted(future.loop, callback, (future,), context)
@@ -447,32 +440,42 @@ cdef int schedule_one_by_one(Future future) except -1:
 cdef object list_callbacks(Future future):
     if future.callback is None or future.flags & FUTURE_DONE:
         return None
-    return public_callbacks(list_pairs(future))
+    return public_callbacks(all_pairs(future.callback, future.callback_context, future.more_callbacks))
 
 
 cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
-    cdef Py_ssize_t removed
+    cdef Py_ssize_t removed = 0
     if future.callback is None or future.flags & FUTURE_DONE:
         return 0
-    # Comparing runs Python code, which may add, remove, or complete the future, and so may making lists, by way of the collector: compare
-    # first, then take out what is still there.
-    matching = matching_pairs(list_pairs(future), fn)
-    pairs = list_pairs(future)
-    if not matching or future.callback is None or future.flags & FUTURE_DONE:
-        return 0
-    removed = take_out(pairs, matching)
-    future.callback = pairs[0] if pairs else None
-    future.callback_context = pairs[1] if pairs else None
-    future.more_callbacks = pairs[2:] or None
+    # Comparing runs Python code, which may add, remove, or complete the future: compare first, then take out what is still there.
+    pairs = all_pairs(future.callback, future.callback_context, future.more_callbacks)
+    for callback, context in matching_pairs(pairs, fn):
+        if not future.flags & FUTURE_DONE:
+            removed += take_out_pair(future, callback, <PyObject *>context)
     return removed
 
 
+cdef bint take_out_pair(Future future, object callback, PyObject *context) except -1:
+    """Take out this very pair, with context NULL the first one of the callback; in place: a new list may run the collector."""
+    cdef Py_ssize_t i = 0
+    more = future.more_callbacks
+    first, first_context = future.callback, future.callback_context
+    if first is callback and (context is NULL or <PyObject *>first_context is context):
+        future.callback = more[0] if more is not None else None
+        future.callback_context = more[1] if more is not None else None
+    else:
+        i = find_pair(more, callback, context)
+        if i < 0:
+            return False
+    delete_pair(more, i)
+    if not more and future.more_callbacks is more:
+        future.more_callbacks = None
+    return True
+
+
 cdef int future_drop_ready_callback(Future future, object callback) except -1:
-    if future.callback is None or not future.flags & FUTURE_DONE:
-        return 0
-    kept = pairs_without(list_pairs(future), callback)
-    future.callback, future.callback_context = kept[:2] if kept else (None, None)
-    future.more_callbacks = kept[2:] or None
+    while future.flags & FUTURE_DONE and take_out_pair(future, callback, NULL):
+        pass
     return 0
 
 

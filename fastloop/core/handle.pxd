@@ -10,6 +10,8 @@ cdef enum:
     HANDLE_RUNNING = RUNNABLE_FIRST_FREE_FLAG << 1
     # Other handles have the same context, and nobody has seen it.
     HANDLE_SHARES_CONTEXT = RUNNABLE_FIRST_FREE_FLAG << 2
+    # The callback has begun in a context of the loop's, to be given back. A second __init__() ends that.
+    HANDLE_HAS_LENT_CONTEXT = RUNNABLE_FIRST_FREE_FLAG << 3
 
 
 # What few handles have; made when first needed.
@@ -50,7 +52,7 @@ cdef class Handle(Runnable):
     cdef int report(self, object exception) except -1
 
 
-# From call_soon_threadsafe(): while the callback runs, cancel() and cancelled() in another thread wait for its end.
+# From call_soon_threadsafe(). From Python 3.14 on, while the callback runs, cancel() and cancelled() in another thread wait for its end.
 cdef class ThreadSafeHandle(Handle):
     pass
 

@@ -48,8 +48,9 @@ cdef extern from "queued_object.h":
 
 cdef:
     object get_ident = threading.get_ident
-    # Python 3.14 has a class of its own for it.
+    # Python 3.14 has a class of its own for it, with a lock; earlier handles wait for nothing.
     object THREAD_SAFE_HANDLE = getattr(events, "_ThreadSafeHandle", asyncio.Handle)
+    bint CANCEL_WAITS = THREAD_SAFE_HANDLE is not asyncio.Handle
     str UNDELETABLE = "cannot delete this attribute"
 
 
@@ -119,8 +120,9 @@ cdef class Handle(Runnable):
 
     @_context.setter
     def _context(self, value):
-        self.context = value
+        # First, since the old context may end with a destructor that asks for the new one.
         self.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
+        self.context = value
 
     @_context.deleter
     def _context(self):
@@ -213,8 +215,8 @@ cdef class Handle(Runnable):
 cdef class ThreadSafeHandle(Handle):
     """A handle as call_soon_threadsafe() returns it.
 
-    cancel() and cancelled() may be called from any thread; while the callback runs they wait for its end, except in the
-    thread that runs it.
+    cancel() and cancelled() may be called from any thread. From Python 3.14 on, while the callback runs, they wait for its end,
+    except in the thread that runs it.
     """
 
     @property
@@ -222,12 +224,12 @@ cdef class ThreadSafeHandle(Handle):
         return THREAD_SAFE_HANDLE
 
     def cancel(self):
-        """Keep the callback from running and free it at once; while it runs, wait for its end. From any thread."""
+        """Keep the callback from running and free it at once; from Python 3.14 on wait for the end of one that runs. From any thread."""
         wait_for_end(self)
         self.do_cancel()
 
     def cancelled(self):
-        """Return True if cancel() was called; while the callback runs, wait for its end. From any thread."""
+        """Return True if cancel() was called; from Python 3.14 on wait for the end of a callback that runs. From any thread."""
         wait_for_end(self)
         return bool(self.flags & HANDLE_CANCELLED)
 
@@ -249,7 +251,7 @@ cdef class ThreadSafeHandle(Handle):
 
 
 cdef int wait_for_end(ThreadSafeHandle handle) except -1:
-    if not handle.flags & HANDLE_RUNNING or get_ident() == handle._loop._thread_id:
+    if not CANCEL_WAITS or not handle.flags & HANDLE_RUNNING or get_ident() == handle._loop._thread_id:
         return 0
     event = threading.Event()
     # Making the event ran Python code: the callback may have ended meanwhile, and another thread may wait too.
@@ -383,6 +385,7 @@ cdef inline int handle_call(Handle handle) except -1:
     if handle.flags & (HANDLE_SHARES_CONTEXT | HANDLE_CANCELLED) == HANDLE_SHARES_CONTEXT:
         # INVARIANT: only handles of a Scheduler share. From here on the context is the handle's own: code that asks for it while the
         # callback runs gets the right one.
+        handle.flags |= HANDLE_HAS_LENT_CONTEXT
         if shared_context_has_spare(&(<Scheduler>handle._loop).contexts, <PyObject *>handle.context):
             snapshot = shared_context_lend(&(<Scheduler>handle._loop).contexts, place_of_context(handle))
             handle.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
@@ -405,9 +408,11 @@ cdef inline int handle_call(Handle handle) except -1:
     Py_DECREF(<object>result)
     if snapshot is NULL:
         return 0
-    # If nobody else holds the handle or its context, nobody will see the context again.
-    if (Py_REFCNT(<PyObject *>handle) == 1 and <PyObject *>handle.context is lent and Py_REFCNT(lent) == 1
-            and PyContext_CheckExact(lent)):
+    # If nobody else holds the handle or its context, nobody will see the context again. INVARIANT: without a second __init__() the
+    # loop is still the one that has lent it.
+    if (Py_REFCNT(<PyObject *>handle) == 1 and handle.flags & HANDLE_HAS_LENT_CONTEXT
+            and <PyObject *>handle.context is lent and Py_REFCNT(lent) == 1 and PyContext_CheckExact(lent)):
+        handle.flags |= HANDLE_SHARES_CONTEXT
         shared_context_give_back(&(<Scheduler>handle._loop).contexts, place_of_context(handle), snapshot, VARS_OFFSET)
     else:
         Py_XDECREF(snapshot)
@@ -416,10 +421,13 @@ cdef inline int handle_call(Handle handle) except -1:
 
 cdef bint has_to_run_again(Handle handle) except -1:
     """Of a callback that has raised: did a signal handler do so before it had begun?"""
-    if handle.flags & HANDLE_CANCELLED or not isinstance(handle._loop, Scheduler):
+    loop = handle._loop
+    if handle.flags & HANDLE_CANCELLED or not isinstance(loop, Scheduler) or not (
+            interruption_came_first(<Scheduler>loop, handle._callback)
+            or (call_raised_exit() and interruption_came_halfway(handle._callback, handle._args))):
         return False
-    return interruption_came_first(<Scheduler>handle._loop, handle._callback) or (
-        call_raised_exit() and interruption_came_halfway(handle._callback, handle._args))
+    # Asking may have run Python code, and with it a second __init__().
+    return handle._loop is loop
 
 
 cdef int put_back(Handle handle) except -1:
@@ -474,8 +482,9 @@ cdef object describe_callback(Handle handle):
 
 
 cdef inline int handle_fill(Handle handle, object loop, object callback, object args, object context) except -1:
-    # What runs Python code comes first.
+    # What runs Python code comes first, and destructors come last: they find the handle whole.
     own_context = PyContext_CopyCurrent() if context is None else context
+    _old_loop, _old_callback, _old_args, _old_context = handle._loop, handle._callback, handle._args, handle.context
     handle.flags &= HANDLE_RUNNING
     handle._loop = loop
     handle._callback = callback

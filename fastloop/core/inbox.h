@@ -82,16 +82,21 @@ static inline void inbox_close(inbox_t *inbox)
 
 static int inbox_take(inbox_t *inbox, ready_queue_t *ready)
 {
-    int status = 0;
     PyMutex_Lock(&inbox->lock);
-    for (size_t i = 0; i < inbox->count; i++) {
-        if (ready_queue_append(ready, inbox->pushed[i]) < 0) {
-            status = -1;
+    /* No Python code runs under the lock: a destructor might push. What finds no room stays here. */
+    const bool has_room = ready_queue_reserve(ready, inbox->count) == 0;
+    if (has_room) {
+        for (size_t i = 0; i < inbox->count; i++) {
+            ready_queue_append(ready, inbox->pushed[i]);
         }
+        __atomic_store_n(&inbox->count, 0, __ATOMIC_SEQ_CST);
     }
-    __atomic_store_n(&inbox->count, 0, __ATOMIC_SEQ_CST);
     PyMutex_Unlock(&inbox->lock);
-    return status;
+    if (!has_room) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
 }
 
 static inline int inbox_collect(inbox_t *inbox, ready_queue_t *ready)

@@ -21,13 +21,12 @@ from fastloop.core.executor_future cimport executor_future
 from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_descriptors
 from fastloop.core.future cimport Future as FutureType, future_drop_ready_callback, new_future
 from fastloop.core.handle cimport (
-    Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle,
+    HANDLE_CANCELLED, Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle,
     timer_keep_moment)
-from fastloop.core.interruption cimport interruption_was_first
-from fastloop.core.ready_view cimport ask_kernel, new_ready_view
+from fastloop.core.ready_view cimport ask_kernel, new_ready_view, push_handle
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
-    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, ready_queue_peek, ready_queue_put_back,
+    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, ready_queue_peek,
     scheduler_expect_events, scheduler_is_interrupted, scheduler_push, scheduler_push_foreign, scheduler_push_timer)
 from fastloop.core.task cimport Task, new_task, task_unregister
 from fastloop.poll.poller cimport poller_close, poller_name
@@ -58,26 +57,6 @@ cdef:
     bint CREATE_TASK_FORWARDS_KEYWORDS = any(
         parameter.kind is parameter.VAR_KEYWORD
         for parameter in inspect.signature(asyncio.BaseEventLoop.create_task).parameters.values())
-
-
-cdef class ForeignHandle(Runnable):
-    """A handle that is not fastloop's, standing in fastloop's ready queue."""
-
-    cdef object handle
-
-    cdef int run(self) except -1:
-        if self.handle._cancelled:
-            return 0
-        try:
-            self.handle._run()
-        except BaseException as error:
-            if interruption_was_first(error, self.handle._callback):
-                ready_queue_put_back(&(<Scheduler?>self.handle._loop).ready, <PyObject *>self)
-            raise
-        return 0
-
-    def __repr__(self):
-        return repr(self.handle)
 
 
 cdef class LoopCore(Scheduler):
@@ -165,12 +144,7 @@ cdef class LoopCore(Scheduler):
         """asyncio counts cancelled timers here; fastloop's leave the heap at once."""
 
     def _add_callback(self, handle):
-        if isinstance(handle, Runnable):
-            scheduler_push(self, handle)
-        elif not handle._cancelled:
-            foreign = ForeignHandle.__new__(ForeignHandle)
-            (<ForeignHandle>foreign).handle = handle
-            scheduler_push(self, foreign)
+        push_handle(self, handle)
 
     def _write_to_self(self):
         inbox_wake(&self.inbox)
@@ -191,11 +165,13 @@ cdef class LoopCore(Scheduler):
         Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
         """
         cdef Task task
+        name = kwargs.get("name")
+        # Making a string of any other name runs Python code. If that fails, the task must not be in the queue already.
         if (self.is_direct and self._task_factory is None and not self.makes_native_tasks and PyCoro_CheckExact(coro)
-                and kwargs.keys() <= NAME_AND_CONTEXT):
+                and kwargs.keys() <= NAME_AND_CONTEXT and (name is None or type(name) is str)):
             task = new_task(self, coro, kwargs.get("context"))
-            if kwargs.get("name") is not None:
-                task.set_name(kwargs["name"])
+            if name is not None:
+                task.set_name(name)
             return task
         return create_task_carefully(self, coro, kwargs)
 
@@ -310,6 +286,8 @@ cdef class LoopCore(Scheduler):
             self.leave_entered_task()
 
     cdef int run_overridden_turns(self) except -1:
+        # As in run_turns().
+        scheduler_expect_events(self)
         self.has_leftovers = self.ready.count > 0
         while True:
             self._run_once()
@@ -458,14 +436,21 @@ cdef class LoopCore(Scheduler):
 
 cdef int drop_ready_callback(LoopCore loop, object callback) except -1:
     """What is ready to run goes on without this callback."""
-    cdef size_t i
-    for i in range(loop.ready.count):
+    cdef size_t i = 0
+    found = []
+    # The count is looked at again: a longer list may run the collector, and destructors that run further down may close the loop.
+    while i < loop.ready.count:
         runnable = <Runnable>ready_queue_peek(&loop.ready, i)
-        if isinstance(runnable, Handle):
-            if (<Handle>runnable)._callback is callback:
-                (<Handle>runnable).do_cancel()
-        elif isinstance(runnable, FutureType):
+        if isinstance(runnable, FutureType) or isinstance(runnable, Handle) and (<Handle>runnable)._callback is callback:
+            found.append(runnable)
+        i += 1
+    for runnable in found:
+        if isinstance(runnable, FutureType):
             future_drop_ready_callback(<FutureType>runnable, callback)
+        else:
+            # Not by do_cancel(), which in debug mode asks the program for the callback's repr().
+            (<Handle>runnable).flags |= HANDLE_CANCELLED
+            (<Handle>runnable)._callback = (<Handle>runnable)._args = None
     return 0
 
 

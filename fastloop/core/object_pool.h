@@ -61,6 +61,19 @@ static inline int object_pool_open(object_pool_t *pool, PyObject *template_objec
     return 0;
 }
 
+/* Only the core makes objects of this type: calling the type, or its __new__(), raises TypeError as for an iterator's type, and so
+ * it does for subclasses. */
+static inline int object_type_close(PyObject *type)
+{
+    if (PyDict_DelItemString(((PyTypeObject *)type)->tp_dict, "__new__") < 0) {
+        return -1;
+    }
+    ((PyTypeObject *)type)->tp_new = NULL;
+    ((PyTypeObject *)type)->tp_vectorcall = NULL;
+    PyType_Modified((PyTypeObject *)type);
+    return 0;
+}
+
 /* HOT. A new reference to an object that the garbage collector does not know yet, or NULL with MemoryError raised. */
 static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
 {

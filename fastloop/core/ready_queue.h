@@ -35,11 +35,11 @@ static inline int ready_queue_open(ready_queue_t *queue)
     return 0;
 }
 
+/* Returns 0, or -1 without an exception. */
 static int ready_queue_resize(ready_queue_t *queue, size_t capacity)
 {
     PyObject **ring = (PyObject **)PyMem_RawMalloc(capacity * sizeof(PyObject *));
     if (ring == NULL) {
-        PyErr_NoMemory();
         return -1;
     }
     size_t until_wrap = queue->mask + 1 - queue->head;
@@ -53,10 +53,21 @@ static int ready_queue_resize(ready_queue_t *queue, size_t capacity)
     return 0;
 }
 
+/* Makes room for that many more. Runs no Python code. Returns 0, or -1 without an exception. */
+static inline int ready_queue_reserve(ready_queue_t *queue, size_t count)
+{
+    size_t capacity = queue->mask + 1;
+    while (capacity - queue->count < count) {
+        capacity *= 2;
+    }
+    return capacity == queue->mask + 1 ? 0 : ready_queue_resize(queue, capacity);
+}
+
 /* Takes over the caller's reference, also when it fails. */
 static inline int ready_queue_append(ready_queue_t *queue, PyObject *runnable)
 {
     if (queue->count > queue->mask && ready_queue_resize(queue, 2 * (queue->mask + 1)) < 0) {
+        PyErr_NoMemory();
         Py_DECREF(runnable);
         return -1;
     }
@@ -76,6 +87,7 @@ static inline int ready_queue_push(ready_queue_t *queue, PyObject *runnable)
 static inline int ready_queue_put_back(ready_queue_t *queue, PyObject *runnable)
 {
     if (queue->count > queue->mask && ready_queue_resize(queue, 2 * (queue->mask + 1)) < 0) {
+        PyErr_NoMemory();
         return -1;
     }
     queue->head = (queue->head - 1) & queue->mask;
@@ -99,6 +111,13 @@ static inline PyObject *ready_queue_pop(ready_queue_t *queue)
     return runnable;
 }
 
+/* INVARIANT: the queue is not empty, and the caller holds what is dropped. */
+static inline void ready_queue_drop_last(ready_queue_t *queue)
+{
+    queue->count--;
+    Py_DECREF(queue->ring[(queue->head + queue->count) & queue->mask]);
+}
+
 /* Borrowed; index 0 is what comes next. INVARIANT: index is below the count. */
 static inline PyObject *ready_queue_peek(const ready_queue_t *queue, size_t index)
 {
@@ -118,9 +137,9 @@ static inline int ready_queue_has(const ready_queue_t *queue, const PyObject *ru
 /* After a burst the ring goes back to a size that fits; a failure to shrink changes nothing. */
 static inline void ready_queue_trim(ready_queue_t *queue)
 {
-    if (queue->count == 0 && queue->mask + 1 > READY_QUEUE_LARGEST_IDLE
-        && ready_queue_resize(queue, READY_QUEUE_SMALLEST) < 0)
-        PyErr_Clear();
+    if (queue->count == 0 && queue->mask + 1 > READY_QUEUE_LARGEST_IDLE) {
+        ready_queue_resize(queue, READY_QUEUE_SMALLEST);
+    }
 }
 
 /* Drops what waits. Runs destructors, which may push again: only what waited at the start is dropped here. */

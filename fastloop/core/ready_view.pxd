@@ -6,8 +6,18 @@ from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport Scheduler
 
 
+cdef class ForeignHandle(Runnable):
+    cdef:
+        object handle
+        # In whose queue it is; the handle may name another loop.
+        Scheduler scheduler
+
+
 cdef class ReadyView:
     cdef Scheduler scheduler
+
+    cdef int bring_last_to_front(self) except -1
+    cdef list entries(self)
 
 
 cdef class ReadyEntry:
@@ -17,6 +27,9 @@ cdef class ReadyEntry:
 
 
 cdef ReadyView new_ready_view(Scheduler scheduler)
+
+# Puts a handle of any kind, or an entry of a view, into the ready queue; a foreign one that is cancelled, nowhere.
+cdef int push_handle(Scheduler scheduler, object handle) except -1
 
 # A turn's question to the kernel, for at most max_ns if that is not below 0: what it brings goes to the ready queue.
 cdef int ask_kernel(Scheduler scheduler, int64_t max_ns) except -1

@@ -2,7 +2,8 @@
 
 Owns: nothing; the scheduler's queue is the truth.
 Promises: what nest_asyncio's _run_once() does with asyncio's deque of handles, done to this one, runs things as the scheduler would:
-  in their order, each in its context and as its own current task, and with what it wrote sent afterwards.
+  in their order, each in its context and as its own current task, and with what it wrote sent afterwards. A handle that is not
+  fastloop's runs in the queue, too.
 Driven by: libraries that ask the loop for _ready, and its _selector to wait; in the loop's thread, also within a callback.
 """
 
@@ -11,31 +12,109 @@ from asyncio import events
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
-from fastloop.core.scheduler cimport inbox_collect, ready_queue_clear, ready_queue_pop
+from fastloop.core.handle cimport Handle
+from fastloop.core.interruption cimport interruption_was_first
+from fastloop.core.object_pool cimport object_type_close
+from fastloop.core.scheduler cimport (
+    inbox_collect, ready_queue_clear, ready_queue_drop_last, ready_queue_peek, ready_queue_pop, ready_queue_put_back, scheduler_push)
 from fastloop.core.task_registry cimport swap_current_task
 
 
+cdef extern from "queued_object.h":
+    void queued_object_disown(PyObject *object) noexcept
+
+
+cdef class ForeignHandle(Runnable):
+    """A handle that is not fastloop's, in fastloop's ready queue."""
+
+    cdef int run(self) except -1:
+        if self.handle._cancelled:
+            return 0
+        try:
+            self.handle._run()
+        except BaseException as error:
+            # Anything may have been put here, also what shows no callback.
+            if interruption_was_first(error, getattr(self.handle, "_callback", None)):
+                ready_queue_put_back(&self.scheduler.ready, <PyObject *>self)
+            raise
+        return 0
+
+    def __repr__(self):
+        return repr(self.handle)
+
+
+cdef int push_handle(Scheduler scheduler, object handle) except -1:
+    cdef ForeignHandle foreign
+    if isinstance(handle, ReadyEntry):
+        runnable = (<ReadyEntry>handle).runnable
+        if not isinstance(runnable, ForeignHandle):
+            return scheduler_push(scheduler, runnable)
+        handle = (<ForeignHandle>runnable).handle
+    if isinstance(handle, Handle):
+        return scheduler_push(scheduler, <Handle>handle)
+    if handle._cancelled:
+        return 0
+    foreign = ForeignHandle.__new__(ForeignHandle)
+    foreign.handle = handle
+    foreign.scheduler = scheduler
+    return scheduler_push(scheduler, foreign)
+
+
 cdef class ReadyView:
+    """Has what programs do with a deque of handles that they look at or take from. It gives entries, which equal their handles."""
+
     def __len__(self):
         inbox_collect(&self.scheduler.inbox, &self.scheduler.ready)
         return self.scheduler.ready.count
+
+    def __iter__(self):
+        return iter(self.entries())
+
+    def __reversed__(self):
+        return reversed(self.entries())
+
+    def __contains__(self, handle):
+        return handle in self.entries()
+
+    def __getitem__(self, index):
+        return self.entries()[index]
+
+    def index(self, handle, *limits):
+        """Return at which place the handle is. Raises ValueError if it is not there."""
+        return self.entries().index(handle, *limits)
+
+    def count(self, handle):
+        """Return how often the handle is there."""
+        return self.entries().count(handle)
 
     def append(self, handle):
         """Put a handle, fastloop's or asyncio's, behind the others."""
         self.scheduler._add_callback(handle)
 
+    def extend(self, handles):
+        """Put several handles behind the others, in their order."""
+        for handle in list(handles):
+            self.append(handle)
+
+    def appendleft(self, handle):
+        """Put a handle in front of the others."""
+        count = len(self)
+        self.append(handle)
+        if len(self) > count:
+            self.bring_last_to_front()
+
     def popleft(self):
         """Take out what runs next. Raises IndexError if there is nothing."""
-        cdef ReadyEntry entry
-        cdef PyObject *popped
         if len(self) == 0:
             raise IndexError("pop from an empty queue")
-        entry = ReadyEntry.__new__(ReadyEntry)
-        entry.scheduler = self.scheduler
-        popped = ready_queue_pop(&self.scheduler.ready)
-        entry.runnable = <Runnable>popped
-        Py_DECREF(entry.runnable)
-        return entry
+        return take_entry(self.scheduler)
+
+    def pop(self):
+        """Take out what runs last. Raises IndexError if there is nothing."""
+        if len(self) == 0:
+            raise IndexError("pop from an empty queue")
+        self.bring_last_to_front()
+        return take_entry(self.scheduler)
 
     def clear(self):
         """Drop everything."""
@@ -44,9 +123,27 @@ cdef class ReadyView:
     def __repr__(self):
         return f"<ReadyView len={len(self)}>"
 
+    cdef int bring_last_to_front(self) except -1:
+        if len(self) > 1:
+            ready_queue_put_back(&self.scheduler.ready, ready_queue_peek(&self.scheduler.ready, self.scheduler.ready.count - 1))
+            ready_queue_drop_last(&self.scheduler.ready)
+        return 0
+
+    cdef list entries(self):
+        cdef size_t i = 0
+        entries = []
+        # The count is looked at again: making an entry may run the collector, and with it finalizers that change the queue.
+        while i < <size_t>len(self):
+            entry = new_entry(self.scheduler)
+            if i < self.scheduler.ready.count:
+                entry_hold(entry, ready_queue_peek(&self.scheduler.ready, i))
+                entries.append(entry)
+            i += 1
+        return entries
+
 
 cdef class ReadyEntry:
-    """What was taken out of the ready queue, in the guise of a handle that is not cancelled: what is runs without effect."""
+    """What is or was in the ready queue, in the guise of a handle that is not cancelled: what is runs without effect."""
 
     @property
     def _cancelled(self):
@@ -72,8 +169,52 @@ cdef class ReadyEntry:
             if interrupted is not None:
                 swap_current_task(scheduler, interrupted)
 
+    def __eq__(self, other):
+        if isinstance(other, ReadyEntry):
+            other = entry_handle(<ReadyEntry>other)
+        return entry_handle(self) is other
+
+    def __hash__(self):
+        return id(entry_handle(self))
+
+    def __getattr__(self, name):
+        # What a handle shows: _callback, _args, _context and so on.
+        return getattr(entry_handle(self), name)
+
     def __repr__(self):
         return repr(self.runnable)
+
+
+cdef ReadyEntry new_entry(Scheduler scheduler):
+    entry = <ReadyEntry>ReadyEntry.__new__(ReadyEntry)
+    entry.scheduler = scheduler
+    return entry
+
+
+cdef int entry_hold(ReadyEntry entry, PyObject *runnable) except -1:
+    entry.runnable = <Runnable>runnable
+    # From here on the program may hold it.
+    queued_object_disown(runnable)
+    return 0
+
+
+cdef ReadyEntry take_entry(Scheduler scheduler):
+    """INVARIANT: the queue is not empty."""
+    cdef PyObject *popped
+    entry = new_entry(scheduler)
+    # Making the entry may have run the collector, and with it finalizers that emptied the queue.
+    if scheduler.ready.count == 0:
+        raise IndexError("pop from an empty queue")
+    popped = ready_queue_pop(&scheduler.ready)
+    entry_hold(entry, popped)
+    Py_DECREF(<object>popped)
+    return entry
+
+
+cdef object entry_handle(ReadyEntry entry):
+    """The handle that the program knows; for a task or a future, itself."""
+    runnable = entry.runnable
+    return (<ForeignHandle>runnable).handle if isinstance(runnable, ForeignHandle) else runnable
 
 
 cdef ReadyView new_ready_view(Scheduler scheduler):
@@ -87,3 +228,8 @@ cdef int ask_kernel(Scheduler scheduler, int64_t max_ns) except -1:
     # What the callback that runs the loop from within has written leaves now, too.
     scheduler.sleep(max_ns)
     return scheduler.collect_due_timers() if scheduler.timers.count > 0 else 0
+
+
+object_type_close(ForeignHandle)
+object_type_close(ReadyView)
+object_type_close(ReadyEntry)

@@ -24,6 +24,7 @@ cdef extern from "ready_queue.h":
     int ready_queue_open(ready_queue_t *queue) except -1
     void ready_queue_close(ready_queue_t *queue) noexcept
     void ready_queue_clear(ready_queue_t *queue) noexcept
+    void ready_queue_drop_last(ready_queue_t *queue) noexcept
     void ready_queue_trim(ready_queue_t *queue) noexcept
     int ready_queue_append(ready_queue_t *queue, PyObject *runnable) except -1
     int ready_queue_push(ready_queue_t *queue, PyObject *runnable) except -1
@@ -36,7 +37,6 @@ cdef extern from "ready_queue.h":
 cdef extern from "inbox.h":
     ctypedef struct inbox_t:
         wakeup_t wakeup
-        bint is_sleeping
     int inbox_push(inbox_t *inbox, ready_queue_t *ready, PyObject *runnable) except -1
     void inbox_wake(inbox_t *inbox) noexcept
     int inbox_collect(inbox_t *inbox, ready_queue_t *ready) except -1
@@ -212,8 +212,8 @@ cdef inline int scheduler_flush_later(Scheduler scheduler, Runnable runnable) ex
 
 # Whether a step runs, and the caller is in it: what is flushed later will be flushed soon.
 cdef inline bint scheduler_ends_step(Scheduler scheduler) noexcept:
-    return (scheduler.is_active and not scheduler.inbox.is_sleeping
-            and scheduler.thread_ident == PyThread_get_thread_ident())
+    # Whether the loop sleeps makes no difference: its own thread then runs no code of the program.
+    return scheduler.is_active and scheduler.thread_ident == PyThread_get_thread_ident()
 
 
 # The program has given the kernel something to do: look for the answer in every turn.

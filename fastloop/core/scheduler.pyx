@@ -183,7 +183,8 @@ cdef class Scheduler:
             timeout_ns = 0
         with nogil:
             if short_wait_is_due(&self.short_wait, timeout_ns):
-                # Without result the next turn sleeps, after a look at the signals, which would not interrupt it any more.
+                # If nothing has come, the turn ends and the next one sleeps. In between signals are handled: one that arrived while
+                # this thread did not sleep would not interrupt the sleep.
                 count = wait_shortly(self)
             else:
                 count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
@@ -260,7 +261,7 @@ cdef class Scheduler:
         if self.seen_ticks <= ticks < self.timers_due_ticks and not self.has_own_time:
             return 0
         self.seen_s = self.now_s()
-        # From before: too early by the time that the look took.
+        # Read before the clock: a moment in ticks that is computed from both may be a little early, never late.
         self.seen_ticks = ticks
         now = clock_deadline(self.seen_s)
         while self.timers.count > 0 and self.timers.entries[0].deadline <= now:

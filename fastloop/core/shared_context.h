@@ -42,7 +42,7 @@ static inline PyObject *shared_context_current(shared_context_t *shared, Py_ssiz
     return shared_context_take(shared, vars_offset);
 }
 
-/* HOT. Can a context be lent without making one? That may run the collector. */
+/* HOT. Whether a context can be lent at once. If not, one must be made, and that may run the collector. */
 static inline bool shared_context_has_spare(const shared_context_t *shared, const PyObject *snapshot)
 {
     return shared->spare != NULL && shared->spare_of == snapshot;

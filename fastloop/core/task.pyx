@@ -47,10 +47,8 @@ cdef extern from "Python.h":
         PYGEN_NEXT
     PySendResult PyIter_Send(object iterator, object value, PyObject **result) noexcept
     PyObject *call_method_one "PyObject_CallMethodOneArg"(object receiver, object name, object argument) noexcept
-    bint PyCoro_CheckExact(object)
     bint PyGen_CheckExact(object)
     bint PyContext_CheckExact(object)
-    object PyException_GetTraceback(object)
 
 
 cdef extern from *:
@@ -90,6 +88,8 @@ cdef class Task(Future):
     def __init__(self, coro, *, loop=None, name=None, context=None, bint eager_start=False):
         cdef unsigned int was_registered = self.flags & TASK_REGISTERED
         cdef bint is_coroutine = coroutines.iscoroutine(coro)
+        # Dropped at the end: what ends with them finds the task whole.
+        _old_coro, _old_context, _old_waits_for = self.coro, self.context, self.waits_for
         # A task that lives already is not disturbed by what cannot take its place.
         if is_coroutine or self.loop is None or COMPAT_FUTURE_INIT_ONCE:
             future_init(self, loop)

@@ -212,6 +212,53 @@ def test_callback_that_removes_others_while_it_is_compared_harms_nobody(future, 
     assert received == ["evil", "evil"]
 
 
+@pytest.mark.parametrize("allocations", range(1, 12))
+def test_callback_that_a_finalizer_adds_while_another_one_is_removed_runs(loop, future, run_turn, allocations):
+    order = []
+
+    class Adding:
+        def __del__(self):
+            future.add_done_callback(lambda future: order.append("added"))
+
+    def removed(future):
+        order.append("removed")
+
+    future.add_done_callback(lambda future: order.append("first"))
+    future.add_done_callback(removed)
+    future.add_done_callback(lambda future: order.append("third"))
+    adding = Adding()
+    adding.itself = adding
+    del adding
+    thresholds, was_enabled = gc.get_threshold(), gc.isenabled()
+    gc.enable()
+    gc.set_threshold(allocations, 1000, 1000)
+    try:
+        future.remove_done_callback(removed)
+    finally:
+        gc.set_threshold(*thresholds)
+        if not was_enabled:
+            gc.disable()
+    gc.collect()
+    future.set_result(None)
+    run_turn()
+    assert order == ["first", "third", "added"]
+
+
+@pytest.mark.parametrize("removed", range(1, 16))
+def test_every_choice_of_callbacks_can_be_removed(future, run_turn, removed):
+    order = []
+    callbacks = [lambda future, number=number: order.append(number) for number in range(4)]
+    chosen = [number for number in range(4) if removed & 1 << number]
+    for callback in callbacks + callbacks[:2]:
+        future.add_done_callback(callback)
+    for number in chosen:
+        assert future.remove_done_callback(callbacks[number]) == (2 if number < 2 else 1)
+    future.add_done_callback(callbacks[0])
+    future.set_result(None)
+    run_turn()
+    assert order == [number for number in [0, 1, 2, 3, 0, 1] if number not in chosen] + [0]
+
+
 def test_awaiting_returns_the_result(loop, future):
     async def main():
         loop.call_soon(future.set_result, "result")

@@ -272,6 +272,40 @@ def test_interrupted_run_does_not_end_the_next_one(loop, interruption):
     loop.run_until_complete(asyncio.sleep(0.001))
 
 
+@pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
+@pytest.mark.parametrize("closer", ["repr", "destructor"])
+def test_loop_that_the_program_closes_while_an_interrupted_run_ends_does_no_harm(new_loop, interruption, debug, closer):
+    loop = new_loop()
+    loop.set_debug(debug)
+
+    class Result:
+        def __repr__(self):
+            if closer == "repr" and not loop.is_running():
+                loop.close()
+            return "result"
+
+        def __del__(self):
+            if closer == "destructor" and not loop.is_running():
+                loop.close()
+
+    def finish_and_raise():
+        future.set_result(Result())
+        for number in range(300):
+            loop.call_soon(int, number)
+        raise KeyboardInterrupt
+
+    future = loop.create_future()
+    loop.call_soon(finish_and_raise)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(future)
+    del future
+    next_loop, called = new_loop(), []
+    for number in range(300):
+        next_loop.call_soon(called.append, number)
+    next_loop.run_until_complete(asyncio.sleep(0))
+    assert called == list(range(300))
+
+
 def test_run_that_was_stopped_as_its_future_was_done_ends_the_next_one_as_on_asyncio(loop):
     future = loop.create_future()
     loop.call_soon(future.set_result, 1)

@@ -104,6 +104,22 @@ def test_storm_does_not_keep_a_watched_descriptor_waiting_for_long(loop, pair):
     loop.run_until_complete(main())
 
 
+def test_run_that_follows_a_storm_looks_at_the_descriptors_in_its_first_turn_also_where_turns_are_overridden(implementation, no_leaks, pair):
+    class Loop(implementation.EventLoop):
+        def _run_once(self):
+            super()._run_once()
+
+    loop, (left, right), called = Loop(), pair, []
+    loop.add_reader(left, called.append, "reader")
+    loop.run_until_complete(storm(200))
+    right.send(b"x")
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert called == ["reader"]
+    loop.remove_reader(left)
+    loop.close()
+
+
 def test_due_timer_runs_in_the_next_turn_of_a_storm(loop):
     async def main():
         await storm()

@@ -133,6 +133,54 @@ def test_transport_and_protocol_classes_are_those_of_asyncio(name):
     assert issubclass(getattr(fastloop, name), getattr(asyncio, name))
 
 
+EVERY_TYPE = """
+import contextlib, gc, importlib, pkgutil, sys, warnings
+import fastloop, fastloop.core
+warnings.simplefilter("ignore")
+names = [module.name for module in pkgutil.walk_packages(fastloop.core.__path__, "fastloop.core.")]
+modules = [importlib.import_module(name) for name in names]
+loop = fastloop.new_event_loop()
+types, reached = set(), [object]
+while reached:
+    one = reached.pop()
+    module = sys.modules.get(str(one.__module__))
+    if module in modules and not module.__file__.endswith(".py"):
+        types.add(one)
+    reached += type.__subclasses__(one)
+made = set()
+for one in sorted(types, key=str):
+    for make in one, lambda: one.__new__(one), lambda: object.__new__(one):
+        try:
+            thing = make()
+        except Exception:
+            continue
+        made.add(one.__name__)
+        if hasattr(thing, "close"):
+            with contextlib.suppress(Exception):
+                thing.close()
+        for look in repr, len, list, hash, lambda thing: [getattr(thing, name, None) for name in dir(thing)]:
+            with contextlib.suppress(Exception):
+                look(thing)
+        with contextlib.suppress(Exception):
+            loop._add_callback(thing)
+        loop.call_soon(loop.stop)
+        with contextlib.suppress(Exception):
+            loop.run_forever()
+        del thing
+        gc.collect()
+loop.close()
+print(*sorted(made))
+"""
+
+
+def test_extension_type_of_the_core_that_is_called_without_arguments_does_no_harm(tmp_path):
+    finished = subprocess.run([sys.executable, "-c", EVERY_TYPE], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    made = set(finished.stdout.split())
+    assert {"LoopCore", "Future", "Handle"} <= made
+    assert made.isdisjoint({"ReadyView", "ReadyEntry", "ForeignHandle"})
+
+
 def test_public_callables_have_docstrings():
     own = [name for name in fastloop.__all__ if getattr(getattr(fastloop, name), "__module__", "").startswith("fastloop")]
     assert own

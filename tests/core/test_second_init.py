@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import random
 import sys
@@ -377,6 +378,87 @@ def test_callback_that_starts_its_own_handle_anew_does_no_harm(loop, run_turn, o
     loop.call_soon(called.append, "later")
     run_turn()
     assert called == ["next", "later"]
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("kind", ["another loop", "no loop"])
+def test_callback_that_starts_its_own_handle_anew_in_the_same_context_does_no_harm(loop, run_turn, other_loop, maker, kind):
+    called = []
+
+    def start_anew():
+        handle = handles.pop()
+        # Without a loop the handle cannot ask for debug mode, but has forgotten the old one.
+        with contextlib.nullcontext() if kind == "another loop" else pytest.raises(AttributeError):
+            handle.__init__(called.append, ("never",), other_loop if kind == "another loop" else None, context=handle._context)
+
+    handles = []
+    for number in range(3):
+        handles.append(MAKERS[maker](loop, start_anew))
+        loop.call_soon(called.append, number)
+        run_turn()
+        gc.collect()
+    assert called == [0, 1, 2]
+
+
+# asyncio's handle is half new by then.
+@pytest.mark.fastloop_only
+@pytest.mark.parametrize("maker", [*MAKERS, "call_later"])
+def test_destructor_that_a_second_init_runs_finds_the_handle_whole_and_its_context_its_own(implementation, loop, run_turn, maker):
+    variable, seen = contextvars.ContextVar("variable", default="unset"), []
+
+    class Callback:
+        def __call__(self):
+            raise AssertionError
+
+        def __del__(self):
+            seen.append((handle._callback, handle._args, handle._loop, handle.cancelled()))
+            handle._context.run(variable.set, "of the handle")
+
+    handle = loop.call_later(0, Callback(), 1, 2) if maker == "call_later" else MAKERS[maker](loop, Callback(), 1, 2)
+    loop.call_soon(lambda: seen.append(variable.get()))
+    implementation.Handle.__init__(handle, seen.append, ("new",), loop)
+    gc.collect()
+    assert seen.pop() == (seen.append, ("new",), loop, False)
+    run_turn()
+    run_turn()
+    assert sorted(seen) == ["new", "unset"]
+
+
+def test_destructor_of_a_context_that_is_replaced_finds_the_new_one(loop, run_turn):
+    variable, seen = contextvars.ContextVar("variable"), []
+
+    class Value:
+        def __del__(self):
+            seen.append(handle._context)
+
+    old, new = contextvars.copy_context(), contextvars.copy_context()
+    old.run(lambda: variable.set(Value()))
+    handle = loop.call_soon(int, context=old)
+    del old
+    handle._context = new
+    gc.collect()
+    assert seen == [new]
+    run_turn()
+
+
+@needs_second_init
+def test_coroutine_that_ends_with_a_second_init_finds_its_task_whole(implementation, quiet_loop):
+    seen = []
+
+    class Value:
+        def __del__(self):
+            seen.append(task.get_coro())
+
+    async def wait(value):
+        await quiet_loop.create_future()
+
+    task = implementation.Task(wait(Value()), loop=quiet_loop)
+    quiet_loop.run_until_complete(asyncio.sleep(0))
+    coroutine = five()
+    task.__init__(coroutine, loop=quiet_loop)
+    gc.collect()
+    assert seen == [coroutine]
+    assert quiet_loop.run_until_complete(asyncio.wait_for(task, 10)) == 5
 
 
 def test_cancelled_handle_that_starts_anew_in_the_queue_runs(loop, run_turn):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
+import functools
 import gc
 import sys
 import types
@@ -111,6 +112,36 @@ def test_name_is_given_or_made_up_and_can_be_changed(loop):
     unnamed.set_name(12)
     assert unnamed.get_name() == "12"
     loop.run_until_complete(asyncio.wait([named, unnamed]))
+
+
+@pytest.mark.parametrize("maker", ["create_task", "Task", "Task that starts eagerly"])
+@pytest.mark.parametrize("culprit", ["name", "an unknown keyword"])
+def test_task_that_could_not_be_made_never_runs(implementation, loop, run_turn, maker, culprit):
+    class Name:
+        def __str__(self):
+            raise SomeError
+
+    async def run():
+        ran.append(True)
+
+    async def main():
+        arguments = {"name": Name()} if culprit == "name" else {"unknown": 1}
+        if maker == "create_task":
+            make = loop.create_task
+        elif maker == "Task":
+            make = functools.partial(implementation.Task, loop=loop)
+        else:
+            make = functools.partial(implementation.Task, loop=loop, eager_start=True)
+        with pytest.raises((SomeError, TypeError)):
+            make(coroutine, **arguments)
+
+    # Of a task that was destroyed before it was complete.
+    loop.set_exception_handler(lambda loop, context: None)
+    ran, coroutine = [], run()
+    loop.run_until_complete(main())
+    run_turn()
+    assert ran == []
+    coroutine.close()
 
 
 def test_coroutine_and_context_and_stack_can_be_inspected(loop, run_turn):

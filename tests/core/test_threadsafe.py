@@ -109,6 +109,26 @@ def test_handle_from_another_thread_can_be_cancelled_in_the_loops(loop, run_turn
     assert calls == []
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="asyncio's handle has a lock since Python 3.14")
+def test_cancel_in_another_thread_does_not_wait_for_the_callback_that_runs(loop, in_thread):
+    outcomes = []
+
+    def cancel():
+        handle.cancel()
+        outcomes.append(handle.cancelled())
+        is_cancelled.set()
+
+    def callback():
+        in_thread(cancel)
+        outcomes.append(is_cancelled.wait(10))
+        loop.stop()
+
+    is_cancelled = threading.Event()
+    handle = loop.call_soon_threadsafe(callback)
+    loop.run_forever()
+    assert outcomes == [True, True]
+
+
 def test_call_on_a_closed_loop_raises_runtime_error_in_the_other_thread(loop, in_thread):
     errors = []
 

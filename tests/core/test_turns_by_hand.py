@@ -5,8 +5,10 @@ The real nest_asyncio is in tests/third_party.
 
 import asyncio
 import contextvars
+import gc
 import socket
 import threading
+import weakref
 
 import pytest
 
@@ -66,6 +68,87 @@ def test_handles_of_asyncio_can_be_put_behind(loop):
     while loop._ready:
         loop._ready.popleft()._run()
     assert called == [1, 2]
+
+
+def test_handle_that_was_taken_out_can_be_put_back(loop):
+    called = []
+
+    def leave():
+        called.append("left")
+        raise SystemExit
+
+    loop.call_soon(leave)
+    loop._ready.append(loop._ready.popleft())
+    with pytest.raises(SystemExit):
+        loop.run_forever()
+    assert called == ["left"] and not loop._ready
+
+
+def test_handle_of_asyncio_that_names_another_loop_may_leave_the_loop(loop, no_leaks):
+    def leave():
+        raise SystemExit
+
+    other_loop = asyncio.SelectorEventLoop()
+    loop._ready.append(asyncio.Handle(leave, (), other_loop))
+    loop._ready.append(loop._ready.popleft())
+    with pytest.raises(SystemExit):
+        loop.run_forever()
+    other_loop.close()
+
+
+def test_queue_can_be_looked_at_as_asyncios_deque(loop):
+    handles = [loop.call_soon(int, number) for number in range(3)]
+    handles.append(asyncio.Handle(int, (3,), loop))
+    loop._ready.append(handles[3])
+    assert list(loop._ready) == handles
+    assert list(reversed(loop._ready)) == handles[::-1]
+    assert [entry._args for entry in loop._ready] == [(0,), (1,), (2,), (3,)]
+    assert loop._ready[0] == handles[0] and loop._ready[-1] == handles[3]
+    assert loop._ready.index(handles[2]) == 2 and loop._ready.count(handles[2]) == 1
+    assert handles[1] in loop._ready and asyncio.Handle(int, (), loop) not in loop._ready
+    with pytest.raises(IndexError):
+        loop._ready[4]
+    with pytest.raises(ValueError, match="not in list"):
+        loop._ready.index(asyncio.Handle(int, (), loop))
+    assert len(loop._ready) == 4
+    loop._ready.clear()
+    assert not loop._ready and list(loop._ready) == []
+
+
+def test_handles_can_be_put_at_both_ends_and_taken_from_both(loop):
+    called = []
+    loop.call_soon(called.append, 2)
+    loop._ready.extend(asyncio.Handle(called.append, (number,), loop) for number in (3, 4))
+    loop._ready.appendleft(asyncio.Handle(called.append, (1,), loop))
+    last = loop._ready.pop()
+    loop._ready.appendleft(last)
+    while loop._ready:
+        loop._ready.popleft()._run()
+    assert called == [4, 1, 2, 3]
+    with pytest.raises(IndexError):
+        loop._ready.pop()
+
+
+def test_what_else_a_deque_has_the_queue_has_not(loop):
+    for name in "insert", "remove", "rotate", "extendleft":
+        with pytest.raises(AttributeError):
+            getattr(loop._ready, name)
+
+
+def test_handle_that_the_program_takes_out_and_keeps_is_collected_in_its_cycle(loop):
+    class Owner:
+        pass
+
+    def make_cycle():
+        owner = Owner()
+        loop.call_soon(lambda: owner)
+        owner.entry = loop._ready.popleft()
+        return weakref.ref(owner)
+
+    reference = make_cycle()
+    gc.collect()
+    gc.collect()
+    assert reference() is None
 
 
 def test_callback_of_another_thread_is_seen(loop):
