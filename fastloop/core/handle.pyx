@@ -404,7 +404,7 @@ cdef inline int handle_call(Handle handle) except -1:
     result = call_in_context(handle.context, handle._callback, handle._args)
     if result is NULL:
         Py_XDECREF(snapshot)
-        return put_back(handle) if has_to_run_again(handle) else handle.report_raised()
+        return callback_raised(handle)
     Py_DECREF(<object>result)
     if snapshot is NULL:
         return 0
@@ -419,21 +419,16 @@ cdef inline int handle_call(Handle handle) except -1:
     return 0
 
 
-cdef bint has_to_run_again(Handle handle) except -1:
-    """Of a callback that has raised: did a signal handler do so before it had begun?"""
+cdef int callback_raised(Handle handle) except -1:
     loop = handle._loop
-    if handle.flags & HANDLE_CANCELLED or not isinstance(loop, Scheduler) or not (
+    if not handle.flags & HANDLE_CANCELLED and isinstance(loop, Scheduler) and (
             interruption_came_first(<Scheduler>loop, handle._callback)
             or (call_raised_exit() and interruption_came_halfway(handle._callback, handle._args))):
-        return False
-    # Asking may have run Python code, and with it a second __init__().
-    return handle._loop is loop
-
-
-cdef int put_back(Handle handle) except -1:
-    """Let it be the next to run; the interruption stays raised. Always returns -1."""
-    ready_queue_put_back(&(<Scheduler>handle._loop).ready, <PyObject *>handle)
-    return -1
+        # A signal handler raised before the callback had begun. Asking may have run Python code, and with it a second __init__().
+        if handle._loop is loop:
+            ready_queue_put_back(&(<Scheduler>loop).ready, <PyObject *>handle)
+            return -1
+    return handle.report_raised()
 
 
 cdef int call_soon_uninterrupted(object loop, object callback, tuple args, object context) except -1:
