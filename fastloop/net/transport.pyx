@@ -25,7 +25,7 @@ cdef extern from "calls.h":
     bint call_enter(object context) noexcept
 
 cdef extern from "context_vars.h":
-    bint context_is_current "context_vars_are_current"(object context, Py_ssize_t offset) noexcept
+    bint context_vars_are_a_copy(object context, Py_ssize_t offset) noexcept
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
@@ -263,7 +263,7 @@ cdef class Transport(Runnable):
         """From here on the protocol is called in a copy of the current context, as with a new callback of asyncio's."""
         if self.flags & TRANSPORT_HAS_GIVEN_CONTEXT:
             return 0
-        if VARS_OFFSET == 0 or not context_is_current(self.context, VARS_OFFSET):
+        if VARS_OFFSET == 0 or not context_vars_are_a_copy(self.context, VARS_OFFSET):
             self.context = PyContext_CopyCurrent()
         return 0
 

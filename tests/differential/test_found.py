@@ -27,6 +27,7 @@ from program import (
     SockReceive,
     Ticker,
     Write,
+    WriteEof,
 )
 
 
@@ -191,4 +192,19 @@ def test_end_of_file_behind_a_full_buffer_comes_in_the_turn_after_the_close(even
         "turn 9",
         "end 0 connection_lost NoneType",
         "stopped",
+    ]
+
+
+def test_a_context_variable_that_is_set_after_close_is_not_seen_by_connection_lost(events):
+    protocol = Reactions(eof=(Close(0), SetVariable(1)), lost=(CallSoon(),))
+    program = Program((Phase(3, (Connect(0, protocol), Connect(1))), Phase(5, (WriteEof(1),))), pairs=("unix",))
+    assert events(program)[-13:-5] == [
+        "end 0 eof_received",
+        "close_",
+        "set_variable 0 -> 1",
+        "turn 5",
+        "end 0 connection_lost NoneType",
+        "call_soon",
+        "turn 6",
+        "runs",
     ]
