@@ -288,14 +288,14 @@ def test_loop_that_the_program_closes_while_an_interrupted_run_ends_does_no_harm
             if closer == "destructor" and not loop.is_running():
                 loop.close()
 
-    def finish_and_raise():
+    def finish_and_raise(future):
         future.set_result(Result())
         for number in range(300):
             loop.call_soon(int, number)
         raise KeyboardInterrupt
 
     future = loop.create_future()
-    loop.call_soon(finish_and_raise)
+    loop.call_soon(finish_and_raise, future)
     with pytest.raises(KeyboardInterrupt):
         loop.run_until_complete(future)
     del future

@@ -104,7 +104,7 @@ def test_storm_does_not_keep_a_watched_descriptor_waiting_for_long(loop, pair):
     loop.run_until_complete(main())
 
 
-def test_run_that_follows_a_storm_looks_at_the_descriptors_in_its_first_turn_also_where_turns_are_overridden(implementation, no_leaks, pair):
+def test_run_after_a_storm_looks_at_the_descriptors_in_its_first_turn_also_where_turns_are_overridden(implementation, no_leaks, pair):
     class Loop(implementation.EventLoop):
         def _run_once(self):
             super()._run_once()

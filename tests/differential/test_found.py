@@ -172,7 +172,7 @@ def test_a_protocol_reads_once_in_a_turn(events):
     ]
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 15), reason="from Python 3.15 on everything of an accepted connection runs in one context")
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="from Python 3.15 on everything of a connection runs in one context")
 def test_a_context_variable_that_connection_made_sets_is_not_seen_by_data_received(events):
     protocol = Reactions((SetVariable(1),), data=(CallSoon(),))
     program = Program((Phase(5, (Connect(0, protocol), Connect(1, Reactions((Write(1, 1),))))),), pairs=("unix",))
@@ -195,6 +195,7 @@ def test_end_of_file_behind_a_full_buffer_comes_in_the_turn_after_the_close(even
     ]
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="from Python 3.15 on everything of a connection runs in one context")
 def test_a_context_variable_that_is_set_after_close_is_not_seen_by_connection_lost(events):
     protocol = Reactions(eof=(Close(0), SetVariable(1)), lost=(CallSoon(),))
     program = Program((Phase(3, (Connect(0, protocol), Connect(1))), Phase(5, (WriteEof(1),))), pairs=("unix",))
