@@ -206,7 +206,7 @@ SHARED = [
     Internal("asyncio.Handle._loop", "core/handle.pxd", "libraries"),
     Internal("asyncio.Handle._repr", "core/handle.pyx", "the text of a cancelled handle"),
     Internal("asyncio.Handle._repr_info", "core/handle.pyx", "the text of a handle, for subclasses"),
-    Internal("asyncio.Handle._run", "core/handle.pyx core/loop_core.pyx", "runs a handle that is not fastloop's"),
+    Internal("asyncio.Handle._run", "core/handle.pyx core/ready_view.pyx", "runs a handle that is not fastloop's"),
     Internal("asyncio.Handle._source_traceback", "core/handle.pyx", "exception reports; create_server() shortens it"),
     Internal("asyncio.TimerHandle._scheduled", "core/handle.pyx", "whether the timer waits"),
     Internal("asyncio.TimerHandle._when", "core/handle.pyx", "the comparison of timers; libraries"),
