@@ -7,6 +7,7 @@ is counted through the whole program, so that lost, doubled and exchanged bytes 
 import asyncio
 import contextlib
 import socket
+import sys
 
 import rules
 from interpreter import Interpreter, ProgramError
@@ -16,6 +17,7 @@ LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 MOST_CALLS_FOR_NOTHING = 4
 # Of a buffered protocol, whose buffer is often full so.
 BUFFER_SIZE = 4
+CAN_PAUSE_WHILE_CONNECTING = sys.version_info >= (3, 11, 4)
 # No more connections are made when there are so many sockets.
 MOST_ENDS = 10
 
@@ -35,6 +37,8 @@ class End:
         self.operations = 0
         self.has_ended = False
         self.is_accepted = False
+        # Its connection_made() runs.
+        self.is_connecting = False
 
 
 class IoInterpreter(Interpreter):
@@ -226,7 +230,10 @@ class IoInterpreter(Interpreter):
 
     def pause_reading(self, place, node):
         if transport := self.transport_of(node):
-            transport.pause_reading()
+            if self.end(node).is_connecting and not CAN_PAUSE_WHILE_CONNECTING:
+                self.left_out[rules.PAUSED_WHILE_CONNECTING] += 1
+            else:
+                transport.pause_reading()
 
     def resume_reading(self, place, node):
         if transport := self.transport_of(node):
@@ -293,11 +300,14 @@ class RecordingProtocol(asyncio.Protocol):
         self.told("connection_made")
         self.end.transport = transport
         self.interpreter.connecting -= self.end.is_accepted
+        self.end.is_connecting = True
         try:
             self.react("made")
         except SystemExit as error:
             self.interpreter.left_out[rules.EXIT_WHILE_CONNECTING] += 1
             raise ProgramError("not an exit") from error
+        finally:
+            self.end.is_connecting = False
 
     def data_received(self, data):
         self.told("data_received", data)

@@ -85,6 +85,11 @@ EXIT_WHILE_CONNECTING = Rule(
     "asyncio wakes who waits for the connection through a handle of its own, which then runs a turn later",
     "SystemExit in connection_made(); it raises another exception",
 )
+PAUSED_WHILE_CONNECTING = Rule(
+    "pause_reading() in connection_made()",
+    "asyncio before Python 3.11.4 reads all the same",
+    "pause_reading() in a connection's own connection_made(), on those Pythons",
+)
 CLOSED_WHILE_ACCEPTING = Rule(
     "a server that is closed while it accepts",
     "asyncio leaves the connection to the garbage collector; fastloop closes it",
@@ -106,6 +111,7 @@ LEFT_OUT = (
     READER_BESIDE_OPERATION,
     READING_AFTER_EOF,
     EXIT_WHILE_CONNECTING,
+    PAUSED_WHILE_CONNECTING,
     CLOSED_WHILE_ACCEPTING,
     QUEUED_TWICE,
     INTERRUPTED_RUN,
