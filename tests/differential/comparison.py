@@ -11,7 +11,6 @@ import collections
 import contextvars
 import difflib
 import itertools
-import os
 import selectors
 import sys
 
@@ -188,7 +187,8 @@ def applying_rule(program, tested, expected, found):
 
 def agreed_length(trace, other):
     """How many lines two traces have in common before the first difference."""
-    return len(os.path.commonprefix([rules.without_differences_in_lines(trace), rules.without_differences_in_lines(other)]))
+    pairs = zip(rules.without_differences_in_lines(trace), rules.without_differences_in_lines(other), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def same(trace, other):
