@@ -18,6 +18,7 @@ MOST_CALLS_FOR_NOTHING = 4
 # Of a buffered protocol, whose buffer is often full so.
 BUFFER_SIZE = 4
 CAN_PAUSE_WHILE_CONNECTING = sys.version_info >= (3, 11, 4)
+CAN_WRITE_LINES_AFTER_LOSS = sys.version_info[:2] not in ((3, 12), (3, 13))
 # No more connections are made when there are so many sockets.
 MOST_ENDS = 10
 
@@ -213,7 +214,10 @@ class IoInterpreter(Interpreter):
             transport.write(self.next_bytes(node.size))
 
     def write_lines(self, place, node):
-        if transport := self.transport_of(node):
+        transport = self.transport_of(node)
+        if transport and transport._conn_lost and not CAN_WRITE_LINES_AFTER_LOSS:
+            self.left_out[rules.WRITELINES_AFTER_LOSS] += 1
+        elif transport:
             transport.writelines([self.next_bytes(node.size), self.next_bytes(1)])
 
     def write_eof(self, place, node):
