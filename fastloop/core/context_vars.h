@@ -45,7 +45,7 @@ static inline int context_vars_are_current(PyObject *context, Py_ssize_t offset)
     return PyContext_CheckExact(context) && context_vars_current(offset) == context_vars_of(context, offset);
 }
 
-/* The same, and what this thread's code sets from here on does not show in the context either. */
+/* The same, and it is another context: variables that are set from here on do not change it. */
 static inline int context_vars_are_a_copy(PyObject *context, Py_ssize_t offset)
 {
     return context != PyThreadState_Get()->context && context_vars_are_current(context, offset);

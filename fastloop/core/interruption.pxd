@@ -23,5 +23,5 @@ cdef object call_again(Scheduler scheduler, object callable, tuple args)
 cdef object call_uninterrupted(Scheduler scheduler, object callable)
 cdef object call_uninterrupted_with(Scheduler scheduler, object callable, object argument)
 
-# Call its close(); that of a plain socket again until it has returned. Interruptions are raised afterwards, its own errors at once.
+# Call close(), for a plain socket until it has returned. Interruptions are raised afterwards, errors of close() itself at once.
 cdef int close_uninterrupted(Scheduler scheduler, object closable) except -1

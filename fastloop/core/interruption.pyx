@@ -110,7 +110,7 @@ cdef bint interruption_came_first(Scheduler scheduler, object callable) except -
 
 
 cdef bint is_raised_each_time(Scheduler scheduler, object code) noexcept:
-    """A debugger's or a profiler's hook may raise wherever a function begins: then the loop must get past it."""
+    """A debugger's hook may raise in every call of a function. Then the loop must get past it."""
     if scheduler.interrupted_code is not <void *>code or scheduler.steps > scheduler.interrupted_step + 1:
         scheduler.interruptions_in_a_row = 0
     scheduler.interrupted_code = <void *>code
@@ -206,7 +206,7 @@ cdef int close_uninterrupted(Scheduler scheduler, object closable) except -1:
         except OSError:
             raise
         except BaseException as error:
-            # Not a socket's own error: it may have stopped half-way, in Python code that may run again.
+            # Not an error of the socket. close() is Python code; it may have been interrupted half-way, and may run again.
             if calls == MOST_INTERRUPTIONS:
                 raise
             interruption = error

@@ -9,7 +9,7 @@ from fastloop.core.scheduler cimport Scheduler
 cdef class ForeignHandle(Runnable):
     cdef:
         object handle
-        # In whose queue it is; the handle may name another loop.
+        # Owns the queue that the handle is in; the handle may name another loop.
         Scheduler scheduler
 
 

@@ -127,7 +127,7 @@ cdef class Scheduler:
 
         # How many callbacks and task steps were begun. Code that notes the count can tell later whether its own one still runs.
         uint64_t steps
-        # The code at whose first instruction an exception came, in which step, and how often in a row. The code is compared only.
+        # The function (its code, compared only) that was interrupted last before it had begun; the step, and how often in a row.
         void *interrupted_code
         uint64_t interrupted_step
         int interruptions_in_a_row

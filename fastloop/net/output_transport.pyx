@@ -424,7 +424,7 @@ cdef int check_data(object data) except -1:
 
 
 cdef object plain(object data):
-    """Of a subclass a copy: its methods must not be asked while the transport works."""
+    """A copy of a subclass's content: its methods must not run in the middle of a write."""
     kind = type(data)
     return data if kind is bytearray or kind is memoryview else memoryview(data).tobytes()
 
@@ -436,7 +436,7 @@ cdef object plain_buffer(object data):
 
 
 cdef inline bint has_socket_elsewhere(OutputTransport self) noexcept:
-    """Does the program keep the socket? Then it may use it directly, and must find everything sent."""
+    """Whether the program holds the socket: it may use it directly, and everything written must have been sent before."""
     cdef Py_ssize_t own_references = 1
     if self.transport_socket is not None:
         if Py_REFCNT(<PyObject *>self.transport_socket) > 1:

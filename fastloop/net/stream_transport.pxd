@@ -28,6 +28,7 @@ cdef class StreamTransport(OutputTransport):
 
     cdef int queue_work(self) except -1
     cdef int ask_again(self) except -1
+    cdef int work_failed(self) except -1
     cdef int wake_sendfile(self) except -1
     cdef int fail_sendfile(self) except -1
     cdef int read_into_buffer(self) except -1

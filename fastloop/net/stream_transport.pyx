@@ -5,6 +5,7 @@ Promises: bytes are delivered in order and as soon as they can be; a read that c
 Driven by: the poller's edges, which queue the transport, and then the scheduler.
 """
 
+import asyncio
 import socket
 from asyncio import base_events, constants
 
@@ -94,7 +95,7 @@ cdef class StreamTransport(OutputTransport):
         return 0
 
     cdef int ask_again(self) except -1:
-        """What is left is for the next turn, if the kernel reports it then, as on asyncio."""
+        """Leave the rest to the next turn, if the kernel reports it then, as asyncio does."""
         if self.flags & TRANSPORT_IS_QUEUED or not (
                 (self.flags & STREAM_MAY_READ and transport_reads(self)) or self.flags & OUTPUT_MAY_FLOW):
             return 0
@@ -103,12 +104,26 @@ cdef class StreamTransport(OutputTransport):
         return 0 if self.flags & OUTPUT_USES_LEVELS else self.watch_again()
 
     cdef int run(self) except -1:
-        # The protocol may end the connection, and then the loop and the context are gone from the transport.
-        loop, context = self.loop, self.context
+        # The protocol may end the connection, and then the context is gone from the transport.
+        context = self.context
         self.flags &= ~<unsigned int>TRANSPORT_IS_QUEUED
         if self.state >= TRANSPORT_LOSING and not self.flags & TRANSPORT_IS_ENDING:
             return 0
-        return 0 if (<int (*)(StreamTransport, object) noexcept>do_work)(self, context) == 0 else work_failed(self, loop)
+        return 0 if (<int (*)(StreamTransport, object) noexcept>do_work)(self, context) == 0 else self.work_failed()
+
+    cdef int work_failed(self) except -1:
+        """Report the exception like that of a callback. The loop keeps running."""
+        if call_raised_exit():
+            return -1
+        exception = compat_take_exception()
+        # At its end a transport has lost its loop: it is the one that runs here.
+        asyncio.get_running_loop().call_exception_handler({
+            "message": f"Exception in callback of {type(self).__name__}",
+            "exception": exception,
+            "transport": self,
+            "protocol": self.protocol,
+        })
+        return 0
 
     # ---- reading ----
 
@@ -306,19 +321,6 @@ cdef int do_work(StreamTransport self, object context) except -1:
             self.ask_again()
         if has_entered:
             PyContext_Exit(context)
-    return 0
-
-
-cdef int work_failed(StreamTransport self, LoopCore loop) except -1:
-    """As a callback that has raised: the connection is what it was, and the loop goes on."""
-    if call_raised_exit():
-        return -1
-    loop.call_exception_handler({
-        "message": f"Exception in callback of {type(self).__name__}",
-        "exception": compat_take_exception(),
-        "transport": self,
-        "protocol": self.protocol,
-    })
     return 0
 
 

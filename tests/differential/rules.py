@@ -109,7 +109,7 @@ QUEUED_TWICE = Rule(
 INTERRUPTED_RUN = Rule(
     "a run that SystemExit has ended",
     "if its future was done, asyncio's callback that ends a run_until_complete() is still in the queue and ends the next run; fastloop "
-    "drops what it finds there of the kind, so that the next run goes on where the interrupted one was",
+    "drops all such callbacks, and the next run continues where the interrupted one was",
     "such callbacks, on asyncio",
 )
 LEFT_OUT = (

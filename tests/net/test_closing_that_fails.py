@@ -1,6 +1,6 @@
-"""A socket or a file that cannot be closed: the exception handler is told once, as of a callback that has raised; the loop goes on.
+"""A socket or a file that cannot be closed: the exception handler is called once, and the loop keeps running.
 
-asyncio does the same, but its transport then warns that it is unclosed, so that some of these tests are not for it.
+asyncio does the same, but its transport then warns that it is unclosed, which fails a test. Such tests run on fastloop only.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import pytest
 
 
 @pytest.fixture
-def near_and_far(request):
+def near_and_far():
     near, far = socket.socketpair()
     near.setblocking(False)
     with far:
