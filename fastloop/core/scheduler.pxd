@@ -133,6 +133,8 @@ cdef class Scheduler:
         int interruptions_in_a_row
         # Who holds back what was written during the step that runs: flushed when it ends.
         ready_queue_t unflushed
+        # Transports that read on in the next turn, without asking the kernel.
+        ready_queue_t resumed
         # For whoever reads from the kernel.
         scratch_t scratch
         shared_context_t contexts
@@ -208,6 +210,12 @@ cdef inline int scheduler_push_foreign(Scheduler scheduler, Runnable runnable) e
 # HOT. Have runnable.flush() called when the step that runs has ended. INVARIANT: is_active.
 cdef inline int scheduler_flush_later(Scheduler scheduler, Runnable runnable) except -1:
     return ready_queue_push(&scheduler.unflushed, <PyObject *>runnable)
+
+
+# Run it in the next turn, before what the kernel reports then.
+cdef inline int scheduler_resume_later(Scheduler scheduler, Runnable runnable) except -1:
+    poll_pacing_end_storm(&scheduler.pacing)
+    return ready_queue_push(&scheduler.resumed, <PyObject *>runnable)
 
 
 # Whether a step runs, and the caller is in it: what is flushed later will be flushed soon.

@@ -103,6 +103,7 @@ cdef class Scheduler:
         self.has_closed = True
         ready_queue_open(&self.ready)
         ready_queue_open(&self.unflushed)
+        ready_queue_open(&self.resumed)
         short_wait_open(&self.short_wait)
         poll_pacing_end_storm(&self.pacing)
         if poller_open(&self.poller) < 0:
@@ -123,6 +124,7 @@ cdef class Scheduler:
         inbox_free(&self.inbox)
         ready_queue_close(&self.ready)
         ready_queue_close(&self.unflushed)
+        ready_queue_close(&self.resumed)
         watch_table_free(&self.watches)
         shared_context_forget(&self.contexts)
         scratch_close(&self.scratch)
@@ -179,7 +181,7 @@ cdef class Scheduler:
         if max_ns >= 0 and (timeout_ns < 0 or max_ns < timeout_ns):
             timeout_ns = max_ns
         # Another thread may have pushed before it could see that the loop sleeps, and a destructor may have written.
-        if not inbox_begin_sleep(&self.inbox) or self.ready.count > 0 or self.unflushed.count > 0:
+        if not inbox_begin_sleep(&self.inbox) or self.ready.count > 0 or self.unflushed.count > 0 or self.resumed.count > 0:
             timeout_ns = 0
         with nogil:
             if short_wait_is_due(&self.short_wait, timeout_ns):
@@ -207,6 +209,9 @@ cdef class Scheduler:
     cdef int after_poll(self, int event_count, int error) except -1:
         self.next_event = 0
         self.event_count = max(event_count, 0)
+        while self.resumed.count > 0:
+            # The reference passes to the ready queue.
+            ready_queue_append(&self.ready, ready_queue_pop(&self.resumed))
         if event_count > 0:
             self.dispatch()
         # Behind the events, which the kernel does not report again.
@@ -368,6 +373,7 @@ cdef class Scheduler:
         self.event_count = 0
         ready_queue_clear(&self.ready)
         ready_queue_clear(&self.unflushed)
+        ready_queue_clear(&self.resumed)
         scheduler_drop_timers(self)
         watch_table_clear(&self.watches)
         return 0
@@ -432,6 +438,8 @@ cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept
     if status == 0:
         status = ready_queue_traverse(&(<Scheduler>self).unflushed, visit, arg)
     if status == 0:
+        status = ready_queue_traverse(&(<Scheduler>self).resumed, visit, arg)
+    if status == 0:
         status = timer_heap_traverse(&(<Scheduler>self).timers, visit, arg)
     if queued_object_is_held:
         held_queues_note(self)
@@ -447,6 +455,7 @@ cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept
 cdef int scheduler_clear(PyObject *self) noexcept:
     ready_queue_clear(&(<Scheduler>self).ready)
     ready_queue_clear(&(<Scheduler>self).unflushed)
+    ready_queue_clear(&(<Scheduler>self).resumed)
     scheduler_drop_timers(<Scheduler>self)
     watch_table_clear(&(<Scheduler>self).watches)
     shared_context_forget(&(<Scheduler>self).contexts)

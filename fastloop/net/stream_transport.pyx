@@ -17,7 +17,7 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.interruption cimport call_again, call_uninterrupted, interrupt_soon
 from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY
-from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scratch_bytes, scratch_memory
+from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scheduler_resume_later, scratch_bytes, scratch_memory
 from fastloop.net.output_transport cimport OUTPUT_IN_CALLBACK, OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
 from fastloop.net.transport cimport (
     TRANSPORT_CLOSING, TRANSPORT_IS_ENDING, TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING,
@@ -99,6 +99,10 @@ cdef class StreamTransport(OutputTransport):
         if self.flags & TRANSPORT_IS_QUEUED or not (
                 (self.flags & STREAM_MAY_READ and transport_reads(self)) or self.flags & OUTPUT_MAY_FLOW):
             return 0
+        if self.flags & STREAM_READS_ON and not self.flags & OUTPUT_USES_LEVELS:
+            # The end of file or an error was reported. It stays, so the kernel would report it again.
+            self.flags |= TRANSPORT_IS_QUEUED
+            return scheduler_resume_later(self.loop, self)
         self.flags &= ~<unsigned int>(STREAM_MAY_READ | STREAM_READS_ON | OUTPUT_MAY_FLOW)
         # A level is reported anyway.
         return 0 if self.flags & OUTPUT_USES_LEVELS else self.watch_again()
