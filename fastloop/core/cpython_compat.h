@@ -135,12 +135,15 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 #define COMPAT_CURRENT_TASK_IN_DICT 1
 #endif
 
-/* The registry of eager tasks, a plain set that holds its members, came with 3.12. */
-#if PY_VERSION_HEX >= 0x030C0000
-#define COMPAT_HAS_EAGER_REGISTRY 1
+/* Links of one task to the next, without a lock: see seen_task.h. */
+#ifdef Py_GIL_DISABLED
+#define COMPAT_TASKS_CAN_BE_LINKED 0
 #else
-#define COMPAT_HAS_EAGER_REGISTRY 0
+#define COMPAT_TASKS_CAN_BE_LINKED 1
 #endif
+
+/* Since 3.14 asyncio finds its tasks by such links, too. */
+#define COMPAT_ASYNCIO_LINKS_TASKS (PY_VERSION_HEX >= 0x030E0000)
 
 /* Since 3.13 the last uncancel() also takes back a cancellation that has not reached the coroutine yet (gh-117407). */
 #if PY_VERSION_HEX >= 0x030D0000

@@ -28,7 +28,8 @@ from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
     PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, ready_queue_peek,
     scheduler_expect_events, scheduler_is_interrupted, scheduler_push, scheduler_push_foreign, scheduler_push_timer)
-from fastloop.core.task cimport Task, new_task, task_unregister
+from fastloop.core.task cimport Task, new_task, task_forget
+from fastloop.core.task_registry cimport registry_holds
 from fastloop.poll.poller cimport poller_close, poller_name
 from fastloop.poll.wakeup cimport wakeup_close
 
@@ -308,10 +309,11 @@ cdef class LoopCore(Scheduler):
         return self.has_closed
 
     def _release(self):
-        """The last part of close(): the kernel's things, what still waits, and the tasks that never ended."""
-        for task in asyncio.all_tasks(self):
-            if isinstance(task, Task):
-                task_unregister(<Task>task)
+        """The last part of close(): the kernel's things, what still waits, and tasks that never ended and were kept alive."""
+        if registry_holds():
+            for task in asyncio.all_tasks(self):
+                if isinstance(task, Task):
+                    task_forget(<Task>task)
         self.release()
 
     def _send_held(self):

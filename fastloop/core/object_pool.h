@@ -4,7 +4,7 @@
  * Promises: an object from object_pool_new() is what the type's own constructor makes before __init__, at a third of the cost:
  *   a copy of the template, or a dead object whose fields were set to None when it died. One flat destructor replaces
  *   the chain of one per base class.
- * INVARIANT: the type's object fields stand in one row, from first_slot on; a __dict__ and a list of weak references apart.
+ * INVARIANT: the type's object fields stand in two rows at most; a __dict__ and a list of weak references apart.
  * Python subclasses never pass through here: they have constructors and destructors of their own.
  */
 #ifndef FASTLOOP_OBJECT_POOL_H
@@ -24,11 +24,16 @@
 #define OBJECT_POOL_CAPACITY 8192
 #endif
 
+/* Fields that hold objects, one beside the other. */
+typedef struct {
+    size_t first; /* distances from the object's beginning */
+    size_t end;
+} object_row_t;
+
 typedef struct {
     PyTypeObject *type;
     PyObject *template_object; /* owned for the life of the process */
-    size_t first_slot;         /* offsets in bytes */
-    size_t end_of_slots;
+    object_row_t rows[2];      /* the second one may be empty */
     destructor plain_dealloc; /* the one that Cython made: for subclasses */
     int count;
     PyObject *dead[OBJECT_POOL_CAPACITY + 1];
@@ -39,24 +44,39 @@ static inline PyObject **object_pool_slot(PyObject *object, Py_ssize_t offset)
     return (PyObject **)((char *)object + offset);
 }
 
+/* The fields that are None in the template, from first_slot on. Returns how many there are. */
+static inline size_t object_pool_find_rows(object_pool_t *pool, size_t first_slot)
+{
+    size_t count = 0;
+    int row = -1;
+    for (size_t slot = first_slot; slot < (size_t)pool->type->tp_basicsize; slot += sizeof(PyObject *)) {
+        if (*object_pool_slot(pool->template_object, (Py_ssize_t)slot) != Py_None)
+            continue;
+        if (row < 0 || pool->rows[row].end != slot) {
+            if (++row == 2)
+                return 0;
+            pool->rows[row].first = slot;
+        }
+        pool->rows[row].end = slot + sizeof(PyObject *);
+        count++;
+    }
+    return count;
+}
+
 /* The type keeps its destructor in plain_dealloc and gets the given one, which ends in object_pool_dealloc(). Returns 0, or -1
  * with SystemError raised if the fields do not stand where the caller thinks. */
 static inline int object_pool_open(object_pool_t *pool, PyObject *template_object, size_t first_slot, size_t slot_count,
                                     destructor dealloc)
 {
-    for (size_t slot = 0; slot < slot_count; slot++) {
-        if (*(PyObject **)((char *)template_object + first_slot + slot * sizeof(PyObject *)) != Py_None) {
-            PyErr_Format(PyExc_SystemError, "%s: the object fields do not stand in one row", Py_TYPE(template_object)->tp_name);
-            return -1;
-        }
-    }
+    memset(pool, 0, sizeof(*pool));
     pool->type = Py_TYPE(template_object);
     pool->template_object = Py_NewRef(template_object);
+    if (object_pool_find_rows(pool, first_slot) != slot_count) {
+        PyErr_Format(PyExc_SystemError, "%s: the object fields do not stand where they should", pool->type->tp_name);
+        return -1;
+    }
     lazy_dict_unmake(template_object);
-    pool->first_slot = first_slot;
-    pool->end_of_slots = first_slot + slot_count * sizeof(PyObject *);
     pool->plain_dealloc = pool->type->tp_dealloc;
-    pool->count = 0;
     pool->type->tp_dealloc = dealloc;
     return 0;
 }
@@ -74,6 +94,27 @@ static inline int object_type_close(PyObject *type)
     return 0;
 }
 
+#if !COMPAT_NONE_IS_IMMORTAL
+static inline void object_pool_count_nones(const object_pool_t *pool, Py_ssize_t each)
+{
+    for (int row = 0; row < 2; row++)
+        Py_SET_REFCNT(Py_None, Py_REFCNT(Py_None) + each * (Py_ssize_t)((pool->rows[row].end - pool->rows[row].first) / sizeof(PyObject *)));
+}
+#endif
+
+/* HOT. Destructors that run here see a consistent object. A field is NULL where the garbage collector cleared it. */
+static inline void object_pool_empty_row(PyObject *object, const object_row_t *row)
+{
+    for (size_t offset = row->first; offset < row->end; offset += sizeof(PyObject *)) {
+        PyObject **slot = object_pool_slot(object, (Py_ssize_t)offset);
+        PyObject *old = *slot;
+        if (old != Py_None) {
+            *slot = Py_NewRef(Py_None);
+            Py_XDECREF(old);
+        }
+    }
+}
+
 /* HOT. A new reference to an object that the garbage collector does not know yet, or NULL with MemoryError raised. */
 static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
 {
@@ -88,8 +129,7 @@ static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
         memcpy((char *)object + sizeof(PyObject), (char *)pool->template_object + sizeof(PyObject),
                (size_t)pool->type->tp_basicsize - sizeof(PyObject));
 #if !COMPAT_NONE_IS_IMMORTAL
-        for (size_t slot = pool->first_slot; slot < pool->end_of_slots; slot += sizeof(PyObject *))
-            Py_INCREF(Py_None);
+        object_pool_count_nones(pool, 1);
 #endif
     }
 #ifdef Py_GIL_DISABLED
@@ -119,23 +159,15 @@ static inline void object_pool_dealloc(object_pool_t *pool, PyObject *object)
         PyObject_ClearWeakRefs(object);
     if (type->tp_dictoffset > 0)
         Py_CLEAR(*object_pool_slot(object, type->tp_dictoffset));
-    for (size_t offset = pool->first_slot; offset < pool->end_of_slots; offset += sizeof(PyObject *)) {
-        PyObject **slot = object_pool_slot(object, (Py_ssize_t)offset);
-        PyObject *old = *slot;
-        /* Destructors that run here see a consistent object. NULL where the garbage collector cleared it. */
-        if (old != Py_None) {
-            *slot = Py_NewRef(Py_None);
-            Py_XDECREF(old);
-        }
-    }
+    object_pool_empty_row(object, &pool->rows[0]);
+    object_pool_empty_row(object, &pool->rows[1]);
     /* A finalized object would not be finalized again. */
     if (pool->count < OBJECT_POOL_CAPACITY && !PyObject_GC_IsFinalized(object)) {
         pool->dead[pool->count++] = object;
         return;
     }
 #if !COMPAT_NONE_IS_IMMORTAL
-    for (size_t slot = pool->first_slot; slot < pool->end_of_slots; slot += sizeof(PyObject *))
-        Py_DECREF(Py_None);
+    object_pool_count_nones(pool, -1);
 #endif
     PyObject_GC_Del(object);
 }

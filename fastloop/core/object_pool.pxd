@@ -6,6 +6,7 @@ from cpython.object cimport PyObject, PyTypeObject, destructor
 cdef extern from "object_pool.h":
     ctypedef struct object_pool_t:
         PyTypeObject *type
+        PyObject *template_object
         destructor plain_dealloc
     int object_pool_open(
         object_pool_t *pool, object template_object, size_t first_slot, size_t slot_count, destructor dealloc) except -1

@@ -17,7 +17,7 @@ from fastloop.core.interruption cimport interruption_was_first
 from fastloop.core.object_pool cimport object_type_close
 from fastloop.core.scheduler cimport (
     inbox_collect, ready_queue_clear, ready_queue_drop_last, ready_queue_peek, ready_queue_pop, ready_queue_put_back, scheduler_push)
-from fastloop.core.task_registry cimport swap_current_task
+from fastloop.core.current_task cimport swap_current_task
 
 
 cdef extern from "queued_object.h":

@@ -135,6 +135,8 @@ cdef class Scheduler:
         ready_queue_t unflushed
         # Transports that read on in the next turn, without asking the kernel.
         ready_queue_t resumed
+        # Kept alive here where tasks cannot be linked (task_registry.pyx), elsewhere None.
+        set pending_tasks
         # For whoever reads from the kernel.
         scratch_t scratch
         shared_context_t contexts

@@ -21,7 +21,8 @@ from libc.errno cimport EINTR, errno
 from libc.string cimport memset
 
 from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY, RUNNABLE_STEPS_TASK, Runnable
-from fastloop.core.task_registry cimport swap_current_task
+from fastloop.core.current_task cimport swap_current_task
+from fastloop.core.task_registry cimport registry_new_set
 from fastloop.poll.poller cimport (
     poller_close, poller_forget, poller_open, poller_set_interest, poller_wait)
 from fastloop.poll.wakeup cimport WAKEUP_INTEREST, WAKEUP_NEEDS_DRAIN, wakeup_drain, wakeup_fd
@@ -113,6 +114,7 @@ cdef class Scheduler:
             PyErr_SetFromErrno(OSError)
         if poller_set_interest(&self.poller, wakeup_fd(&self.inbox.wakeup), 0, WAKEUP_INTEREST) < 0:
             PyErr_SetFromErrno(OSError)
+        self.pending_tasks = registry_new_set()
         self.has_closed = False
 
     def __dealloc__(self):

@@ -9,10 +9,16 @@ Driven by: the scheduler on fastloop's loop; by call_soon() on any other loop, a
 import asyncio
 from asyncio import base_tasks, coroutines, exceptions
 
+import _asyncio
+
 from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit
 from cpython.exc cimport PyErr_ExceptionMatches
-from cpython.object cimport PyObject, PyTypeObject, destructor
+from cpython.object cimport PyObject, PyTypeObject, destructor, traverseproc, visitproc
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport uint64_t
+
+from fastloop.core.current_task cimport enter_task, leave_task, swap_current_task, swap_own_current_task
+from fastloop.core.call_graph import awaiters_of
 
 from fastloop.core.executor_future cimport ExecutorFuture
 from fastloop.core.future cimport (
@@ -24,8 +30,11 @@ from fastloop.core.object_pool cimport (
     PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
 from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.scheduler cimport scheduler_push
+from fastloop.core.seen_task cimport (
+    seen_entry_name_by_number, seen_entry_number, seen_waiters_add, seen_waiters_clear, seen_waiters_discard, seen_waiters_of)
 from fastloop.core.task_registry cimport (
-    enter_task, leave_task, register_task, swap_current_task, swap_own_current_task, unregister_task)
+    registry_add, registry_discard, registry_forget, registry_is_seen, registry_open, registry_unlink)
+from fastloop.core.waiting_tasks cimport waiters_behind
 
 
 cdef extern from "calls.h":
@@ -36,7 +45,7 @@ cdef extern from "cpython_compat.h":
     void compat_raise(PyObject *exception) noexcept
     object compat_stop_iteration_value()
     const bint COMPAT_FUTURE_INIT_ONCE
-    const bint COMPAT_HAS_EAGER_REGISTRY
+    const bint COMPAT_TASKS_CAN_BE_LINKED
     const bint COMPAT_TASK_CHECKS_CONTEXT
     const bint COMPAT_UNCANCEL_CLEARS_REQUEST
 
@@ -49,6 +58,11 @@ cdef extern from "Python.h":
     PyObject *call_method_one "PyObject_CallMethodOneArg"(object receiver, object name, object argument) noexcept
     bint PyGen_CheckExact(object)
     bint PyContext_CheckExact(object)
+    bint PyObject_TypeCheck(object, PyTypeObject *type) noexcept
+    ctypedef int (*inquiry)(PyObject *) noexcept
+    ctypedef struct type_slots "PyTypeObject":
+        traverseproc tp_traverse
+        inquiry tp_clear
 
 
 cdef extern from *:
@@ -75,7 +89,11 @@ cdef enum:
     MOST_CALLS = 16
 
 
-cdef object CancelledError = exceptions.CancelledError
+cdef:
+    object CancelledError = exceptions.CancelledError
+    # asyncio's own, in C; alive as long as their module is.
+    PyTypeObject *NATIVE_FUTURE = <PyTypeObject *>_asyncio.Future
+    PyTypeObject *NATIVE_TASK = <PyTypeObject *>_asyncio.Task
 
 
 cdef class Task(Future):
@@ -86,21 +104,21 @@ cdef class Task(Future):
     """
 
     def __init__(self, coro, *, loop=None, name=None, context=None, bint eager_start=False):
-        cdef unsigned int was_registered = self.flags & TASK_REGISTERED
         cdef bint is_coroutine = coroutines.iscoroutine(coro)
         # Dropped at the end: what ends with them finds the task whole.
         _old_coro, _old_context, _old_waits_for = self.coro, self.context, self.waits_for
         # A task that lives already is not disturbed by what cannot take its place.
         if is_coroutine or self.loop is None or COMPAT_FUTURE_INIT_ONCE:
+            self.stop_waiting_seen()
+            seen_waiters_clear(&self.seen_waiters)
             future_init(self, loop)
-            self.flags |= was_registered
         if not is_coroutine:
             # Without a coroutine there is nothing to report as destroyed.
             raise TypeError(f"a coroutine was expected, got {coro!r}")
         self.waits_for = None
         task_init(self, coro, context)
         if name is not None:
-            self.need_extras().name = name if type(name) is str else str(name)
+            self.set_name(name)
         if eager_start and self.loop.is_running():
             self.start_eagerly()
         else:
@@ -162,12 +180,17 @@ cdef class Task(Future):
         """Return the task's name, "Task-N" unless one was given."""
         name = self.need_extras().name
         if name is None:
-            name = self.extras.name = f"Task-{self.name_number}"
+            name = self.extras.name = f"Task-{seen_entry_number(&self.entry)}"
         return name
 
     def set_name(self, value):
         """Set the task's name to str(value)."""
-        self.need_extras().name = value if type(value) is str else str(value)
+        name = value if type(value) is str else str(value)
+        extras = self.need_extras()
+        # Dropped at the end, when nothing shows it any more.
+        _old_name = extras.name
+        extras.name = name
+        self.entry.name = <PyObject *>name
 
     def get_stack(self, *, limit=None):
         """Return the frames in which the coroutine is suspended, oldest first; for a failed task those of its traceback."""
@@ -229,6 +252,46 @@ cdef class Task(Future):
             error = raised
         self.step(error)
 
+    # ---- who waits for the task, as it is seen from outside ----
+
+    def remove_done_callback(self, fn):
+        """Remove every callback that equals fn; returns how many there were."""
+        removed = Future.remove_done_callback(self, fn)
+        if removed and self.seen_waiters.waiters is not NULL:
+            seen_waiters_clear(&self.seen_waiters)
+            add_seen_waiters(self, awaiters_of(self))
+        return removed
+
+    cdef int add_waiter(self, Runnable waiter) except -1:
+        Future.add_waiter(self, waiter)
+        if registry_is_seen() and not self.flags & FUTURE_DONE and PyObject_TypeCheck(waiter, <PyTypeObject *>Task):
+            return seen_waiters_add(&self.seen_waiters, waiter)
+        return 0
+
+    cdef int add_callback(self, object callback, object context) except -1:
+        Future.add_callback(self, callback, context)
+        if registry_is_seen() and not self.flags & FUTURE_DONE:
+            waiters = waiters_behind(callback, self)
+            if waiters is not None:
+                return add_seen_waiters(self, waiters)
+        return 0
+
+    cdef int schedule_callbacks(self) except -1:
+        seen_waiters_clear(&self.seen_waiters)
+        return Future.schedule_callbacks(self)
+
+    cdef int wait_seen(self) except -1:
+        """waits_for is a future of asyncio's own kind: the task shows itself there as asyncio's tasks do."""
+        seen_waiters_add(seen_waiters_of(self.waits_for), self)
+        self.flags |= TASK_IS_SEEN_WAITER
+        return 0
+
+    cdef int stop_waiting_seen(self) except -1:
+        if self.flags & TASK_IS_SEEN_WAITER:
+            self.flags &= ~<unsigned int>TASK_IS_SEEN_WAITER
+            return seen_waiters_discard(seen_waiters_of(self.waits_for), self)
+        return 0
+
     # ---- one step ----
 
     cdef int run(self) except -1:
@@ -262,7 +325,7 @@ cdef class Task(Future):
 
     cdef int settle(self, object result) except -1:
         """The coroutine returned."""
-        task_unregister(self)
+        unregister(self)
         if self.flags & TASK_MUST_CANCEL:
             # cancel() came from within the last step.
             self.flags &= ~<unsigned int>TASK_MUST_CANCEL
@@ -274,7 +337,7 @@ cdef class Task(Future):
         """The coroutine raised; KeyboardInterrupt and SystemExit go on to the caller."""
         cdef bint is_exit = call_raised_exit()
         error = compat_take_exception()
-        task_unregister(self)
+        unregister(self)
         if isinstance(error, CancelledError):
             # The same CancelledError goes to whoever awaits the task, once.
             self.result_or_exception = error
@@ -335,6 +398,8 @@ cdef class Task(Future):
         future._asyncio_future_blocking = False
         future.add_done_callback(self._wakeup, context=self.context)
         self.waits_for = future
+        if registry_is_seen() and PyObject_TypeCheck(future, NATIVE_FUTURE):
+            self.wait_seen()
         if self.flags & TASK_MUST_CANCEL:
             return self.cancel_waited()
         return 0
@@ -376,7 +441,7 @@ cdef class Task(Future):
             finally:
                 PyContext_Exit(context)
         except BaseException:
-            task_unregister(self)
+            unregister(self)
             raise
         finally:
             swap_current_task(loop, previous)
@@ -399,35 +464,40 @@ cdef int task_init(Task task, object coro, object context) except -1:
     task.flags |= RUNNABLE_STEPS_TASK | TASK_LOG_DESTROY_PENDING
     task.coro = coro
     task.context = PyContext_CopyCurrent() if context is None else context
-    task.name_number = next_task_number()
+    task.seen_waiters.is_task = 1
+    seen_entry_name_by_number(&task.entry, next_task_number())
     return 0
 
 
-cdef int register(Task task) except -1:
-    if not task.flags & TASK_REGISTERED:
-        task.flags |= TASK_REGISTERED
-        register_task(task)
-    return 0
+# ---- who sees the task ----
+
+cdef inline int register(Task task) except -1:
+    return registry_add(task, &task.entry, tasks_of_loop(task))
 
 
-cdef int task_unregister(Task task) except -1:
-    if task.flags & TASK_REGISTERED:
-        task.flags &= ~<unsigned int>TASK_REGISTERED
-        if COMPAT_HAS_EAGER_REGISTRY:
-            unregister_task(task)
-        else:
-            unregister_uninterrupted(task)
-    return 0
+cdef inline int unregister(Task task) except -1:
+    registry_discard(task, &task.entry, tasks_of_loop(task))
+    return unregister_uninterrupted(task) if task.entry.is_in_weak_set else 0
+
+
+cdef int task_forget(Task task) except -1:
+    return unregister(task)
+
+
+cdef inline set tasks_of_loop(Task task):
+    if COMPAT_TASKS_CAN_BE_LINKED or not task.flags & FUTURE_ON_SCHEDULER:
+        return None
+    return (<Scheduler>task.loop).pending_tasks
 
 
 cdef int unregister_uninterrupted(Task task) except -1:
-    """Here asyncio's record is a WeakSet, which Python code changes: what a task has ended with must not be lost with that."""
+    """Python code changes a WeakSet: what a task has ended with must not be lost with that."""
     cdef int calls = 0
     interruption = None
     while True:
         calls += 1
         try:
-            unregister_task(task)
+            registry_forget(task, &task.entry)
             break
         except BaseException as error:
             if calls == MOST_CALLS:
@@ -435,6 +505,20 @@ cdef int unregister_uninterrupted(Task task) except -1:
             interruption = error
     return 0 if interruption is None else interrupt_soon(
         <Scheduler>task.loop if isinstance(task.loop, Scheduler) else None, interruption)
+
+
+cdef bint is_seen_task(object waiter) except -1:
+    """Whether tools can go on from it: its fields are where they look."""
+    return PyObject_TypeCheck(waiter, <PyTypeObject *>Task) or PyObject_TypeCheck(waiter, NATIVE_TASK)
+
+
+cdef int add_seen_waiters(Task task, object waiters) except -1:
+    if isinstance(waiters, set):
+        for waiter in waiters:
+            add_seen_waiters(task, waiter)
+    elif is_seen_task(waiters) and not task.flags & FUTURE_DONE:
+        seen_waiters_add(&task.seen_waiters, waiters)
+    return 0
 
 
 cdef object loop_of(object future):
@@ -496,6 +580,7 @@ cdef int step(Task task, object error) except -1:
         task.flags &= ~<unsigned int>TASK_MUST_CANCEL
         if not isinstance(error, CancelledError):
             error = task.make_cancelled_error()
+    task.stop_waiting_seen()
     task.waits_for = None
     task.flags &= ~<unsigned int>TASK_IS_WAITER
     if task.flags & FUTURE_ON_SCHEDULER:
@@ -565,15 +650,37 @@ cdef int send(Task task, object error) except -1:
     return task.settle(yielded)
 
 
-# ---- the pool ----
+# ---- the garbage collector, and the pool ----
 
 cdef object_pool_t task_pool
+# Those that Cython made.
+cdef traverseproc plain_traverse = (<type_slots *>Task).tp_traverse
+cdef inquiry plain_clear = (<type_slots *>Task).tp_clear
+
+
+cdef int task_traverse(PyObject *self, visitproc visit, void *arg) noexcept:
+    cdef int status = 0
+    if (<Task>self).seen_waiters.waiters is not NULL:
+        status = visit((<Task>self).seen_waiters.waiters, arg)
+    return plain_traverse(self, visit, arg) if status == 0 else status
+
+
+cdef int task_clear(PyObject *self) noexcept:
+    registry_unlink(&(<Task>self).entry)
+    seen_waiters_clear(&(<Task>self).seen_waiters)
+    # It points to waits_for.
+    (<Task>self).flags &= ~<unsigned int>TASK_IS_SEEN_WAITER
+    return plain_clear(self)
 
 
 cdef void task_dealloc(PyObject *self) noexcept:
+    # Before anything else: a destructor that asks for all tasks must not find this one.
+    registry_unlink(&(<Task>self).entry)
     if object_type(self) is not task_pool.type:
+        seen_waiters_clear(&(<Task>self).seen_waiters)
         task_pool.plain_dealloc(self)
     elif not has_something_unsaid(<Task>self) or PyObject_CallFinalizerFromDealloc(self) == 0:
+        seen_waiters_clear(&(<Task>self).seen_waiters)
         object_pool_dealloc(&task_pool, self)
 
 
@@ -582,6 +689,13 @@ cdef inline bint has_something_unsaid(Task task) noexcept:
             and not (task.flags & FUTURE_DONE and not task.flags & FUTURE_LOG_TRACEBACK))
 
 
+cdef Py_ssize_t place_in_task(void *field) noexcept:
+    return <char *>field - <char *>task_pool.template_object
+
+
+(<type_slots *>Task).tp_traverse = <traverseproc>task_traverse
+(<type_slots *>Task).tp_clear = <inquiry>task_clear
 object_pool_open(
     &task_pool, Task.__new__(Task), (<PyTypeObject *>Runnable).tp_basicsize + 2 * sizeof(PyObject *), 9,
     <destructor>task_dealloc)
+registry_open(place_in_task(&(<Task>task_pool.template_object).seen_waiters), place_in_task(&(<Task>task_pool.template_object).entry))

@@ -1,95 +1,246 @@
-"""Which tasks exist and which one runs now: asyncio's own registries, reached the cheapest way.
+"""Which tasks exist: what asyncio.all_tasks() and the tools that look from outside go by.
 
-Owns: references to asyncio's registry functions; never a task.
-Promises: asyncio.all_tasks() and asyncio.current_task() see fastloop's tasks.
-LIMIT: a task that is pending stays registered, and so alive, until it ends or its loop closes; asyncio keeps only
-  weak references. From 3.12 on this costs a set insertion, where a weak reference costs a Python call (gh-91887).
+Owns: the head of a list of pending tasks, before Python 3.14. Tasks link themselves in; the list keeps none of them alive.
+Promises: asyncio.all_tasks() sees every pending task.
+  Since Python 3.14 a task stands in asyncio's own list of the thread that made it (seen_task.h).
+  Before, asyncio keeps weak references, whose upkeep costs more than the rest of a task. They are made when somebody asks:
+  UnaskedTasks stands among them, and is asked like one.
+LIMIT: where tasks cannot be linked, a pending task stays alive until it ends or its loop is closed. So it is in free-threaded builds,
+  where unlinking would need a lock for each task, and on a Python whose tasks look different.
 """
 
-import asyncio.events
 import asyncio.tasks
+import os
+import warnings
+import weakref
 
-from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError, PyDict_SetItem
+import _asyncio
+
 from cpython.object cimport PyObject
+from cpython.set cimport PySet_Add, PySet_Discard
+from libc.stdint cimport uint64_t
+
+from fastloop.core.seen_task cimport (
+    SEEN_COROUTINE, SEEN_IS_SET, SEEN_IS_TASK, SEEN_LINK, SEEN_NAME, SEEN_SIZE_OF_ASYNCIO, SEEN_WAITERS, seen_entry_name_by_number,
+    seen_entry_t, seen_link_t, seen_list_append, seen_list_open, seen_list_remove, seen_list_remove_after_fork,
+    seen_number_is_readable)
 
 
 cdef extern from "cpython_compat.h":
-    ctypedef struct compat_call_t:
+    const bint COMPAT_ASYNCIO_LINKS_TASKS
+    const bint COMPAT_TASKS_CAN_BE_LINKED
+
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState:
         pass
-    void compat_call_prepare(compat_call_t *call, object callable) noexcept
-    object compat_call(const compat_call_t *call, PyObject **args, Py_ssize_t count)
-    const bint COMPAT_CURRENT_TASK_IN_DICT
-    const bint COMPAT_HAS_EAGER_REGISTRY
+    PyThreadState *PyThreadState_Get() noexcept
+    Py_ssize_t Py_REFCNT(PyObject *object) noexcept
+
+
+cdef enum:
+    # No field of a thread's state lies as far from its beginning.
+    MAX_SIZE_OF_THREAD_STATE = 1 << 16
 
 
 cdef:
-    object _enter_function = asyncio.tasks._enter_task
-    object _leave_function = asyncio.tasks._leave_task
-    object _register_function
-    object _unregister_function
-    object _swap_function = None
-    dict _current_tasks = None
-    compat_call_t _register_call, _unregister_call, _swap_call
+    # Before Python 3.14: the head, and where the entry and its link stand in a task.
+    seen_link_t own_list
+    Py_ssize_t entry_place = 0, link_place = 0
+    # Since then, if tasks of asyncio's are what they are taken for: from a thread's state to the head of its list. Otherwise 0.
+    Py_ssize_t head_place = 0
+    # The head of the list that the last fork has emptied, and how many forks there were.
+    seen_link_t *forked_head = NULL
+    unsigned int fork_count = 0
+    # Weak references to the sets of live loops.
+    list sets_of_loops = []
+    # asyncio's weak references, and ours among them.
+    object weak_set = None, pending_tasks = None
+    object register_function = asyncio.tasks._register_task
+    object unregister_function = asyncio.tasks._unregister_task
+    object hold_function = None, release_function = None
 
-if COMPAT_HAS_EAGER_REGISTRY:
-    _register_function = asyncio.tasks._register_eager_task
-    _unregister_function = asyncio.tasks._unregister_eager_task
+seen_list_open(&own_list)
+if COMPAT_ASYNCIO_LINKS_TASKS:
+    hold_function, release_function = asyncio.tasks._register_eager_task, asyncio.tasks._unregister_eager_task
 else:
-    _register_function = asyncio.tasks._register_task
-    _unregister_function = asyncio.tasks._unregister_task
-
-if COMPAT_CURRENT_TASK_IN_DICT:
-    _current_tasks = asyncio.tasks._current_tasks
-else:
-    _swap_function = asyncio.tasks._swap_current_task
-    compat_call_prepare(&_swap_call, _swap_function)
-
-compat_call_prepare(&_register_call, _register_function)
-compat_call_prepare(&_unregister_call, _unregister_function)
+    hold_function, release_function = register_function, unregister_function
+    pending_tasks = PendingTasks()
+    weak_set = asyncio.tasks._scheduled_tasks if hasattr(asyncio.tasks, "_scheduled_tasks") else asyncio.tasks._all_tasks
 
 
-cdef object swap_current_task(object loop, object task):
-    cdef PyObject *args[2]
-    cdef PyObject *found
-    if not COMPAT_CURRENT_TASK_IN_DICT:
-        args[0] = <PyObject *>loop
-        args[1] = <PyObject *>task
-        return compat_call(&_swap_call, args, 2)
-    found = PyDict_GetItemWithError(_current_tasks, loop)
-    previous = <object>found if found is not NULL else None
-    if task is not None:
-        PyDict_SetItem(_current_tasks, loop, task)
-    elif previous is not None:
-        PyDict_DelItem(_current_tasks, loop)
-    return previous
+cdef bint registry_is_seen() noexcept:
+    return head_place != 0
 
 
-cdef object swap_own_current_task(object loop, object task):
-    """The same, which fails unless the loop runs in this thread, as Python 3.14's own function does."""
-    if COMPAT_CURRENT_TASK_IN_DICT and asyncio.events._get_running_loop() is not loop:
-        raise RuntimeError(f"loop {loop!r} is not the running loop")
-    return swap_current_task(loop, task)
+cdef inline seen_link_t *list_head() noexcept:
+    """The list to which this thread appends; NULL where tasks cannot be linked."""
+    if COMPAT_ASYNCIO_LINKS_TASKS:
+        return <seen_link_t *>(<char *>PyThreadState_Get() + head_place) if head_place != 0 else NULL
+    return &own_list if COMPAT_TASKS_CAN_BE_LINKED else NULL
 
 
-cdef int enter_task(object loop, object task) except -1:
-    _enter_function(loop, task)
+cdef int registry_add(object task, seen_entry_t *entry, set tasks_of_loop) except -1:
+    cdef seen_link_t *head = list_head()
+    if head is not NULL:
+        if entry.link.next is NULL:
+            seen_list_append(head, &entry.link)
+            entry.fork_count = fork_count
+    elif tasks_of_loop is not None:
+        PySet_Add(tasks_of_loop, task)
+    else:
+        hold_function(task)
     return 0
 
 
-cdef int leave_task(object loop, object task) except -1:
-    _leave_function(loop, task)
+cdef int registry_discard(object task, seen_entry_t *entry, set tasks_of_loop) except -1:
+    registry_unlink(entry)
+    if list_head() is NULL:
+        if tasks_of_loop is not None:
+            PySet_Discard(tasks_of_loop, task)
+        else:
+            release_function(task)
     return 0
 
 
-cdef int register_task(object task) except -1:
-    cdef PyObject *args[1]
-    args[0] = <PyObject *>task
-    compat_call(&_register_call, args, 1)
+cdef int registry_forget(object task, seen_entry_t *entry) except -1:
+    unregister_function(task)
+    entry.is_in_weak_set = False
     return 0
 
 
-cdef int unregister_task(object task) except -1:
-    cdef PyObject *args[1]
-    args[0] = <PyObject *>task
-    compat_call(&_unregister_call, args, 1)
+cdef bint registry_holds() noexcept:
+    return list_head() is NULL
+
+
+cdef void registry_unlink(seen_entry_t *entry) noexcept:
+    if entry.link.next is NULL:
+        return
+    if COMPAT_ASYNCIO_LINKS_TASKS and entry.fork_count != fork_count:
+        seen_list_remove_after_fork(forked_head, &entry.link)
+    else:
+        seen_list_remove(&entry.link)
+
+
+cdef set registry_new_set():
+    global sets_of_loops
+    if COMPAT_ASYNCIO_LINKS_TASKS:
+        return None
+    # Somebody may have cleared it.
+    weak_set.data.add(pending_tasks)
+    if COMPAT_TASKS_CAN_BE_LINKED:
+        return None
+    tasks = set()
+    sets_of_loops = [reference for reference in sets_of_loops if reference() is not None] + [weakref.ref(tasks)]
+    return tasks
+
+
+# ---- before Python 3.14: telling asyncio when it asks ----
+
+cdef class PendingTasks:
+    """An entry among asyncio's weak references to tasks. When it is asked, references to the tasks that are pending join it.
+
+    Whoever is just going through the references begins again then, as always when tasks of other threads come and go.
+    """
+
+    def __call__(self):
+        cdef seen_entry_t *entry
+        for task in list_pending():
+            entry = <seen_entry_t *>(<char *><PyObject *>task + entry_place)
+            if not entry.is_in_weak_set:
+                entry.is_in_weak_set = True
+                register_function(task)
+        return None
+
+
+cdef list list_pending():
+    # Made first: making a list may run the collector.
+    cdef list tasks = []
+    cdef seen_link_t *link = own_list.next
+    cdef PyObject *task
+    while link is not &own_list:
+        task = <PyObject *>(<char *>link - link_place)
+        # Of a subclass, and about to die: its destructor asks.
+        if Py_REFCNT(task) > 0:
+            tasks.append(<object>task)
+        link = link.next
+    for reference in sets_of_loops:
+        tasks.extend(list(reference() or ()))
+    return tasks
+
+
+# ---- since Python 3.14: whether asyncio's tasks are what they are taken for ----
+
+class _Unlooped:
+    """What a task of asyncio's needs of a loop to be made."""
+
+    def get_debug(self):
+        return False
+
+    def call_soon(self, callback, *args, context):
+        return None
+
+
+async def _nothing():
+    pass
+
+
+cdef Py_ssize_t find_head_place() except -1:
+    """From a thread's state to the head of its list of tasks; 0 if a task of asyncio's is not laid out as seen_task.h says."""
+    cdef seen_link_t *link
+    cdef Py_ssize_t place = 0
+    task, waiting, last = [_asyncio.Task(_nothing(), loop=_Unlooped(), name=name) for name in ("probe", None, None)]
+    for probe in (task, waiting, last):
+        probe._log_destroy_pending = False
+        probe.get_coro().close()
+    asyncio.future_add_to_awaited_by(task, waiting)
+    coroutine, name = task.get_coro(), task.get_name()
+    link = <seen_link_t *>at(last, SEEN_LINK)
+    if (type(task).__basicsize__ == SEEN_SIZE_OF_ASYNCIO
+            and object_at(task, SEEN_COROUTINE) is <PyObject *>coroutine
+            and object_at(task, SEEN_NAME) is <PyObject *>name
+            and object_at(task, SEEN_WAITERS) is <PyObject *>waiting
+            and at(task, SEEN_IS_TASK)[0] == 1 and at(task, SEEN_IS_SET)[0] == 0
+            and has_readable_number(2) and has_readable_number(1 << 40)
+            and link.next is not NULL and link.next.prev is link and link.prev is <seen_link_t *>at(waiting, SEEN_LINK)):
+        # New tasks stand at the end, in front of the head.
+        place = <char *>link.next - <char *>PyThreadState_Get()
+    return place if 0 < place < MAX_SIZE_OF_THREAD_STATE else 0
+
+
+cdef inline char *at(object task, Py_ssize_t place) noexcept:
+    return <char *><PyObject *>task + place
+
+
+cdef inline PyObject *object_at(object task, Py_ssize_t place) noexcept:
+    return (<PyObject **>at(task, place))[0]
+
+
+cdef bint has_readable_number(uint64_t number) except -1:
+    cdef seen_entry_t entry
+    seen_entry_name_by_number(&entry, number)
+    return seen_number_is_readable(&entry, int(number))
+
+
+cdef int registry_open(Py_ssize_t waiters, Py_ssize_t entry) except -1:
+    global entry_place, link_place, head_place
+    entry_place = entry
+    link_place = entry + <Py_ssize_t>&(<seen_entry_t *>NULL).link
+    if not COMPAT_ASYNCIO_LINKS_TASKS or not COMPAT_TASKS_CAN_BE_LINKED:
+        return 0
+    if waiters == SEEN_WAITERS and entry == SEEN_NAME:
+        head_place = find_head_place()
+    if head_place == 0:
+        warnings.warn(
+            "This Python lays out tasks in a way that fastloop does not know: tools such as `python -m asyncio ps` will not find "
+            "its tasks, and pending ones are kept alive", RuntimeWarning, stacklevel=2)
     return 0
+
+
+def _begin_new_list():
+    """In a forked child, where asyncio has emptied the list of the thread that forked."""
+    global forked_head, fork_count
+    forked_head = list_head()
+    fork_count += 1
+
+
+os.register_at_fork(after_in_child=_begin_new_list)

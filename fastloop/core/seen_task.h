@@ -1,0 +1,185 @@
+/* The part of a task that others see: laid out as in asyncio's own tasks of Python 3.14 and later.
+ *
+ * `python -m asyncio ps`, the profiler of Python 3.15 and asyncio.all_tasks() walk a list of links that stand in the tasks, and read
+ * a task's fields at fixed distances from the object's beginning, whatever its type is (InternalDocs/asyncio.md of CPython).
+ * task.pxd puts the two structures below at these distances; task_registry.pyx compares them with a real task of asyncio's before
+ * it links anything.
+ *
+ * Owns: in waiters, the tasks that wait. A link owns nothing: a task unlinks itself before it dies.
+ * Promises: an outsider, who may look at any moment, finds a list that is whole.
+ * Driven by: Task and task_registry.pyx, with the GIL held. Free-threaded builds link nothing.
+ */
+#ifndef FASTLOOP_SEEN_TASK_H
+#define FASTLOOP_SEEN_TASK_H
+
+#include <Python.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cpython_compat.h"
+
+/* A circular list: its head is a link that belongs to no task. */
+typedef struct seen_link {
+    struct seen_link *next; /* NULL: in no list */
+    struct seen_link *prev;
+} seen_link_t;
+
+/* Who waits for the task. asyncio's futures have the same fields in the same place. */
+typedef struct {
+    PyObject *waiters; /* owned: NULL, a task, or a set of tasks */
+    int32_t state_of_asyncio;
+    char is_task; /* 1 in tasks, 0 in futures */
+    char is_set;
+} seen_waiters_t;
+
+/* What stands behind the coroutine. The last four fields are the N of the default name "Task-N" as an int object, for readers only: of its
+ * reference count, which nobody counts, link.prev takes the place. */
+typedef struct {
+    const void *name; /* a str, which the task's extras keep, or the int */
+    uint32_t fork_count;
+    char is_in_weak_set; /* asyncio's, too */
+    seen_link_t link;
+    PyTypeObject *number_type;
+    uintptr_t number_tag;
+    uint32_t number_digits[2];
+} seen_entry_t;
+
+/* Distances from a task's beginning, on 64-bit builds with the GIL. */
+enum {
+    SEEN_WAITERS = 96,
+    SEEN_IS_TASK = 108,
+    SEEN_IS_SET = 109,
+    SEEN_COROUTINE = 128,
+    SEEN_NAME = 136,
+    SEEN_LINK = 152,
+    SEEN_SIZE_OF_ASYNCIO = 168,
+};
+
+_Static_assert(offsetof(seen_waiters_t, is_task) == SEEN_IS_TASK - SEEN_WAITERS || sizeof(void *) != 8, "laid out as asyncio's");
+_Static_assert(offsetof(seen_entry_t, link) == SEEN_LINK - SEEN_NAME || sizeof(void *) != 8, "laid out as asyncio's");
+
+/* ---- the name ---- */
+
+enum { SEEN_DIGIT_BITS = 30, SEEN_TAG_OF_ONE_DIGIT = 1 << 3 };
+
+static inline void seen_entry_name_by_number(seen_entry_t *entry, uint64_t number)
+{
+    entry->number_digits[0] = number & ((1U << SEEN_DIGIT_BITS) - 1);
+    entry->number_digits[1] = (uint32_t)(number >> SEEN_DIGIT_BITS);
+    entry->number_tag = entry->number_digits[1] == 0 ? SEEN_TAG_OF_ONE_DIGIT : 2 * SEEN_TAG_OF_ONE_DIGIT;
+    entry->number_type = &PyLong_Type;
+    entry->name = &entry->link.prev;
+}
+
+static inline uint64_t seen_entry_number(const seen_entry_t *entry)
+{
+    return (uint64_t)entry->number_digits[1] << SEEN_DIGIT_BITS | entry->number_digits[0];
+}
+
+/* Does this Python read the name's number as it reads the int of the same value? */
+static inline bool seen_number_is_readable(const seen_entry_t *entry, PyObject *number)
+{
+    const char *shown = (const char *)&entry->link.prev;
+    const size_t begin = offsetof(PyObject, ob_type);
+    const size_t end = (size_t)PyLong_Type.tp_basicsize + (entry->number_digits[1] != 0 ? 2 : 1) * sizeof(uint32_t);
+    return memcmp(shown + begin, (const char *)number + begin, end - begin) == 0;
+}
+
+/* ---- the list ---- */
+
+static inline void seen_list_open(seen_link_t *head)
+{
+    head->next = head->prev = head;
+}
+
+/* HOT. The newest task stands at the end, in front of the head. */
+static inline void seen_list_append(seen_link_t *head, seen_link_t *link)
+{
+    link->next = head;
+    link->prev = head->prev;
+    head->prev->next = link;
+    head->prev = link;
+}
+
+/* HOT. INVARIANT: link is in a list. */
+static inline void seen_list_remove(seen_link_t *link)
+{
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+    link->next = link->prev = NULL;
+}
+
+/* The same for a link that was made before a fork, in the child: there asyncio has emptied the list without a word to its links, and
+ * the first and the last of them still point to the head. */
+static inline void seen_list_remove_after_fork(seen_link_t *head, seen_link_t *link)
+{
+    if (link->prev != head) {
+        link->prev->next = link->next;
+    }
+    if (link->next != head) {
+        link->next->prev = link->prev;
+    }
+    link->next = link->prev = NULL;
+}
+
+/* ---- who waits ---- */
+
+static inline seen_waiters_t *seen_waiters_of(PyObject *future)
+{
+    return (seen_waiters_t *)((char *)future + SEEN_WAITERS);
+}
+
+static int seen_waiters_begin_set(seen_waiters_t *seen)
+{
+    PyObject *set = PySet_New(NULL);
+    if (set == NULL || PySet_Add(set, seen->waiters) < 0) {
+        Py_XDECREF(set);
+        return -1;
+    }
+    PyObject *only = seen->waiters;
+    seen->waiters = set;
+    seen->is_set = 1;
+    Py_DECREF(only);
+    return 0;
+}
+
+/* HOT. Returns 0, or -1 with the exception raised. */
+static inline int seen_waiters_add(seen_waiters_t *seen, PyObject *waiter)
+{
+    if (seen->waiters == NULL) {
+        seen->waiters = Py_NewRef(waiter);
+        return 0;
+    }
+    if (seen->waiters == waiter) {
+        return 0;
+    }
+    if (!seen->is_set && seen_waiters_begin_set(seen) < 0) {
+        return -1;
+    }
+    return PySet_Add(seen->waiters, waiter);
+}
+
+/* HOT. Nobody waits any more. */
+static inline void seen_waiters_clear(seen_waiters_t *seen)
+{
+    if (seen->waiters != NULL) {
+        PyObject *waiters = seen->waiters;
+        seen->waiters = NULL;
+        seen->is_set = 0;
+        Py_DECREF(waiters);
+    }
+}
+
+/* Returns 0, or -1 with the exception raised. One that does not wait is no error. */
+static inline int seen_waiters_discard(seen_waiters_t *seen, PyObject *waiter)
+{
+    if (seen->waiters == waiter) {
+        seen_waiters_clear(seen);
+    } else if (seen->is_set) {
+        return PySet_Discard(seen->waiters, waiter) < 0 ? -1 : 0;
+    }
+    return 0;
+}
+
+#endif

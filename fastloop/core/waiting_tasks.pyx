@@ -1,0 +1,53 @@
+"""Which tasks wait behind a callback of a task: what tools that look from outside read in the task itself.
+
+Owns: nothing.
+Promises: for gather() and TaskGroup, which add a callback to each child, the answer costs less than the callback. What asks inside the
+  process has a better one: call_graph.py.
+Driven by: Task, where such tools find its tasks.
+LIMIT: gather() that has failed is shown as waiting for the children that still run.
+"""
+
+import asyncio
+
+import _asyncio
+
+from fastloop.core.call_graph import WAITING_TASKS, awaiters_behind
+
+
+cdef extern from "Python.h":
+    bint PyCFunction_Check(object)
+    bint PyFunction_Check(object)
+    bint PyMethod_Check(object)
+    object PyMethod_GET_FUNCTION(object)
+    object PyMethod_GET_SELF(object)
+    object PyFunction_GET_CODE(object)
+    object PyFunction_GET_DEFAULTS(object)
+
+
+cdef:
+    object native_task = _asyncio.Task
+    object on_task_done = asyncio.TaskGroup._on_task_done
+    object on_gathered = next(
+        (code for code in asyncio.gather.__code__.co_consts if getattr(code, "co_name", None) == "_done_callback"), None)
+    # The names of functions that may be one of WAITING_TASKS.
+    frozenset function_names = frozenset(name.rpartition(".")[2] for name in WAITING_TASKS)
+
+
+cdef object waiters_behind(object callback, object future):
+    function = callback
+    if PyMethod_Check(callback):
+        function = PyMethod_GET_FUNCTION(callback)
+        if function is on_task_done:
+            return getattr(PyMethod_GET_SELF(callback), "_parent_task", None)
+    elif PyCFunction_Check(callback):
+        # A step of one of asyncio's own tasks.
+        owner = callback.__self__
+        return owner if isinstance(owner, native_task) and callback.__name__ == "task_wakeup" else None
+    if not PyFunction_Check(function):
+        return None
+    code = PyFunction_GET_CODE(function)
+    if code is on_gathered:
+        return PyFunction_GET_DEFAULTS(function)[0]
+    if code.co_name in function_names:
+        return awaiters_behind(callback, future)
+    return None
