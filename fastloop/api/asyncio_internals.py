@@ -23,14 +23,16 @@ class Internal(NamedTuple):
 
 # Functions, methods and attributes that fastloop calls or reads.
 CALLED = [
-    Internal("asyncio.tasks._enter_task", "core/task_registry.pyx", "current task, on a loop not fastloop's", "loop, task"),
-    Internal("asyncio.tasks._leave_task", "core/task_registry.pyx", "current task, on a loop not fastloop's", "loop, task"),
-    Internal("asyncio.tasks._current_tasks", "core/task_registry.pyx", "the dict of current tasks, written directly", until="3.14"),
-    Internal("asyncio.tasks._swap_current_task", "core/task_registry.pyx", "change the current task", "loop, task", since="3.14"),
-    Internal("asyncio.tasks._register_task", "core/task_registry.pyx", "all_tasks() sees the task", "task", until="3.12"),
-    Internal("asyncio.tasks._unregister_task", "core/task_registry.pyx", "all_tasks() forgets the task", "task", until="3.12"),
-    Internal("asyncio.tasks._register_eager_task", "core/task_registry.pyx", "the same at the cost of a set entry", "task", since="3.12"),
-    Internal("asyncio.tasks._unregister_eager_task", "core/task_registry.pyx", "its opposite", "task", since="3.12"),
+    Internal("asyncio.tasks._enter_task", "core/current_task.pyx", "current task, on a loop not fastloop's", "loop, task"),
+    Internal("asyncio.tasks._leave_task", "core/current_task.pyx", "current task, on a loop not fastloop's", "loop, task"),
+    Internal("asyncio.tasks._current_tasks", "core/current_task.pyx", "the dict of current tasks, written directly", until="3.14"),
+    Internal("asyncio.tasks._swap_current_task", "core/current_task.pyx", "change the current task", "loop, task", since="3.14"),
+    Internal("asyncio.tasks._register_task", "core/task_registry.pyx", "the task joins asyncio's weak references", "task"),
+    Internal("asyncio.tasks._unregister_task", "core/task_registry.pyx", "it leaves them", "task"),
+    Internal("asyncio.tasks._all_tasks", "core/task_registry.pyx", "those weak references", until="3.12"),
+    Internal("asyncio.tasks._scheduled_tasks", "core/task_registry.pyx", "the same", since="3.12", until="3.14"),
+    Internal("asyncio.tasks._register_eager_task", "core/task_registry.pyx", "all_tasks() sees a task not laid out as asyncio's", "task", since="3.14"),
+    Internal("asyncio.tasks._unregister_eager_task", "core/task_registry.pyx", "its opposite", "task", since="3.14"),
     Internal("asyncio.futures._set_result_unless_cancelled", "core/interruption.pyx", "ends a sleep; may begin again"),
     Internal("asyncio.futures._convert_future_exc", "core/raising.py", "asyncio's class for one of concurrent.futures", "exception"),
     Internal("asyncio.futures._chain_future", "core/executor_future.pyx", "whether work that ends in the loop's thread ends at once"),
@@ -47,7 +49,7 @@ CALLED = [
     Internal("asyncio.events._set_running_loop", "core/loop_core.pyx", "get_running_loop() finds the loop", "loop"),
     Internal(
         "asyncio.events._get_running_loop",
-        "core/task_registry.pyx core/executor_future.pyx core/ready_view.pyx api/loops.py runner.py",
+        "core/current_task.pyx core/executor_future.pyx core/ready_view.pyx api/loops.py runner.py",
         "whether a loop runs, without an exception",
         "",
     ),

@@ -4,8 +4,8 @@ Owns: nothing. asyncio writes each edge down when a task begins to wait; here it
   so that awaiting costs nothing.
 Promises: for fastloop's futures the edges that asyncio's own code records between its own futures, whichever kind waits.
 Driven by Future._asyncio_awaited_by; cold.
-LIMIT: that a task of fastloop's waits for one of asyncio's futures stays unseen, as asyncio keeps that in C and takes its own
-  kind only; future_add_to_awaited_by() takes no future of fastloop's. Revisit when asyncio lets others in.
+LIMIT: future_add_to_awaited_by() takes no future of fastloop's, in C: what is added by that alone stays unseen.
+  Revisit when asyncio lets others in.
 """
 
 import asyncio

@@ -135,7 +135,7 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 #define COMPAT_CURRENT_TASK_IN_DICT 1
 #endif
 
-/* Links of one task to the next, without a lock: see seen_task.h. */
+/* Links of one task to the next, without a lock: see seen_fields.h. */
 #ifdef Py_GIL_DISABLED
 #define COMPAT_TASKS_CAN_BE_LINKED 0
 #else

@@ -28,7 +28,8 @@ from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
     PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, ready_queue_peek,
     scheduler_expect_events, scheduler_is_interrupted, scheduler_push, scheduler_push_foreign, scheduler_push_timer)
-from fastloop.core.task cimport Task, new_task, task_forget
+from fastloop.core.seen_task cimport seen_task_unregister
+from fastloop.core.task cimport Task, new_task
 from fastloop.core.task_registry cimport registry_holds
 from fastloop.poll.poller cimport poller_close, poller_name
 from fastloop.poll.wakeup cimport wakeup_close
@@ -313,7 +314,7 @@ cdef class LoopCore(Scheduler):
         if registry_holds():
             for task in asyncio.all_tasks(self):
                 if isinstance(task, Task):
-                    task_forget(<Task>task)
+                    seen_task_unregister(<Task>task)
         self.release()
 
     def _send_held(self):

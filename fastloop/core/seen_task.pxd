@@ -1,38 +1,47 @@
-# The part of a task that others see; seen_task.h says who looks and where.
+# SeenTask: the part of a task that others see.
 
-from cpython.object cimport PyObject
-from libc.stdint cimport uint32_t, uint64_t
+from fastloop.core.future cimport FUTURE_FIRST_FREE_FLAG, Future
+from fastloop.core.seen_fields cimport seen_entry_t, seen_waiters_t
 
 
-cdef extern from "seen_task.h":
-    ctypedef struct seen_link_t:
-        seen_link_t *next
-        seen_link_t *prev
-    ctypedef struct seen_waiters_t:
-        PyObject *waiters
-        char is_task
-        char is_set
-    ctypedef struct seen_entry_t:
-        const void *name
-        uint32_t fork_count
-        char is_in_weak_set
-        seen_link_t link
-    enum:
-        SEEN_WAITERS
-        SEEN_IS_TASK
-        SEEN_IS_SET
-        SEEN_COROUTINE
-        SEEN_NAME
-        SEEN_LINK
-        SEEN_SIZE_OF_ASYNCIO
-    void seen_entry_name_by_number(seen_entry_t *entry, uint64_t number) noexcept
-    uint64_t seen_entry_number(const seen_entry_t *entry) noexcept
-    bint seen_number_is_readable(const seen_entry_t *entry, object number) noexcept
-    void seen_list_open(seen_link_t *head) noexcept
-    void seen_list_append(seen_link_t *head, seen_link_t *link) noexcept
-    void seen_list_remove(seen_link_t *link) noexcept
-    void seen_list_remove_after_fork(seen_link_t *head, seen_link_t *link) noexcept
-    seen_waiters_t *seen_waiters_of(object future) noexcept
-    int seen_waiters_add(seen_waiters_t *seen, object waiter) except -1
-    void seen_waiters_clear(seen_waiters_t *seen) noexcept
-    int seen_waiters_discard(seen_waiters_t *seen, object waiter) except -1
+cdef enum:
+    # waits_for is a future of asyncio's, which shows the task as one that waits.
+    SEEN_TASK_IS_SHOWN = FUTURE_FIRST_FREE_FLAG
+    # Bits from here on belong to Task.
+    SEEN_TASK_FIRST_FREE_FLAG = FUTURE_FIRST_FREE_FLAG << 1
+
+
+cdef class SeenTask(Future):
+    # In the order of asyncio's own fields: see seen_fields.h.
+    cdef:
+        seen_waiters_t seen_waiters
+        object context
+        # What the coroutine waits for: a future of any kind, or None.
+        object waits_for
+        # None once done (from the eager start on); otherwise owned by the task alone.
+        object coro
+        seen_entry_t entry
+
+    # waits_for is about to be given up.
+    cdef int stop_waiting_seen(self) except -1
+
+
+# A new task, or an old one with a new coroutine, which nobody waits for yet: it gets its number.
+cdef int seen_task_open(SeenTask task) except -1
+
+# HOT. The task is pending: all_tasks() sees it from now on.
+cdef int seen_task_register(SeenTask task) except -1
+
+# HOT. The task has ended, or need not be kept alive: all_tasks() forgets it.
+cdef int seen_task_unregister(SeenTask task) except -1
+
+# HOT. waits_for is a future of a foreign kind: if it is one of asyncio's own, it shows the task as asyncio's tasks are shown.
+cdef int seen_task_wait(SeenTask task) except -1
+
+cdef void seen_task_leave(SeenTask task) noexcept
+
+
+# HOT. The task dies.
+cdef inline void seen_task_close(SeenTask task) noexcept:
+    if task.entry.link.next is not NULL or task.seen_waiters.waiters is not NULL:
+        seen_task_leave(task)

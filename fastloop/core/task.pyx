@@ -9,32 +9,23 @@ Driven by: the scheduler on fastloop's loop; by call_soon() on any other loop, a
 import asyncio
 from asyncio import base_tasks, coroutines, exceptions
 
-import _asyncio
-
 from cpython.contextvars cimport PyContext_CopyCurrent, PyContext_Enter, PyContext_Exit
 from cpython.exc cimport PyErr_ExceptionMatches
-from cpython.object cimport PyObject, PyTypeObject, destructor, traverseproc, visitproc
+from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport uint64_t
 
 from fastloop.core.current_task cimport enter_task, leave_task, swap_current_task, swap_own_current_task
-from fastloop.core.call_graph import awaiters_of
-
 from fastloop.core.executor_future cimport ExecutorFuture
 from fastloop.core.future cimport (
     FUTURE_BLOCKING, FUTURE_DONE, FUTURE_FAILED, FUTURE_FINISHED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
     future_init)
 from fastloop.core.handle cimport call_soon_uninterrupted, new_handle
-from fastloop.core.interruption cimport interrupt_soon
 from fastloop.core.object_pool cimport (
     PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
 from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.core.seen_task cimport (
-    seen_entry_name_by_number, seen_entry_number, seen_waiters_add, seen_waiters_clear, seen_waiters_discard, seen_waiters_of)
-from fastloop.core.task_registry cimport (
-    registry_add, registry_discard, registry_forget, registry_is_seen, registry_open, registry_unlink)
-from fastloop.core.waiting_tasks cimport waiters_behind
+    SeenTask, seen_task_close, seen_task_open, seen_task_register, seen_task_unregister, seen_task_wait)
 
 
 cdef extern from "calls.h":
@@ -45,7 +36,6 @@ cdef extern from "cpython_compat.h":
     void compat_raise(PyObject *exception) noexcept
     object compat_stop_iteration_value()
     const bint COMPAT_FUTURE_INIT_ONCE
-    const bint COMPAT_TASKS_CAN_BE_LINKED
     const bint COMPAT_TASK_CHECKS_CONTEXT
     const bint COMPAT_UNCANCEL_CLEARS_REQUEST
 
@@ -58,45 +48,16 @@ cdef extern from "Python.h":
     PyObject *call_method_one "PyObject_CallMethodOneArg"(object receiver, object name, object argument) noexcept
     bint PyGen_CheckExact(object)
     bint PyContext_CheckExact(object)
-    bint PyObject_TypeCheck(object, PyTypeObject *type) noexcept
-    ctypedef int (*inquiry)(PyObject *) noexcept
-    ctypedef struct type_slots "PyTypeObject":
-        traverseproc tp_traverse
-        inquiry tp_clear
-
-
-cdef extern from *:
-    """
-    static uint64_t next_task_number(void)
-    {
-        static uint64_t last;
-    #ifdef Py_GIL_DISABLED
-        return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
-    #else
-        return ++last;
-    #endif
-    }
-    """
-    uint64_t next_task_number() noexcept
 
 
 # A call through this type leaves a raised exception to the caller, who looks at the result.
 ctypedef int (*unchecked_step_t)(Task, object) noexcept
 
 
-cdef enum:
-    # What fails as often as that is not being interrupted.
-    MOST_CALLS = 16
+cdef object CancelledError = exceptions.CancelledError
 
 
-cdef:
-    object CancelledError = exceptions.CancelledError
-    # asyncio's own, in C; alive as long as their module is.
-    PyTypeObject *NATIVE_FUTURE = <PyTypeObject *>_asyncio.Future
-    PyTypeObject *NATIVE_TASK = <PyTypeObject *>_asyncio.Task
-
-
-cdef class Task(Future):
+cdef class Task(SeenTask):
     """A coroutine, run step by step on an event loop.
 
     Task(coro, *, loop=None, name=None, context=None, eager_start=False): as asyncio.Task; loop.create_task() is the usual
@@ -109,8 +70,8 @@ cdef class Task(Future):
         _old_coro, _old_context, _old_waits_for = self.coro, self.context, self.waits_for
         # A task that lives already is not disturbed by what cannot take its place.
         if is_coroutine or self.loop is None or COMPAT_FUTURE_INIT_ONCE:
-            self.stop_waiting_seen()
-            seen_waiters_clear(&self.seen_waiters)
+            if not COMPAT_FUTURE_INIT_ONCE:
+                self.stop_waiting_seen()
             future_init(self, loop)
         if not is_coroutine:
             # Without a coroutine there is nothing to report as destroyed.
@@ -123,7 +84,7 @@ cdef class Task(Future):
             self.start_eagerly()
         else:
             self.schedule_step(None)
-            register(self)
+            seen_task_register(self)
 
     @property
     def __class__(self):
@@ -175,22 +136,6 @@ cdef class Task(Future):
     def get_context(self):
         """Return the contextvars.Context that the coroutine runs in."""
         return self.context
-
-    def get_name(self):
-        """Return the task's name, "Task-N" unless one was given."""
-        name = self.need_extras().name
-        if name is None:
-            name = self.extras.name = f"Task-{seen_entry_number(&self.entry)}"
-        return name
-
-    def set_name(self, value):
-        """Set the task's name to str(value)."""
-        name = value if type(value) is str else str(value)
-        extras = self.need_extras()
-        # Dropped at the end, when nothing shows it any more.
-        _old_name = extras.name
-        extras.name = name
-        self.entry.name = <PyObject *>name
 
     def get_stack(self, *, limit=None):
         """Return the frames in which the coroutine is suspended, oldest first; for a failed task those of its traceback."""
@@ -252,46 +197,6 @@ cdef class Task(Future):
             error = raised
         self.step(error)
 
-    # ---- who waits for the task, as it is seen from outside ----
-
-    def remove_done_callback(self, fn):
-        """Remove every callback that equals fn; returns how many there were."""
-        removed = Future.remove_done_callback(self, fn)
-        if removed and self.seen_waiters.waiters is not NULL:
-            seen_waiters_clear(&self.seen_waiters)
-            add_seen_waiters(self, awaiters_of(self))
-        return removed
-
-    cdef int add_waiter(self, Runnable waiter) except -1:
-        Future.add_waiter(self, waiter)
-        if registry_is_seen() and not self.flags & FUTURE_DONE and PyObject_TypeCheck(waiter, <PyTypeObject *>Task):
-            return seen_waiters_add(&self.seen_waiters, waiter)
-        return 0
-
-    cdef int add_callback(self, object callback, object context) except -1:
-        Future.add_callback(self, callback, context)
-        if registry_is_seen() and not self.flags & FUTURE_DONE:
-            waiters = waiters_behind(callback, self)
-            if waiters is not None:
-                return add_seen_waiters(self, waiters)
-        return 0
-
-    cdef int schedule_callbacks(self) except -1:
-        seen_waiters_clear(&self.seen_waiters)
-        return Future.schedule_callbacks(self)
-
-    cdef int wait_seen(self) except -1:
-        """waits_for is a future of asyncio's own kind: the task shows itself there as asyncio's tasks do."""
-        seen_waiters_add(seen_waiters_of(self.waits_for), self)
-        self.flags |= TASK_IS_SEEN_WAITER
-        return 0
-
-    cdef int stop_waiting_seen(self) except -1:
-        if self.flags & TASK_IS_SEEN_WAITER:
-            self.flags &= ~<unsigned int>TASK_IS_SEEN_WAITER
-            return seen_waiters_discard(seen_waiters_of(self.waits_for), self)
-        return 0
-
     # ---- one step ----
 
     cdef int run(self) except -1:
@@ -325,7 +230,7 @@ cdef class Task(Future):
 
     cdef int settle(self, object result) except -1:
         """The coroutine returned."""
-        unregister(self)
+        seen_task_unregister(self)
         if self.flags & TASK_MUST_CANCEL:
             # cancel() came from within the last step.
             self.flags &= ~<unsigned int>TASK_MUST_CANCEL
@@ -337,7 +242,7 @@ cdef class Task(Future):
         """The coroutine raised; KeyboardInterrupt and SystemExit go on to the caller."""
         cdef bint is_exit = call_raised_exit()
         error = compat_take_exception()
-        unregister(self)
+        seen_task_unregister(self)
         if isinstance(error, CancelledError):
             # The same CancelledError goes to whoever awaits the task, once.
             self.result_or_exception = error
@@ -398,8 +303,7 @@ cdef class Task(Future):
         future._asyncio_future_blocking = False
         future.add_done_callback(self._wakeup, context=self.context)
         self.waits_for = future
-        if registry_is_seen() and PyObject_TypeCheck(future, NATIVE_FUTURE):
-            self.wait_seen()
+        seen_task_wait(self)
         if self.flags & TASK_MUST_CANCEL:
             return self.cancel_waited()
         return 0
@@ -434,14 +338,14 @@ cdef class Task(Future):
             self.flags &= ~<unsigned int>TASK_LOG_DESTROY_PENDING
             raise
         try:
-            register(self)
+            seen_task_register(self)
             PyContext_Enter(context)
             try:
                 send(self, None)
             finally:
                 PyContext_Exit(context)
         except BaseException:
-            unregister(self)
+            seen_task_unregister(self)
             raise
         finally:
             swap_current_task(loop, previous)
@@ -464,61 +368,7 @@ cdef int task_init(Task task, object coro, object context) except -1:
     task.flags |= RUNNABLE_STEPS_TASK | TASK_LOG_DESTROY_PENDING
     task.coro = coro
     task.context = PyContext_CopyCurrent() if context is None else context
-    task.seen_waiters.is_task = 1
-    seen_entry_name_by_number(&task.entry, next_task_number())
-    return 0
-
-
-# ---- who sees the task ----
-
-cdef inline int register(Task task) except -1:
-    return registry_add(task, &task.entry, tasks_of_loop(task))
-
-
-cdef inline int unregister(Task task) except -1:
-    registry_discard(task, &task.entry, tasks_of_loop(task))
-    return unregister_uninterrupted(task) if task.entry.is_in_weak_set else 0
-
-
-cdef int task_forget(Task task) except -1:
-    return unregister(task)
-
-
-cdef inline set tasks_of_loop(Task task):
-    if COMPAT_TASKS_CAN_BE_LINKED or not task.flags & FUTURE_ON_SCHEDULER:
-        return None
-    return (<Scheduler>task.loop).pending_tasks
-
-
-cdef int unregister_uninterrupted(Task task) except -1:
-    """Python code changes a WeakSet: what a task has ended with must not be lost with that."""
-    cdef int calls = 0
-    interruption = None
-    while True:
-        calls += 1
-        try:
-            registry_forget(task, &task.entry)
-            break
-        except BaseException as error:
-            if calls == MOST_CALLS:
-                raise
-            interruption = error
-    return 0 if interruption is None else interrupt_soon(
-        <Scheduler>task.loop if isinstance(task.loop, Scheduler) else None, interruption)
-
-
-cdef bint is_seen_task(object waiter) except -1:
-    """Whether tools can go on from it: its fields are where they look."""
-    return PyObject_TypeCheck(waiter, <PyTypeObject *>Task) or PyObject_TypeCheck(waiter, NATIVE_TASK)
-
-
-cdef int add_seen_waiters(Task task, object waiters) except -1:
-    if isinstance(waiters, set):
-        for waiter in waiters:
-            add_seen_waiters(task, waiter)
-    elif is_seen_task(waiters) and not task.flags & FUTURE_DONE:
-        seen_waiters_add(&task.seen_waiters, waiters)
-    return 0
+    return seen_task_open(task)
 
 
 cdef object loop_of(object future):
@@ -534,7 +384,7 @@ cdef Task new_task(Scheduler loop, object coro, object context):
     task.number = 0
     task_init(task, coro, context)
     scheduler_push(loop, task)
-    register(task)
+    seen_task_register(task)
     return task
 
 
@@ -653,34 +503,17 @@ cdef int send(Task task, object error) except -1:
 # ---- the garbage collector, and the pool ----
 
 cdef object_pool_t task_pool
-# Those that Cython made.
-cdef traverseproc plain_traverse = (<type_slots *>Task).tp_traverse
-cdef inquiry plain_clear = (<type_slots *>Task).tp_clear
-
-
-cdef int task_traverse(PyObject *self, visitproc visit, void *arg) noexcept:
-    cdef int status = 0
-    if (<Task>self).seen_waiters.waiters is not NULL:
-        status = visit((<Task>self).seen_waiters.waiters, arg)
-    return plain_traverse(self, visit, arg) if status == 0 else status
-
-
-cdef int task_clear(PyObject *self) noexcept:
-    registry_unlink(&(<Task>self).entry)
-    seen_waiters_clear(&(<Task>self).seen_waiters)
-    # It points to waits_for.
-    (<Task>self).flags &= ~<unsigned int>TASK_IS_SEEN_WAITER
-    return plain_clear(self)
-
 
 cdef void task_dealloc(PyObject *self) noexcept:
-    # Before anything else: a destructor that asks for all tasks must not find this one.
-    registry_unlink(&(<Task>self).entry)
+    # Before anything else: no destructor may find the task through the list.
+    seen_task_close(<Task>self)
     if object_type(self) is not task_pool.type:
-        seen_waiters_clear(&(<Task>self).seen_waiters)
         task_pool.plain_dealloc(self)
-    elif not has_something_unsaid(<Task>self) or PyObject_CallFinalizerFromDealloc(self) == 0:
-        seen_waiters_clear(&(<Task>self).seen_waiters)
+    elif not has_something_unsaid(<Task>self):
+        object_pool_dealloc(&task_pool, self)
+    elif PyObject_CallFinalizerFromDealloc(self) == 0:
+        # Code that ran meanwhile may have waited for it.
+        seen_task_close(<Task>self)
         object_pool_dealloc(&task_pool, self)
 
 
@@ -689,13 +522,6 @@ cdef inline bint has_something_unsaid(Task task) noexcept:
             and not (task.flags & FUTURE_DONE and not task.flags & FUTURE_LOG_TRACEBACK))
 
 
-cdef Py_ssize_t place_in_task(void *field) noexcept:
-    return <char *>field - <char *>task_pool.template_object
-
-
-(<type_slots *>Task).tp_traverse = <traverseproc>task_traverse
-(<type_slots *>Task).tp_clear = <inquiry>task_clear
 object_pool_open(
     &task_pool, Task.__new__(Task), (<PyTypeObject *>Runnable).tp_basicsize + 2 * sizeof(PyObject *), 9,
     <destructor>task_dealloc)
-registry_open(place_in_task(&(<Task>task_pool.template_object).seen_waiters), place_in_task(&(<Task>task_pool.template_object).entry))

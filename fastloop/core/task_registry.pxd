@@ -1,12 +1,12 @@
 # Which tasks exist, told to asyncio and to the tools that look from outside.
 
-from fastloop.core.seen_task cimport seen_entry_t
+from fastloop.core.seen_fields cimport seen_entry_t
 
 
 # Once, by task.pyx: where a task keeps its seen_waiters_t and its seen_entry_t.
 cdef int registry_open(Py_ssize_t waiters, Py_ssize_t entry) except -1
 
-# Whether tools find tasks by seen_task.h and read in them who waits.
+# Whether tools find tasks by seen_fields.h and read in them who waits.
 cdef bint registry_is_seen() noexcept
 
 # Where tasks cannot be linked, each loop holds its pending ones in a set; None where it need not.

@@ -2,7 +2,7 @@
 
 Owns: the head of a list of pending tasks, before Python 3.14. Tasks link themselves in; the list keeps none of them alive.
 Promises: asyncio.all_tasks() sees every pending task.
-  Since Python 3.14 a task stands in asyncio's own list of the thread that made it (seen_task.h).
+  Since Python 3.14 a task stands in asyncio's own list of the thread that made it (seen_fields.h).
   Before, asyncio keeps weak references, whose upkeep costs more than the rest of a task. They are made when somebody asks:
   UnaskedTasks stands among them, and is asked like one.
 LIMIT: where tasks cannot be linked, a pending task stays alive until it ends or its loop is closed. So it is in free-threaded builds,
@@ -20,7 +20,7 @@ from cpython.object cimport PyObject
 from cpython.set cimport PySet_Add, PySet_Discard
 from libc.stdint cimport uint64_t
 
-from fastloop.core.seen_task cimport (
+from fastloop.core.seen_fields cimport (
     SEEN_COROUTINE, SEEN_IS_SET, SEEN_IS_TASK, SEEN_LINK, SEEN_NAME, SEEN_SIZE_OF_ASYNCIO, SEEN_WAITERS, seen_entry_name_by_number,
     seen_entry_t, seen_link_t, seen_list_append, seen_list_open, seen_list_remove, seen_list_remove_after_fork,
     seen_number_is_readable)
@@ -185,7 +185,7 @@ async def _nothing():
 
 
 cdef Py_ssize_t find_head_place() except -1:
-    """From a thread's state to the head of its list of tasks; 0 if a task of asyncio's is not laid out as seen_task.h says."""
+    """From a thread's state to the head of its list of tasks; 0 if a task of asyncio's is not laid out as seen_fields.h says."""
     cdef seen_link_t *link
     cdef Py_ssize_t place = 0
     task, waiting, last = [_asyncio.Task(_nothing(), loop=_Unlooped(), name=name) for name in ("probe", None, None)]
@@ -200,7 +200,7 @@ cdef Py_ssize_t find_head_place() except -1:
             and object_at(task, SEEN_NAME) is <PyObject *>name
             and object_at(task, SEEN_WAITERS) is <PyObject *>waiting
             and at(task, SEEN_IS_TASK)[0] == 1 and at(task, SEEN_IS_SET)[0] == 0
-            and has_readable_number(2) and has_readable_number(1 << 40)
+            and has_readable_number(1 << 20) and has_readable_number(1 << 40)
             and link.next is not NULL and link.next.prev is link and link.prev is <seen_link_t *>at(waiting, SEEN_LINK)):
         # New tasks stand at the end, in front of the head.
         place = <char *>link.next - <char *>PyThreadState_Get()

@@ -11,6 +11,8 @@ import asyncio
 
 import _asyncio
 
+from cpython.object cimport PyObject
+
 from fastloop.core.call_graph import WAITING_TASKS, awaiters_behind
 
 
@@ -18,10 +20,12 @@ cdef extern from "Python.h":
     bint PyCFunction_Check(object)
     bint PyFunction_Check(object)
     bint PyMethod_Check(object)
-    object PyMethod_GET_FUNCTION(object)
-    object PyMethod_GET_SELF(object)
-    object PyFunction_GET_CODE(object)
-    object PyFunction_GET_DEFAULTS(object)
+    PyObject *PyMethod_GET_FUNCTION(object) noexcept
+    PyObject *PyMethod_GET_SELF(object) noexcept
+    PyObject *PyFunction_GET_CODE(object) noexcept
+    PyObject *PyFunction_GET_DEFAULTS(object) noexcept
+    ctypedef struct PyCodeObject:
+        PyObject *co_name
 
 
 cdef:
@@ -36,18 +40,18 @@ cdef:
 cdef object waiters_behind(object callback, object future):
     function = callback
     if PyMethod_Check(callback):
-        function = PyMethod_GET_FUNCTION(callback)
+        function = <object>PyMethod_GET_FUNCTION(callback)
         if function is on_task_done:
-            return getattr(PyMethod_GET_SELF(callback), "_parent_task", None)
+            return getattr(<object>PyMethod_GET_SELF(callback), "_parent_task", None)
     elif PyCFunction_Check(callback):
         # A step of one of asyncio's own tasks.
         owner = callback.__self__
         return owner if isinstance(owner, native_task) and callback.__name__ == "task_wakeup" else None
     if not PyFunction_Check(function):
         return None
-    code = PyFunction_GET_CODE(function)
+    code = <object>PyFunction_GET_CODE(function)
     if code is on_gathered:
-        return PyFunction_GET_DEFAULTS(function)[0]
-    if code.co_name in function_names:
+        return (<object>PyFunction_GET_DEFAULTS(function))[0]
+    if <object>(<PyCodeObject *>code).co_name in function_names:
         return awaiters_behind(callback, future)
     return None

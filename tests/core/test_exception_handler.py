@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-import sys
+import sysconfig
 
 import pytest
 
@@ -202,7 +202,7 @@ def test_cancelled_task_is_not_reported(loop, run_turn, contexts):
 
 
 # Where eager tasks exist, fastloop keeps every task that is pending (gh-91887), so none of them is freed before its loop closes.
-keeps_pending_tasks = sys.version_info >= (3, 12)
+keeps_pending_tasks = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 async def wait_for_ever():
@@ -220,7 +220,7 @@ def destroyed(loop):
 
 def test_pending_task_that_is_freed_is_reported(implementation, loop, run_turn, destroyed):
     if implementation.name == "fastloop" and keeps_pending_tasks:
-        pytest.skip("by design fastloop keeps pending tasks from Python 3.12 on, as the next test shows")
+        pytest.skip("without the GIL fastloop keeps pending tasks, as the next test shows")
     task = loop.create_task(wait_for_ever(), name="lost")
     run_turn()
     del task
@@ -229,7 +229,7 @@ def test_pending_task_that_is_freed_is_reported(implementation, loop, run_turn, 
 
 
 @pytest.mark.fastloop_only
-@pytest.mark.skipif(not keeps_pending_tasks, reason="before Python 3.12 fastloop holds tasks weakly, as asyncio does: the test above")
+@pytest.mark.skipif(not keeps_pending_tasks, reason="with the GIL fastloop does not hold tasks: the test above")
 def test_pending_task_that_nobody_holds_goes_on_and_is_reported_when_the_loop_closes(loop, run_turn, destroyed):
     loop.create_task(wait_for_ever(), name="lost")
     run_turn()

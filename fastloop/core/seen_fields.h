@@ -9,8 +9,8 @@
  * Promises: an outsider, who may look at any moment, finds a list that is whole.
  * Driven by: Task and task_registry.pyx, with the GIL held. Free-threaded builds link nothing.
  */
-#ifndef FASTLOOP_SEEN_TASK_H
-#define FASTLOOP_SEEN_TASK_H
+#ifndef FASTLOOP_SEEN_FIELDS_H
+#define FASTLOOP_SEEN_FIELDS_H
 
 #include <Python.h>
 #include <stdbool.h>

@@ -1,0 +1,215 @@
+"""SeenTask: the part of a task that others see. Its name, who waits for it, and that it exists.
+
+Owns: the tasks that wait, as tools read them; never the list in which the task stands.
+Promises: what tools see of a task is what they would see of one of asyncio's, wherever task_registry.pyx found that tools can see it.
+  A task is in the list from its registration until it has ended or dies.
+Driven by: Task.
+"""
+
+import _asyncio
+
+from cpython.object cimport PyObject, PyTypeObject, traverseproc, visitproc
+from libc.stdint cimport uint64_t
+
+from fastloop.core.call_graph import awaiters_of
+
+from fastloop.core.future cimport FUTURE_DONE, FUTURE_ON_SCHEDULER
+from fastloop.core.interruption cimport interrupt_soon
+from fastloop.core.runnable cimport Runnable
+from fastloop.core.scheduler cimport Scheduler
+from fastloop.core.seen_fields cimport (
+    seen_entry_name_by_number, seen_entry_number, seen_waiters_add, seen_waiters_clear, seen_waiters_discard, seen_waiters_of)
+from fastloop.core.task_registry cimport (
+    registry_add, registry_discard, registry_forget, registry_is_seen, registry_open, registry_unlink)
+from fastloop.core.waiting_tasks cimport waiters_behind
+
+
+cdef extern from "cpython_compat.h":
+    const bint COMPAT_TASKS_CAN_BE_LINKED
+
+cdef extern from "Python.h":
+    ctypedef int (*inquiry)(PyObject *) noexcept
+    ctypedef struct type_slots "PyTypeObject":
+        traverseproc tp_traverse
+        inquiry tp_clear
+    bint PyObject_TypeCheck(object, PyTypeObject *type) noexcept
+
+
+cdef extern from *:
+    """
+    static uint64_t next_task_number(void)
+    {
+        static uint64_t last;
+    #ifdef Py_GIL_DISABLED
+        return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+    #else
+        return ++last;
+    #endif
+    }
+    """
+    uint64_t next_task_number() noexcept
+
+
+cdef enum:
+    # What fails as often as that is not being interrupted.
+    MOST_CALLS = 16
+
+
+cdef:
+    # asyncio's own, in C; alive as long as their module is.
+    PyTypeObject *NATIVE_FUTURE = <PyTypeObject *>_asyncio.Future
+    PyTypeObject *NATIVE_TASK = <PyTypeObject *>_asyncio.Task
+
+
+cdef class SeenTask(Future):
+    """The base class of Task."""
+
+    def __dealloc__(self):
+        seen_task_close(self)
+
+    def get_name(self):
+        """Return the task's name, "Task-N" unless one was given."""
+        name = self.need_extras().name
+        if name is None:
+            name = self.extras.name = f"Task-{seen_entry_number(&self.entry)}"
+        return name
+
+    def set_name(self, value):
+        """Set the task's name to str(value)."""
+        name = value if type(value) is str else str(value)
+        extras = self.need_extras()
+        # Dropped at the end, when nothing shows it any more.
+        _old_name = extras.name
+        extras.name = name
+        self.entry.name = <PyObject *>name
+
+    # ---- who waits for the task ----
+
+    def remove_done_callback(self, fn):
+        """Remove every callback that equals fn; returns how many there were."""
+        removed = Future.remove_done_callback(self, fn)
+        if removed and self.seen_waiters.waiters is not NULL:
+            seen_waiters_clear(&self.seen_waiters)
+            show_waiters(self, awaiters_of(self))
+        return removed
+
+    cdef int add_waiter(self, Runnable waiter) except -1:
+        Future.add_waiter(self, waiter)
+        if registry_is_seen() and not self.flags & FUTURE_DONE and PyObject_TypeCheck(waiter, <PyTypeObject *>SeenTask):
+            return seen_waiters_add(&self.seen_waiters, waiter)
+        return 0
+
+    cdef int add_callback(self, object callback, object context) except -1:
+        Future.add_callback(self, callback, context)
+        if registry_is_seen() and not self.flags & FUTURE_DONE:
+            return show_waiters(self, waiters_behind(callback, self))
+        return 0
+
+    cdef int schedule_callbacks(self) except -1:
+        seen_waiters_clear(&self.seen_waiters)
+        return Future.schedule_callbacks(self)
+
+    # ---- whom the task waits for ----
+
+    cdef int stop_waiting_seen(self) except -1:
+        if self.flags & SEEN_TASK_IS_SHOWN:
+            self.flags &= ~<unsigned int>SEEN_TASK_IS_SHOWN
+            return seen_waiters_discard(seen_waiters_of(self.waits_for), self)
+        return 0
+
+
+cdef int seen_task_open(SeenTask task) except -1:
+    seen_waiters_clear(&task.seen_waiters)
+    task.seen_waiters.is_task = 1
+    seen_entry_name_by_number(&task.entry, next_task_number())
+    return 0
+
+
+cdef int seen_task_wait(SeenTask task) except -1:
+    if registry_is_seen() and PyObject_TypeCheck(task.waits_for, NATIVE_FUTURE):
+        seen_waiters_add(seen_waiters_of(task.waits_for), task)
+        task.flags |= SEEN_TASK_IS_SHOWN
+    return 0
+
+
+cdef int show_waiters(SeenTask task, object waiters) except -1:
+    """Those of one future's waiters, or of a set, from which tools can go on: their fields are where tools look."""
+    if waiters is None:
+        return 0
+    if isinstance(waiters, set):
+        for waiter in waiters:
+            show_waiters(task, waiter)
+    elif PyObject_TypeCheck(waiters, <PyTypeObject *>SeenTask) or PyObject_TypeCheck(waiters, NATIVE_TASK):
+        return seen_waiters_add(&task.seen_waiters, waiters)
+    return 0
+
+
+# ---- that the task exists ----
+
+cdef inline set tasks_of_loop(SeenTask task):
+    if COMPAT_TASKS_CAN_BE_LINKED or not task.flags & FUTURE_ON_SCHEDULER:
+        return None
+    return (<Scheduler>task.loop).pending_tasks
+
+
+cdef int seen_task_register(SeenTask task) except -1:
+    return registry_add(task, &task.entry, tasks_of_loop(task))
+
+
+cdef int seen_task_unregister(SeenTask task) except -1:
+    registry_discard(task, &task.entry, tasks_of_loop(task))
+    return forget_uninterrupted(task) if task.entry.is_in_weak_set else 0
+
+
+cdef int forget_uninterrupted(SeenTask task) except -1:
+    """Python code changes a WeakSet: what a task has ended with must not be lost with that."""
+    cdef int calls = 0
+    interruption = None
+    while True:
+        calls += 1
+        try:
+            registry_forget(task, &task.entry)
+            break
+        except BaseException as error:
+            if calls == MOST_CALLS:
+                raise
+            interruption = error
+    return 0 if interruption is None else interrupt_soon(
+        <Scheduler>task.loop if isinstance(task.loop, Scheduler) else None, interruption)
+
+
+cdef void seen_task_leave(SeenTask task) noexcept:
+    registry_unlink(&task.entry)
+    seen_waiters_clear(&task.seen_waiters)
+
+
+# ---- the garbage collector ----
+
+# Those that Cython made. The slots of Task, which Cython makes, call the two below for their base class.
+cdef traverseproc plain_traverse = (<type_slots *>SeenTask).tp_traverse
+cdef inquiry plain_clear = (<type_slots *>SeenTask).tp_clear
+
+
+cdef int seen_task_traverse(PyObject *self, visitproc visit, void *arg) noexcept:
+    cdef int status = 0
+    if (<SeenTask>self).seen_waiters.waiters is not NULL:
+        status = visit((<SeenTask>self).seen_waiters.waiters, arg)
+    return plain_traverse(self, visit, arg) if status == 0 else status
+
+
+cdef int seen_task_clear(PyObject *self) noexcept:
+    seen_task_close(<SeenTask>self)
+    # It says something of waits_for.
+    (<SeenTask>self).flags &= ~<unsigned int>SEEN_TASK_IS_SHOWN
+    return plain_clear(self)
+
+
+cdef int tell_places() except -1:
+    cdef SeenTask task = SeenTask.__new__(SeenTask)
+    cdef char *begin = <char *><PyObject *>task
+    return registry_open(<char *>&task.seen_waiters - begin, <char *>&task.entry - begin)
+
+
+(<type_slots *>SeenTask).tp_traverse = <traverseproc>seen_task_traverse
+(<type_slots *>SeenTask).tp_clear = <inquiry>seen_task_clear
+tell_places()
