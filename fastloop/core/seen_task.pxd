@@ -2,6 +2,7 @@
 
 from fastloop.core.future cimport FUTURE_FIRST_FREE_FLAG, Future
 from fastloop.core.seen_fields cimport seen_entry_t, seen_waiters_t
+from fastloop.core.task_registry cimport COMPAT_TASKS_CAN_BE_LINKED, registry_add, registry_list, registry_unlink
 
 
 cdef enum:
@@ -22,18 +23,32 @@ cdef class SeenTask(Future):
         object coro
         seen_entry_t entry
 
-    # waits_for is about to be given up.
-    cdef int stop_waiting_seen(self) except -1
+    # waits_for, in which the task is shown, is about to be given up.
+    cdef int stop_being_shown(self) except -1
 
 
 # A new task, or an old one with a new coroutine, which nobody waits for yet: it gets its number.
 cdef int seen_task_open(SeenTask task) except -1
 
+# What concerns few tasks: those that the program has asked for, or that cannot be linked.
+cdef int seen_task_unregister_held(SeenTask task) except -1
+cdef int seen_task_register_held(SeenTask task) except -1
+
+
 # HOT. The task is pending: all_tasks() sees it from now on.
-cdef int seen_task_register(SeenTask task) except -1
+cdef inline int seen_task_register(SeenTask task) except -1:
+    if COMPAT_TASKS_CAN_BE_LINKED and registry_list() is not NULL:
+        return registry_add(task, &task.entry, None)
+    return seen_task_register_held(task)
+
 
 # HOT. The task has ended, or need not be kept alive: all_tasks() forgets it.
-cdef int seen_task_unregister(SeenTask task) except -1
+cdef inline int seen_task_unregister(SeenTask task) except -1:
+    registry_unlink(&task.entry)
+    if task.entry.is_in_weak_set or registry_list() is NULL:
+        return seen_task_unregister_held(task)
+    return 0
+
 
 # HOT. waits_for is a future of a foreign kind: if it is one of asyncio's own, it shows the task as asyncio's tasks are shown.
 cdef int seen_task_wait(SeenTask task) except -1

@@ -20,12 +20,9 @@ from fastloop.core.scheduler cimport Scheduler
 from fastloop.core.seen_fields cimport (
     seen_entry_name_by_number, seen_entry_number, seen_waiters_add, seen_waiters_clear, seen_waiters_discard, seen_waiters_of)
 from fastloop.core.task_registry cimport (
-    registry_add, registry_discard, registry_forget, registry_is_seen, registry_open, registry_unlink)
+    registry_forget, registry_hold, registry_holds, registry_is_seen, registry_let_go, registry_open, registry_unlink)
 from fastloop.core.waiting_tasks cimport waiters_behind
 
-
-cdef extern from "cpython_compat.h":
-    const bint COMPAT_TASKS_CAN_BE_LINKED
 
 cdef extern from "Python.h":
     ctypedef int (*inquiry)(PyObject *) noexcept
@@ -33,6 +30,7 @@ cdef extern from "Python.h":
         traverseproc tp_traverse
         inquiry tp_clear
     bint PyObject_TypeCheck(object, PyTypeObject *type) noexcept
+    PyTypeObject *Py_TYPE(object) noexcept
 
 
 cdef extern from *:
@@ -95,14 +93,16 @@ cdef class SeenTask(Future):
 
     cdef int add_waiter(self, Runnable waiter) except -1:
         Future.add_waiter(self, waiter)
-        if registry_is_seen() and not self.flags & FUTURE_DONE and PyObject_TypeCheck(waiter, <PyTypeObject *>SeenTask):
+        if registry_is_seen() and not self.flags & FUTURE_DONE and is_seen_task(self, waiter):
             return seen_waiters_add(&self.seen_waiters, waiter)
         return 0
 
     cdef int add_callback(self, object callback, object context) except -1:
         Future.add_callback(self, callback, context)
         if registry_is_seen() and not self.flags & FUTURE_DONE:
-            return show_waiters(self, waiters_behind(callback, self))
+            waiters = waiters_behind(callback, self)
+            if waiters is not None:
+                return show_waiters(self, waiters)
         return 0
 
     cdef int schedule_callbacks(self) except -1:
@@ -111,11 +111,9 @@ cdef class SeenTask(Future):
 
     # ---- whom the task waits for ----
 
-    cdef int stop_waiting_seen(self) except -1:
-        if self.flags & SEEN_TASK_IS_SHOWN:
-            self.flags &= ~<unsigned int>SEEN_TASK_IS_SHOWN
-            return seen_waiters_discard(seen_waiters_of(self.waits_for), self)
-        return 0
+    cdef int stop_being_shown(self) except -1:
+        self.flags &= ~<unsigned int>SEEN_TASK_IS_SHOWN
+        return seen_waiters_discard(seen_waiters_of(self.waits_for), self)
 
 
 cdef int seen_task_open(SeenTask task) except -1:
@@ -133,15 +131,19 @@ cdef int seen_task_wait(SeenTask task) except -1:
 
 
 cdef int show_waiters(SeenTask task, object waiters) except -1:
-    """Those of one future's waiters, or of a set, from which tools can go on: their fields are where tools look."""
-    if waiters is None:
-        return 0
+    """Add a waiter, or those of a set."""
+    if is_seen_task(task, waiters):
+        return seen_waiters_add(&task.seen_waiters, waiters)
     if isinstance(waiters, set):
         for waiter in waiters:
             show_waiters(task, waiter)
-    elif PyObject_TypeCheck(waiters, <PyTypeObject *>SeenTask) or PyObject_TypeCheck(waiters, NATIVE_TASK):
-        return seen_waiters_add(&task.seen_waiters, waiters)
     return 0
+
+
+cdef inline bint is_seen_task(SeenTask task, object waiter) noexcept:
+    """Whether tools that have come from task to waiter find the fields of a task there."""
+    return (Py_TYPE(waiter) is Py_TYPE(task) or PyObject_TypeCheck(waiter, <PyTypeObject *>SeenTask)
+            or PyObject_TypeCheck(waiter, NATIVE_TASK))
 
 
 # ---- that the task exists ----
@@ -152,12 +154,13 @@ cdef inline set tasks_of_loop(SeenTask task):
     return (<Scheduler>task.loop).pending_tasks
 
 
-cdef int seen_task_register(SeenTask task) except -1:
-    return registry_add(task, &task.entry, tasks_of_loop(task))
+cdef int seen_task_register_held(SeenTask task) except -1:
+    return registry_hold(task, tasks_of_loop(task))
 
 
-cdef int seen_task_unregister(SeenTask task) except -1:
-    registry_discard(task, &task.entry, tasks_of_loop(task))
+cdef int seen_task_unregister_held(SeenTask task) except -1:
+    if registry_holds():
+        registry_let_go(task, tasks_of_loop(task))
     return forget_uninterrupted(task) if task.entry.is_in_weak_set else 0
 
 

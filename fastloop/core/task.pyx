@@ -25,7 +25,7 @@ from fastloop.core.object_pool cimport (
 from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.core.seen_task cimport (
-    SeenTask, seen_task_close, seen_task_open, seen_task_register, seen_task_unregister, seen_task_wait)
+    SEEN_TASK_IS_SHOWN, SeenTask, seen_task_close, seen_task_open, seen_task_register, seen_task_unregister, seen_task_wait)
 
 
 cdef extern from "calls.h":
@@ -70,8 +70,8 @@ cdef class Task(SeenTask):
         _old_coro, _old_context, _old_waits_for = self.coro, self.context, self.waits_for
         # A task that lives already is not disturbed by what cannot take its place.
         if is_coroutine or self.loop is None or COMPAT_FUTURE_INIT_ONCE:
-            if not COMPAT_FUTURE_INIT_ONCE:
-                self.stop_waiting_seen()
+            if self.flags & SEEN_TASK_IS_SHOWN and not COMPAT_FUTURE_INIT_ONCE:
+                self.stop_being_shown()
             future_init(self, loop)
         if not is_coroutine:
             # Without a coroutine there is nothing to report as destroyed.
@@ -430,7 +430,8 @@ cdef int step(Task task, object error) except -1:
         task.flags &= ~<unsigned int>TASK_MUST_CANCEL
         if not isinstance(error, CancelledError):
             error = task.make_cancelled_error()
-    task.stop_waiting_seen()
+    if task.flags & SEEN_TASK_IS_SHOWN:
+        task.stop_being_shown()
     task.waits_for = None
     task.flags &= ~<unsigned int>TASK_IS_WAITER
     if task.flags & FUTURE_ON_SCHEDULER:

@@ -26,14 +26,7 @@ from fastloop.core.seen_fields cimport (
     seen_number_is_readable)
 
 
-cdef extern from "cpython_compat.h":
-    const bint COMPAT_ASYNCIO_LINKS_TASKS
-    const bint COMPAT_TASKS_CAN_BE_LINKED
-
 cdef extern from "Python.h":
-    ctypedef struct PyThreadState:
-        pass
-    PyThreadState *PyThreadState_Get() noexcept
     Py_ssize_t Py_REFCNT(PyObject *object) noexcept
 
 
@@ -43,14 +36,9 @@ cdef enum:
 
 
 cdef:
-    # Before Python 3.14: the head, and where the entry and its link stand in a task.
-    seen_link_t own_list
+    registry_t registry
+    # Where the entry and its link stand in a task.
     Py_ssize_t entry_place = 0, link_place = 0
-    # Since then, if tasks of asyncio's are what they are taken for: from a thread's state to the head of its list. Otherwise 0.
-    Py_ssize_t head_place = 0
-    # The head of the list that the last fork has emptied, and how many forks there were.
-    seen_link_t *forked_head = NULL
-    unsigned int fork_count = 0
     # Weak references to the sets of live loops.
     list sets_of_loops = []
     # asyncio's weak references, and ours among them.
@@ -59,7 +47,7 @@ cdef:
     object unregister_function = asyncio.tasks._unregister_task
     object hold_function = None, release_function = None
 
-seen_list_open(&own_list)
+seen_list_open(&registry.own_list)
 if COMPAT_ASYNCIO_LINKS_TASKS:
     hold_function, release_function = asyncio.tasks._register_eager_task, asyncio.tasks._unregister_eager_task
 else:
@@ -68,38 +56,26 @@ else:
     weak_set = asyncio.tasks._scheduled_tasks if hasattr(asyncio.tasks, "_scheduled_tasks") else asyncio.tasks._all_tasks
 
 
-cdef bint registry_is_seen() noexcept:
-    return head_place != 0
+cdef int registry_hold(object task, set tasks_of_loop) except -1:
+    if tasks_of_loop is not None:
+        return PySet_Add(tasks_of_loop, task)
+    hold_function(task)
+    return 0
 
 
-cdef inline seen_link_t *list_head() noexcept:
-    """The list to which this thread appends; NULL where tasks cannot be linked."""
-    if COMPAT_ASYNCIO_LINKS_TASKS:
-        return <seen_link_t *>(<char *>PyThreadState_Get() + head_place) if head_place != 0 else NULL
-    return &own_list if COMPAT_TASKS_CAN_BE_LINKED else NULL
-
-
-cdef int registry_add(object task, seen_entry_t *entry, set tasks_of_loop) except -1:
-    cdef seen_link_t *head = list_head()
-    if head is not NULL:
-        if entry.link.next is NULL:
-            seen_list_append(head, &entry.link)
-            entry.fork_count = fork_count
-    elif tasks_of_loop is not None:
-        PySet_Add(tasks_of_loop, task)
+cdef int registry_let_go(object task, set tasks_of_loop) except -1:
+    if tasks_of_loop is not None:
+        PySet_Discard(tasks_of_loop, task)
     else:
-        hold_function(task)
+        release_function(task)
     return 0
 
 
-cdef int registry_discard(object task, seen_entry_t *entry, set tasks_of_loop) except -1:
-    registry_unlink(entry)
-    if list_head() is NULL:
-        if tasks_of_loop is not None:
-            PySet_Discard(tasks_of_loop, task)
-        else:
-            release_function(task)
-    return 0
+cdef void registry_unlink_after_fork(seen_entry_t *entry) noexcept:
+    if COMPAT_ASYNCIO_LINKS_TASKS:
+        seen_list_remove_after_fork(registry.forked_head, &entry.link)
+    else:
+        seen_list_remove(&entry.link)
 
 
 cdef int registry_forget(object task, seen_entry_t *entry) except -1:
@@ -109,16 +85,7 @@ cdef int registry_forget(object task, seen_entry_t *entry) except -1:
 
 
 cdef bint registry_holds() noexcept:
-    return list_head() is NULL
-
-
-cdef void registry_unlink(seen_entry_t *entry) noexcept:
-    if entry.link.next is NULL:
-        return
-    if COMPAT_ASYNCIO_LINKS_TASKS and entry.fork_count != fork_count:
-        seen_list_remove_after_fork(forked_head, &entry.link)
-    else:
-        seen_list_remove(&entry.link)
+    return registry_list() is NULL
 
 
 cdef set registry_new_set():
@@ -155,9 +122,9 @@ cdef class PendingTasks:
 cdef list list_pending():
     # Made first: making a list may run the collector.
     cdef list tasks = []
-    cdef seen_link_t *link = own_list.next
+    cdef seen_link_t *link = registry.own_list.next
     cdef PyObject *task
-    while link is not &own_list:
+    while link is not &registry.own_list:
         task = <PyObject *>(<char *>link - link_place)
         # Of a subclass, and about to die: its destructor asks.
         if Py_REFCNT(task) > 0:
@@ -222,14 +189,14 @@ cdef bint has_readable_number(uint64_t number) except -1:
 
 
 cdef int registry_open(Py_ssize_t waiters, Py_ssize_t entry) except -1:
-    global entry_place, link_place, head_place
+    global entry_place, link_place
     entry_place = entry
     link_place = entry + <Py_ssize_t>&(<seen_entry_t *>NULL).link
     if not COMPAT_ASYNCIO_LINKS_TASKS or not COMPAT_TASKS_CAN_BE_LINKED:
         return 0
     if waiters == SEEN_WAITERS and entry == SEEN_NAME:
-        head_place = find_head_place()
-    if head_place == 0:
+        registry.head_place = find_head_place()
+    if registry.head_place == 0:
         warnings.warn(
             "This Python lays out tasks in a way that fastloop does not know: tools such as `python -m asyncio ps` will not find "
             "its tasks, and pending ones are kept alive", RuntimeWarning, stacklevel=2)
@@ -238,9 +205,8 @@ cdef int registry_open(Py_ssize_t waiters, Py_ssize_t entry) except -1:
 
 def _begin_new_list():
     """In a forked child, where asyncio has emptied the list of the thread that forked."""
-    global forked_head, fork_count
-    forked_head = list_head()
-    fork_count += 1
+    registry.forked_head = registry_list()
+    registry.fork_count += 1
 
 
 os.register_at_fork(after_in_child=_begin_new_list)
