@@ -31,7 +31,7 @@ CALLED = [
     Internal("asyncio.tasks._unregister_task", "core/task_registry.pyx", "it leaves them", "task"),
     Internal("asyncio.tasks._all_tasks", "core/task_registry.pyx", "those weak references", until="3.12"),
     Internal("asyncio.tasks._scheduled_tasks", "core/task_registry.pyx", "the same", since="3.12", until="3.14"),
-    Internal("asyncio.tasks._register_eager_task", "core/task_registry.pyx", "all_tasks() sees a task not laid out as asyncio's", "task", since="3.14"),
+    Internal("asyncio.tasks._register_eager_task", "core/task_registry.pyx", "all_tasks() sees unlinked tasks", "task", since="3.14"),
     Internal("asyncio.tasks._unregister_eager_task", "core/task_registry.pyx", "its opposite", "task", since="3.14"),
     Internal("asyncio.futures._set_result_unless_cancelled", "core/interruption.pyx", "ends a sleep; may begin again"),
     Internal("asyncio.futures._convert_future_exc", "core/raising.py", "asyncio's class for one of concurrent.futures", "exception"),
