@@ -4,7 +4,7 @@ Owns: the head of a list of pending tasks, before Python 3.14. Tasks link themse
 Promises: asyncio.all_tasks() sees every pending task.
   Since Python 3.14 a task stands in asyncio's own list of the thread that made it (seen_fields.h).
   Before, asyncio keeps weak references, whose upkeep costs more than the rest of a task. They are made when somebody asks:
-  UnaskedTasks stands among them, and is asked like one.
+  PendingTasks stands among them, and is asked like one.
 LIMIT: where tasks cannot be linked, a pending task stays alive until it ends or its loop is closed. So it is in free-threaded builds,
   where unlinking would need a lock for each task, and on a Python whose tasks look different.
 """
@@ -22,7 +22,7 @@ from libc.stdint cimport uint64_t
 
 from fastloop.core.seen_fields cimport (
     SEEN_COROUTINE, SEEN_IS_SET, SEEN_IS_TASK, SEEN_LINK, SEEN_NAME, SEEN_SIZE_OF_ASYNCIO, SEEN_WAITERS, seen_entry_name_by_number,
-    seen_entry_t, seen_link_t, seen_list_append, seen_list_open, seen_list_remove, seen_list_remove_after_fork,
+    seen_entry_t, seen_link_t, seen_list_open, seen_list_remove, seen_list_remove_after_fork,
     seen_number_is_readable)
 
 
