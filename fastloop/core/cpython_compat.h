@@ -177,6 +177,13 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 #define COMPAT_TASK_CHECKS_CONTEXT 0
 #endif
 
+/* Whether only one thread at a time runs Python code. */
+#ifdef Py_GIL_DISABLED
+#define COMPAT_HAS_GIL 0
+#else
+#define COMPAT_HAS_GIL 1
+#endif
+
 /* Whether nobody but the caller can reach the object. False where reference counts do not tell. */
 static inline bool compat_is_last_reference(PyObject *object)
 {
