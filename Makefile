@@ -20,7 +20,7 @@ WHEELS = $(ROOT)/build/wheel/$(TAG)
 # Tests start here: in the top folder a child process's `import fastloop` could find the sources instead of the wheel.
 ELSEWHERE = $(ROOT)/build/elsewhere
 
-.PHONY: help prerequisites install test bench conformance suites debug asan annotate wheel sdist lint typecheck clean
+.PHONY: help prerequisites install test bench conformance suites debug asan tsan annotate wheel sdist lint typecheck clean
 
 help:
 	@sed -n '3,4s/^# *//p' Makefile
@@ -44,8 +44,9 @@ install: prerequisites $(VENV)/bin/python
 	@cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/python -c 'import fastloop, sys; \
 	  fastloop.__file__.startswith(sys.prefix) or sys.exit("not the installed wheel: " + fastloop.__file__)'
 
+# hypothesis as a wheel: for some Pythons only older versions have one, and newer ones need Rust.
 test: install
-	@$(VENV)/bin/python -m pip install --quiet "$$(echo $(WHEELS)/*.whl)[test]"
+	@$(VENV)/bin/python -m pip install --quiet --only-binary hypothesis "$$(echo $(WHEELS)/*.whl)[test]"
 	@$(VENV)/bin/python -m pip install --quiet --only-binary :all: "$$(echo $(WHEELS)/*.whl)[third-party]" 2>/dev/null || \
 	  echo "not all third-party libraries have wheels for this Python: their tests are skipped"
 	cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) $(ROOT)/tests $(ARGS)
@@ -71,6 +72,21 @@ asan:
 	library=$$(for name in libclang_rt.asan-$$(uname -m).so libclang_rt.asan.so libasan.so; do \
 	  found=$$($(CC) -print-file-name=$$name); [ "$$found" = "$$name" ] || { echo "$$found"; break; }; done) && \
 	FASTLOOP_SANITIZE=address $(MAKE) test RUN="env LD_PRELOAD=$$library ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc"
+
+# Thread sanitizer, for a free-threaded Python built with it (--disable-gil --with-thread-sanitizer), TSAN_PYTHON. It is slow: the plain
+# free-threaded PYTHON of the same version compiles, and installs what the tests need. Without ARGS the tests of several threads.
+TSAN_PYTHON ?= $(PYTHON)-tsan
+TSAN = $(ROOT)/build/tsan/$(TAG)
+
+tsan: install
+	@$(VENV)/bin/python -m pip install --quiet --only-binary hypothesis "$$(echo $(WHEELS)/*.whl)[test]"
+	@rm -rf $(TSAN) && mkdir -p $(TSAN)
+	FASTLOOP_SANITIZE=thread $(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(TSAN)/wheel $(ROOT)
+	@$(VENV)/bin/python -m pip install --quiet --no-deps --target $(TSAN)/packages $(TSAN)/wheel/*.whl
+	cd $(ELSEWHERE) && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(TSAN)/packages:$$($(VENV)/bin/python -c 'import site; print(site.getsitepackages()[0])') \
+	  TSAN_OPTIONS="suppressions=$(ROOT)/tests/threads/tsan_suppressions.txt log_path=$(TSAN)/report exitcode=66" \
+	  $(TSAN_PYTHON) -m pytest -p no:cacheprovider -c $(ROOT)/pyproject.toml --rootdir $(ROOT) --loop fastloop $(or $(ARGS),$(ROOT)/tests/threads); \
+	  status=$$?; cat $(TSAN)/report.* 2>/dev/null; exit $$status
 
 annotate:
 	FASTLOOP_ANNOTATE=1 $(MAKE) install

@@ -1,6 +1,7 @@
-"""A server on an event loop, in a process of its own: python loop_server.py LOOP SERVICE INTERFACE ADDRESS.
+"""A server on an event loop, in a process of its own: python loop_server.py LOOP SERVICE INTERFACE ADDRESS [LOOP_COUNT].
 
-Owns: one listener at ADDRESS ("tcp:0" or "unix:PATH") that runs a service of services.py.
+Owns: one listener at ADDRESS ("tcp:0" or "unix:PATH") that runs a service of services.py. With more than one loop, each runs in a
+  thread of its own and has a listener at the same port (Protocol only).
 Promise: prints one JSON line once it listens, {"loop_class", "address"}; serves until it is killed.
 Started by server_session.py, which reads the process's CPU time and memory from outside.
 """
@@ -10,6 +11,7 @@ import json
 import pathlib
 import socket
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -94,8 +96,34 @@ async def serve(loop_definition, service, interface, address):
     del kept
 
 
+async def serve_beside(loop_definition, service, port, all_listen):
+    """One of several loops at the same port."""
+    loop_class = loop_definition.identify(asyncio.get_running_loop())
+    server = await asyncio.get_running_loop().create_server(service, HOST, port, backlog=BACKLOG, reuse_port=True)
+    if all_listen.wait() == 0:
+        print(json.dumps({"loop_class": loop_class, "address": address_of("tcp", None, port)}), flush=True)
+    await server.serve_forever()
+
+
+def serve_in_threads(loop_definition, factory, service, loop_count):
+    # A socket that does not listen finds a free port, and keeps it for the others.
+    with socket.socket() as place_holder:
+        place_holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        place_holder.bind((HOST, 0))
+        port, all_listen = place_holder.getsockname()[1], threading.Barrier(loop_count)
+
+        def run():
+            with asyncio.Runner(loop_factory=factory) as runner:
+                runner.run(serve_beside(loop_definition, service, port, all_listen))
+
+        for _ in range(loop_count - 1):
+            threading.Thread(target=run, daemon=True).start()
+        run()
+
+
 def main():
-    loop_name, service_name, interface, address = sys.argv[1:]
+    loop_name, service_name, interface, address, *rest = sys.argv[1:]
+    loop_count = int(rest[0]) if rest else 1
     loop_definition = LOOPS[loop_name]
     # The loop comes first: some patch asyncio on import, and the services are to see what users see.
     factory = loop_definition.load_factory()
@@ -103,6 +131,9 @@ def main():
 
     raise_descriptor_limit()
     settle_allocator()
+    if loop_count > 1:
+        serve_in_threads(loop_definition, factory, SERVICES[service_name][interface], loop_count)
+        return
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(serve(loop_definition, SERVICES[service_name][interface], interface, address))
 

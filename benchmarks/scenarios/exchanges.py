@@ -22,7 +22,7 @@ INTERFACES = {"protocol": "Protocol", "buffered": "BufferedProtocol", "streams":
 
 @dataclass(frozen=True)
 class Exchange:
-    """What is asked how often. count: requests in a repetition, of all connections together."""
+    """What is asked how often. count: requests in a repetition, of all connections together. loop_count: loops that answer."""
 
     service: str
     interface: str
@@ -32,6 +32,7 @@ class Exchange:
     request_size: int
     answer_size: int
     count: int
+    loop_count: int = 1
 
     @property
     def yardstick_answer_size(self):
@@ -74,6 +75,7 @@ def prepare_exchange(loop_definition, exchange, count):
         exchange.interface,
         exchange.family,
         answer_size=exchange.yardstick_answer_size,
+        loop_count=exchange.loop_count,
     ) as (server, connect):
         client = connect(
             exchange.mode,
@@ -100,7 +102,7 @@ def measure_exchange(loop_definition, exchange, is_quick):
     return measure_prepared(prepare_exchange(loop_definition, exchange, count), 1 if is_quick else REPETITIONS)
 
 
-def exchange_scenario(name, title, exchange, *, unit="messages", is_default=False):
+def exchange_scenario(name, title, exchange, *, unit="messages", is_default=False, has_yardstick=True):
     def measure(loop_definition, is_quick):
         return measure_exchange(loop_definition, exchange, is_quick)
 
@@ -110,7 +112,7 @@ def exchange_scenario(name, title, exchange, *, unit="messages", is_default=Fals
         exchange_metrics(unit),
         measure,
         is_default,
-        has_yardstick=True,
+        has_yardstick=has_yardstick,
         has_client=True,
         prepare=in_turns(exchange),
     )

@@ -176,15 +176,16 @@ class Client(Process):
 
 
 @contextmanager
-def session(loop_definition, service, interface, family, *, prefix=(), answer_size=0):
+def session(loop_definition, service, interface, family, *, prefix=(), answer_size=0, loop_count=1):
     """Start a server; yield it and connect(mode, ...), which starts a client. Both end with the block.
 
-    prefix: a command that the server is run under. answer_size: what the yardstick answers with, 0 for an echo.
+    prefix: a command that the server is run under. answer_size: what the yardstick answers with, 0 for an echo. loop_count: loops in
+    threads of the server.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="loop-"))
         address = "tcp:0" if family == "tcp" else f"unix:{pathlib.Path(folder, 'socket')}"
-        server = Server([*prefix, *_server_command(loop_definition.name, service, interface, address, answer_size)], stack)
+        server = Server([*prefix, *_server_command(loop_definition.name, service, interface, address, answer_size, loop_count)], stack)
 
         def connect(mode, **sizes):
             return Client(server, stack, mode, **sizes)
@@ -192,8 +193,8 @@ def session(loop_definition, service, interface, family, *, prefix=(), answer_si
         yield server, connect
 
 
-def _server_command(loop_name, service, interface, address, answer_size):
+def _server_command(loop_name, service, interface, address, answer_size, loop_count):
     if loop_name == YARDSTICK:
         program = native_programs.program("limit_server")
         return [str(program), address, *([str(answer_size)] if answer_size else [])]
-    return [sys.executable, str(PROGRAMS / "loop_server.py"), loop_name, service, interface, address]
+    return [sys.executable, str(PROGRAMS / "loop_server.py"), loop_name, service, interface, address, str(loop_count)]

@@ -169,7 +169,7 @@ KEPT_BY_LOOP = [
     Internal("_ssock", "core/loop_core.pxd", "the reading end of the signal handlers' pipe; None without one"),
     Internal("_stopping", "core/loop_core.pyx", "the scheduler's is_stopping"),
     Internal("_task_factory", "core/loop_core.pxd", "set_task_factory()"),
-    Internal("_thread_id", "core/loop_core.pxd", "the thread that runs the loop, or None"),
+    Internal("_thread_id", "core/loop_core.pyx", "the scheduler's thread_ident, or None"),
     Internal("_timer_cancelled_count", "core/loop_core.pxd", "not used by fastloop: cancelled timers leave at once"),
     Internal("_transports", "core/loop_core.pxd", "transports by descriptor"),
     Internal("_unix_server_sockets", "core/loop_core.pxd", "what to unlink with a server", since="3.13"),

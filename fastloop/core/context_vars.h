@@ -60,7 +60,7 @@ static inline int context_vars_are_at(Py_ssize_t offset, PyObject *context)
 /* Where contexts keep their mapping, or 0 if that is not certain: copy is an unchanged copy of context, changed is not. */
 static inline Py_ssize_t context_vars_find(PyObject *context, PyObject *copy, PyObject *changed)
 {
-/* Without the GIL another thread may be about to schedule too: no sharing. */
+/* Without the GIL another thread may be about to schedule too: no sharing, as COMPAT_HAS_GIL tells the handles. */
 #ifndef Py_GIL_DISABLED
     Py_ssize_t size = Py_TYPE(context)->tp_basicsize;
     for (Py_ssize_t offset = sizeof(PyObject); offset + (Py_ssize_t)sizeof(PyObject *) <= size; offset += sizeof(PyObject *)) {

@@ -135,14 +135,7 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 #define COMPAT_CURRENT_TASK_IN_DICT 1
 #endif
 
-/* Links of one task to the next, without a lock: see seen_fields.h. */
-#ifdef Py_GIL_DISABLED
-#define COMPAT_TASKS_CAN_BE_LINKED 0
-#else
-#define COMPAT_TASKS_CAN_BE_LINKED 1
-#endif
-
-/* Since 3.14 asyncio finds its tasks by such links, too. */
+/* Since 3.14 asyncio finds its tasks by links of one to the next: see seen_fields.h. */
 #define COMPAT_ASYNCIO_LINKS_TASKS (PY_VERSION_HEX >= 0x030E0000)
 
 /* Since 3.13 the last uncancel() also takes back a cancellation that has not reached the coroutine yet (gh-117407). */
@@ -178,6 +171,13 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 #define COMPAT_TASK_CHECKS_CONTEXT 1
 #else
 #define COMPAT_TASK_CHECKS_CONTEXT 0
+#endif
+
+/* Whether only one thread at a time runs Python code. */
+#ifdef Py_GIL_DISABLED
+#define COMPAT_HAS_GIL 0
+#else
+#define COMPAT_HAS_GIL 1
 #endif
 
 /* Whether nobody but the caller can reach the object. False where reference counts do not tell. */

@@ -58,12 +58,18 @@ cdef class ExecutorFuture(Future):
 
     def _on_work_done(self, work):
         """Called in the thread that ended the work, or in the loop's thread when the work is cancelled."""
-        if self.scheduler is None or self.scheduler.has_closed or self.flags & FUTURE_DONE:
+        scheduler = self.scheduler
+        if scheduler is None or scheduler.has_closed or self.flags & FUTURE_DONE:
             return
-        if OWN_THREAD_FINISHES_AT_ONCE and asyncio.events._get_running_loop() is self.scheduler:
+        if OWN_THREAD_FINISHES_AT_ONCE and asyncio.events._get_running_loop() is scheduler:
             self.run()
             return
-        scheduler_push_foreign(self.scheduler, self)
+        try:
+            scheduler_push_foreign(scheduler, self)
+        except RuntimeError:
+            # Closed since it was looked at: nobody waits for the outcome any more.
+            if not scheduler.has_closed:
+                raise
 
 
 cdef tuple outcome_of(object work):

@@ -10,11 +10,13 @@ from cpython.ref cimport Py_INCREF
 
 from fastloop.core.future cimport Future
 from fastloop.core.handle cimport (
-    Handle, ThreadSafeHandle, TimerHandle, new_queued_handle, new_queued_threadsafe_handle, new_queued_timer_handle)
+    Handle, TimerHandle, new_queued_handle, new_queued_timer_handle)
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.core.scheduler cimport (
-    clock_deadline, clock_now_ns, clock_seconds, scheduler_push, scheduler_push_foreign, scheduler_push_timer)
+    COMPAT_HAS_GIL, clock_deadline, clock_now_ns, clock_seconds, scheduler_push, scheduler_push_foreign, scheduler_push_timer,
+    scheduler_runs_elsewhere)
 from fastloop.core.task cimport Task, new_task
+from fastloop.core.threadsafe_handle cimport ThreadSafeHandle, new_queued_threadsafe_handle
 
 from fastloop.core.loop_core import LoopCore as loop_core_type
 
@@ -91,7 +93,7 @@ cdef PyObject *call_later(PyObject *self, PyObject **args, Py_ssize_t count, PyO
     cdef TimerHandle handle
     cdef double when_s
     if (names is not NULL or count < 2 or not (<LoopCore>self).is_direct or (<LoopCore>self).has_own_time
-            or not PyFloat_CheckExact(args[0])):
+            or not PyFloat_CheckExact(args[0]) or (not COMPAT_HAS_GIL and scheduler_runs_elsewhere(<LoopCore>self))):
         return call_later_behind(self, args, count, names)
     when_s = clock_seconds(clock_now_ns()) + PyFloat_AS_DOUBLE(args[0])
     handle = new_queued_timer_handle(

@@ -1,7 +1,7 @@
 # Handle and TimerHandle: a callback that waits for its turn, or for its moment.
 
 from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
-from fastloop.core.scheduler cimport Scheduler
+from fastloop.core.scheduler cimport COMPAT_HAS_GIL, Scheduler, scheduler_snapshot
 
 
 cdef enum:
@@ -32,8 +32,8 @@ cdef class HandleExtras:
 cdef class Handle(Runnable):
     cdef:
         # None once cancelled.
-        public object _callback
-        public object _args
+        object callback
+        object args
         # A snapshot of the scheduler's as long as HANDLE_SHARES_CONTEXT; otherwise the handle's own, to be entered.
         object context
         # Any loop; a Scheduler for handles made by fastloop's own. Read-only: a timer stands in this loop's heap.
@@ -43,6 +43,8 @@ cdef class Handle(Runnable):
         object __weakref__
 
     cdef HandleExtras need_extras(self)
+    # None if there are none.
+    cdef HandleExtras known_extras(self)
     cdef object own_context(self)
     cdef int call(self) except -1
     cdef int do_cancel(self) except -1
@@ -50,11 +52,6 @@ cdef class Handle(Runnable):
     # Take the raised exception to the loop's exception handler; KeyboardInterrupt and SystemExit stay raised.
     cdef int report_raised(self) except -1
     cdef int report(self, object exception) except -1
-
-
-# From call_soon_threadsafe(). From Python 3.14 on, while the callback runs, cancel() and cancelled() in another thread wait for its end.
-cdef class ThreadSafeHandle(Handle):
-    pass
 
 
 cdef class TimerHandle(Handle):
@@ -76,9 +73,30 @@ cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object c
 # interrupts this in debug mode.
 cdef int call_soon_uninterrupted(object loop, object callback, tuple args, object context) except -1
 
-cdef ThreadSafeHandle new_queued_threadsafe_handle(Scheduler loop, object callback, object args)
-
 # The same for any other purpose, and any loop: debug mode is looked at.
 cdef Handle new_handle(object loop, object callback, object args, object context)
-cdef ThreadSafeHandle new_threadsafe_handle(object loop, object callback, object args, object context)
 cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context)
+
+# ---- for ThreadSafeHandle ----
+
+# HOT. Body here, so that it is inlined in both extensions.
+cdef inline int handle_fill_queued(
+        Handle handle, Scheduler loop, object callback, object args, object context) except -1:
+    handle._loop = loop
+    handle.callback = callback
+    handle.args = args
+    if context is None:
+        handle.flags = HANDLE_SHARES_CONTEXT if COMPAT_HAS_GIL else 0
+        handle.context = scheduler_snapshot(loop)
+    else:
+        handle.flags = 0
+        handle.context = context
+    return 0
+
+
+cdef int handle_init(Handle handle, object loop, object callback, object args, object context) except -1
+# Other threads see both old ones or both new ones.
+cdef int handle_exchange(Handle handle, object callback, object args) except -1
+cdef int call_with_odd_arguments(Handle handle) except -1
+cdef int callback_raised(Handle handle) except -1
+cdef bint loop_is_debug(object loop) except -1

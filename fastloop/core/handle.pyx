@@ -7,9 +7,9 @@ Driven by: the scheduler, through run().
 
 import asyncio
 import sys
-import threading
-from asyncio import events, format_helpers
+from asyncio import format_helpers
 
+cimport cython
 from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF, Py_XDECREF
@@ -18,8 +18,8 @@ from fastloop.core.interruption cimport interrupt_soon, interruption_came_first,
 from fastloop.core.object_pool cimport (
     object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t, object_type)
 from fastloop.core.scheduler cimport (
-    VARS_OFFSET, Scheduler, clock_deadline, ready_queue_put_back, scheduler_push, scheduler_push_timer, scheduler_snapshot,
-    scheduler_take_timer, shared_context_give_back, shared_context_has_spare, shared_context_lend)
+    VARS_OFFSET, Scheduler, clock_deadline, ready_queue_put_back, scheduler_push, scheduler_push_timer, scheduler_take_timer,
+    shared_context_give_back, shared_context_has_spare, shared_context_lend)
 
 
 cdef extern from "calls.h":
@@ -47,10 +47,6 @@ cdef extern from "queued_object.h":
 
 
 cdef:
-    object get_ident = threading.get_ident
-    # Python 3.14 has a class of its own for it, with a lock; earlier handles wait for nothing.
-    object THREAD_SAFE_HANDLE = getattr(events, "_ThreadSafeHandle", asyncio.Handle)
-    bint CANCEL_WAITS = THREAD_SAFE_HANDLE is not asyncio.Handle
     str UNDELETABLE = "cannot delete this attribute"
 
 
@@ -84,8 +80,33 @@ cdef class Handle(Runnable):
         raise AttributeError(UNDELETABLE)
 
     @property
+    def _callback(self):
+        return handle_look(self)[0]
+
+    @_callback.setter
+    def _callback(self, value):
+        handle_exchange(self, value, self.args)
+
+    @_callback.deleter
+    def _callback(self):
+        handle_exchange(self, None, self.args)
+
+    @property
+    def _args(self):
+        return handle_look(self)[1]
+
+    @_args.setter
+    def _args(self, value):
+        handle_exchange(self, self.callback, value)
+
+    @_args.deleter
+    def _args(self):
+        handle_exchange(self, self.callback, None)
+
+    @property
     def _source_traceback(self):
-        return (<HandleExtras>self.extras).source_traceback if type(self.extras) is HandleExtras else None
+        extras = self.known_extras()
+        return None if extras is None else extras.source_traceback
 
     @_source_traceback.setter
     def _source_traceback(self, value):
@@ -97,7 +118,8 @@ cdef class Handle(Runnable):
 
     @property
     def _repr(self):
-        return (<HandleExtras>self.extras).repr_when_cancelled if type(self.extras) is HandleExtras else None
+        extras = self.known_extras()
+        return None if extras is None else extras.repr_when_cancelled
 
     def cancel(self):
         """Keep the callback from running and free it at once; does nothing the second time.
@@ -135,24 +157,32 @@ cdef class Handle(Runnable):
         info = [type(self).__name__]
         if self.flags & HANDLE_CANCELLED:
             info.append("cancelled")
-        if self._callback is not None:
-            info.append(describe_callback(self))
-        if self._source_traceback:
-            frame = self._source_traceback[len(self._source_traceback) - 1]
+        callback, args = handle_look(self)
+        if callback is not None:
+            info.append(describe_callback(self, callback, args))
+        traceback = self._source_traceback
+        if traceback:
+            frame = traceback[len(traceback) - 1]
             info.append(f"created at {frame[0]}:{frame[1]}")
         return info
 
     def __repr__(self):
-        if self._repr is not None:
-            return self._repr
-        return f"<{' '.join(self._repr_info())}>"
+        text = self._repr
+        return f"<{' '.join(self._repr_info())}>" if text is None else text
 
     cdef HandleExtras need_extras(self):
         if type(self.extras) is not HandleExtras:
             extras = HandleExtras.__new__(HandleExtras)
-            (<HandleExtras>extras).moment = self.extras
-            self.extras = extras
+            with cython.critical_section(self):
+                if type(self.extras) is not HandleExtras:
+                    (<HandleExtras>extras).moment = self.extras
+                    self.extras = extras
         return <HandleExtras>self.extras
+
+    cdef HandleExtras known_extras(self):
+        with cython.critical_section(self):
+            extras = self.extras
+        return <HandleExtras>extras if type(extras) is HandleExtras else None
 
     cdef int do_cancel(self) except -1:
         if self.flags & HANDLE_CANCELLED:
@@ -160,8 +190,8 @@ cdef class Handle(Runnable):
         self.flags |= HANDLE_CANCELLED
         if loop_is_debug(self._loop):
             self.keep_repr()
-        self._callback = None
-        self._args = None
+        self.callback = None
+        self.args = None
         return 0
 
     cdef int keep_repr(self) except -1:
@@ -201,8 +231,9 @@ cdef class Handle(Runnable):
     cdef int report(self, object exception) except -1:
         # The exception handler may keep it.
         queued_object_disown(<PyObject *>self)
+        callback, args = handle_look(self)
         context = {
-            "message": f"Exception in callback {describe_callback(self)}",
+            "message": f"Exception in callback {describe_callback(self, callback, args)}",
             "exception": exception,
             "handle": self,
         }
@@ -210,59 +241,6 @@ cdef class Handle(Runnable):
             context["source_traceback"] = self._source_traceback
         self._loop.call_exception_handler(context)
         return 0
-
-
-cdef class ThreadSafeHandle(Handle):
-    """A handle as call_soon_threadsafe() returns it.
-
-    cancel() and cancelled() may be called from any thread. From Python 3.14 on, while the callback runs, they wait for its end,
-    except in the thread that runs it.
-    """
-
-    @property
-    def __class__(self):
-        return THREAD_SAFE_HANDLE
-
-    def cancel(self):
-        """Keep the callback from running and free it at once; from Python 3.14 on wait for the end of one that runs. From any thread."""
-        wait_for_end(self)
-        self.do_cancel()
-
-    def cancelled(self):
-        """Return True if cancel() was called; from Python 3.14 on wait for the end of a callback that runs. From any thread."""
-        wait_for_end(self)
-        return bool(self.flags & HANDLE_CANCELLED)
-
-    cdef int run(self) except -1:
-        if Py_REFCNT(<PyObject *>self) > 1:
-            queued_object_disown(<PyObject *>self)
-        return self.call()
-
-    cdef int call(self) except -1:
-        self.flags |= HANDLE_RUNNING
-        try:
-            return handle_call(self)
-        finally:
-            self.flags &= ~<unsigned int>HANDLE_RUNNING
-            if type(self.extras) is HandleExtras and (<HandleExtras>self.extras).end is not None:
-                extras = <HandleExtras>self.extras
-                end, extras.end = extras.end, None
-                end.set()
-
-
-cdef int wait_for_end(ThreadSafeHandle handle) except -1:
-    if not CANCEL_WAITS or not handle.flags & HANDLE_RUNNING or get_ident() == handle._loop._thread_id:
-        return 0
-    event = threading.Event()
-    # Making the event ran Python code: the callback may have ended meanwhile, and another thread may wait too.
-    extras = handle.need_extras()
-    if extras.end is None:
-        extras.end = event
-    else:
-        event = extras.end
-    if handle.flags & HANDLE_RUNNING:
-        event.wait()
-    return 0
 
 
 cdef class TimerHandle(Handle):
@@ -312,8 +290,8 @@ cdef class TimerHandle(Handle):
     def __eq__(self, other):
         if not isinstance(other, asyncio.TimerHandle):
             return NotImplemented
-        return (timer_moment(self) == other._when and self._callback == other._callback
-                and self._args == other._args and self._cancelled == other._cancelled)
+        return (timer_moment(self) == other._when and self.callback == other._callback
+                and self.args == other._args and self._cancelled == other._cancelled)
 
     def __lt__(self, other):
         return timer_moment(self) < other._when if isinstance(other, asyncio.TimerHandle) else NotImplemented
@@ -398,10 +376,10 @@ cdef inline int handle_call(Handle handle) except -1:
     if handle.flags & HANDLE_CANCELLED:
         Py_XDECREF(snapshot)
         return 0
-    if type(handle._args) is not tuple:
+    if type(handle.args) is not tuple:
         Py_XDECREF(snapshot)
         return call_with_odd_arguments(handle)
-    result = call_in_context(handle.context, handle._callback, handle._args)
+    result = call_in_context(handle.context, handle.callback, handle.args)
     if result is NULL:
         Py_XDECREF(snapshot)
         return callback_raised(handle)
@@ -422,8 +400,8 @@ cdef inline int handle_call(Handle handle) except -1:
 cdef int callback_raised(Handle handle) except -1:
     loop = handle._loop
     if not handle.flags & HANDLE_CANCELLED and isinstance(loop, Scheduler) and (
-            interruption_came_first(<Scheduler>loop, handle._callback)
-            or (call_raised_exit() and interruption_came_halfway(handle._callback, handle._args))):
+            interruption_came_first(<Scheduler>loop, handle.callback)
+            or (call_raised_exit() and interruption_came_halfway(handle.callback, handle.args))):
         # A signal handler raised before the callback had begun. Asking may have run Python code, and with it a second __init__().
         if handle._loop is loop:
             ready_queue_put_back(&(<Scheduler>loop).ready, <PyObject *>handle)
@@ -447,7 +425,7 @@ cdef int call_soon_uninterrupted(object loop, object callback, tuple args, objec
 cdef int call_with_odd_arguments(Handle handle) except -1:
     """Somebody has set _args to something else than a tuple, perhaps to something that is no sequence at all."""
     try:
-        handle.own_context().run(handle._callback, *handle._args)
+        handle.own_context().run(handle.callback, *handle.args)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as exception:
@@ -461,9 +439,23 @@ cdef bint loop_is_debug(object loop) except -1:
     return loop.get_debug()
 
 
-cdef object describe_callback(Handle handle):
+cdef tuple handle_look(Handle handle):
+    """The callback and its arguments, both of them or None for both, whatever other threads do."""
+    with cython.critical_section(handle):
+        callback, args = handle.callback, handle.args
+    return callback, args
+
+
+cdef int handle_exchange(Handle handle, object callback, object args) except -1:
+    with cython.critical_section(handle):
+        # They go behind the section: destructors run Python code.
+        _old_callback, _old_args = handle.callback, handle.args
+        handle.callback, handle.args = callback, args
+    return 0
+
+
+cdef object describe_callback(Handle handle, object callback, object args):
     debug = loop_is_debug(handle._loop)
-    callback, args = handle._callback, handle._args
     # The parameter came with a patch release.
     try:
         return format_helpers._format_callback_source(callback, args, debug=debug)
@@ -479,26 +471,12 @@ cdef object describe_callback(Handle handle):
 cdef inline int handle_fill(Handle handle, object loop, object callback, object args, object context) except -1:
     # What runs Python code comes first, and destructors come last: they find the handle whole.
     own_context = PyContext_CopyCurrent() if context is None else context
-    _old_loop, _old_callback, _old_args, _old_context = handle._loop, handle._callback, handle._args, handle.context
+    _old_loop, _old_callback, _old_args, _old_context = handle._loop, handle.callback, handle.args, handle.context
     handle.flags &= HANDLE_RUNNING
     handle._loop = loop
-    handle._callback = callback
-    handle._args = args
+    handle.callback = callback
+    handle.args = args
     handle.context = own_context
-    return 0
-
-
-cdef inline int handle_fill_queued(
-        Handle handle, Scheduler loop, object callback, object args, object context) except -1:
-    handle._loop = loop
-    handle._callback = callback
-    handle._args = args
-    if context is None:
-        handle.flags = HANDLE_SHARES_CONTEXT
-        handle.context = scheduler_snapshot(loop)
-    else:
-        handle.flags = 0
-        handle.context = context
     return 0
 
 
@@ -530,12 +508,6 @@ cdef Handle new_queued_handle(Scheduler loop, object callback, object args, obje
     return handle
 
 
-cdef ThreadSafeHandle new_queued_threadsafe_handle(Scheduler loop, object callback, object args):
-    cdef ThreadSafeHandle handle = <ThreadSafeHandle>object_pool_new_untracked(&threadsafe_handle_pool)
-    handle_fill_queued(handle, loop, callback, args, None)
-    return handle
-
-
 cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object callback, object args, object context):
     cdef TimerHandle handle = <TimerHandle>object_pool_new_untracked(&timer_handle_pool)
     handle.number = 0
@@ -550,12 +522,6 @@ cdef Handle new_handle(object loop, object callback, object args, object context
     return handle
 
 
-cdef ThreadSafeHandle new_threadsafe_handle(object loop, object callback, object args, object context):
-    cdef ThreadSafeHandle handle = ThreadSafeHandle.__new__(ThreadSafeHandle)
-    handle_init(handle, loop, callback, args, context)
-    return handle
-
-
 cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context):
     cdef TimerHandle handle = TimerHandle.__new__(TimerHandle)
     handle.when_s = when_s
@@ -565,7 +531,7 @@ cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, o
 
 # ---- pools ----
 
-cdef object_pool_t handle_pool, threadsafe_handle_pool, timer_handle_pool
+cdef object_pool_t handle_pool, timer_handle_pool
 
 
 cdef void handle_dealloc(PyObject *self) noexcept:
@@ -573,13 +539,6 @@ cdef void handle_dealloc(PyObject *self) noexcept:
         object_pool_dealloc(&handle_pool, self)
     else:
         handle_pool.plain_dealloc(self)
-
-
-cdef void threadsafe_handle_dealloc(PyObject *self) noexcept:
-    if object_type(self) is threadsafe_handle_pool.type:
-        object_pool_dealloc(&threadsafe_handle_pool, self)
-    else:
-        threadsafe_handle_pool.plain_dealloc(self)
 
 
 cdef void timer_handle_dealloc(PyObject *self) noexcept:
@@ -591,7 +550,4 @@ cdef void timer_handle_dealloc(PyObject *self) noexcept:
 
 cdef size_t first_slot = (<PyTypeObject *>Runnable).tp_basicsize
 object_pool_open(&handle_pool, Handle.__new__(Handle), first_slot, 5, <destructor>handle_dealloc)
-object_pool_open(
-    &threadsafe_handle_pool, ThreadSafeHandle.__new__(ThreadSafeHandle), first_slot, 5,
-    <destructor>threadsafe_handle_dealloc)
 object_pool_open(&timer_handle_pool, TimerHandle.__new__(TimerHandle), first_slot, 5, <destructor>timer_handle_dealloc)

@@ -4,6 +4,7 @@
  *   before it dies.
  * Promises: noting never runs Python code; a loop that cannot be noted for lack of memory is noted by a later collection.
  * Driven by: the scheduler's traversal, its destructor and its hook in gc.callbacks.
+ * Thread rule: with the GIL only. Without it the collector knows every handle (object_pool.h), and no loop is ever noted.
  */
 #ifndef FASTLOOP_HELD_QUEUES_H
 #define FASTLOOP_HELD_QUEUES_H

@@ -1,9 +1,10 @@
 /* The inbox: all that other threads may do to a loop. They push a callback, and they wake the loop if it sleeps.
  *
  * Owns: the wake-up, whether the loop sleeps, and without the GIL what others have pushed and the loop has not taken over yet.
- * Promises: a push is never missed: either the loop sees it before it sleeps, or it wakes the loop. Many pushes to a sleeping loop
- *   cost one system call.
- * Thread rule: inbox_push() and inbox_wake() may be called from any thread, everything else from the loop's own.
+ * Promises: a push is never missed: either the loop sees it before it sleeps, or it wakes the loop, or it fails because the loop was
+ *   closed. Many pushes to a sleeping loop cost one system call.
+ * Thread rule: inbox_push() and inbox_wake() may be called from any thread, everything else from the loop's own, or when no other
+ *   thread has the loop.
  *   With the GIL a push goes straight into the ready queue. Without it pushes collect behind a mutex, and the owner takes them over
  *   before its own next push, so that what happened before stays before.
  */
@@ -73,7 +74,17 @@ static inline int inbox_traverse(inbox_t *Py_UNUSED(inbox), visitproc Py_UNUSED(
     return 0;
 }
 
+/* What was pushed is in the ready queue. */
+static inline void inbox_clear(inbox_t *Py_UNUSED(inbox))
+{
+}
+
 static inline void inbox_close(inbox_t *inbox)
+{
+    wakeup_close(&inbox->wakeup);
+}
+
+static inline void inbox_forked(inbox_t *inbox)
 {
     wakeup_close(&inbox->wakeup);
 }
@@ -107,7 +118,7 @@ static inline int inbox_collect(inbox_t *inbox, ready_queue_t *ready)
     return inbox_take(inbox, ready);
 }
 
-/* INVARIANT: the lock is held, so that the wake-up is not closed meanwhile. */
+/* INVARIANT: the lock is held, so that the wake-up is not closed meanwhile, and its number another's. */
 static inline void inbox_wake_locked(inbox_t *inbox)
 {
     if (__atomic_exchange_n(&inbox->is_sleeping, false, __ATOMIC_SEQ_CST)) {
@@ -134,21 +145,24 @@ static inline int inbox_grow(inbox_t *inbox)
     return 0;
 }
 
+/* Returns 0, or -1 with RuntimeError raised if the loop was closed since the caller looked, or MemoryError. */
 static int inbox_push(inbox_t *inbox, ready_queue_t *Py_UNUSED(ready), PyObject *runnable)
 {
     PyMutex_Lock(&inbox->lock);
-    const bool has_room = inbox->count < inbox->capacity || inbox_grow(inbox) == 0;
-    if (has_room) {
+    const bool is_open = inbox->wakeup.is_open;
+    const bool is_taken = is_open && (inbox->count < inbox->capacity || inbox_grow(inbox) == 0);
+    if (is_taken) {
         inbox->pushed[inbox->count] = Py_NewRef(runnable);
         __atomic_store_n(&inbox->count, inbox->count + 1, __ATOMIC_SEQ_CST);
         inbox_wake_locked(inbox);
     }
     PyMutex_Unlock(&inbox->lock);
-    if (!has_room) {
+    if (!is_open) {
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+    } else if (!is_taken) {
         PyErr_NoMemory();
-        return -1;
     }
-    return 0;
+    return is_taken ? 0 : -1;
 }
 
 /* The order matters: the loop says that it sleeps and then looks for pushes, a thread pushes and then looks whether it sleeps. */
@@ -171,28 +185,38 @@ static inline int inbox_traverse(inbox_t *inbox, visitproc visit, void *arg)
     return 0;
 }
 
+/* Drops what was pushed and not taken over. Destructors run behind the lock: they may push. */
+static void inbox_clear(inbox_t *inbox)
+{
+    PyMutex_Lock(&inbox->lock);
+    PyObject **pushed = inbox->pushed;
+    const size_t count = inbox->count;
+    inbox->pushed = NULL;
+    inbox->capacity = 0;
+    __atomic_store_n(&inbox->count, 0, __ATOMIC_SEQ_CST);
+    PyMutex_Unlock(&inbox->lock);
+    for (size_t i = 0; i < count; i++) {
+        Py_DECREF(pushed[i]);
+    }
+    PyMem_RawFree(pushed);
+}
+
+/* Idempotent. Pushes fail from here on. */
 static inline void inbox_close(inbox_t *inbox)
 {
     PyMutex_Lock(&inbox->lock);
     wakeup_close(&inbox->wakeup);
     PyMutex_Unlock(&inbox->lock);
+    inbox_clear(inbox);
 }
 
-#endif
-
-/* After inbox_close(): what was pushed and never taken over is dropped. */
-static inline void inbox_free(inbox_t *inbox)
+/* In a forked child, where the thread that had the lock may not exist. */
+static inline void inbox_forked(inbox_t *inbox)
 {
-#ifdef Py_GIL_DISABLED
-    for (size_t i = 0; i < inbox->count; i++) {
-        Py_DECREF(inbox->pushed[i]);
-    }
-    inbox->count = inbox->capacity = 0;
-    PyMem_RawFree(inbox->pushed);
-    inbox->pushed = NULL;
-#else
-    (void)inbox;
-#endif
+    memset(&inbox->lock, 0, sizeof inbox->lock);
+    wakeup_close(&inbox->wakeup);
 }
+
+#endif
 
 #endif

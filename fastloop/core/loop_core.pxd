@@ -8,7 +8,7 @@ cdef class LoopCore(Scheduler):
         # asyncio's BaseEventLoop and its subclasses keep these on the instance. As fields they leave the instance's
         # __dict__ unmade, and the interpreter then finds the loop's methods without looking there.
         public object _timer_cancelled_count, _scheduled, _internal_fds, _clock_resolution
-        public object _thread_id, _current_handle, _exception_handler, slow_callback_duration, _task_factory
+        public object _current_handle, _exception_handler, slow_callback_duration, _task_factory
         public object _default_executor, _executor_shutdown_called
         public object _asyncgens, _asyncgens_shutdown_called, _old_agen_hooks
         public object _coroutine_origin_tracking_enabled, _coroutine_origin_tracking_saved_depth

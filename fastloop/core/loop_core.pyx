@@ -11,7 +11,6 @@ import concurrent.futures
 import inspect
 import os
 import sys
-import threading
 from asyncio import base_events, events
 
 from cpython.object cimport PyObject
@@ -21,18 +20,19 @@ from fastloop.core.executor_future cimport executor_future
 from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_descriptors
 from fastloop.core.future cimport Future as FutureType, future_drop_ready_callback, new_future
 from fastloop.core.handle cimport (
-    HANDLE_CANCELLED, Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_threadsafe_handle, new_timer_handle,
+    HANDLE_CANCELLED, Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_timer_handle,
     timer_keep_moment)
 from fastloop.core.ready_view cimport ask_kernel, new_ready_view, push_handle
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
-    PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_wake, ready_queue_peek,
-    scheduler_expect_events, scheduler_is_interrupted, scheduler_push, scheduler_push_foreign, scheduler_push_timer)
+    COMPAT_HAS_GIL, PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_forked, inbox_wake, ready_queue_peek,
+    scheduler_expect_events, scheduler_is_interrupted, scheduler_push, scheduler_push_foreign, scheduler_push_timer,
+    scheduler_runs_elsewhere)
 from fastloop.core.seen_task cimport seen_task_unregister
 from fastloop.core.task cimport Task, new_task
 from fastloop.core.task_registry cimport registry_holds
+from fastloop.core.threadsafe_handle cimport new_threadsafe_handle
 from fastloop.poll.poller cimport poller_close, poller_name
-from fastloop.poll.wakeup cimport wakeup_close
 
 from fastloop.core.future import Future
 from fastloop.core.task import Task as MakeTask
@@ -50,7 +50,6 @@ cdef extern from "Python.h":
 
 
 cdef:
-    object get_ident = threading.get_ident
     # What an instance may bring of its own and LoopCore must then call by name.
     frozenset OVERRIDABLE = frozenset({"call_soon", "call_soon_threadsafe", "time"})
     # asyncio's run_until_complete() adds it to its future; libraries know a main task by it.
@@ -244,10 +243,9 @@ cdef class LoopCore(Scheduler):
         try:
             self._set_coroutine_origin_tracking(self._debug)
             self._old_agen_hooks = sys.get_asyncgen_hooks()
-            self._thread_id = get_ident()
+            self.thread_ident = PyThread_get_thread_ident()
             sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
             events._set_running_loop(self)
-            self.thread_ident = PyThread_get_thread_ident()
             self.is_active = True
         except BaseException:
             self._run_forever_cleanup()
@@ -256,7 +254,7 @@ cdef class LoopCore(Scheduler):
     def _run_forever_cleanup(self):
         # First what runs no Python code: whatever raises below, the loop does not run any more.
         self.is_active = self.is_stopping = False
-        self._thread_id = None
+        self.thread_ident = 0
         try:
             # From Python 3.14 on, only a loop that is the running one can change its current task.
             if self.has_entered_task:
@@ -303,7 +301,7 @@ cdef class LoopCore(Scheduler):
 
     def is_running(self):
         """Return True while run_forever() or run_until_complete() runs."""
-        return self._thread_id is not None
+        return self.thread_ident != 0
 
     def is_closed(self):
         """Return True once close() was called."""
@@ -327,7 +325,7 @@ cdef class LoopCore(Scheduler):
         self.update_direct()
         # Nothing is opened in their place: the child cannot run this loop.
         poller_close(&self.poller)
-        wakeup_close(&self.inbox.wakeup)
+        inbox_forked(&self.inbox)
 
     def _check_closed(self):
         if self.has_closed:
@@ -337,7 +335,7 @@ cdef class LoopCore(Scheduler):
                 "This event loop belongs to the parent process; after fork() make a new one with fastloop.new_event_loop()")
 
     def _check_thread(self):
-        if self._thread_id is not None and self._thread_id != get_ident():
+        if self.thread_ident != 0 and self.thread_ident != PyThread_get_thread_ident():
             raise RuntimeError("Non-thread-safe operation invoked on an event loop other than the current one")
 
     cdef int check_callable(self, object callback, str method) except -1:
@@ -416,6 +414,16 @@ cdef class LoopCore(Scheduler):
     # ---- asyncio's attributes that are fields of the scheduler ----
 
     @property
+    def _thread_id(self):
+        # Once: another thread may read it while the loop ends.
+        cdef unsigned long ident = self.thread_ident
+        return None if ident == 0 else ident
+
+    @_thread_id.setter
+    def _thread_id(self, value):
+        self.thread_ident = 0 if value is None else value
+
+    @property
     def _stopping(self):
         return self.is_stopping
 
@@ -444,7 +452,7 @@ cdef int drop_ready_callback(LoopCore loop, object callback) except -1:
     # The count is looked at again: a longer list may run the collector, and destructors that run further down may close the loop.
     while i < loop.ready.count:
         runnable = <Runnable>ready_queue_peek(&loop.ready, i)
-        if isinstance(runnable, FutureType) or isinstance(runnable, Handle) and (<Handle>runnable)._callback is callback:
+        if isinstance(runnable, FutureType) or isinstance(runnable, Handle) and (<Handle>runnable).callback is callback:
             found.append(runnable)
         i += 1
     for runnable in found:
@@ -453,7 +461,7 @@ cdef int drop_ready_callback(LoopCore loop, object callback) except -1:
         else:
             # Not by do_cancel(), which in debug mode asks the program for the callback's repr().
             (<Handle>runnable).flags |= HANDLE_CANCELLED
-            (<Handle>runnable)._callback = (<Handle>runnable)._args = None
+            (<Handle>runnable).callback = (<Handle>runnable).args = None
     return 0
 
 
@@ -470,6 +478,8 @@ cdef object call_soon_carefully(LoopCore loop, object callback, tuple args, obje
 cdef object schedule_timer(LoopCore loop, double when_s, object when, object callback, tuple args, object context):
     """when: the object that the handle's when() is to return; None for a float of when_s."""
     cdef TimerHandle handle
+    if not COMPAT_HAS_GIL and scheduler_runs_elsewhere(loop):
+        loop._check_thread()
     if loop.is_direct:
         handle = new_queued_timer_handle(loop, when_s, callback, args, context)
     else:

@@ -150,12 +150,23 @@ static inline PyObject *object_pool_new(object_pool_t *pool)
     return object;
 }
 
+/* HOT. Without the GIL another thread may be about to drop its weak reference: only CPython, under its lock, knows. */
+static inline bool object_pool_has_weakrefs(PyObject *object, const PyTypeObject *type)
+{
+#ifdef Py_GIL_DISABLED
+    (void)object, (void)type;
+    return true;
+#else
+    return *object_pool_slot(object, type->tp_weaklistoffset) != NULL;
+#endif
+}
+
 /* HOT. The object's last reference is gone and its finalizer, if any, has had its say. */
 static inline void object_pool_dealloc(object_pool_t *pool, PyObject *object)
 {
     PyTypeObject *type = pool->type;
     PyObject_GC_UnTrack(object);
-    if (type->tp_weaklistoffset > 0 && *object_pool_slot(object, type->tp_weaklistoffset) != NULL)
+    if (type->tp_weaklistoffset > 0 && object_pool_has_weakrefs(object, type))
         PyObject_ClearWeakRefs(object);
     if (type->tp_dictoffset > 0)
         Py_CLEAR(*object_pool_slot(object, type->tp_dictoffset));

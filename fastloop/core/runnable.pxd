@@ -3,6 +3,14 @@
 from libc.stdint cimport uint32_t
 
 
+cdef extern from "shared_fields.h":
+    # Written by the loop's thread, read by any.
+    ctypedef uint32_t shared_flags_t
+    ctypedef bint shared_bool_t
+    ctypedef int shared_int_t
+    ctypedef unsigned long shared_ident_t
+
+
 cdef enum:
     # The scheduler leaves the current task before it runs anything without this flag.
     RUNNABLE_STEPS_TASK = 1
@@ -14,7 +22,7 @@ cdef enum:
 
 cdef class Runnable:
     cdef:
-        uint32_t flags
+        shared_flags_t flags
         # Free for the subclass: Task counts its cancellation requests here, TimerHandle keeps its place, FdWatcher
         # the events that its waiters have yet to hear of.
         uint32_t number

@@ -1,9 +1,10 @@
 # The scheduler: ready queue, timers and poller, and the turn that drives them.
 
+from cpython.contextvars cimport PyContext_CopyCurrent
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fastloop.core.runnable cimport Runnable
+from fastloop.core.runnable cimport Runnable, shared_bool_t, shared_ident_t
 from fastloop.poll.poller cimport poll_event_t, poller_t
 from fastloop.poll.wakeup cimport wakeup_t
 
@@ -16,6 +17,10 @@ cdef extern from "clock.h" nogil:
     int64_t clock_wait_ns(int64_t deadline, double now_s) noexcept
     uint64_t clock_ticks() noexcept
     uint64_t clock_ticks_before(int64_t deadline, double seen_s, uint64_t seen_ticks) noexcept
+
+
+cdef extern from "cpython_compat.h":
+    const bint COMPAT_HAS_GIL
 
 
 cdef extern from "ready_queue.h":
@@ -39,6 +44,7 @@ cdef extern from "inbox.h":
         wakeup_t wakeup
     int inbox_push(inbox_t *inbox, ready_queue_t *ready, PyObject *runnable) except -1
     void inbox_wake(inbox_t *inbox) noexcept
+    void inbox_forked(inbox_t *inbox) noexcept
     int inbox_collect(inbox_t *inbox, ready_queue_t *ready) except -1
 
 
@@ -141,25 +147,26 @@ cdef class Scheduler:
         scratch_t scratch
         shared_context_t contexts
 
-        # The loop's life. Written by LoopCore only.
-        bint has_closed
-        bint is_stopping
+        # The loop's life. Written by LoopCore only; other threads ask about the shared ones.
+        shared_bool_t has_closed
+        shared_bool_t is_stopping
         # An Interruption was put in front of the ready queue: a loop that stops runs it before.
         bint is_interrupted
         # The first turn of a run that began with something ready: an exception may have ended the last run before that.
         bint has_leftovers
-        # Inside run_forever(), in this thread.
-        bint is_active
-        unsigned long thread_ident
-        bint is_debug
+        # Inside run_forever().
+        shared_bool_t is_active
+        # The thread that runs the loop, 0 for none.
+        shared_ident_t thread_ident
+        shared_bool_t is_debug
         # Set in a child process: the poller is shared with the parent, to whom the loop belongs.
-        bint is_forked
+        shared_bool_t is_forked
         # The program brings a clock of its own.
         bint has_own_time
 
         # True while call_soon() is LoopCore's own and neither debug mode nor close() asks for the careful way:
         # futures and tasks may then push themselves without a handle.
-        bint is_direct
+        shared_bool_t is_direct
         # The current task is one whose step has ended; left before anything but another step runs.
         bint has_entered_task
         # That task; OWNERSHIP: asyncio's record of the current task holds it as long as has_entered_task is true.
@@ -198,13 +205,21 @@ cdef class Scheduler:
     cdef int release(self) except -1
 
 
-# HOT. Body here, so that it is inlined in every extension.
+# Whether another thread runs the loop: then its queues, timers and watchers are that thread's.
+cdef inline bint scheduler_runs_elsewhere(Scheduler scheduler) noexcept:
+    cdef unsigned long ident = scheduler.thread_ident
+    return ident != 0 and ident != PyThread_get_thread_ident()
+
+
+# HOT. Body here, so that it is inlined in every extension. Without the GIL a destructor in another thread may come here, too.
 cdef inline int scheduler_push(Scheduler scheduler, Runnable runnable) except -1:
+    if not COMPAT_HAS_GIL and scheduler_runs_elsewhere(scheduler):
+        return inbox_push(&scheduler.inbox, &scheduler.ready, <PyObject *>runnable)
     inbox_collect(&scheduler.inbox, &scheduler.ready)
     return ready_queue_push(&scheduler.ready, <PyObject *>runnable)
 
 
-# From any thread; wakes the loop if it sleeps.
+# From any thread; wakes the loop if it sleeps. RuntimeError if it was closed meanwhile.
 cdef inline int scheduler_push_foreign(Scheduler scheduler, Runnable runnable) except -1:
     return inbox_push(&scheduler.inbox, &scheduler.ready, <PyObject *>runnable)
 
@@ -255,7 +270,9 @@ cdef bint scheduler_is_interrupted(Scheduler self) noexcept
 cdef Py_ssize_t VARS_OFFSET
 
 
-# HOT. A copy of the current context for a callback, to be shared and not to be entered.
+# HOT. A copy of the current context for a callback; with the GIL to be shared and not to be entered.
 cdef inline object scheduler_snapshot(Scheduler scheduler):
+    if not COMPAT_HAS_GIL:
+        return PyContext_CopyCurrent()
     # While the loop does not run, nothing would forget the snapshot and the values in it.
     return shared_context_current(&scheduler.contexts, VARS_OFFSET if scheduler.is_active else 0)

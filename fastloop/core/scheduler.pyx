@@ -45,8 +45,8 @@ cdef extern from "inbox.h":
     bint inbox_begin_sleep(inbox_t *inbox) noexcept
     void inbox_end_sleep(inbox_t *inbox) noexcept
     int inbox_traverse(inbox_t *inbox, visitproc visit, void *arg) noexcept
+    void inbox_clear(inbox_t *inbox) noexcept
     void inbox_close(inbox_t *inbox) noexcept
-    void inbox_free(inbox_t *inbox) noexcept
 
 cdef extern from "poll_pacing.h" nogil:
     bint poll_pacing_is_due(poll_pacing_t *pacing) noexcept
@@ -123,7 +123,6 @@ cdef class Scheduler:
         poller_close(&self.poller)
         scheduler_drop_timers(self)
         timer_heap_close(&self.timers)
-        inbox_free(&self.inbox)
         ready_queue_close(&self.ready)
         ready_queue_close(&self.unflushed)
         ready_queue_close(&self.resumed)
@@ -455,6 +454,7 @@ cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept
 
 
 cdef int scheduler_clear(PyObject *self) noexcept:
+    inbox_clear(&(<Scheduler>self).inbox)
     ready_queue_clear(&(<Scheduler>self).ready)
     ready_queue_clear(&(<Scheduler>self).unflushed)
     ready_queue_clear(&(<Scheduler>self).resumed)

@@ -2,7 +2,7 @@
 
 from fastloop.core.future cimport FUTURE_FIRST_FREE_FLAG, Future
 from fastloop.core.seen_fields cimport seen_entry_t, seen_waiters_t
-from fastloop.core.task_registry cimport COMPAT_TASKS_CAN_BE_LINKED, registry_add, registry_list, registry_unlink
+from fastloop.core.task_registry cimport COMPAT_HAS_GIL, registry_add, registry_list, registry_unlink
 
 
 cdef enum:
@@ -37,7 +37,7 @@ cdef int seen_task_register_held(SeenTask task) except -1
 
 # HOT. The task is pending: all_tasks() sees it from now on.
 cdef inline int seen_task_register(SeenTask task) except -1:
-    if COMPAT_TASKS_CAN_BE_LINKED and registry_list() is not NULL:
+    if COMPAT_HAS_GIL and registry_list() is not NULL:
         return registry_add(task, &task.entry, None)
     return seen_task_register_held(task)
 

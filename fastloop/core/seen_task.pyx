@@ -149,7 +149,7 @@ cdef inline bint is_seen_task(SeenTask task, object waiter) noexcept:
 # ---- that the task exists ----
 
 cdef inline set tasks_of_loop(SeenTask task):
-    if COMPAT_TASKS_CAN_BE_LINKED or not task.flags & FUTURE_ON_SCHEDULER:
+    if COMPAT_HAS_GIL or not task.flags & FUTURE_ON_SCHEDULER:
         return None
     return (<Scheduler>task.loop).pending_tasks
 

@@ -6,7 +6,7 @@ from fastloop.core.seen_fields cimport (
 
 cdef extern from "cpython_compat.h":
     const bint COMPAT_ASYNCIO_LINKS_TASKS
-    const bint COMPAT_TASKS_CAN_BE_LINKED
+    const bint COMPAT_HAS_GIL
 
 cdef extern from "Python.h":
     ctypedef struct PyThreadState:
@@ -40,7 +40,7 @@ cdef inline bint registry_is_seen() noexcept:
 cdef inline seen_link_t *registry_list() noexcept:
     if COMPAT_ASYNCIO_LINKS_TASKS:
         return <seen_link_t *>(<char *>PyThreadState_Get() + registry.head_place) if registry.head_place != 0 else NULL
-    return &registry.own_list if COMPAT_TASKS_CAN_BE_LINKED else NULL
+    return &registry.own_list if COMPAT_HAS_GIL else NULL
 
 
 # Where tasks cannot be linked, each loop holds its pending ones in a set; None where it need not.

@@ -94,7 +94,7 @@ cdef set registry_new_set():
         return None
     # Somebody may have cleared it.
     weak_set.data.add(pending_tasks)
-    if COMPAT_TASKS_CAN_BE_LINKED:
+    if COMPAT_HAS_GIL:
         return None
     tasks = set()
     sets_of_loops = [reference for reference in sets_of_loops if reference() is not None] + [weakref.ref(tasks)]
@@ -192,7 +192,7 @@ cdef int registry_open(Py_ssize_t waiters, Py_ssize_t entry) except -1:
     global entry_place, link_place
     entry_place = entry
     link_place = entry + <Py_ssize_t>&(<seen_entry_t *>NULL).link
-    if not COMPAT_ASYNCIO_LINKS_TASKS or not COMPAT_TASKS_CAN_BE_LINKED:
+    if not COMPAT_ASYNCIO_LINKS_TASKS or not COMPAT_HAS_GIL:
         return 0
     if waiters == SEEN_WAITERS and entry == SEEN_NAME:
         registry.head_place = find_head_place()

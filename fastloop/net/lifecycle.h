@@ -17,6 +17,8 @@
 #include <Python.h>
 #include <stddef.h>
 
+#include "shared_fields.h"
+
 typedef enum {
     TRANSPORT_OPENING,
     TRANSPORT_OPEN,
@@ -49,7 +51,7 @@ static const lifecycle_edge_t lifecycle_edges[] = {
 enum { LIFECYCLE_EDGE_COUNT = sizeof(lifecycle_edges) / sizeof(lifecycle_edges[0]) };
 
 /* Returns 0, or -1 with SystemError raised if there is no such edge. */
-static inline int lifecycle_move(int *state, transport_state_t next)
+static inline int lifecycle_move(shared_int_t *state, transport_state_t next)
 {
     for (size_t i = 0; i < LIFECYCLE_EDGE_COUNT; i++) {
         if ((int)lifecycle_edges[i].from == *state && lifecycle_edges[i].to == next) {

@@ -19,7 +19,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from fastloop.core.scheduler cimport scheduler_ends_step, scheduler_expect_events, scheduler_flush_later
 from fastloop.net.transport cimport (
     TRANSPORT_CLOSING, TRANSPORT_IS_UNFLUSHED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_PROTOCOL_IS_PAUSED,
-    TRANSPORT_READING_IS_PAUSED, transport_fd, transport_reads)
+    TRANSPORT_READING_IS_PAUSED, transport_fd, transport_reads, transport_runs_elsewhere)
 from fastloop.poll.poller cimport POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 
 
@@ -252,6 +252,9 @@ cdef class OutputTransport(Transport):
         return 0
 
     cdef int settle_output(self) except -1:
+        if transport_runs_elsewhere(self):
+            # What is held back leaves when the step of the loop's thread ends.
+            return 0
         self.burst.may_hold = False
         if self.burst.count > 0:
             self.end_burst()
@@ -317,6 +320,12 @@ cdef class OutputTransport(Transport):
 
     def close(self):
         """Send what was written, then close; connection_lost(None) follows. No more data arrives."""
+        if transport_runs_elsewhere(self):
+            # As a StreamWriter does that dies in any thread.
+            loop = self.loop
+            if loop is not None:
+                loop.call_soon_threadsafe(self.close)
+            return
         if self.state < TRANSPORT_CLOSING and self.output.count > 0 and not self.flags & OUTPUT_IS_BLOCKED:
             self.send_output()
         if self.state >= TRANSPORT_CLOSING:

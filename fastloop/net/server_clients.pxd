@@ -31,3 +31,6 @@ cdef int attach(Scheduler scheduler, object server, object client, client_link_t
 
 # Its opposite.
 cdef int detach(object server, object client, client_link_t *link) except -1
+
+# The same for a client that dies without the GIL, in another thread than the loop's.
+cdef int detach_elsewhere(object loop, object server, object client) except -1

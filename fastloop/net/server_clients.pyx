@@ -2,13 +2,15 @@
 
 Owns: nothing. A client that dies leaves by itself, as it would leave the WeakSet that this stands in for.
 Promises: the server's close_clients(), abort_clients() and wait_closed() find what they would find in the WeakSet.
-Driven by: transports that come and go, and asyncio's Server. Until Python 3.12 a server only counts its clients.
+Driven by: transports that come and go, and asyncio's Server. Until Python 3.12 a server only counts its clients. Without the GIL
+  clients may die in any thread, and the server keeps its WeakSet, which is made for that.
 """
 
 from asyncio import base_events
 from weakref import WeakSet
 
 from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with
+from fastloop.core.scheduler cimport COMPAT_HAS_GIL
 
 
 cdef extern from "client_ring.h":
@@ -63,7 +65,7 @@ cdef class ServerClients:
 
 
 cdef int keep_clients(object server) except -1:
-    if SERVER_KEEPS_CLIENTS and type(server) is Server and type(server._clients) is WeakSet:
+    if COMPAT_HAS_GIL and SERVER_KEEPS_CLIENTS and type(server) is Server and type(server._clients) is WeakSet:
         server._clients = ServerClients(server._clients)
     return 0
 
@@ -96,6 +98,22 @@ cdef int detach(object server, object client, client_link_t *link) except -1:
         if server._active_count == 0 and server._sockets is None:
             wake_waiters(server)
     return 0
+
+
+cdef int detach_elsewhere(object loop, object server, object client) except -1:
+    server._clients.discard(client)
+    try:
+        loop.call_soon_threadsafe(wake_waiters_of_empty, server)
+    except RuntimeError:
+        # Closed meanwhile: nobody waits any more.
+        if not loop.is_closed():
+            raise
+    return 0
+
+
+def wake_waiters_of_empty(server):
+    if server._sockets is None and not server._clients:
+        wake_waiters(server)
 
 
 cdef int wake_waiters(object server) except -1:

@@ -21,8 +21,8 @@ from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scheduler_res
 from fastloop.net.output_transport cimport OUTPUT_IN_CALLBACK, OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
 from fastloop.net.transport cimport (
     TRANSPORT_CLOSING, TRANSPORT_IS_ENDING, TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING,
-    TRANSPORT_PROTOCOL_IS_BUFFERED, TRANSPORT_READ_ENDED, TRANSPORT_READING_IS_PAUSED, Transport, join_server,
-    sockaddr_is_kept, sockaddr_kept_t, transport_fd, transport_init, transport_reads)
+    TRANSPORT_PROTOCOL_IS_BUFFERED, TRANSPORT_READING_IS_PAUSED, TRANSPORT_READ_ENDED, Transport, join_server, sockaddr_is_kept,
+    sockaddr_kept_t, transport_fd, transport_init, transport_reads, transport_runs_elsewhere)
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 
 cimport cython
@@ -132,16 +132,16 @@ cdef class StreamTransport(OutputTransport):
     # ---- reading ----
 
     cdef int begin_reading(self) except -1:
-        # Watched already if connection_made() wrote more than the kernel takes.
-        cdef unsigned int interest = self.interest | POLL_READABLE | POLL_EDGE
         if self.state != TRANSPORT_OPENING:
             return 0
         self.move_to(TRANSPORT_OPEN)
-        if self.flags & OUTPUT_USES_LEVELS:
-            self.settle_interest()
-        else:
-            self.watch_for(interest)
+        self.watch_reading()
         return self.update_hold()
+
+    cdef int watch_reading(self) except -1:
+        # Watched already if connection_made() wrote more than the kernel takes.
+        cdef unsigned int interest = self.interest | POLL_READABLE | POLL_EDGE
+        return self.settle_interest() if self.flags & OUTPUT_USES_LEVELS else self.watch_for(interest)
 
     cdef bint has_work(self) noexcept:
         return transport_reads(self) or self.output.count > 0 or self.empty_waiter is not None
@@ -289,7 +289,7 @@ cdef class StreamTransport(OutputTransport):
 
     def __repr__(self):
         text = Transport.__repr__(self)
-        if self.state >= TRANSPORT_LOSING:
+        if self.state >= TRANSPORT_LOSING or transport_runs_elsewhere(self):
             return text
         reading = "polling" if transport_reads(self) else "idle"
         writing = "polling" if self.flags & OUTPUT_IS_BLOCKED else "idle"

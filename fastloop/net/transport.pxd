@@ -1,7 +1,8 @@
 # Transport: a descriptor with a protocol; what all transports share.
 
 from fastloop.core.loop_core cimport LoopCore
-from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
+from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable, shared_int_t
+from fastloop.core.scheduler cimport COMPAT_HAS_GIL, scheduler_runs_elsewhere
 from fastloop.net.server_clients cimport client_link_t
 
 
@@ -61,7 +62,7 @@ cdef class Transport(Runnable):
         # OWNERSHIP: the socket object owns the descriptor if there is one, else the transport does. An accepted connection
         # gets a socket object when somebody asks for one.
         object sock
-        int fd
+        shared_int_t fd
         int family, type, proto
 
         # What get_extra_info() says. peername is made of peer_address, if that is known, when somebody asks; own_address then, too.
@@ -74,7 +75,7 @@ cdef class Transport(Runnable):
         # Where the server keeps its clients.
         client_link_t link
 
-        int state
+        shared_int_t state
         unsigned int interest
         # Writes since the connection was lost; above a limit they are reported.
         Py_ssize_t lost_writes
@@ -124,12 +125,24 @@ cdef class Transport(Runnable):
     cdef int close_descriptor(self, LoopCore loop) except -1
     # As long as something may happen to it, the loop keeps the transport alive; otherwise whoever uses it must.
     cdef int update_hold(self) except -1
+    # The same without the GIL.
+    cdef int update_watch(self) except -1
+    cdef int watch_reading(self) except -1
     cdef bint has_work(self) noexcept
 
 
 # HOT. Data that arrive are to be read.
 cdef inline bint transport_reads(Transport transport) noexcept:
     return transport.state == TRANSPORT_OPEN and not transport.flags & TRANSPORT_READING_IS_PAUSED
+
+
+# Without the GIL: whether another thread runs the loop, as when this one collects garbage or drops a StreamWriter.
+cdef inline bint transport_runs_elsewhere(Transport transport) noexcept:
+    if COMPAT_HAS_GIL:
+        return False
+    # Once: the other thread may let go of it.
+    loop = transport.loop
+    return loop is not None and scheduler_runs_elsewhere(loop)
 
 
 # HOT. The descriptor; -1 if somebody closed the socket object, whose number may by now be another's.

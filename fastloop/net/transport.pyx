@@ -16,8 +16,9 @@ from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContex
 
 from fastloop.core.handle cimport call_soon_uninterrupted, new_queued_handle
 from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with, close_uninterrupted
-from fastloop.core.scheduler cimport VARS_OFFSET, scheduler_push
-from fastloop.net.server_clients cimport attach, client_ring_leave, detach
+from fastloop.core.scheduler cimport COMPAT_HAS_GIL, VARS_OFFSET, scheduler_push
+from fastloop.net.server_clients cimport attach, client_ring_leave, detach, detach_elsewhere
+from fastloop.poll.poller cimport POLL_READABLE
 
 
 cdef extern from "calls.h":
@@ -43,7 +44,7 @@ cdef extern from "lifecycle.h":
         const char *cause
     const lifecycle_edge_t *lifecycle_edges
     const char **lifecycle_names
-    int lifecycle_move(int *state, transport_state_t next) except -1
+    int lifecycle_move(shared_int_t *state, transport_state_t next) except -1
 
 cdef extern from "sockaddr.h":
     object sockaddr_of_own_end(int fd)
@@ -81,10 +82,10 @@ cdef class Transport(Runnable):
             self.leave_server()
             return
         # First, whatever fails below: the table must not keep what dies now.
-        if self.loop is not None:
+        if COMPAT_HAS_GIL and self.loop is not None:
             self.stop_watching()
         warning = f"unclosed transport {self!r}"
-        self.close_descriptor(self.loop)
+        self.close_descriptor(self.loop if COMPAT_HAS_GIL else None)
         self.leave_server()
         # Last: it may be an error.
         warnings.warn(warning, ResourceWarning, source=self)
@@ -254,6 +255,8 @@ cdef class Transport(Runnable):
 
     cdef int leave_server(self) except -1:
         server, self.server = self.server, None
+        if server is not None and transport_runs_elsewhere(self):
+            return detach_elsewhere(self.loop, server, self)
         if server is not None:
             return detach(server, self, &self.link)
         client_ring_leave(&self.link)
@@ -316,8 +319,21 @@ cdef class Transport(Runnable):
         return 0
 
     cdef int update_hold(self) except -1:
+        if not COMPAT_HAS_GIL:
+            return self.update_watch()
         if self.loop.watcher(self.fd) is self:
             self.loop.hold_watcher(self.fd, self.has_work())
+        return 0
+
+    cdef int update_watch(self) except -1:
+        """A transport that nobody holds may die in any thread, and the loop's must not meet it in the table: without work it leaves."""
+        if not self.has_work():
+            return self.stop_watching()
+        if transport_reads(self) and not self.interest & POLL_READABLE:
+            return self.watch_reading()
+        return 0
+
+    cdef int watch_reading(self) except -1:
         return 0
 
     cdef bint has_work(self) noexcept:
@@ -415,9 +431,10 @@ cdef class Transport(Runnable):
 
     def __repr__(self):
         info = [type(self).__name__]
-        if self.state == TRANSPORT_CLOSED:
+        state = self.state
+        if state == TRANSPORT_CLOSED:
             info.append("closed")
-        elif self.state >= TRANSPORT_CLOSING:
+        elif state >= TRANSPORT_CLOSING:
             info.append("closing")
         info.append(f"fd={self.fd}")
         return f"<{' '.join(info)}>"

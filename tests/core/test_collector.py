@@ -60,6 +60,8 @@ def test_unclosed_loop_whose_handle_somebody_holds_is_collected(implementation, 
 
 
 def test_unclosed_loop_with_many_handles_of_all_kinds_is_collected(implementation, collected, no_leaks):
+    if implementation.name == "asyncio" and not getattr(sys, "_is_gil_enabled", lambda: True)():
+        pytest.skip("without the GIL the collector finalizes the sockets of asyncio's loop before the loop, which then complains")
     loop, owners = implementation.new_event_loop(), []
     for number in range(300):
         for schedule in SCHEDULERS.values():
