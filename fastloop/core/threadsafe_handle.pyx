@@ -86,7 +86,10 @@ cdef class ThreadSafeHandle(Handle):
         try:
             return Handle.call(self) if COMPAT_HAS_GIL else threadsafe_handle_call(self)
         finally:
-            callback_ended(self)
+            if COMPAT_HAS_GIL and type(self.extras) is not HandleExtras:
+                self.flags &= ~<unsigned int>HANDLE_RUNNING
+            else:
+                callback_ended(self)
 
 
 cdef int threadsafe_handle_call(ThreadSafeHandle handle) except -1:

@@ -44,9 +44,9 @@ cdef object waiters_behind(object callback, object future):
         if function is on_task_done:
             return getattr(<object>PyMethod_GET_SELF(callback), "_parent_task", None)
     elif PyCFunction_Check(callback):
-        # A step of one of asyncio's own tasks.
+        # A step of a task: of one of asyncio's own, or of fastloop's in debug mode.
         owner = callback.__self__
-        return owner if isinstance(owner, native_task) and callback.__name__ == "task_wakeup" else None
+        return owner if isinstance(owner, native_task) and callback.__name__ in ("task_wakeup", "_wakeup") else None
     if not PyFunction_Check(function):
         return None
     code = <object>PyFunction_GET_CODE(function)

@@ -97,7 +97,9 @@ def without_addresses(output):
 @needs_gil
 @has_ps
 @pytest.mark.parametrize("tool", ["ps", "pstree"])
-def test_asyncio_tools_show_the_same_as_of_asyncio(tool):
+@pytest.mark.parametrize("debug_mode", ["0", "1"])
+def test_asyncio_tools_show_the_same_as_of_asyncio(monkeypatch, tool, debug_mode):
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", debug_mode)
     shown = []
     for loop_name in ("fastloop", "asyncio"):
         with running_program(loop_name) as pid:
