@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "cpython_compat.h"
+#include "shared_fields.h"
 
 /* A circular list: its head is a link that belongs to no task. */
 typedef struct seen_link {
@@ -38,7 +39,7 @@ typedef struct {
 typedef struct {
     const void *name; /* a str, which the task's extras keep, or the int */
     uint32_t fork_count;
-    char is_in_weak_set; /* asyncio's, too */
+    shared_bool_t is_in_weak_set; /* asyncio's, too; written in the thread that asks for all tasks */
     seen_link_t link;
     PyTypeObject *number_type;
     uintptr_t number_tag;
