@@ -16,7 +16,8 @@ from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContex
 
 from fastloop.core.handle cimport call_soon_uninterrupted, new_queued_handle
 from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with, close_uninterrupted
-from fastloop.core.scheduler cimport COMPAT_HAS_GIL, VARS_OFFSET, scheduler_push
+from fastloop.core.scheduler cimport (
+    COMPAT_HAS_GIL, VARS_OFFSET, Scheduler, inbox_wake, scheduler_push, scheduler_runs_elsewhere)
 from fastloop.net.server_clients cimport attach, client_ring_leave, detach, detach_elsewhere
 from fastloop.poll.poller cimport POLL_READABLE
 
@@ -80,6 +81,7 @@ cdef class Transport(Runnable):
     def __del__(self):
         if self.fd < 0:
             self.leave_server()
+            wake_elsewhere(self.loop)
             return
         # First, whatever fails below: the table must not keep what dies now.
         if COMPAT_HAS_GIL and self.loop is not None:
@@ -87,6 +89,7 @@ cdef class Transport(Runnable):
         warning = f"unclosed transport {self!r}"
         self.close_descriptor(self.loop if COMPAT_HAS_GIL else None)
         self.leave_server()
+        wake_elsewhere(self.loop)
         # Last: it may be an error.
         warnings.warn(warning, ResourceWarning, source=self)
 
@@ -473,3 +476,10 @@ def lifecycle():
          lifecycle_edges[i].cause.decode())
         for i in range(LIFECYCLE_EDGE_COUNT)
     ]
+
+
+cdef int wake_elsewhere(Scheduler loop) except -1:
+    """Something died in another thread than its loop's: poll(2) may hold on to the descriptor, and a server may have been told."""
+    if loop is not None and scheduler_runs_elsewhere(loop):
+        inbox_wake(&loop.inbox)
+    return 0
