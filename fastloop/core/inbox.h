@@ -118,7 +118,7 @@ static inline int inbox_collect(inbox_t *inbox, ready_queue_t *ready)
     return inbox_take(inbox, ready);
 }
 
-/* INVARIANT: the lock is held, so that the wake-up is not closed meanwhile, and its number another's. */
+/* INVARIANT: the lock is held, so that the wake-up cannot be closed meanwhile and its descriptor's number reused. */
 static inline void inbox_wake_locked(inbox_t *inbox)
 {
     if (__atomic_exchange_n(&inbox->is_sleeping, false, __ATOMIC_SEQ_CST)) {

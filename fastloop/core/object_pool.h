@@ -4,7 +4,7 @@
  * Promises: an object from object_pool_new() is what the type's own constructor makes before __init__, at a third of the cost:
  *   a copy of the template, or a dead object whose fields were set to None when it died. One flat destructor replaces
  *   the chain of one per base class.
- * INVARIANT: the type's object fields stand in two rows at most; a __dict__ and a list of weak references apart.
+ * INVARIANT: the type's object fields form at most two rows. A __dict__ and a list of weak references do not count.
  * Python subclasses never pass through here: they have constructors and destructors of their own.
  */
 #ifndef FASTLOOP_OBJECT_POOL_H
@@ -64,7 +64,7 @@ static inline size_t object_pool_find_rows(object_pool_t *pool, size_t first_slo
 }
 
 /* The type keeps its destructor in plain_dealloc and gets the given one, which ends in object_pool_dealloc(). Returns 0, or -1
- * with SystemError raised if the fields do not stand where the caller thinks. */
+ * with SystemError raised if the fields are not where the caller thinks. */
 static inline int object_pool_open(object_pool_t *pool, PyObject *template_object, size_t first_slot, size_t slot_count,
                                     destructor dealloc)
 {
@@ -72,7 +72,7 @@ static inline int object_pool_open(object_pool_t *pool, PyObject *template_objec
     pool->type = Py_TYPE(template_object);
     pool->template_object = Py_NewRef(template_object);
     if (object_pool_find_rows(pool, first_slot) != slot_count) {
-        PyErr_Format(PyExc_SystemError, "%s: the object fields do not stand where they should", pool->type->tp_name);
+        PyErr_Format(PyExc_SystemError, "%s: the object fields are not where they should be", pool->type->tp_name);
         return -1;
     }
     lazy_dict_unmake(template_object);

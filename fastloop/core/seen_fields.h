@@ -1,12 +1,12 @@
 /* The part of a task that others see: laid out as in asyncio's own tasks of Python 3.14 and later.
  *
- * `python -m asyncio ps`, the profiler of Python 3.15 and asyncio.all_tasks() walk a list of links that stand in the tasks, and read
- * a task's fields at fixed distances from the object's beginning, whatever its type is (InternalDocs/asyncio.md of CPython).
+ * `python -m asyncio ps`, the profiler of Python 3.15 and asyncio.all_tasks() follow a list of links inside the tasks. They read
+ * a task's fields at fixed offsets, whatever its type is (InternalDocs/asyncio.md of CPython).
  * task.pxd puts the two structures below at these distances; task_registry.pyx compares them with a real task of asyncio's before
  * it links anything.
  *
  * Owns: in waiters, the tasks that wait. A link owns nothing: a task unlinks itself before it dies.
- * Promises: an outsider, who may look at any moment, finds a list that is whole.
+ * Promises: a tool may look at any moment, and finds the list intact.
  * Driven by: Task and task_registry.pyx, with the GIL held. Free-threaded builds link nothing.
  */
 #ifndef FASTLOOP_SEEN_FIELDS_H
@@ -34,8 +34,8 @@ typedef struct {
     char is_set;
 } seen_waiters_t;
 
-/* What stands behind the coroutine. The last four fields are the N of the default name "Task-N" as an int object, for readers only: of its
- * reference count, which nobody counts, link.prev takes the place. */
+/* What follows the coroutine. From link.prev on, the fields are also the N of the default name "Task-N" as an int object, which only tools
+ * read. link.prev is in the place of its reference count, which nobody uses. */
 typedef struct {
     const void *name; /* a str, which the task's extras keep, or the int */
     uint32_t fork_count;
@@ -94,7 +94,7 @@ static inline void seen_list_open(seen_link_t *head)
     head->next = head->prev = head;
 }
 
-/* HOT. The newest task stands at the end, in front of the head. */
+/* HOT. The newest task is the last one, before the head. */
 static inline void seen_list_append(seen_link_t *head, seen_link_t *link)
 {
     link->next = head;

@@ -1,6 +1,6 @@
-"""SeenTask: the part of a task that others see. Its name, who waits for it, and that it exists.
+"""SeenTask: the part of a task that tools see. Its name, its waiters, and its place in the list.
 
-Owns: the tasks that wait, as tools read them; never the list in which the task stands.
+Owns: the tasks that wait, as tools read them; never the list that the task is in.
 Promises: what tools see of a task is what they would see of one of asyncio's, wherever task_registry.pyx found that tools can see it.
   A task is in the list from its registration until it has ended or dies.
 Driven by: Task.

@@ -57,7 +57,7 @@ cdef bint registry_holds() noexcept
 cdef int registry_forget(object task, seen_entry_t *entry) except -1
 
 
-# HOT. The task is pending, in the loop whose set, if any, is given: all_tasks() sees it.
+# HOT. The task is pending: all_tasks() sees it. tasks_of_loop: its loop's set, if there is one.
 cdef inline int registry_add(object task, seen_entry_t *entry, set tasks_of_loop) except -1:
     cdef seen_link_t *head = registry_list()
     if head is NULL:

@@ -2,11 +2,11 @@
 
 Owns: the head of a list of pending tasks, before Python 3.14. Tasks link themselves in; the list keeps none of them alive.
 Promises: asyncio.all_tasks() sees every pending task.
-  Since Python 3.14 a task stands in asyncio's own list of the thread that made it (seen_fields.h).
-  Before, asyncio keeps weak references, whose upkeep costs more than the rest of a task. They are made when somebody asks:
-  PendingTasks stands among them, and is asked like one.
-LIMIT: where tasks cannot be linked, a pending task stays alive until it ends or its loop is closed. So it is in free-threaded builds,
-  where unlinking would need a lock for each task, and on a Python whose tasks look different.
+  Since Python 3.14 a task is in asyncio's own list, that of the thread that made it (seen_fields.h).
+  Before 3.14 asyncio keeps weak references, which cost more than the rest of a task. They are made when somebody calls all_tasks():
+  PendingTasks is one of the entries that it reads, and adds them then.
+LIMIT: where tasks cannot be linked, a pending task stays alive until it ends or its loop is closed. This concerns free-threaded builds,
+  where unlinking would need a lock for each task, and Pythons that lay out tasks in another way.
 """
 
 import asyncio.tasks
@@ -37,7 +37,7 @@ cdef enum:
 
 cdef:
     registry_t registry
-    # Where the entry and its link stand in a task.
+    # Offsets of the entry and of its link in a task.
     Py_ssize_t entry_place = 0, link_place = 0
     # Weak references to the sets of live loops.
     list sets_of_loops = []
@@ -104,9 +104,9 @@ cdef set registry_new_set():
 # ---- before Python 3.14: telling asyncio when it asks ----
 
 cdef class PendingTasks:
-    """An entry among asyncio's weak references to tasks. When it is asked, references to the tasks that are pending join it.
+    """An entry among asyncio's weak references to tasks. A call adds references to all pending tasks.
 
-    Whoever is just going through the references begins again then, as always when tasks of other threads come and go.
+    all_tasks() then reads the references again, as it does whenever another thread has changed them meanwhile.
     """
 
     def __call__(self):
@@ -169,7 +169,7 @@ cdef Py_ssize_t find_head_place() except -1:
             and at(task, SEEN_IS_TASK)[0] == 1 and at(task, SEEN_IS_SET)[0] == 0
             and has_readable_number(1 << 20) and has_readable_number(1 << 40)
             and link.next is not NULL and link.next.prev is link and link.prev is <seen_link_t *>at(waiting, SEEN_LINK)):
-        # New tasks stand at the end, in front of the head.
+        # The newest task is the last one, before the head.
         place = <char *>link.next - <char *>PyThreadState_Get()
     return place if 0 < place < MAX_SIZE_OF_THREAD_STATE else 0
 
