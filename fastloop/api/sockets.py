@@ -2,7 +2,7 @@
 
 Owns: nothing. sock_recv(), sock_recv_into() and sock_sendall() are in net/socket_operation.pyx.
 Promises: asyncio's semantics and errors. Each operation is tried first and waits only if the kernel says so; a cancelled one has
-  taken nothing. Asyncio's own code serves an object that brings its own method for an operation: it waits by levels, and such a method
+  taken nothing. Asyncio's own code serves an object that has its own method for an operation: it waits by levels, and such a method
   may say that it would block while the kernel has something.
 Driven by: the program's tasks, and asyncio's create_connection().
 """

@@ -8,7 +8,7 @@
 
 #include <Python.h>
 
-/* Anything with a run() may stand in for a context, as in asyncio. */
+/* Anything with a run() may be used as a context, as in asyncio. */
 static inline PyObject *call_through_run(PyObject *context, PyObject *callable, PyObject *args)
 {
     PyObject *run = PyObject_GetAttrString(context, "run");
@@ -74,7 +74,7 @@ static inline PyObject *call_one(PyObject *callable, PyObject *argument)
     return PyObject_Vectorcall(PyMethod_GET_FUNCTION(callable), stack + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
 
-/* Enters the context unless it is entered already; returns whether it did, and is to be left by the caller. */
+/* Enters the context unless it is entered already; returns whether it did, and the caller must leave it. */
 static inline int call_enter(PyObject *context)
 {
     if (PyContext_Enter(context) == 0)

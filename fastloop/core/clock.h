@@ -72,7 +72,7 @@ static inline uint64_t clock_ticks(void)
 #endif
 
 /* What clock_ticks() does not show before the deadline, if it was seen_ticks when the clock was seen_s: a tick is a nanosecond or less.
- * 0 where that is not known, as long as seen_ticks is 0. */
+ * 0 where that is not known, while seen_ticks is 0. */
 static inline uint64_t clock_ticks_before(int64_t deadline, double seen_s, uint64_t seen_ticks)
 {
     double when_s, wait_ns;

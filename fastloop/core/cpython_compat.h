@@ -83,7 +83,7 @@ static inline PyObject *compat_stop_iteration_value(void)
 }
 
 /* A built-in function with the fast calling convention, called without the detour through its object.
- * OWNERSHIP: callable is owned by whoever prepares the call, for as long as it is used. */
+ * OWNERSHIP: the caller that prepares the call owns callable while it is used. */
 typedef PyObject *(*compat_fast_function_t)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
 typedef struct {

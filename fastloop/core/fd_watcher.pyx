@@ -62,7 +62,7 @@ cdef class FdWatcher(Runnable):
         return 0
 
     cdef int update(self) except -1:
-        """Tell the poller what is wanted now: levels for callbacks, edges as long as only socket operations wait."""
+        """Tell the poller what is wanted now: levels for callbacks, edges while only socket operations wait."""
         cdef unsigned int interest = 0
         if self.reader is not None or self.read_waiters is not None:
             interest |= POLL_READABLE

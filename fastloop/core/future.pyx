@@ -3,7 +3,7 @@
 Owns: the result, and the callbacks until they have run.
 Promises: callbacks always go through the loop, in the order in which they were added; interchangeable with
   asyncio.Future, which isinstance() takes it for.
-Driven by: whoever sets the result. On fastloop's loop the future itself then stands in the ready queue once, for all its
+Driven by: the code that sets the result. On fastloop's loop the future itself is then in the ready queue once, for all its
   callbacks; on any other loop, and in debug mode, each callback goes through call_soon().
 """
 

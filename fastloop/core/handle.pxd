@@ -34,9 +34,9 @@ cdef class Handle(Runnable):
         # None once cancelled.
         object callback
         object args
-        # A snapshot of the scheduler's as long as HANDLE_SHARES_CONTEXT; otherwise the handle's own, to be entered.
+        # A snapshot of the scheduler's while HANDLE_SHARES_CONTEXT is set; otherwise the handle's own, to be entered.
         object context
-        # Any loop; a Scheduler for handles made by fastloop's own. Read-only: a timer stands in this loop's heap.
+        # Any loop; a Scheduler for handles made by fastloop's own. Read-only: a timer is in this loop's heap.
         readonly object _loop
         # HandleExtras, made when first needed. Without them a timer keeps the moment here, as call_at() was given it.
         object extras

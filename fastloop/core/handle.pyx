@@ -357,7 +357,7 @@ cdef int timer_move(TimerHandle timer, object moment) except -1:
 
 cdef inline int handle_call(Handle handle) except -1:
     cdef PyObject *result
-    # Of the context that the handle shares; OWNERSHIP: this function's, as long as it is not NULL.
+    # Of the context that the handle shares; OWNERSHIP: this function's, while it is not NULL.
     cdef PyObject *snapshot = NULL
     cdef PyObject *lent = NULL
     if handle.flags & (HANDLE_SHARES_CONTEXT | HANDLE_CANCELLED) == HANDLE_SHARES_CONTEXT:

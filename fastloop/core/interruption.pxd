@@ -1,4 +1,4 @@
-# What a signal handler's exception has interrupted, and how the loop goes on behind it.
+# What a signal handler's exception has interrupted, and how the loop continues after it.
 
 from fastloop.core.scheduler cimport Scheduler
 

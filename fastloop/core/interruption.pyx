@@ -1,4 +1,4 @@
-"""What a signal handler's exception has interrupted, and how the loop goes on behind it.
+"""What a signal handler's exception has interrupted, and how the loop continues after it.
 
 Owns: the interruptions that wait, in front of the ready queue, for the running callback to end.
 Promises: a function that has begun is never called again. One that has not begun is: the interpreter runs Python's signal handlers

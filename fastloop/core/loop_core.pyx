@@ -1,7 +1,7 @@
 """LoopCore: the hot methods of the event loop, over the scheduler.
 
 Owns: the loop's life: running, stopping, closed; and the decision when futures and tasks may bypass call_soon().
-Promises: asyncio's semantics, error for error; a subclass or an instance that brings its own call_soon() or time()
+Promises: asyncio's semantics, error for error; a subclass or an instance that has its own call_soon() or time()
   is noticed and obeyed.
 Driven by: the thread that calls run_forever(). Only call_soon_threadsafe() may be called from another one.
 """
@@ -320,7 +320,7 @@ cdef class LoopCore(Scheduler):
         self.flush_written()
 
     def _mark_forked(self):
-        """In a child process: the loop goes on being the parent's, and nothing done here may reach the parent's poller."""
+        """In a child process: the loop is still the parent's, and nothing done here may reach the parent's poller."""
         self.is_forked = True
         self.update_direct()
         # Nothing is opened in their place: the child cannot run this loop.
@@ -446,7 +446,7 @@ cdef class LoopCore(Scheduler):
 
 
 cdef int drop_ready_callback(LoopCore loop, object callback) except -1:
-    """What is ready to run goes on without this callback."""
+    """What is ready to run stays, without this callback."""
     cdef size_t i = 0
     found = []
     # The count is looked at again: a longer list may run the collector, and destructors that run further down may close the loop.

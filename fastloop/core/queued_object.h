@@ -2,7 +2,7 @@
  *
  * Most handles are made, queued, run and gone within a turn or two, and nobody but the queue ever holds one. Such a handle is not
  * tracked while it is queued: it costs the collector nothing. The queue's owner visits its fields instead, as if they were
- * its own, which they are as long as the queue holds the only reference.
+ * its own, which they are while the queue holds the only reference.
  * INVARIANT: code that takes an object from a queue and lets it live on, or shows it to the program, calls queued_object_disown().
  */
 #ifndef FASTLOOP_QUEUED_OBJECT_H

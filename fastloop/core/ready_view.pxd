@@ -31,5 +31,5 @@ cdef ReadyView new_ready_view(Scheduler scheduler)
 # Puts a handle of any kind, or an entry of a view, into the ready queue; a foreign one that is cancelled, nowhere.
 cdef int push_handle(Scheduler scheduler, object handle) except -1
 
-# A turn's question to the kernel, for at most max_ns if that is not below 0: what it brings goes to the ready queue.
+# A turn's question to the kernel, for at most max_ns if that is not below 0: what it finds goes to the ready queue.
 cdef int ask_kernel(Scheduler scheduler, int64_t max_ns) except -1

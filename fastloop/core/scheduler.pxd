@@ -161,7 +161,7 @@ cdef class Scheduler:
         shared_bool_t is_debug
         # Set in a child process: the poller is shared with the parent, to whom the loop belongs.
         shared_bool_t is_forked
-        # The program brings a clock of its own.
+        # The program has a clock of its own.
         bint has_own_time
 
         # True while call_soon() is LoopCore's own and neither debug mode nor close() asks for the careful way:
@@ -169,7 +169,7 @@ cdef class Scheduler:
         shared_bool_t is_direct
         # The current task is one whose step has ended; left before anything but another step runs.
         bint has_entered_task
-        # That task; OWNERSHIP: asyncio's record of the current task holds it as long as has_entered_task is true.
+        # That task; OWNERSHIP: asyncio's record of the current task holds it while has_entered_task is true.
         PyObject *entered_task
 
     # One turn: I/O and timers that are due, then what was ready when the turn began to run.

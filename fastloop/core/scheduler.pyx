@@ -6,7 +6,7 @@ Order: asyncio's. A turn first collects I/O and due timers behind what is ready,
 Promises: with callbacks ready the kernel is asked in every turn, and only in a storm more rarely (poll_pacing.h); due timers are
   collected in every turn. With nothing ready the loop sleeps exactly until the next timer, after a few microseconds of busy
   polling where that has paid off lately (short_wait.h). An exception, such as a signal handler raises, interrupts a turn and
-  loses nothing: the next turn goes on where it was.
+  loses nothing: the next turn continues where it was.
 Driven by: LoopCore.run_forever().
 """
 

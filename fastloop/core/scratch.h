@@ -57,7 +57,7 @@ static inline PyObject *scratch_new_memory(void)
     return PyBytes_FromStringAndSize(NULL, SCRATCH_SIZE);
 }
 
-/* The same, aligned where that can be had; too dear for the others, of which there is one for each read that is kept. malloc() aligns
+/* The same, aligned where that is possible; too expensive for the others, of which there is one for each read that is kept. malloc() aligns
  * to 16 bytes, and of two objects that it makes one after the other mostly one is aligned better. glibc's first ones have
  * pages of their own and never are; after one of those is freed, the next have not. */
 static inline PyObject *scratch_first_memory(void)

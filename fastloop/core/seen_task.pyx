@@ -54,7 +54,7 @@ cdef enum:
 
 
 cdef:
-    # asyncio's own, in C; alive as long as their module is.
+    # asyncio's own, in C; their module keeps them alive.
     PyTypeObject *NATIVE_FUTURE = <PyTypeObject *>_asyncio.Future
     PyTypeObject *NATIVE_TASK = <PyTypeObject *>_asyncio.Task
 

@@ -2,7 +2,7 @@
 
 Owns: the coroutine and the context that it runs in, until the coroutine ends.
 Promises: interchangeable with asyncio.Task, which isinstance() takes it for; a step needs no handle and makes no object:
-  the task itself stands in the ready queue, and in the list of callbacks of the future that it waits for.
+  the task itself is in the ready queue, and in the list of callbacks of the future that it waits for.
 Driven by: the scheduler on fastloop's loop; by call_soon() on any other loop, and in debug mode.
 """
 

@@ -4,7 +4,7 @@ Owns: nothing of the socket, which is the server's; accepted descriptors until a
 Promises: connections that wait are taken in batches, and go through the ready queue one by one, behind what waited there. The
   peer's address is the one that accept() tells, so it is known even if the peer has left. Without descriptors available, the
   exception handler hears of it once a second, and then it is tried again.
-Driven by: the poller, which reports the socket as long as connections wait.
+Driven by: the poller, which reports the socket while connections wait.
 """
 
 import asyncio

@@ -7,5 +7,5 @@ cdef tuple LISTENER_METHODS
 # HOT for a plain socket. True if an operation of the raw socket must call the object's own method of that name.
 cdef bint calls_own_method(object sock, str name) except -1
 
-# True for a subclass or an object that brings its own version of one of these methods, and for what only behaves like a socket.
+# True for a subclass or an object that has its own version of one of these methods, and for what only behaves like a socket.
 cpdef bint has_own_methods(object sock, tuple names) except -1

@@ -1,7 +1,7 @@
 """Whether a socket object is one that fastloop may use past its methods, by the system calls.
 
 Owns: socket.socket's methods, as they were when this was imported.
-Promises: an object that brings methods of its own, in its class, in itself, or because somebody has patched socket.socket, is told apart.
+Promises: an object that has methods of its own, in its class, in itself, or because somebody has patched socket.socket, is told apart.
   asyncio's code then serves it, which calls them.
 Driven by: the loop's methods that are given sockets.
 """

@@ -1,6 +1,6 @@
 """ServerClients: the connections of an asyncio.Server, without a weak reference for each.
 
-Owns: nothing. A client that dies leaves by itself, as it would leave the WeakSet that this stands in for.
+Owns: nothing. A client that dies leaves by itself, as it would leave the WeakSet that this replaces.
 Promises: the server's close_clients(), abort_clients() and wait_closed() find what they would find in the WeakSet.
 Driven by: transports that come and go, and asyncio's Server. Until Python 3.12 a server only counts its clients. Without the GIL
   clients may die in any thread, and the server keeps its WeakSet, which is made for that.

@@ -1,7 +1,7 @@
 /* The kernel's socket addresses as Python's socket module gives them.
  *
  * Promises: (host, port) for IPv4, (host, port, flow information, scope) for IPv6, a str for a Unix path, bytes for an
- *   abstract name; for any other family NULL without an exception, and then the socket object is to be asked.
+ *   abstract name; for any other family NULL without an exception, and then the socket object must be asked.
  * An address of IPv4 or IPv6 can be kept as the kernel told it until somebody asks: fewer bytes, and no work if nobody does.
  * Owns: nothing.
  */

@@ -1,6 +1,6 @@
 """StreamTransport: TCP and Unix stream sockets.
 
-Owns: how far the socket has been read. What is to be sent is the base class's.
+Owns: how far the socket has been read. What must be sent is the base class's.
 Promises: bytes are delivered in order and as soon as they can be; a read that comes back short is the last one until the next edge.
 Driven by: the poller's edges, which queue the transport, and then the scheduler.
 """

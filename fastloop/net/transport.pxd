@@ -26,7 +26,7 @@ cdef extern from "socket_object.h":
 
 
 cdef enum:
-    # Stands in the ready queue.
+    # It is in the ready queue.
     TRANSPORT_IS_QUEUED = RUNNABLE_FIRST_FREE_FLAG
     # Stands among those that are flushed when the running callback returns.
     TRANSPORT_IS_UNFLUSHED = RUNNABLE_FIRST_FREE_FLAG << 1
@@ -34,9 +34,9 @@ cdef enum:
     TRANSPORT_READING_IS_PAUSED = RUNNABLE_FIRST_FREE_FLAG << 2
     # pause_writing() was called, resume_writing() not yet.
     TRANSPORT_PROTOCOL_IS_PAUSED = RUNNABLE_FIRST_FREE_FLAG << 3
-    # The protocol brings its own buffer.
+    # The protocol has its own buffer.
     TRANSPORT_PROTOCOL_IS_BUFFERED = RUNNABLE_FIRST_FREE_FLAG << 4
-    # What it stands in the ready queue for is connection_lost(None).
+    # It is in the ready queue for connection_lost(None).
     TRANSPORT_IS_ENDING = RUNNABLE_FIRST_FREE_FLAG << 5
     # It was made with a context of its own, in which everything runs; from Python 3.15 on servers do that.
     TRANSPORT_HAS_GIVEN_CONTEXT = RUNNABLE_FIRST_FREE_FLAG << 6
@@ -123,7 +123,7 @@ cdef class Transport(Runnable):
     cdef object known_peername(self)
     cdef object sockname(self)
     cdef int close_descriptor(self, LoopCore loop) except -1
-    # As long as something may happen to it, the loop keeps the transport alive; otherwise whoever uses it must.
+    # While something may happen to it, the loop keeps the transport alive; otherwise its user must.
     cdef int update_hold(self) except -1
     # The same without the GIL.
     cdef int update_watch(self) except -1
@@ -131,7 +131,7 @@ cdef class Transport(Runnable):
     cdef bint has_work(self) noexcept
 
 
-# HOT. Data that arrive are to be read.
+# HOT. Whether data that arrive are read.
 cdef inline bint transport_reads(Transport transport) noexcept:
     return transport.state == TRANSPORT_OPEN and not transport.flags & TRANSPORT_READING_IS_PAUSED
 

@@ -98,7 +98,7 @@ cdef class Transport(Runnable):
     def get_extra_info(self, name, default=None):
         """Return what is known under name, or default: "socket", "peername", "sockname" and what TLS adds.
 
-        It goes on answering after the connection is gone.
+        It still answers after the connection is gone.
         """
         self.settle_output()
         if BASE.get_extra_info is not BASE_GET_EXTRA_INFO:

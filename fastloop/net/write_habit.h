@@ -111,7 +111,7 @@ static inline bool write_burst_goes_on(const write_burst_t *burst, uint32_t step
     return burst->count > 0 && burst->step == step && write_burst_is_fresh(burst);
 }
 
-/* HOT. A write that goes on with the burst, or begins one. The one before must have been learned. */
+/* HOT. A write that continues the burst, or begins one. The one before must have been learned. */
 static inline void write_burst_count(write_burst_t *burst, uint32_t step, bool goes_on)
 {
     if (goes_on) {

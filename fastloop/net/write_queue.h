@@ -1,7 +1,7 @@
 /* What a stream transport still has to send: chunks in the order in which they were written.
  *
  * Owns: one reference to the bytes object of every chunk, until its last byte was taken by the kernel.
- * Promises: no allocation as long as few chunks wait; size_bytes is always the sum of what is left.
+ * Promises: no allocation while few chunks wait; size_bytes is always the sum of what is left.
  * INVARIANT: chunks are bytes objects, which nobody can change, and none of them is empty.
  * Driven by output_transport.pyx.
  */
@@ -72,7 +72,7 @@ static inline int write_queue_push(write_queue_t *queue, PyObject *data, size_t 
     return 0;
 }
 
-/* What is to be sent next; returns the number of vectors, at most most, and their bytes together in size. */
+/* What must be sent next; returns the number of vectors, at most most, and their bytes together in size. */
 static inline int write_queue_vectors(const write_queue_t *queue, struct iovec *vectors, int most, size_t *size)
 {
     int count = queue->count < (size_t)most ? (int)queue->count : most;

@@ -22,7 +22,7 @@
 
 /*
  * Levels and edges.
- *   A level is reported by every wait for as long as it holds. An edge (interest with POLL_EDGE) is reported when it
+ *   A level is reported by every wait while it holds. An edge (interest with POLL_EDGE) is reported when it
  *   happens: once when the descriptor is added or its interest is set, if it is ready then, and again whenever
  *   something changes. An edge may be reported without cause, so its owner uses non-blocking calls and takes "would
  *   block" for an answer.

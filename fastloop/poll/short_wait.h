@@ -1,7 +1,7 @@
-/* Whether to ask the kernel again and again for some microseconds before the thread goes to sleep: the answer may be on its way.
+/* Whether to ask the kernel again and again for a few microseconds before the thread goes to sleep: the answer may be on its way.
  *
  * Owns: how often that was worth it lately.
- * Promises: an attempt takes the processor some microseconds, about what going to sleep and being woken takes the two processes.
+ * Promises: an attempt takes the processor a few microseconds, about what going to sleep and being woken takes the two processes.
  *   Where most answers come later than that, attempts become rare: after each that failed, twice as many waits pass without one,
  *   up to a longest pause, and each that succeeded halves that again.
  * Brief attempts are for a loop that hears only of established TCP connections or large messages: an answer takes longer

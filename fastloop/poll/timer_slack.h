@@ -22,7 +22,7 @@ enum {
     TIMER_SLACK_LEAST_NS = 1,
 };
 
-/* Returns what timer_slack_restore() is to be told. */
+/* Returns what timer_slack_restore() needs. */
 static inline int timer_slack_narrow(int64_t timeout_ns)
 {
     if (timeout_ns <= 0 || timeout_ns >= TIMER_SLACK_MATTERS_BELOW_NS) {

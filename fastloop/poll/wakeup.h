@@ -149,7 +149,7 @@ static inline void wakeup_signal(wakeup_t *wakeup)
     errno = saved_errno;
 }
 
-/* Take all signals so far. What they announce is to be looked at afterwards, else a signal in between goes unheard. */
+/* Take all signals so far. Look at what they announce afterwards, else a signal in between goes unheard. */
 static inline void wakeup_drain(wakeup_t *wakeup)
 {
     if (wakeup->is_open) {
