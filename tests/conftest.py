@@ -57,10 +57,21 @@ def pytest_addoption(parser):
     parser.addoption("--loop", choices=("fastloop", "asyncio"), help="run only the tests of one implementation")
 
 
-def pytest_collection_finish():
-    # What exists now stays; the collections of every test need not look at it.
+def take_from_the_collector():
+    """Whatever exists now stays; the collections of later tests need not look at it."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_finish():
+    take_from_the_collector()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def reports_are_no_work_for_the_collector():
+    """pytest keeps a report of each test, and most tests collect twice."""
+    yield
+    take_from_the_collector()
 
 
 def pytest_generate_tests(metafunc):
