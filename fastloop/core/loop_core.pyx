@@ -457,12 +457,18 @@ cdef int drop_ready_callback(LoopCore loop, object callback) except -1:
         i += 1
     for runnable in found:
         if isinstance(runnable, FutureType):
-            future_drop_ready_callback(<FutureType>runnable, callback)
-        else:
+            if not has_ended_run(runnable):
+                future_drop_ready_callback(<FutureType>runnable, callback)
+        elif not (<Handle>runnable).args or not has_ended_run((<Handle>runnable).args[0]):
             # Not by do_cancel(), which in debug mode asks the program for the callback's repr().
             (<Handle>runnable).flags |= HANDLE_CANCELLED
             (<Handle>runnable).callback = (<Handle>runnable).args = None
     return 0
+
+
+cdef bint has_ended_run(object future) except -1:
+    """Whether the future's own exception has ended the run: RUN_ENDER then ends no other, and marks the exception as retrieved."""
+    return isinstance(getattr(future, "_exception", None), (SystemExit, KeyboardInterrupt))
 
 
 cdef object call_soon_carefully(LoopCore loop, object callback, tuple args, object context):

@@ -33,6 +33,10 @@ cdef extern from "Python.h":
     PyTypeObject *Py_TYPE(object) noexcept
 
 
+cdef extern from "lazy_dict.h":
+    void lazy_dict_unmake(PyObject *object) noexcept
+
+
 cdef extern from *:
     """
     static uint64_t next_task_number(void)
@@ -204,7 +208,10 @@ cdef int seen_task_clear(PyObject *self) noexcept:
     seen_task_close(<SeenTask>self)
     # It says something of waits_for.
     (<SeenTask>self).flags &= ~<unsigned int>SEEN_TASK_IS_SHOWN
-    return plain_clear(self)
+    cdef int status = plain_clear(self)
+    # Cython leaves None where the __dict__ was. Whoever still finds the task, as all_tasks() may, looks for its methods there.
+    lazy_dict_unmake(self)
+    return status
 
 
 cdef int tell_places() except -1:

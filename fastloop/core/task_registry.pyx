@@ -28,6 +28,7 @@ from fastloop.core.seen_fields cimport (
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *object) noexcept
+    bint PyObject_GC_IsFinalized(PyObject *object) noexcept
 
 
 cdef enum:
@@ -126,8 +127,9 @@ cdef list list_pending():
     cdef PyObject *task
     while link is not &registry.own_list:
         task = <PyObject *>(<char *>link - link_place)
-        # Of a subclass, and about to die: its destructor asks.
-        if Py_REFCNT(task) > 0:
+        # Of a subclass, and about to die: its destructor asks. Or the collector is taking it apart, and what dies with it asks: by then
+        # asyncio's weak reference is gone.
+        if Py_REFCNT(task) > 0 and not PyObject_GC_IsFinalized(task):
             tasks.append(<object>task)
         link = link.next
     for reference in sets_of_loops:

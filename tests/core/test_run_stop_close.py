@@ -196,6 +196,26 @@ def test_exceptions_that_end_programs_leave_run_until_complete_out_of_a_task(loo
         loop.run_until_complete(fail())
 
 
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
+def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loop, exception, debug):
+    contexts = []
+    loop.set_exception_handler(lambda _, context: contexts.append(context["message"]))
+    loop.set_debug(debug)
+
+    async def fail():
+        raise exception
+
+    # As a Runner does it, which makes the task itself.
+    task = loop.create_task(fail())
+    with pytest.raises(exception):
+        loop.run_until_complete(task)
+    loop.run_until_complete(asyncio.sleep(0))
+    del task
+    gc.collect()
+    assert contexts == []
+
+
 def test_other_base_exceptions_are_reported_and_do_not_end_the_run(loop, run_turn):
     contexts = []
     loop.set_exception_handler(lambda loop, context: contexts.append(context))

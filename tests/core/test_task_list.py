@@ -115,6 +115,38 @@ def test_destructor_of_a_dying_task_may_ask_for_all_tasks(implementation, loop, 
 
 
 @dies_while_pending
+def test_what_the_collector_destroys_with_tasks_may_ask_for_all_of_them(implementation, loop, run_turn):
+    found = []
+
+    class Asking:
+        def __del__(self):
+            found.extend(asyncio.all_tasks(loop))
+
+    # Older than what refers to it: its destructor runs when the collector takes apart what it has found, not before.
+    asking = Asking()
+    gc.collect()
+    gc.disable()
+    try:
+        garbage = [asking]
+        garbage.append(garbage)
+        del asking
+        for _ in range(5):
+            task = implementation.Task(wait_for_ever(), loop=loop)
+            task._log_destroy_pending = False
+            task.add_done_callback([task].append)
+        run_turn()
+        del task, garbage
+        gc.collect(0)
+    finally:
+        gc.enable()
+    # Since Python 3.14 asyncio finds such tasks, and what is left of them answers.
+    answers = [(task.done(), task.get_coro()) for task in found]
+    assert answers == [(False, None)] * len(found)
+    found.clear()
+    assert names(loop) == []
+
+
+@dies_while_pending
 def test_task_that_its_destruction_brings_back_can_be_used(implementation, loop, run_turn):
     saved = []
 
