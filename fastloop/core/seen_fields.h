@@ -18,7 +18,6 @@
 #include <stdint.h>
 
 #include "cpython_compat.h"
-#include "shared_fields.h"
 
 /* A circular list: its head is a link that belongs to no task. */
 typedef struct seen_link {
@@ -39,7 +38,6 @@ typedef struct {
 typedef struct {
     const void *name; /* a str, which the task's extras keep, or the int */
     uint32_t fork_count;
-    shared_bool_t is_in_weak_set; /* asyncio's, too; written in the thread that asks for all tasks */
     seen_link_t link;
     PyTypeObject *number_type;
     uintptr_t number_tag;

@@ -15,7 +15,6 @@ cdef extern from "seen_fields.h":
     ctypedef struct seen_entry_t:
         const void *name
         uint32_t fork_count
-        char is_in_weak_set
         seen_link_t link
     enum:
         SEEN_WAITERS

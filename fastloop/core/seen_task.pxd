@@ -30,7 +30,7 @@ cdef class SeenTask(Future):
 # A new task, or an old one with a new coroutine, which nobody waits for yet: it gets its number.
 cdef int seen_task_open(SeenTask task) except -1
 
-# What concerns few tasks: those that the program has asked for, or that cannot be linked.
+# What concerns tasks that cannot be linked.
 cdef int seen_task_unregister_held(SeenTask task) except -1
 cdef int seen_task_register_held(SeenTask task) except -1
 
@@ -45,9 +45,7 @@ cdef inline int seen_task_register(SeenTask task) except -1:
 # HOT. The task has ended, or need not be kept alive: all_tasks() forgets it.
 cdef inline int seen_task_unregister(SeenTask task) except -1:
     registry_unlink(&task.entry)
-    if task.entry.is_in_weak_set or registry_list() is NULL:
-        return seen_task_unregister_held(task)
-    return 0
+    return seen_task_unregister_held(task) if registry_list() is NULL else 0
 
 
 # HOT. waits_for is a future of a foreign kind: if it is one of asyncio's own, it shows the task as asyncio's tasks are shown.

@@ -14,13 +14,12 @@ from libc.stdint cimport uint64_t
 from fastloop.core.call_graph import awaiters_of
 
 from fastloop.core.future cimport FUTURE_DONE, FUTURE_ON_SCHEDULER
-from fastloop.core.interruption cimport interrupt_soon
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport Scheduler
 from fastloop.core.seen_fields cimport (
     seen_entry_name_by_number, seen_entry_number, seen_waiters_add, seen_waiters_clear, seen_waiters_discard, seen_waiters_of)
 from fastloop.core.task_registry cimport (
-    registry_forget, registry_hold, registry_holds, registry_is_seen, registry_let_go, registry_open, registry_unlink)
+    registry_hold, registry_is_seen, registry_let_go, registry_open, registry_unlink)
 from fastloop.core.waiting_tasks cimport waiters_behind
 
 
@@ -50,11 +49,6 @@ cdef extern from *:
     }
     """
     uint64_t next_task_number() noexcept
-
-
-cdef enum:
-    # What fails as often as that is not being interrupted.
-    MOST_CALLS = 16
 
 
 cdef:
@@ -163,26 +157,7 @@ cdef int seen_task_register_held(SeenTask task) except -1:
 
 
 cdef int seen_task_unregister_held(SeenTask task) except -1:
-    if registry_holds():
-        registry_let_go(task, tasks_of_loop(task))
-    return forget_uninterrupted(task) if task.entry.is_in_weak_set else 0
-
-
-cdef int forget_uninterrupted(SeenTask task) except -1:
-    """Python code changes a WeakSet: what a task has ended with must not be lost with that."""
-    cdef int calls = 0
-    interruption = None
-    while True:
-        calls += 1
-        try:
-            registry_forget(task, &task.entry)
-            break
-        except BaseException as error:
-            if calls == MOST_CALLS:
-                raise
-            interruption = error
-    return 0 if interruption is None else interrupt_soon(
-        <Scheduler>task.loop if isinstance(task.loop, Scheduler) else None, interruption)
+    return registry_let_go(task, tasks_of_loop(task))
 
 
 cdef void seen_task_leave(SeenTask task) noexcept:

@@ -53,9 +53,6 @@ cdef int registry_let_go(object task, set tasks_of_loop) except -1
 # Pending tasks are kept alive: a loop that closes has to let go of them.
 cdef bint registry_holds() noexcept
 
-# The task leaves asyncio's weak references. May be interrupted, and called again.
-cdef int registry_forget(object task, seen_entry_t *entry) except -1
-
 
 # HOT. The task is pending: all_tasks() sees it. tasks_of_loop: its loop's set, if there is one.
 cdef inline int registry_add(object task, seen_entry_t *entry, set tasks_of_loop) except -1:

@@ -3,8 +3,8 @@
 Owns: the head of a list of pending tasks, before Python 3.14. Tasks link themselves in; the list keeps none of them alive.
 Promises: asyncio.all_tasks() sees every pending task.
   Since Python 3.14 a task is in asyncio's own list, that of the thread that made it (seen_fields.h).
-  Before 3.14 asyncio keeps weak references, which cost more than the rest of a task. They are made when somebody calls all_tasks():
-  PendingTasks is one of the entries that it reads, and adds them then.
+  Before 3.14 asyncio keeps weak references, which cost more than the rest of a task. Those of fastloop's tasks are made when somebody
+  looks: TaskReferences is the set in which asyncio's WeakSet keeps them.
 LIMIT: where tasks cannot be linked, a pending task stays alive until it ends or its loop is closed. This concerns free-threaded builds,
   where unlinking would need a lock for each task, and Pythons that lay out tasks in another way.
 """
@@ -38,22 +38,19 @@ cdef enum:
 
 cdef:
     registry_t registry
-    # Offsets of the entry and of its link in a task.
-    Py_ssize_t entry_place = 0, link_place = 0
+    # From the beginning of a task to its link.
+    Py_ssize_t link_place = 0
     # Weak references to the sets of live loops.
     list sets_of_loops = []
-    # asyncio's weak references, and ours among them.
-    object weak_set = None, pending_tasks = None
-    object register_function = asyncio.tasks._register_task
-    object unregister_function = asyncio.tasks._unregister_task
+    # asyncio's weak references to tasks.
+    object weak_set = None
     object hold_function = None, release_function = None
 
 seen_list_open(&registry.own_list)
 if COMPAT_ASYNCIO_LINKS_TASKS:
     hold_function, release_function = asyncio.tasks._register_eager_task, asyncio.tasks._unregister_eager_task
 else:
-    hold_function, release_function = register_function, unregister_function
-    pending_tasks = PendingTasks()
+    hold_function, release_function = asyncio.tasks._register_task, asyncio.tasks._unregister_task
     weak_set = asyncio.tasks._scheduled_tasks if hasattr(asyncio.tasks, "_scheduled_tasks") else asyncio.tasks._all_tasks
 
 
@@ -79,12 +76,6 @@ cdef void registry_unlink_after_fork(seen_entry_t *entry) noexcept:
         seen_list_remove(&entry.link)
 
 
-cdef int registry_forget(object task, seen_entry_t *entry) except -1:
-    unregister_function(task)
-    entry.is_in_weak_set = False
-    return 0
-
-
 cdef bint registry_holds() noexcept:
     return registry_list() is NULL
 
@@ -93,8 +84,8 @@ cdef set registry_new_set():
     global sets_of_loops
     if COMPAT_ASYNCIO_LINKS_TASKS:
         return None
-    # Somebody may have cleared it.
-    weak_set.data.add(pending_tasks)
+    if type(weak_set.data) is not TaskReferences:
+        weak_set.data = TaskReferences(weak_set.data)
     if COMPAT_HAS_GIL:
         return None
     tasks = set()
@@ -104,20 +95,30 @@ cdef set registry_new_set():
 
 # ---- before Python 3.14: telling asyncio when it asks ----
 
-cdef class PendingTasks:
-    """An entry among asyncio's weak references to tasks. A call adds references to all pending tasks.
+class TaskReferences(set):
+    """asyncio's weak references to tasks, and one for each of fastloop's pending tasks as long as somebody looks.
 
-    all_tasks() then reads the references again, as it does whenever another thread has changed them meanwhile.
+    Other threads may begin and end tasks meanwhile: what is looked at is a copy.
     """
 
+    def __iter__(self):
+        return iter([*frozenset(self), *map(TaskReference, list_pending())])
+
+    def __len__(self):
+        return set.__len__(self) + len(list_pending())
+
+    def __contains__(self, reference):
+        return set.__contains__(self, reference) or reference() in list_pending()
+
+
+cdef class TaskReference:
+    cdef object task
+
+    def __cinit__(self, task):
+        self.task = task
+
     def __call__(self):
-        cdef seen_entry_t *entry
-        for task in list_pending():
-            entry = <seen_entry_t *>(<char *><PyObject *>task + entry_place)
-            if not entry.is_in_weak_set:
-                entry.is_in_weak_set = True
-                register_function(task)
-        return None
+        return self.task
 
 
 cdef list list_pending():
@@ -191,8 +192,7 @@ cdef bint has_readable_number(uint64_t number) except -1:
 
 
 cdef int registry_open(Py_ssize_t waiters, Py_ssize_t entry) except -1:
-    global entry_place, link_place
-    entry_place = entry
+    global link_place
     link_place = entry + <Py_ssize_t>&(<seen_entry_t *>NULL).link
     if not COMPAT_ASYNCIO_LINKS_TASKS or not COMPAT_HAS_GIL:
         return 0

@@ -114,6 +114,21 @@ def test_destructor_of_a_dying_task_may_ask_for_all_tasks(implementation, loop, 
     assert names(loop) == []
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="since Python 3.14 asyncio links its tasks")
+def test_asyncios_weak_set_knows_pending_tasks(loop, run_turn):
+    weak_set = asyncio.tasks._scheduled_tasks if sys.version_info >= (3, 12) else asyncio.tasks._all_tasks
+    others = len(weak_set)
+    task = loop.create_task(wait_for_ever())
+    assert task in weak_set
+    assert list(weak_set).count(task) == 1
+    assert len(weak_set) == others + 1
+    task.cancel()
+    run_turn()
+    run_turn()
+    del task
+    assert len(weak_set) == others
+
+
 @dies_while_pending
 def test_what_the_collector_destroys_with_tasks_may_ask_for_all_of_them(implementation, loop, run_turn):
     found = []
