@@ -32,6 +32,8 @@ DIRECTIVES = {
     "initializedcheck": False,
     "nonecheck": False,
     "cdivision": True,
+    # What a destructor raises goes to sys.unraisablehook alone; printed first, SystemExit would end the process.
+    "unraisable_tracebacks": False,
     "freethreading_compatible": True,
 }
 

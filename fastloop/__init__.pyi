@@ -80,7 +80,7 @@ __version__: str
 
 class EventLoop(SelectorEventLoop):
     # asyncio's takes a selector.
-    def __init__(self) -> None: ...
+    def __init__(self, selector: None = ...) -> None: ...
 
 Loop = EventLoop
 

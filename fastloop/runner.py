@@ -17,13 +17,14 @@ class Runner(asyncio.Runner):
     """asyncio.Runner on a fastloop loop: one loop and one context for several run() calls.
 
     debug: True or False sets debug mode; None leaves it to PYTHONASYNCIODEBUG and -X dev.
+    loop_factory: None means new_event_loop.
     """
 
-    def __init__(self, *, debug=None, loop_factory=new_event_loop):
-        super().__init__(debug=debug, loop_factory=loop_factory)
+    def __init__(self, *, debug=None, loop_factory=None):
+        super().__init__(debug=debug, loop_factory=loop_factory or new_event_loop)
 
 
-def run(main, *, debug=None, loop_factory=new_event_loop):
+def run(main, *, debug=None, loop_factory=None):
     """Run the coroutine main on a new fastloop loop and return its result, as asyncio.run() does.
 
     Cancels what tasks are left, closes asynchronous generators and the executor, then the loop.

@@ -30,7 +30,10 @@ class EventLoop(
     Every method of asyncio's loop works as its documentation says. Use it from one thread only, but for call_soon_threadsafe().
     """
 
-    def __init__(self):
+    def __init__(self, selector=None):
+        if selector is not None:
+            self._release()
+            raise TypeError("fastloop's loop asks the kernel itself: it takes no selector")
         # What asyncio makes at this point, a selector and a pipe to wake it, LoopCore has already.
         super().__init__(selector=SelectorView(self))
         _live_loops.add(self)

@@ -40,6 +40,22 @@ static inline void compat_raise(PyObject *exception)
 #endif
 }
 
+/* As in an except block of it: sys.exc_info() tells of the exception, and what is raised meanwhile has it as its context. Returns what
+ * was handled before, or NULL, for compat_end_handling(). */
+static inline PyObject *compat_begin_handling(PyObject *exception)
+{
+    PyObject *former = PyErr_GetHandledException();
+    PyErr_SetHandledException(exception);
+    return former;
+}
+
+/* Takes over the reference. An exception that is raised stays raised. */
+static inline void compat_end_handling(PyObject *former)
+{
+    PyErr_SetHandledException(former);
+    Py_XDECREF(former);
+}
+
 /* Raises an exception object as it stands. Always returns -1. */
 static inline int compat_raise_again(PyObject *exception)
 {

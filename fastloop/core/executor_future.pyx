@@ -48,6 +48,10 @@ cdef class ExecutorFuture(Future):
             return 0
         return self.finish(result) if error is None else self.fail(error)
 
+    cdef str class_name(self):
+        # As asyncio's, which is a plain future.
+        return "Future"
+
     cdef bint cancel_with(self, object message) except -1:
         cdef bint was_pending = Future.cancel_with(self, message)
         work = self.work

@@ -75,10 +75,7 @@ cdef class Future(Runnable):
 
     def __repr__(self):
         check_initialised(self)
-        text = base_futures._future_repr(self)
-        if type(self) is not Future:
-            text = text.replace("<Future", f"<{type(self).__name__}", 1)
-        return text
+        return base_futures._future_repr(self).replace("<Future", f"<{self.class_name()}", 1)
 
     def __del__(self):
         if self.loop is not None:
@@ -321,12 +318,15 @@ cdef class Future(Runnable):
             callback, context = more[next_index], more[next_index + 1]
             next_index += 2
 
+    cdef str class_name(self):
+        return type(self).__name__
+
     cdef int report_lost(self) except -1:
         if not self.flags & FUTURE_LOG_TRACEBACK:
             return 0
         self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
         context = {
-            "message": f"{type(self).__name__} exception was never retrieved",
+            "message": f"{self.class_name()} exception was never retrieved",
             "exception": self.result_or_exception,
             "future": self,
         }

@@ -77,6 +77,9 @@ cdef int call_soon_uninterrupted(object loop, object callback, tuple args, objec
 cdef Handle new_handle(object loop, object callback, object args, object context)
 cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context)
 
+# The loop's exception handler, called while the context's exception is handled.
+cdef int call_exception_handler(object loop, dict context) except -1
+
 # ---- for ThreadSafeHandle ----
 
 # HOT. Body here, so that it is inlined in both extensions.

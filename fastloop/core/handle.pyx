@@ -28,6 +28,8 @@ cdef extern from "calls.h":
 
 cdef extern from "cpython_compat.h":
     object compat_take_exception()
+    PyObject *compat_begin_handling(object exception) noexcept
+    void compat_end_handling(PyObject *former) noexcept
 
 cdef extern from "Python.h":
     # Of a borrowed pointer, since an object argument would be counted itself.
@@ -239,8 +241,7 @@ cdef class Handle(Runnable):
         }
         if self._source_traceback:
             context["source_traceback"] = self._source_traceback
-        self._loop.call_exception_handler(context)
-        return 0
+        return call_exception_handler(self._loop, context)
 
 
 cdef class TimerHandle(Handle):
@@ -394,6 +395,23 @@ cdef inline int handle_call(Handle handle) except -1:
         shared_context_give_back(&(<Scheduler>handle._loop).contexts, place_of_context(handle), snapshot, VARS_OFFSET)
     else:
         Py_XDECREF(snapshot)
+    return 0
+
+
+# A call through this type leaves a raised exception to the caller, who looks at the result.
+ctypedef int (*unchecked_handler_t)(object, dict) noexcept
+
+
+cdef int call_exception_handler(object loop, dict context) except -1:
+    """As in an except block: the handler may ask sys.exc_info(), as logging.exception() does."""
+    cdef PyObject *former = compat_begin_handling(context["exception"])
+    cdef int status = (<unchecked_handler_t>ask_exception_handler)(loop, context)
+    compat_end_handling(former)
+    return status
+
+
+cdef int ask_exception_handler(object loop, dict context) except -1:
+    loop.call_exception_handler(context)
     return 0
 
 

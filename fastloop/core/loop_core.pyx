@@ -51,7 +51,7 @@ cdef extern from "Python.h":
 
 cdef:
     # What an instance may bring of its own and LoopCore must then call by name.
-    frozenset OVERRIDABLE = frozenset({"call_soon", "call_soon_threadsafe", "time"})
+    frozenset OVERRIDABLE = frozenset({"call_at", "call_soon", "call_soon_threadsafe", "time"})
     # asyncio's run_until_complete() adds it to its future; libraries know a main task by it.
     object RUN_ENDER = base_events._run_until_complete_cb
     frozenset NAME_AND_CONTEXT = frozenset({"name", "context"})
@@ -80,6 +80,7 @@ cdef class LoopCore(Scheduler):
         own = getattr(self, "__dict__", None) or ()
         self.seen_ticks = self.timers_due_ticks = 0
         self.has_own_time = not own_methods_are_same(cls.time, LoopCore.time) or "time" in own
+        self.has_own_call_at = not own_methods_are_same(cls.call_at, LoopCore.call_at) or "call_at" in own
         self.has_own_call_soon = (
             not own_methods_are_same(cls.call_soon, LoopCore.call_soon) or "call_soon" in own
             or not own_methods_are_same(cls.call_soon_threadsafe, LoopCore.call_soon_threadsafe)
@@ -123,6 +124,8 @@ cdef class LoopCore(Scheduler):
         """
         if delay is None:
             raise TypeError("delay must not be None")
+        if self.has_own_call_at:
+            return self.call_at(self.time() + delay, callback, *args, context=context)
         return schedule_timer(self, self.now_s() + <double>delay, None, callback, args, context)
 
     def call_at(self, when, callback, *args, context=None):

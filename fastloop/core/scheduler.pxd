@@ -235,6 +235,15 @@ cdef inline int scheduler_resume_later(Scheduler scheduler, Runnable runnable) e
     return ready_queue_push(&scheduler.resumed, <PyObject *>runnable)
 
 
+# Whether it still waits for that turn.
+cdef inline bint scheduler_will_resume(Scheduler scheduler, Runnable runnable) noexcept:
+    cdef size_t i
+    for i in range(scheduler.resumed.count):
+        if ready_queue_peek(&scheduler.resumed, i) is <PyObject *>runnable:
+            return True
+    return False
+
+
 # Whether a step runs, and the caller is in it: what is flushed later will be flushed soon.
 cdef inline bint scheduler_ends_step(Scheduler scheduler) noexcept:
     # Whether the loop sleeps makes no difference: its own thread then runs no code of the program.

@@ -30,6 +30,9 @@ cdef class SeenTask(Future):
 # A new task, or an old one with a new coroutine, which nobody waits for yet: it gets its number.
 cdef int seen_task_open(SeenTask task) except -1
 
+# What set_name() does, whatever a subclass has made of it.
+cdef int seen_task_set_name(SeenTask task, object value) except -1
+
 # What concerns tasks that cannot be linked.
 cdef int seen_task_unregister_held(SeenTask task) except -1
 cdef int seen_task_register_held(SeenTask task) except -1

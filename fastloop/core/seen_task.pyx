@@ -72,12 +72,7 @@ cdef class SeenTask(Future):
 
     def set_name(self, value):
         """Set the task's name to str(value)."""
-        name = value if type(value) is str else str(value)
-        extras = self.need_extras()
-        # Dropped at the end, when nothing shows it any more.
-        _old_name = extras.name
-        extras.name = name
-        self.entry.name = <PyObject *>name
+        seen_task_set_name(self, value)
 
     # ---- who waits for the task ----
 
@@ -118,6 +113,16 @@ cdef int seen_task_open(SeenTask task) except -1:
     seen_waiters_clear(&task.seen_waiters)
     task.seen_waiters.is_task = 1
     seen_entry_name_by_number(&task.entry, next_task_number())
+    return 0
+
+
+cdef int seen_task_set_name(SeenTask task, object value) except -1:
+    name = value if type(value) is str else str(value)
+    extras = task.need_extras()
+    # Dropped at the end, when nothing shows it any more.
+    _old_name = extras.name
+    extras.name = name
+    task.entry.name = <PyObject *>name
     return 0
 
 

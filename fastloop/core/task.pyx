@@ -25,7 +25,8 @@ from fastloop.core.object_pool cimport (
 from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.core.seen_task cimport (
-    SEEN_TASK_IS_SHOWN, SeenTask, seen_task_close, seen_task_open, seen_task_register, seen_task_unregister, seen_task_wait)
+    SEEN_TASK_IS_SHOWN, SeenTask, seen_task_close, seen_task_open, seen_task_register, seen_task_set_name, seen_task_unregister,
+    seen_task_wait)
 
 
 cdef extern from "calls.h":
@@ -79,7 +80,7 @@ cdef class Task(SeenTask):
         self.waits_for = None
         task_init(self, coro, context)
         if name is not None:
-            self.set_name(name)
+            seen_task_set_name(self, name)
         if eager_start and self.loop.is_running():
             self.start_eagerly()
         else:

@@ -79,6 +79,7 @@ cdef class AcceptedConnection(Runnable):
             protocol = call_uninterrupted(listener.loop, listener.protocol_factory)
             if listener.is_stopped:
                 return self.refuse(None)
+            protocol.connection_made
             self.transport = new_accepted_transport(
                 listener.loop, fd, listener.family, listener.type, listener.proto, &self.peer_address, self.peername, protocol,
                 self.context)

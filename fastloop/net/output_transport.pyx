@@ -27,6 +27,7 @@ cdef extern from "cpython_compat.h":
     const bint COMPAT_WRITELINES_HAS_ITS_NAME
 
 cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
     void *object_type "Py_TYPE"(object) noexcept
     Py_ssize_t Py_REFCNT(PyObject *object) noexcept
 
@@ -345,6 +346,8 @@ cdef class OutputTransport(Transport):
     cdef int drop_output(self) except -1:
         if self.burst.count > 0:
             self.end_burst()
+        if not self.flags & OUTPUT_IS_BLOCKED:
+            send_held(self)
         write_queue_clear(&self.output)
         return 0
 
@@ -370,7 +373,7 @@ cdef class OutputTransport(Transport):
             low = high // 4
         if not high >= low >= 0:
             raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self.high_water, self.low_water = high, low
+        self.high_water, self.low_water = min(high, PY_SSIZE_T_MAX), min(low, PY_SSIZE_T_MAX)
         self.settle_output()
         if self.state < TRANSPORT_LOSING:
             self.pause_protocol_if_full()
@@ -423,6 +426,22 @@ cdef inline int send_queued(OutputTransport self) except -1:
     # resume_writing() may have written more, or closed.
     if self.output.count == 0 and self.state < TRANSPORT_LOSING:
         return self.output_is_empty()
+    return 0
+
+
+cdef int send_held(OutputTransport self) noexcept:
+    """The connection is about to be lost: asyncio has handed to the kernel by now what is held back here. Errors change nothing."""
+    cdef iovec vectors[NET_MOST_VECTORS]
+    cdef int vector_count
+    cdef size_t size
+    cdef ssize_t sent
+    cdef int fd = transport_fd(self)
+    while fd >= 0 and self.output.count > 0:
+        vector_count = write_queue_vectors(&self.output, vectors, NET_MOST_VECTORS, &size)
+        sent = net_send_vectors(fd, vectors, vector_count)
+        if sent <= 0:
+            break
+        write_queue_advance(&self.output, sent)
     return 0
 
 

@@ -160,6 +160,9 @@ cdef class SocketOperation:
         """Receive once: a second time would take the next datagram, or an error that belongs to the next call."""
         cdef PyObject *data
         cdef ssize_t count
+        if self.size == 0:
+            # As socket.recv(), which then asks nobody.
+            return bytes_of(NULL, 0)
         if self.size <= SCRATCH_SIZE:
             count = net_receive(fd, scratch_memory(&self.loop.scratch), self.size)
             return scratch_bytes(&self.loop.scratch, count) if count >= 0 else self.wait(fd, POLL_READABLE)
@@ -173,17 +176,20 @@ cdef class SocketOperation:
         return self.wait(fd, POLL_READABLE)
 
     cdef PyObject *receive_into(self, int fd) except? NULL:
-        cdef ssize_t count = net_receive(fd, self.view.buf, self.view.len)
+        cdef ssize_t count = net_receive(fd, self.view.buf, self.view.len) if self.view.len > 0 else 0
         return int_of(count) if count >= 0 else self.wait(fd, POLL_READABLE)
 
     cdef PyObject *send_all(self, int fd) except? NULL:
         cdef ssize_t count
         scheduler_expect_events(self.loop)
-        while self.size < self.view.len:
+        while True:
+            # Once even for no data: a datagram may be empty, and a socket may have an error to tell.
             count = net_send(fd, <char *>self.view.buf + self.size, self.view.len - self.size)
             if count < 0:
                 return self.wait(fd, POLL_WRITABLE)
             self.size += count
+            if self.size == self.view.len:
+                break
         Py_INCREF(None)
         return <PyObject *>None
 

@@ -15,9 +15,11 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EBADF, errno
 
+from fastloop.core.handle cimport call_exception_handler
 from fastloop.core.interruption cimport call_again, call_uninterrupted, interrupt_soon
 from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY
-from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_push, scheduler_resume_later, scratch_bytes, scratch_memory
+from fastloop.core.scheduler cimport (
+    SCRATCH_SIZE, scheduler_push, scheduler_resume_later, scheduler_will_resume, scratch_bytes, scratch_memory)
 from fastloop.net.output_transport cimport OUTPUT_IN_CALLBACK, OUTPUT_IS_BLOCKED, OUTPUT_MAY_FLOW, OUTPUT_USES_LEVELS, OutputTransport
 from fastloop.net.transport cimport (
     TRANSPORT_CLOSING, TRANSPORT_IS_ENDING, TRANSPORT_IS_QUEUED, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING,
@@ -121,13 +123,12 @@ cdef class StreamTransport(OutputTransport):
             return -1
         exception = compat_take_exception()
         # At its end a transport has lost its loop: it is the one that runs here.
-        asyncio.get_running_loop().call_exception_handler({
+        return call_exception_handler(asyncio.get_running_loop(), {
             "message": f"Exception in callback of {type(self).__name__}",
             "exception": exception,
             "transport": self,
             "protocol": self.protocol,
         })
-        return 0
 
     # ---- reading ----
 
@@ -220,6 +221,8 @@ cdef class StreamTransport(OutputTransport):
         if self.state >= TRANSPORT_CLOSING or self.flags & TRANSPORT_READING_IS_PAUSED:
             return
         self.flags |= TRANSPORT_READING_IS_PAUSED
+        if self.flags & TRANSPORT_IS_QUEUED and not scheduler_will_resume(self.loop, self):
+            self.flags |= STREAM_SKIPS_READ
         if self.loop.is_debug:
             base_events.logger.debug("%r pauses reading", self)
         self.update_hold()
@@ -308,7 +311,9 @@ cdef int do_work(StreamTransport self, object context) except -1:
             self.flags &= ~<unsigned int>TRANSPORT_IS_ENDING
             return self.end_in_turn()
         self.flags |= OUTPUT_IN_CALLBACK
-        if self.flags & STREAM_MAY_READ and transport_reads(self):
+        if self.flags & STREAM_SKIPS_READ:
+            self.flags &= ~<unsigned int>STREAM_SKIPS_READ
+        elif self.flags & STREAM_MAY_READ and transport_reads(self):
             if self.flags & TRANSPORT_PROTOCOL_IS_BUFFERED:
                 self.read_into_buffer()
             else:

@@ -14,7 +14,7 @@ from asyncio import base_events, transports, trsock
 
 from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContext_Exit
 
-from fastloop.core.handle cimport call_soon_uninterrupted, new_queued_handle
+from fastloop.core.handle cimport call_exception_handler, call_soon_uninterrupted, new_queued_handle
 from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with, close_uninterrupted
 from fastloop.core.scheduler cimport (
     COMPAT_HAS_GIL, VARS_OFFSET, Scheduler, inbox_wake, scheduler_push, scheduler_runs_elsewhere)
@@ -367,8 +367,8 @@ cdef class Transport(Runnable):
             return 0
         try:
             if not isinstance(exception, OSError):
-                loop.call_exception_handler(
-                    {"message": message, "exception": exception, "transport": self, "protocol": self.protocol})
+                call_exception_handler(
+                    loop, {"message": message, "exception": exception, "transport": self, "protocol": self.protocol})
             elif loop.is_debug:
                 base_events.logger.debug("%r: %s", self, message, exc_info=exception)
         finally:

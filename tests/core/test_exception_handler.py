@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 import sysconfig
 
 import pytest
@@ -42,6 +43,62 @@ def test_exception_of_a_callback_reaches_the_handler_with_the_handle(loop, run_t
     assert context["handle"] is handle
     assert context["message"].startswith("Exception in callback")
     assert "fail" in context["message"]
+
+
+WAYS_TO_FAIL = {
+    "call_soon": lambda loop: loop.call_soon(fail),
+    "call_soon in debug mode": lambda loop: (loop.set_debug(True), loop.call_soon(fail)),
+    "call_soon_threadsafe": lambda loop: loop.call_soon_threadsafe(fail),
+    "call_later": lambda loop: loop.call_later(0, fail),
+    "done callback": lambda loop: done_future(loop).add_done_callback(lambda future: fail()),
+}
+
+
+def done_future(loop):
+    future = loop.create_future()
+    future.set_result(None)
+    return future
+
+
+@pytest.mark.parametrize("way", WAYS_TO_FAIL)
+def test_handler_is_called_while_the_exception_is_handled(loop, way):
+    handled = []
+    loop.set_exception_handler(lambda loop, context: handled.append((sys.exc_info()[1], context["exception"])))
+    WAYS_TO_FAIL[way](loop)
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+    ((exception, reported),) = handled
+    assert exception is reported
+    assert sys.exc_info() == (None, None, None)
+
+
+def test_what_the_handler_raises_has_the_exception_as_its_context(loop, run_turn, caplog, logged_errors):
+    def raise_another(loop, context):
+        raise KeyError("another")
+
+    loop.set_exception_handler(raise_another)
+    loop.call_soon(fail)
+    run_turn()
+    (record,) = caplog.records
+    assert isinstance(record.exc_info[1], KeyError)
+    assert isinstance(record.exc_info[1].__context__, SomeError)
+
+
+@pytest.mark.parametrize("exception", [KeyError, SystemExit, KeyboardInterrupt])
+def test_what_the_handler_raises_in_a_destructor_is_unraisable_and_nothing_else(loop, monkeypatch, exception):
+    hooks = []
+    monkeypatch.setattr(sys, "excepthook", lambda *what: hooks.append(("except", what[0])))
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: hooks.append(("unraisable", what.exc_type)))
+
+    def call_exception_handler(context):
+        raise exception
+
+    monkeypatch.setattr(loop, "call_exception_handler", call_exception_handler)
+    future = loop.create_future()
+    future.set_exception(SomeError())
+    del future
+    gc.collect()
+    assert hooks == [("unraisable", exception)]
 
 
 def test_exception_of_a_timer_reaches_the_handler(loop, contexts):

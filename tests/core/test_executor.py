@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import contextvars
+import gc
 import threading
 import time
 
@@ -20,6 +21,21 @@ def test_result_of_the_function_is_awaited(loop):
 def test_exception_of_the_function_is_raised_where_it_is_awaited(loop):
     with pytest.raises(ZeroDivisionError):
         loop.run_until_complete(loop.run_in_executor(None, divide, 6, 0))
+
+
+def test_exception_that_nobody_awaits_is_reported_as_that_of_a_future(loop):
+    messages = []
+    loop.set_exception_handler(lambda loop, context: messages.append(context["message"]))
+
+    async def main():
+        work = loop.run_in_executor(None, divide, 6, 0)
+        assert repr(work).startswith("<Future pending")
+        while not work.done():
+            await asyncio.sleep(0.001)
+
+    loop.run_until_complete(main())
+    gc.collect()
+    assert messages == ["Future exception was never retrieved"]
 
 
 def test_function_runs_in_another_thread(loop):

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import selectors
 import subprocess
 import sys
 import threading
@@ -393,3 +394,15 @@ def test_coroutine_keeps_name_and_docstring():
     assert function_with_a_name.__doc__ == "What it does."
     assert inspect.isawaitable(made := function_with_a_name()) or isinstance(made, types.GeneratorType)
     made.close()
+
+
+def test_no_loop_factory_means_fastloops_own(no_leaks):
+    assert type(fastloop.run(running_loop(), loop_factory=None)) is fastloop.EventLoop
+    with fastloop.Runner(loop_factory=None) as runner:
+        assert type(runner.get_loop()) is fastloop.EventLoop
+
+
+def test_loop_takes_no_selector(no_leaks):
+    fastloop.EventLoop(None).close()
+    with selectors.DefaultSelector() as selector, pytest.raises(TypeError, match="selector"):
+        fastloop.EventLoop(selector)

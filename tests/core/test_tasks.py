@@ -591,3 +591,23 @@ def test_call_graph_of_a_task_shows_who_awaits_it(loop):
         return await asyncio.create_task(inner(), name="inner")
 
     assert loop.run_until_complete(main()) == ["outer"]
+
+
+def test_name_given_to_the_constructor_is_no_call_of_set_name(implementation, loop):
+    class Labelled(implementation.Task):
+        def __init__(self, *args, **keywords):
+            super().__init__(*args, **keywords)
+            self.labels = []
+
+        def set_name(self, value):
+            self.labels.append(value)
+            super().set_name(value)
+
+    async def nothing():
+        pass
+
+    task = Labelled(nothing(), loop=loop, name="given")
+    assert (task.get_name(), task.labels) == ("given", [])
+    task.set_name("set")
+    assert (task.get_name(), task.labels) == ("set", ["set"])
+    loop.run_until_complete(task)

@@ -341,3 +341,26 @@ def test_moment_needs_only_to_become_a_float(loop):
     assert handle.when() is moment
     run_until_after(loop, 0.001)
     assert called == [1]
+
+
+def test_call_later_goes_through_a_call_at_of_the_programs_own(implementation, no_leaks):
+    seen = []
+
+    class Loop(implementation.EventLoop):
+        def call_at(self, when, callback, *args, **keywords):
+            seen.append("class")
+            return super().call_at(when, callback, *args, **keywords)
+
+    loop = Loop()
+    try:
+        loop.run_until_complete(asyncio.sleep(0.0001))
+        assert seen == ["class"]
+        call_at = loop.call_at
+        loop.call_at = lambda *args, **keywords: (seen.append("instance"), call_at(*args, **keywords))[1]
+        loop.call_later(1000, int).cancel()
+        assert seen == ["class", "instance", "class"]
+        del loop.call_at
+        loop.call_later(1000, int).cancel()
+        assert seen == ["class", "instance", "class", "class"]
+    finally:
+        loop.close()

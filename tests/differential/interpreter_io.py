@@ -35,7 +35,7 @@ class End:
         # It has, or had, a transport.
         self.is_taken = False
         # sock_recv() and sock_sendall() that wait.
-        self.operations = 0
+        self.operations = []
         self.has_ended = False
         self.is_accepted = False
         # Its connection_made() runs.
@@ -96,11 +96,17 @@ class IoInterpreter(Interpreter):
     def operation(self, end, stop_watching):
         if stop_watching(end.sock):
             self.left_out[rules.READER_BESIDE_OPERATION] += 1
-        end.operations += 1
+        end.operations.append(stop_watching.__name__)
         try:
             yield
         finally:
-            end.operations -= 1
+            end.operations.remove(stop_watching.__name__)
+
+    def may_begin(self, end, stop_watching):
+        is_second = stop_watching.__name__ in end.operations
+        if is_second:
+            self.left_out[rules.OPERATIONS_AT_ONCE] += 1
+        return not end.is_taken and not is_second
 
     def add_reader(self, place, node):
         end = self.end(node)
@@ -166,13 +172,13 @@ class IoInterpreter(Interpreter):
 
     async def sock_receive(self, place, node, born):
         end = self.end(node)
-        if not end.is_taken:
+        if self.may_begin(end, self.loop.remove_reader):
             with self.operation(end, self.loop.remove_reader):
                 return await self.loop.sock_recv(end.sock, 100)
 
     async def sock_send(self, place, node, born):
         end = self.end(node)
-        if not end.is_taken:
+        if self.may_begin(end, self.loop.remove_writer):
             with self.operation(end, self.loop.remove_writer):
                 await self.loop.sock_sendall(end.sock, self.next_bytes(node.size))
 

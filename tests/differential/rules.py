@@ -75,6 +75,11 @@ READER_BESIDE_OPERATION = Rule(
     "on asyncio these take the descriptor away from the operation, which then waits for ever; fastloop keeps the two apart",
     "readers and writers of a socket for which sock_recv() or sock_sendall() waits, or will wait",
 )
+OPERATIONS_AT_ONCE = Rule(
+    "two calls of sock_recv() or sock_sendall() at once",
+    "on asyncio the second one takes the descriptor away from the first, which then waits for ever; on fastloop they take turns",
+    "the second call for the same socket while the first one waits",
+)
 READING_AFTER_EOF = Rule(
     "reading on after the end of file",
     "asyncio calls eof_received() again when reading is paused and resumed; fastloop calls it once",
@@ -114,6 +119,7 @@ INTERRUPTED_RUN = Rule(
 )
 LEFT_OUT = (
     READER_BESIDE_OPERATION,
+    OPERATIONS_AT_ONCE,
     READING_AFTER_EOF,
     EXIT_WHILE_CONNECTING,
     PAUSED_WHILE_CONNECTING,

@@ -17,10 +17,12 @@ from program import (
     Close,
     Connect,
     Dial,
+    PauseReading,
     Phase,
     Program,
     Raise,
     Reactions,
+    ResumeReading,
     Send,
     SetResult,
     SetVariable,
@@ -209,4 +211,20 @@ def test_whether_connection_lost_sees_a_context_variable_that_is_set_after_close
         "call_soon",
         "turn 6",
         SEES_EARLIER_VARIABLE,
+    ]
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_pause_makes_a_report_of_the_kernel_void_that_waits_its_turn(events, kind):
+    # In turn 4 the kernel reports the end of file behind the callback that pauses and resumes.
+    ends_at_once = Connect(1, Reactions((Write(0, 1),), (WriteEof(0),)))
+    program = Program((Phase(3, (Connect(0), ends_at_once)), Phase(3, (CallSoon((PauseReading(1), ResumeReading(1))),))), pairs=(kind,))
+    assert events(program)[-7:] == [
+        "pause_reading",
+        "resume_reading",
+        "turn 5",
+        "end 1 eof_received",
+        "turn 6",
+        "end 1 connection_lost NoneType",
+        "stopped",
     ]

@@ -5,8 +5,10 @@ Stream connections are in test_connecting.py, accepted ones in test_servers.py. 
 """
 
 import asyncio
+import gc
 import os
 import socket
+import warnings
 
 import pytest
 
@@ -137,3 +139,44 @@ def test_datagram_endpoint_without_failure_is_as_ever(run, loop):
         server.close()
 
     run(main())
+
+
+def test_protocol_without_connection_made_is_refused(run, loop):
+    async def main():
+        near, far = socket.socketpair()
+        with far:
+            far.setblocking(False)
+            near.setblocking(False)
+            with pytest.raises(AttributeError, match="connection_made"):
+                await loop.create_connection(lambda: None, sock=near)
+            # What nobody can use is closed, at the latest with its last reference.
+            del near
+            gc.collect()
+            assert await loop.sock_recv(far, 1) == b""
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        run(main())
+
+
+def test_accepted_connection_whose_protocol_has_no_connection_made_is_reported_and_closed(run, loop):
+    contexts = []
+    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+
+    async def main():
+        server = await loop.create_server(lambda: None, "127.0.0.1", 0)
+        with socket.create_connection(server.sockets[0].getsockname()) as client:
+            client.setblocking(False)
+            while not contexts:
+                await asyncio.sleep(0)
+            message, error = contexts[0]["message"], contexts.pop()["exception"]
+            assert isinstance(error, AttributeError)
+            assert "incoming connection" in message
+            del error
+            gc.collect()
+            assert await loop.sock_recv(client, 1) == b""
+        server.close()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        run(main())

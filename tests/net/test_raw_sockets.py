@@ -375,3 +375,35 @@ def test_result_can_be_closed_unused(loop, pair):
     unused = loop.sock_recv(pair[0], 1)
     unused.close()
     assert inspect.isawaitable(unused)
+
+
+@pytest.mark.parametrize("name", ["sock_recv", "sock_recv_into"])
+def test_nothing_is_received_at_once_where_nothing_is_asked_for(run, loop, datagram_pair, name):
+    async def main():
+        left, right = datagram_pair
+        assert await RECEIVERS[name](loop, right, 0) == b""
+        left.sendto(b"datagram", right.getsockname())
+        assert await RECEIVERS[name](loop, right, 0) == b""
+        assert await RECEIVERS[name](loop, right, 20) in (b"datagram", b"datagram".ljust(20, b"\0"))
+
+    run(main())
+
+
+def test_empty_datagram_is_sent(run, loop, datagram_pair):
+    async def main():
+        left, right = datagram_pair
+        left.connect(right.getsockname())
+        await loop.sock_sendall(left, b"")
+        assert await loop.sock_recv(right, 20) == b""
+
+    run(main())
+
+
+def test_sending_nothing_tells_of_a_socket_that_cannot_send(run, loop):
+    async def main():
+        with socket.socket() as unconnected:
+            unconnected.setblocking(False)
+            with pytest.raises(OSError):
+                await loop.sock_sendall(unconnected, b"")
+
+    run(main())

@@ -237,6 +237,55 @@ def test_what_was_written_has_left_before_the_socket_is_used(run, connect, proto
 # Habits
 
 
+LOSSES = {
+    "data_received raises": lambda transport: fail(),
+    "_fatal_error": lambda transport: transport._fatal_error(OSError()),
+    "_force_close": lambda transport: transport._force_close(None),
+    "abort": lambda transport: transport.abort(),
+    "close": lambda transport: transport.close(),
+}
+
+
+def fail():
+    raise ValueError("seen by the exception handler")
+
+
+@pytest.mark.parametrize("writes", [1, 2])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_what_was_written_before_the_connection_ends_arrives(run, loop, connect, protocol_class, loss, writes):
+    loop.set_exception_handler(lambda loop, context: None)
+
+    async def main():
+        transport, far = await connect(protocol_class)
+        protocol = transport.get_protocol()
+        protocol.transport, protocol.far = transport, far
+
+        def answer(self, data):
+            for _ in range(writes):
+                self.transport.write(b"answer")
+
+        def answer_and_end(self, data):
+            self.transport.write(b"last")
+            LOSSES[loss](self.transport)
+
+        async def question():
+            far.sock.send(b"question")
+            answered = b""
+            while not answered:
+                await next_step()
+                answered = far.arrived()
+            return answered
+
+        # Long enough for a habit to begin, of either kind.
+        protocol_class.on_data = answer
+        for _ in range(300):
+            await question()
+        protocol_class.on_data = answer_and_end
+        assert await question() == b"last"
+
+    run(main())
+
+
 @pytest.mark.fastloop_only
 def test_first_write_of_a_step_waits_for_the_second_once_that_is_a_habit(run, connect, protocol_class):
     async def main():
