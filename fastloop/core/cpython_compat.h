@@ -40,8 +40,8 @@ static inline void compat_raise(PyObject *exception)
 #endif
 }
 
-/* As in an except block of it: sys.exc_info() tells of the exception, and what is raised meanwhile has it as its context. Returns what
- * was handled before, or NULL, for compat_end_handling(). */
+/* From here on the exception is handled, as in an except block: sys.exc_info() returns it, and a new exception has it as its context.
+ * Returns the exception that was handled before, or NULL, for compat_end_handling(). */
 static inline PyObject *compat_begin_handling(PyObject *exception)
 {
     PyObject *former = PyErr_GetHandledException();

@@ -49,7 +49,7 @@ cdef class ExecutorFuture(Future):
         return self.finish(result) if error is None else self.fail(error)
 
     cdef str class_name(self):
-        # As asyncio's, which is a plain future.
+        # On asyncio it is a plain Future.
         return "Future"
 
     cdef bint cancel_with(self, object message) except -1:

@@ -92,8 +92,8 @@ cdef PyObject *call_soon_threadsafe(PyObject *self, PyObject **args, Py_ssize_t 
 cdef PyObject *call_later(PyObject *self, PyObject **args, Py_ssize_t count, PyObject *names) except NULL:
     cdef TimerHandle handle
     cdef double when_s
-    if (names is not NULL or count < 2 or not (<LoopCore>self).is_direct or (<LoopCore>self).has_own_time
-            or (<LoopCore>self).has_own_call_at or not PyFloat_CheckExact(args[0])
+    if (names is not NULL or count < 2 or not (<LoopCore>self).is_direct or (<LoopCore>self).has_own_time_or_call_at
+            or not PyFloat_CheckExact(args[0])
             or (not COMPAT_HAS_GIL and scheduler_runs_elsewhere(<LoopCore>self))):
         return call_later_behind(self, args, count, names)
     when_s = clock_seconds(clock_now_ns()) + PyFloat_AS_DOUBLE(args[0])

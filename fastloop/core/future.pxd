@@ -62,7 +62,7 @@ cdef class Future(Runnable):
     cdef int schedule_callbacks(self) except -1
     cdef int run_callbacks(self) except -1
     # Destroyed with something unsaid: tell the exception handler.
-    # As messages and repr() tell it.
+    # The name in messages and in repr().
     cdef str class_name(self)
     cdef int report_lost(self) except -1
     # The exception, marked as retrieved; only for a failed future.

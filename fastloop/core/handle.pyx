@@ -398,12 +398,12 @@ cdef inline int handle_call(Handle handle) except -1:
     return 0
 
 
-# A call through this type leaves a raised exception to the caller, who looks at the result.
+# A call through this type does not propagate an exception: the caller has to check the result.
 ctypedef int (*unchecked_handler_t)(object, dict) noexcept
 
 
 cdef int call_exception_handler(object loop, dict context) except -1:
-    """As in an except block: the handler may ask sys.exc_info(), as logging.exception() does."""
+    """Call the handler as in an except block: it may call sys.exc_info() or logging.exception()."""
     cdef PyObject *former = compat_begin_handling(context["exception"])
     cdef int status = (<unchecked_handler_t>ask_exception_handler)(loop, context)
     compat_end_handling(former)

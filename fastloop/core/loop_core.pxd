@@ -17,7 +17,7 @@ cdef class LoopCore(Scheduler):
         # An exception has ended the last run.
         bint was_interrupted
         # Subclasses and instances may have their own; looked at when that happens, not per call.
-        bint has_own_call_at
+        bint has_own_time_or_call_at
         bint has_own_call_soon
         # FASTLOOP_NATIVE_TASK=1: asyncio's own tasks, for tools that read their memory.
         bint makes_native_tasks

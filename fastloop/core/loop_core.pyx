@@ -80,7 +80,8 @@ cdef class LoopCore(Scheduler):
         own = getattr(self, "__dict__", None) or ()
         self.seen_ticks = self.timers_due_ticks = 0
         self.has_own_time = not own_methods_are_same(cls.time, LoopCore.time) or "time" in own
-        self.has_own_call_at = not own_methods_are_same(cls.call_at, LoopCore.call_at) or "call_at" in own
+        self.has_own_time_or_call_at = (
+            self.has_own_time or not own_methods_are_same(cls.call_at, LoopCore.call_at) or "call_at" in own)
         self.has_own_call_soon = (
             not own_methods_are_same(cls.call_soon, LoopCore.call_soon) or "call_soon" in own
             or not own_methods_are_same(cls.call_soon_threadsafe, LoopCore.call_soon_threadsafe)
@@ -124,9 +125,9 @@ cdef class LoopCore(Scheduler):
         """
         if delay is None:
             raise TypeError("delay must not be None")
-        if self.has_own_call_at:
+        if self.has_own_time_or_call_at:
             return self.call_at(self.time() + delay, callback, *args, context=context)
-        return schedule_timer(self, self.now_s() + <double>delay, None, callback, args, context)
+        return schedule_timer(self, clock_seconds(clock_now_ns()) + <double>delay, None, callback, args, context)
 
     def call_at(self, when, callback, *args, context=None):
         """Run callback(*args) once, no earlier than the moment when, in seconds on the clock of time().
@@ -449,7 +450,7 @@ cdef class LoopCore(Scheduler):
 
 
 cdef int drop_ready_callback(LoopCore loop, object callback) except -1:
-    """What is ready to run stays, without this callback."""
+    """Remove this callback from the ready queue."""
     cdef size_t i = 0
     found = []
     # The count is looked at again: a longer list may run the collector, and destructors that run further down may close the loop.
@@ -470,7 +471,7 @@ cdef int drop_ready_callback(LoopCore loop, object callback) except -1:
 
 
 cdef bint has_ended_run(object future) except -1:
-    """Whether the future's own exception has ended the run: RUN_ENDER then ends no other, and marks the exception as retrieved."""
+    """Whether the future's own exception has ended the run. RUN_ENDER then stops no later run; it only marks the exception as retrieved."""
     return isinstance(getattr(future, "_exception", None), (SystemExit, KeyboardInterrupt))
 
 

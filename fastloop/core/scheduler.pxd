@@ -235,7 +235,7 @@ cdef inline int scheduler_resume_later(Scheduler scheduler, Runnable runnable) e
     return ready_queue_push(&scheduler.resumed, <PyObject *>runnable)
 
 
-# Whether it still waits for that turn.
+# Whether the runnable still waits for the next turn.
 cdef inline bint scheduler_will_resume(Scheduler scheduler, Runnable runnable) noexcept:
     cdef size_t i
     for i in range(scheduler.resumed.count):

@@ -30,7 +30,7 @@ cdef class SeenTask(Future):
 # A new task, or an old one with a new coroutine, which nobody waits for yet: it gets its number.
 cdef int seen_task_open(SeenTask task) except -1
 
-# What set_name() does, whatever a subclass has made of it.
+# SeenTask.set_name(), even where a subclass overrides it.
 cdef int seen_task_set_name(SeenTask task, object value) except -1
 
 # What concerns tasks that cannot be linked.

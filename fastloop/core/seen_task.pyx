@@ -189,7 +189,7 @@ cdef int seen_task_clear(PyObject *self) noexcept:
     # It says something of waits_for.
     (<SeenTask>self).flags &= ~<unsigned int>SEEN_TASK_IS_SHOWN
     cdef int status = plain_clear(self)
-    # Cython leaves None where the __dict__ was. Whoever still finds the task, as all_tasks() may, looks for its methods there.
+    # Cython leaves None in place of the __dict__, and every method call on the task would fail. all_tasks() may still return the task.
     lazy_dict_unmake(self)
     return status
 

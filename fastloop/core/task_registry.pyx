@@ -3,8 +3,8 @@
 Owns: the head of a list of pending tasks, before Python 3.14. Tasks link themselves in; the list keeps none of them alive.
 Promises: asyncio.all_tasks() sees every pending task.
   Since Python 3.14 a task is in asyncio's own list, that of the thread that made it (seen_fields.h).
-  Before 3.14 asyncio keeps weak references, which cost more than the rest of a task. Those of fastloop's tasks are made when somebody
-  looks: TaskReferences is the set in which asyncio's WeakSet keeps them.
+  Before 3.14 asyncio keeps a WeakSet of tasks. An entry costs more than the rest of a task, so fastloop's tasks have none: TaskReferences,
+  the set inside the WeakSet, adds them when it is read.
 LIMIT: where tasks cannot be linked, a pending task stays alive until it ends or its loop is closed. This concerns free-threaded builds,
   where unlinking would need a lock for each task, and Pythons that lay out tasks in another way.
 """
@@ -96,9 +96,9 @@ cdef set registry_new_set():
 # ---- before Python 3.14: telling asyncio when it asks ----
 
 class TaskReferences(set):
-    """asyncio's weak references to tasks, and one for each of fastloop's pending tasks as long as somebody looks.
+    """asyncio's weak references to tasks. Reading it also finds fastloop's pending tasks.
 
-    Other threads may begin and end tasks meanwhile: what is looked at is a copy.
+    Other threads may begin and end tasks meanwhile, so a reader gets a copy.
     """
 
     def __iter__(self):
@@ -128,8 +128,8 @@ cdef list list_pending():
     cdef PyObject *task
     while link is not &registry.own_list:
         task = <PyObject *>(<char *>link - link_place)
-        # Of a subclass, and about to die: its destructor asks. Or the collector is taking it apart, and what dies with it asks: by then
-        # asyncio's weak reference is gone.
+        # Not a task that is being destroyed. Its own destructor may ask for all tasks, or the destructor of another object that the
+        # collector destroys with it. asyncio's weak reference is gone by then.
         if Py_REFCNT(task) > 0 and not PyObject_GC_IsFinalized(task):
             tasks.append(<object>task)
         link = link.next

@@ -70,7 +70,7 @@ cdef class NetCore(LoopCore):
         if has_own_methods(sock, STREAM_METHODS):
             return SelectorEventLoop._make_socket_transport(self, sock, protocol, waiter, **options)
         self._ensure_fd_no_transport(sock)
-        # Looked up now, as asyncio does: a factory that returned something else is told of at once.
+        # As on asyncio, AttributeError if the factory returned something that is not a protocol.
         protocol.connection_made
         transport = new_stream_transport(
             self, sock, protocol, options.get("context"), options.get("extra"), options.get("server"))

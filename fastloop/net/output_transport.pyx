@@ -400,25 +400,32 @@ cdef inline size_t max_held(OutputTransport self) noexcept:
     return min(self.high_water, <size_t>MAX_HELD_BYTES)
 
 
+cdef inline ssize_t send_once(OutputTransport self, int fd, size_t *size) noexcept:
+    """HOT. One system call for up to size bytes of output. Returns how many the kernel has taken, or -1 with errno."""
+    cdef iovec vectors[NET_MOST_VECTORS]
+    cdef ssize_t sent
+    cdef int vector_count = write_queue_vectors(&self.output, vectors, NET_MOST_VECTORS, size)
+    if vector_count == 1:
+        sent = net_send(fd, vectors[0].iov_base, vectors[0].iov_len)
+    else:
+        sent = net_send_vectors(fd, vectors, vector_count)
+    if sent > 0:
+        write_queue_advance(&self.output, sent)
+    return sent
+
+
 cdef inline int send_queued(OutputTransport self) except -1:
     """HOT. Send until output is empty or the kernel takes no more."""
-    cdef iovec vectors[NET_MOST_VECTORS]
-    cdef int vector_count
     cdef size_t size
     cdef ssize_t sent
     cdef int fd = transport_fd(self)
     while self.output.count > 0:
-        vector_count = write_queue_vectors(&self.output, vectors, NET_MOST_VECTORS, &size)
-        if vector_count == 1:
-            sent = net_send(fd, vectors[0].iov_base, vectors[0].iov_len)
-        else:
-            sent = net_send_vectors(fd, vectors, vector_count)
+        sent = send_once(self, fd, &size)
         if sent < 0:
             if net_would_block(errno):
                 self.block()
                 break
             return self.fail_with_errno(EBADF if fd < 0 else errno, "Fatal write error on socket transport")
-        write_queue_advance(&self.output, sent)
         if <size_t>sent < size:
             self.block()
             break
@@ -430,18 +437,11 @@ cdef inline int send_queued(OutputTransport self) except -1:
 
 
 cdef int send_held(OutputTransport self) noexcept:
-    """The connection is about to be lost: asyncio has handed to the kernel by now what is held back here. Errors change nothing."""
-    cdef iovec vectors[NET_MOST_VECTORS]
-    cdef int vector_count
+    """Before the connection is lost: asyncio would have sent by now what is held back here. Errors are ignored."""
     cdef size_t size
-    cdef ssize_t sent
     cdef int fd = transport_fd(self)
-    while fd >= 0 and self.output.count > 0:
-        vector_count = write_queue_vectors(&self.output, vectors, NET_MOST_VECTORS, &size)
-        sent = net_send_vectors(fd, vectors, vector_count)
-        if sent <= 0:
-            break
-        write_queue_advance(&self.output, sent)
+    while fd >= 0 and self.output.count > 0 and send_once(self, fd, &size) > 0:
+        pass
     return 0
 
 

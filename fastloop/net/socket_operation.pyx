@@ -161,7 +161,7 @@ cdef class SocketOperation:
         cdef PyObject *data
         cdef ssize_t count
         if self.size == 0:
-            # As socket.recv(), which then asks nobody.
+            # Like socket.recv(0): no system call.
             return bytes_of(NULL, 0)
         if self.size <= SCRATCH_SIZE:
             count = net_receive(fd, scratch_memory(&self.loop.scratch), self.size)
@@ -183,7 +183,7 @@ cdef class SocketOperation:
         cdef ssize_t count
         scheduler_expect_events(self.loop)
         while True:
-            # Once even for no data: a datagram may be empty, and a socket may have an error to tell.
+            # At least once: empty data may be a datagram, and send(2) reports errors of the socket.
             count = net_send(fd, <char *>self.view.buf + self.size, self.view.len - self.size)
             if count < 0:
                 return self.wait(fd, POLL_WRITABLE)

@@ -18,7 +18,7 @@ cdef enum:
     STREAM_MAY_READ = OUTPUT_FIRST_FREE_FLAG
     # And with it that the peer has closed or sent something urgent: a short read is not the last one.
     STREAM_READS_ON = OUTPUT_FIRST_FREE_FLAG << 1
-    # Reading was paused after the kernel's report: as on asyncio the report is void, and the kernel is asked again.
+    # Reading was paused after the kernel reported data. As on asyncio that report is ignored, and the kernel is asked again.
     STREAM_SKIPS_READ = OUTPUT_FIRST_FREE_FLAG << 2
 
 

@@ -28,7 +28,7 @@ async def wait_for(future):
 def only_if_recorded_by(waiting):
     """Patch releases of Python 3.14 differ in what asyncio itself records."""
     if sys.version_info >= (3, 14) and "awaited_by" not in inspect.getsource(waiting):
-        pytest.skip(f"this patch release's {waiting.__name__}() does not record who waits")
+        pytest.skip(f"in this patch release of Python {waiting.__name__}() does not record its waiter")
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_callback_that_wakes_no_task_is_nobody_who_waits(loop, settle):
 def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
     only_if_recorded_by(asyncio.tasks.gather)
     if not hasattr(asyncio.tasks, "_discard_awaited_by"):
-        pytest.skip("this patch release's gather() does not take back its record of who waits")
+        pytest.skip("in this patch release of Python a failed gather() is still recorded as waiting")
 
     async def fail():
         raise ValueError
@@ -249,7 +249,7 @@ def test_task_that_outlives_its_shield_is_awaited_by_nobody(loop, settle):
 
 def test_future_of_the_loop_is_awaited_by_a_task_of_either_kind(implementation, loop, settle, new_task):
     if implementation.name == "asyncio" and new_task.func is fastloop.Task and not has_gil:
-        pytest.skip("without the GIL asyncio's futures take no others than asyncio's tasks for this")
+        pytest.skip("without the GIL asyncio's C futures record only asyncio's own tasks as waiters")
     future = loop.create_future()
     task = new_task(wait_for(future), name="task")
     settle()
@@ -284,7 +284,7 @@ def test_wait_for_out_of_time_is_seen_from_a_task_of_either_kind(loop, settle, n
         loop.run_until_complete(parent)
 
 
-@pytest.mark.skipif(not has_gil, reason="without the GIL asyncio's futures take no others than asyncio's tasks for this")
+@pytest.mark.skipif(not has_gil, reason="without the GIL asyncio's C futures record only asyncio's own tasks as waiters")
 def test_own_task_that_waits_for_a_native_future_is_seen(loop, settle):
     future = asyncio.Future(loop=loop)
     task = fastloop.Task(wait_for(future), loop=loop, name="own")

@@ -258,7 +258,7 @@ def test_cancelled_task_is_not_reported(loop, run_turn, contexts):
     assert contexts == []
 
 
-# Where eager tasks exist, fastloop keeps every task that is pending (gh-91887), so none of them is freed before its loop closes.
+# Without the GIL fastloop keeps pending tasks alive until their loop closes, which README states.
 keeps_pending_tasks = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
@@ -277,7 +277,7 @@ def destroyed(loop):
 
 def test_pending_task_that_is_freed_is_reported(implementation, loop, run_turn, destroyed):
     if implementation.name == "fastloop" and keeps_pending_tasks:
-        pytest.skip("without the GIL fastloop keeps pending tasks, as the next test shows")
+        pytest.skip("without the GIL fastloop keeps pending tasks alive, as README states; the next test checks that")
     task = loop.create_task(wait_for_ever(), name="lost")
     run_turn()
     del task
@@ -286,7 +286,7 @@ def test_pending_task_that_is_freed_is_reported(implementation, loop, run_turn, 
 
 
 @pytest.mark.fastloop_only
-@pytest.mark.skipif(not keeps_pending_tasks, reason="with the GIL fastloop does not hold tasks: the test above")
+@pytest.mark.skipif(not keeps_pending_tasks, reason="with the GIL fastloop does not keep pending tasks alive; the test above checks that")
 def test_pending_task_that_nobody_holds_goes_on_and_is_reported_when_the_loop_closes(loop, run_turn, destroyed):
     loop.create_task(wait_for_ever(), name="lost")
     run_turn()
