@@ -2,11 +2,13 @@
 
 A test that takes `implementation` or `loop` runs twice, on fastloop and on asyncio's own loop, so that it states what asyncio does
 and not what fastloop happens to do. `@pytest.mark.fastloop_only` limits it to fastloop; `pytest --loop asyncio` limits all of them.
+A test that is a coroutine function runs on its `loop`, within a time limit; one that needs longer says so: `@pytest.mark.time_limit(60)`.
 """
 
 import asyncio
 import dataclasses
 import gc
+import inspect
 import logging
 import os
 import socket
@@ -14,6 +16,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
+
+# A hang becomes a failure of its test after this long; nothing here is expected to take a tenth of it.
+TIME_LIMIT_S = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +86,19 @@ def pytest_generate_tests(metafunc):
     names = ["fastloop"] if is_fastloop_only else ["fastloop", "asyncio"]
     chosen = metafunc.config.getoption("--loop")
     metafunc.parametrize("implementation", [name for name in names if chosen in (None, name)], indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Have the fixture `run` run a test that is a coroutine function."""
+    if not inspect.iscoroutinefunction(pyfuncitem.function):
+        return None
+    assert "loop" in pyfuncitem.fixturenames, "a test that is a coroutine function takes loop, or a fixture that does"
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    time_limit = pyfuncitem.get_closest_marker("time_limit")
+    run = pyfuncitem._request.getfixturevalue("run")
+    run(pyfuncitem.function(**arguments), *(time_limit.args if time_limit else ()))
+    return True
 
 
 @pytest.fixture
@@ -174,6 +192,16 @@ def new_loop(implementation, no_leaks, error_collector):
 def loop(new_loop):
     """A loop of the implementation under test."""
     return new_loop()
+
+
+@pytest.fixture
+def run(loop):
+    """A function that runs a coroutine on the loop and fails if it hangs."""
+
+    def run_with_limit(coroutine, time_limit_s=TIME_LIMIT_S):
+        return loop.run_until_complete(asyncio.wait_for(coroutine, time_limit_s))
+
+    return run_with_limit
 
 
 @pytest.fixture

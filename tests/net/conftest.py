@@ -19,19 +19,6 @@ import warnings
 
 import pytest
 
-# A hang becomes a failure of its test after this long; nothing here is expected to take a tenth of it.
-TIME_LIMIT_S = 20
-
-
-@pytest.fixture
-def run(loop):
-    """A function that runs a coroutine on the loop and fails if it hangs."""
-
-    def run_with_limit(coroutine, time_limit_s=TIME_LIMIT_S):
-        return loop.run_until_complete(asyncio.wait_for(coroutine, time_limit_s))
-
-    return run_with_limit
-
 
 @pytest.fixture
 def reported(loop):

@@ -87,91 +87,82 @@ def test_process_out_of_descriptors_reports_it_and_loses_nobody(implementation, 
     assert set(map(tuple, reports)) == {("socket.accept() out of system resource", "OSError", "TransportSocket")}
 
 
-def test_out_of_descriptors_is_reported_and_accepting_goes_on_a_second_later(run, loop, make_protocol, make_peer, reported):
+async def test_out_of_descriptors_is_reported_and_accepting_goes_on_a_second_later(loop, make_protocol, make_peer, reported):
     # One that needs no second process: the clients are connected before the descriptors run out.
-    async def main():
-        protocols = []
-        all_made = loop.create_future()
+    protocols = []
+    all_made = loop.create_future()
 
-        def make():
-            protocols.append(make_protocol())
-            if len(protocols) == 5:
-                all_made.set_result(None)
-            return protocols[-1]
+    def make():
+        protocols.append(make_protocol())
+        if len(protocols) == 5:
+            all_made.set_result(None)
+        return protocols[-1]
 
-        listener = socket.create_server(("127.0.0.1", 0))
-        peers = [make_peer(socket.create_connection(listener.getsockname())) for _ in range(5)]
-        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (listener.fileno(), limits[1]))
-        try:
-            server = await loop.create_server(make, sock=listener)
-            while not reported:
-                await asyncio.sleep(0)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        assert protocols == []
-        for peer in peers:
-            await peer.send(b"data")
-        await all_made
-        for protocol, peer in zip(protocols, peers):
-            await protocol.until_received(4)
-            peer.close()
-            await protocol.until_lost()
-        server.close()
-        assert {context["message"] for context in reported} == {"socket.accept() out of system resource"}
-        assert {type(context["exception"]) for context in reported} == {OSError}
-
-    run(main())
+    listener = socket.create_server(("127.0.0.1", 0))
+    peers = [make_peer(socket.create_connection(listener.getsockname())) for _ in range(5)]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (listener.fileno(), limits[1]))
+    try:
+        server = await loop.create_server(make, sock=listener)
+        while not reported:
+            await asyncio.sleep(0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert protocols == []
+    for peer in peers:
+        await peer.send(b"data")
+    await all_made
+    for protocol, peer in zip(protocols, peers):
+        await protocol.until_received(4)
+        peer.close()
+        await protocol.until_lost()
+    server.close()
+    assert {context["message"] for context in reported} == {"socket.accept() out of system resource"}
+    assert {type(context["exception"]) for context in reported} == {OSError}
 
 
 # asyncio tries again although the server is closed, and reports that it cannot.
 @pytest.mark.fastloop_only
-def test_server_closed_while_it_waits_for_descriptors_stays_closed(run, loop, make_protocol, make_peer, reported, bystanders):
-    async def main():
-        listener = socket.create_server(("127.0.0.1", 0))
-        make_peer(socket.create_connection(listener.getsockname()))
-        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (listener.fileno(), limits[1]))
-        try:
-            server = await loop.create_server(make_protocol, sock=listener)
-            while not reported:
-                await asyncio.sleep(0)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        reported.clear()
-        server.close()
-        await server.wait_closed()
-        bystanders.open()
-        # The second after which it would try again.
-        await asyncio.sleep(1.1)
-        assert reported == []
-
-    run(main())
+async def test_server_closed_while_it_waits_for_descriptors_stays_closed(loop, make_protocol, make_peer, reported, bystanders):
+    listener = socket.create_server(("127.0.0.1", 0))
+    make_peer(socket.create_connection(listener.getsockname()))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (listener.fileno(), limits[1]))
+    try:
+        server = await loop.create_server(make_protocol, sock=listener)
+        while not reported:
+            await asyncio.sleep(0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    reported.clear()
+    server.close()
+    await server.wait_closed()
+    bystanders.open()
+    # The second after which it would try again.
+    await asyncio.sleep(1.1)
+    assert reported == []
 
 
 @pytest.mark.parametrize("count", [1, 50, 99])
-def test_connections_that_wait_are_accepted_in_one_go(run, loop, make_protocol, settle, no_leaks, count):
-    async def main():
-        protocols = []
+async def test_connections_that_wait_are_accepted_in_one_go(loop, make_protocol, settle, no_leaks, count):
+    protocols = []
 
-        def make():
-            protocols.append(make_protocol())
-            return protocols[-1]
+    def make():
+        protocols.append(make_protocol())
+        return protocols[-1]
 
-        listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-        clients = [socket.create_connection(listener.getsockname()) for _ in range(count)]
-        server = await loop.create_server(make, sock=listener, backlog=100)
-        while not protocols:
-            await asyncio.sleep(0)
-        await settle()
-        assert [protocol.calls for protocol in protocols] == [["connection_made"]] * count
-        for client in clients:
-            client.close()
-        for protocol in protocols:
-            await protocol.until_lost()
-        server.close()
-
-    run(main())
+    listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+    clients = [socket.create_connection(listener.getsockname()) for _ in range(count)]
+    server = await loop.create_server(make, sock=listener, backlog=100)
+    while not protocols:
+        await asyncio.sleep(0)
+    await settle()
+    assert [protocol.calls for protocol in protocols] == [["connection_made"]] * count
+    for client in clients:
+        client.close()
+    for protocol in protocols:
+        await protocol.until_lost()
+    server.close()
 
 
 # Descriptors closed behind the loop's back
@@ -185,76 +176,67 @@ def give_number_to_nothing():
     os.close(null)
 
 
-def test_listening_descriptor_closed_behind_the_loop_neither_crashes_nor_hangs_it(
-    run, loop, make_protocol, connections, settle, reported, give_number_to_nothing
+async def test_listening_descriptor_closed_behind_the_loop_neither_crashes_nor_hangs_it(
+    loop, make_protocol, connections, settle, reported, give_number_to_nothing
 ):
-    async def main():
-        server = await loop.create_server(make_protocol, "127.0.0.1", 0)
-        give_number_to_nothing(server.sockets[0].fileno())
-        await settle()
-        protocol = make_protocol()
-        _, peer = await connections.tcp(protocol)
-        await peer.send(b"others live")
-        assert await protocol.until_received(11) == b"others live"
-        server.close()
-        await settle()
-
-    run(main())
+    server = await loop.create_server(make_protocol, "127.0.0.1", 0)
+    give_number_to_nothing(server.sockets[0].fileno())
+    await settle()
+    protocol = make_protocol()
+    _, peer = await connections.tcp(protocol)
+    await peer.send(b"others live")
+    assert await protocol.until_received(11) == b"others live"
+    server.close()
+    await settle()
 
 
 @pytest.mark.parametrize("end", ["close", "abort", "write", "data"])
-def test_descriptor_of_a_transport_closed_behind_the_loop_neither_crashes_nor_hangs_it(
-    run, loop, make_protocol, make_peer, connections, settle, reported, give_number_to_nothing, end
+async def test_descriptor_of_a_transport_closed_behind_the_loop_neither_crashes_nor_hangs_it(
+    loop, make_protocol, make_peer, connections, settle, reported, give_number_to_nothing, end
 ):
-    async def main():
-        left, right = socket.socketpair()
-        peer = make_peer(right)
-        protocol = make_protocol()
-        transport, _ = await loop.create_connection(lambda: protocol, sock=left)
-        give_number_to_nothing(left.fileno())
-        await settle()
-        if end == "write":
-            for _ in range(3):
-                transport.write(b"where does it go?")
-                await settle()
-        elif end == "data":
-            assert await peer.receive_all() == b""
-        else:
-            getattr(transport, end)()
-        other = make_protocol()
-        _, other_peer = await connections.tcp(other)
-        await other_peer.send(b"others live")
-        assert await other.until_received(11) == b"others live"
+    left, right = socket.socketpair()
+    peer = make_peer(right)
+    protocol = make_protocol()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    give_number_to_nothing(left.fileno())
+    await settle()
+    if end == "write":
+        for _ in range(3):
+            transport.write(b"where does it go?")
+            await settle()
+    elif end == "data":
+        assert await peer.receive_all() == b""
+    else:
+        getattr(transport, end)()
+    other = make_protocol()
+    _, other_peer = await connections.tcp(other)
+    await other_peer.send(b"others live")
+    assert await other.until_received(11) == b"others live"
+    transport.abort()
+    await protocol.until_lost()
+    assert len(protocol.lost) == 1
+
+
+async def test_descriptor_closed_behind_the_loop_while_a_duplicate_lives_does_not_hang_it(
+    loop, make_protocol, make_peer, connections, settle, reported, give_number_to_nothing
+):
+    left, right = socket.socketpair()
+    peer = make_peer(right)
+    protocol = make_protocol()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    duplicate = left.dup()
+    # The kernel goes on to announce data under a number that is somebody else's now.
+    give_number_to_nothing(left.fileno())
+    await peer.send(b"data for nobody")
+    await settle()
+    other = make_protocol()
+    _, other_peer = await connections.tcp(other)
+    await other_peer.send(b"others live")
+    assert await other.until_received(11) == b"others live"
+    if not protocol.lost:
         transport.abort()
-        await protocol.until_lost()
-        assert len(protocol.lost) == 1
-
-    run(main())
-
-
-def test_descriptor_closed_behind_the_loop_while_a_duplicate_lives_does_not_hang_it(
-    run, loop, make_protocol, make_peer, connections, settle, reported, give_number_to_nothing
-):
-    async def main():
-        left, right = socket.socketpair()
-        peer = make_peer(right)
-        protocol = make_protocol()
-        transport, _ = await loop.create_connection(lambda: protocol, sock=left)
-        duplicate = left.dup()
-        # The kernel goes on to announce data under a number that is somebody else's now.
-        give_number_to_nothing(left.fileno())
-        await peer.send(b"data for nobody")
-        await settle()
-        other = make_protocol()
-        _, other_peer = await connections.tcp(other)
-        await other_peer.send(b"others live")
-        assert await other.until_received(11) == b"others live"
-        if not protocol.lost:
-            transport.abort()
-        await protocol.until_lost()
-        await settle()
-        assert duplicate.recv(100) == b"data for nobody"
-        duplicate.close()
-        await settle()
-
-    run(main())
+    await protocol.until_lost()
+    await settle()
+    assert duplicate.recv(100) == b"data for nobody"
+    duplicate.close()
+    await settle()

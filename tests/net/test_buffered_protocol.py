@@ -10,236 +10,194 @@ import pytest
 
 
 @pytest.mark.parametrize("buffer_size, size", [(1, 3000), (7, 20_000), (4096, 1_000_000), (262_144, 5_000_000), (8_000_000, 5_000_000)])
-def test_data_arrives_whole_through_buffers_of_any_size(run, connect, make_buffered_protocol, pattern, buffer_size, size):
-    async def main():
-        protocol = make_buffered_protocol(buffer_size)
-        _, peer = await connect(protocol)
-        data = pattern(size)
-        await peer.send(data)
-        assert await protocol.until_received(size) == data
-
-    run(main())
+async def test_data_arrives_whole_through_buffers_of_any_size(connect, make_buffered_protocol, pattern, buffer_size, size):
+    protocol = make_buffered_protocol(buffer_size)
+    _, peer = await connect(protocol)
+    data = pattern(size)
+    await peer.send(data)
+    assert await protocol.until_received(size) == data
 
 
-def test_callbacks_come_in_their_order(run, connect, make_buffered_protocol):
-    async def main():
-        protocol = make_buffered_protocol()
-        _, peer = await connect(protocol)
-        await peer.send(b"data")
-        await protocol.until_received(4)
-        peer.close()
-        assert await protocol.until_lost() is None
-        assert protocol.calls == ["connection_made", "buffer_updated", "eof_received", "connection_lost"]
-
-    run(main())
+async def test_callbacks_come_in_their_order(connect, make_buffered_protocol):
+    protocol = make_buffered_protocol()
+    _, peer = await connect(protocol)
+    await peer.send(b"data")
+    await protocol.until_received(4)
+    peer.close()
+    assert await protocol.until_lost() is None
+    assert protocol.calls == ["connection_made", "buffer_updated", "eof_received", "connection_lost"]
 
 
-def test_updated_sizes_are_positive_and_not_larger_than_the_buffer(run, connect, make_buffered_protocol):
-    async def main():
-        sizes = []
-        protocol = make_buffered_protocol(100, buffer_updated=lambda protocol, size: sizes.append(size))
-        _, peer = await connect(protocol)
-        await peer.send(bytes(10_000))
-        await protocol.until_received(10_000)
-        assert sum(sizes) == 10_000
-        assert 0 < min(sizes) <= max(sizes) <= 100
-
-    run(main())
+async def test_updated_sizes_are_positive_and_not_larger_than_the_buffer(connect, make_buffered_protocol):
+    sizes = []
+    protocol = make_buffered_protocol(100, buffer_updated=lambda protocol, size: sizes.append(size))
+    _, peer = await connect(protocol)
+    await peer.send(bytes(10_000))
+    await protocol.until_received(10_000)
+    assert sum(sizes) == 10_000
+    assert 0 < min(sizes) <= max(sizes) <= 100
 
 
 @pytest.mark.parametrize("kind", ["bytearray", "memoryview", "part of a memoryview", "memory map"])
-def test_any_writable_buffer_can_be_lent(run, connect, make_buffered_protocol, kind):
-    async def main():
-        buffer = mmap.mmap(-1, 4096) if kind == "memory map" else bytearray(4096)
-        lent = {"memoryview": memoryview(buffer), "part of a memoryview": memoryview(buffer)[100:200]}.get(kind, buffer)
-        updated = []
-        protocol = make_buffered_protocol(get_buffer=lambda protocol, hint: lent)
-        protocol.hooks["buffer_updated"] = lambda protocol, size: updated.append(bytes(lent[:size]))
-        transport, peer = await connect(protocol)
-        await peer.send(b"some data")
-        await protocol.until(lambda: updated)
-        assert updated == [b"some data"]
-        if kind == "part of a memoryview":
-            assert buffer[99:110] == b"\0some data\0"
-        transport.abort()
-        await protocol.until_lost()
-
-    run(main())
+async def test_any_writable_buffer_can_be_lent(connect, make_buffered_protocol, kind):
+    buffer = mmap.mmap(-1, 4096) if kind == "memory map" else bytearray(4096)
+    lent = {"memoryview": memoryview(buffer), "part of a memoryview": memoryview(buffer)[100:200]}.get(kind, buffer)
+    updated = []
+    protocol = make_buffered_protocol(get_buffer=lambda protocol, hint: lent)
+    protocol.hooks["buffer_updated"] = lambda protocol, size: updated.append(bytes(lent[:size]))
+    transport, peer = await connect(protocol)
+    await peer.send(b"some data")
+    await protocol.until(lambda: updated)
+    assert updated == [b"some data"]
+    if kind == "part of a memoryview":
+        assert buffer[99:110] == b"\0some data\0"
+    transport.abort()
+    await protocol.until_lost()
 
 
-def test_lent_bytearray_can_be_resized_by_buffer_updated(run, connect, make_buffered_protocol):
-    async def main():
-        received = bytearray()
-        buffer = bytearray(50)
+async def test_lent_bytearray_can_be_resized_by_buffer_updated(connect, make_buffered_protocol):
+    received = bytearray()
+    buffer = bytearray(50)
 
-        def take(protocol, size):
-            received.extend(buffer[:size])
-            del buffer[:]
-            buffer.extend(bytes(len(received) % 60 + 1))
+    def take(protocol, size):
+        received.extend(buffer[:size])
+        del buffer[:]
+        buffer.extend(bytes(len(received) % 60 + 1))
 
-        protocol = make_buffered_protocol(get_buffer=lambda protocol, hint: buffer, buffer_updated=take)
-        _, peer = await connect(protocol)
-        await peer.send(bytes(range(256)) * 8)
-        await protocol.until(lambda: len(received) == 2048)
-        assert received == bytes(range(256)) * 8
-
-    run(main())
+    protocol = make_buffered_protocol(get_buffer=lambda protocol, hint: buffer, buffer_updated=take)
+    _, peer = await connect(protocol)
+    await peer.send(bytes(range(256)) * 8)
+    await protocol.until(lambda: len(received) == 2048)
+    assert received == bytes(range(256)) * 8
 
 
-def test_lent_view_can_be_released_by_buffer_updated(run, connect, make_buffered_protocol):
-    async def main():
-        received = bytearray()
+async def test_lent_view_can_be_released_by_buffer_updated(connect, make_buffered_protocol):
+    received = bytearray()
 
-        def lend(protocol, hint):
-            protocol.view = memoryview(bytearray(10))
-            return protocol.view
+    def lend(protocol, hint):
+        protocol.view = memoryview(bytearray(10))
+        return protocol.view
 
-        def take(protocol, size):
-            received.extend(protocol.view[:size])
-            protocol.view.release()
+    def take(protocol, size):
+        received.extend(protocol.view[:size])
+        protocol.view.release()
 
-        protocol = make_buffered_protocol(get_buffer=lend, buffer_updated=take)
-        _, peer = await connect(protocol)
-        await peer.send(b"0123456789" * 20)
-        await protocol.until(lambda: len(received) == 200)
-        assert received == b"0123456789" * 20
-
-    run(main())
+    protocol = make_buffered_protocol(get_buffer=lend, buffer_updated=take)
+    _, peer = await connect(protocol)
+    await peer.send(b"0123456789" * 20)
+    await protocol.until(lambda: len(received) == 200)
+    assert received == b"0123456789" * 20
 
 
-def test_reading_paused_by_buffer_updated_stops_there(run, connect, settle, make_buffered_protocol):
-    async def main():
-        protocol = make_buffered_protocol(5, buffer_updated=lambda protocol, size: protocol.transport.pause_reading())
-        transport, peer = await connect(protocol)
-        await peer.send(b"0123456789")
-        await protocol.until_received(1)
-        await settle()
-        assert protocol.received == b"01234"
-        transport.resume_reading()
-        assert await protocol.until_received(10) == b"0123456789"
-
-    run(main())
+async def test_reading_paused_by_buffer_updated_stops_there(connect, settle, make_buffered_protocol):
+    protocol = make_buffered_protocol(5, buffer_updated=lambda protocol, size: protocol.transport.pause_reading())
+    transport, peer = await connect(protocol)
+    await peer.send(b"0123456789")
+    await protocol.until_received(1)
+    await settle()
+    assert protocol.received == b"01234"
+    transport.resume_reading()
+    assert await protocol.until_received(10) == b"0123456789"
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
 @pytest.mark.parametrize("callback", ["get_buffer", "buffer_updated"])
-def test_transport_may_be_closed_by_the_callbacks(run, connect, settle, make_buffered_protocol, end, callback):
-    async def main():
-        protocol = make_buffered_protocol()
+async def test_transport_may_be_closed_by_the_callbacks(connect, settle, make_buffered_protocol, end, callback):
+    protocol = make_buffered_protocol()
 
-        def end_transport(protocol, argument):
-            getattr(protocol.transport, end)()
-            return protocol.buffer
+    def end_transport(protocol, argument):
+        getattr(protocol.transport, end)()
+        return protocol.buffer
 
-        protocol.hooks[callback] = end_transport
-        _, peer = await connect(protocol)
-        await peer.send(b"data")
-        assert await protocol.until_lost() is None
-        await settle()
-        assert len(protocol.lost) == 1
-
-    run(main())
+    protocol.hooks[callback] = end_transport
+    _, peer = await connect(protocol)
+    await peer.send(b"data")
+    assert await protocol.until_lost() is None
+    await settle()
+    assert len(protocol.lost) == 1
 
 
-def test_transport_can_write_after_the_end_if_the_protocol_wants(run, connect, make_buffered_protocol):
-    async def main():
-        protocol = make_buffered_protocol(eof_received=lambda protocol: True)
-        transport, peer = await connect(protocol)
-        peer.send_end()
-        await protocol.until(lambda: "eof_received" in protocol.calls)
-        transport.write(b"farewell")
-        transport.close()
-        assert await peer.receive_all() == b"farewell"
-
-    run(main())
+async def test_transport_can_write_after_the_end_if_the_protocol_wants(connect, make_buffered_protocol):
+    protocol = make_buffered_protocol(eof_received=lambda protocol: True)
+    transport, peer = await connect(protocol)
+    peer.send_end()
+    await protocol.until(lambda: "eof_received" in protocol.calls)
+    transport.write(b"farewell")
+    transport.close()
+    assert await peer.receive_all() == b"farewell"
 
 
 # Protocols that make mistakes
 
 
 @pytest.mark.parametrize("empty", [b"", bytearray(), memoryview(bytearray())], ids=lambda empty: type(empty).__name__)
-def test_empty_buffer_is_reported_and_ends_the_connection(run, connect, reported, make_buffered_protocol, empty):
-    async def main():
-        protocol = make_buffered_protocol(get_buffer=lambda protocol, hint: empty)
-        transport, peer = await connect(protocol)
-        await peer.send(b"data")
-        error = await protocol.until_lost()
-        assert (type(error), str(error)) == (RuntimeError, "get_buffer() returned an empty buffer")
-        (context,) = reported
-        assert context["message"] == "Fatal error: protocol.get_buffer() call failed."
-        assert (context["exception"], context["transport"], context["protocol"]) == (error, transport, protocol)
-
-    run(main())
+async def test_empty_buffer_is_reported_and_ends_the_connection(connect, reported, make_buffered_protocol, empty):
+    protocol = make_buffered_protocol(get_buffer=lambda protocol, hint: empty)
+    transport, peer = await connect(protocol)
+    await peer.send(b"data")
+    error = await protocol.until_lost()
+    assert (type(error), str(error)) == (RuntimeError, "get_buffer() returned an empty buffer")
+    (context,) = reported
+    assert context["message"] == "Fatal error: protocol.get_buffer() call failed."
+    assert (context["exception"], context["transport"], context["protocol"]) == (error, transport, protocol)
 
 
 @pytest.mark.parametrize("wrong", [b"read-only", None, 5, "text"], ids=lambda wrong: type(wrong).__name__)
-def test_what_is_no_writable_buffer_is_reported_and_ends_the_connection(run, connect, reported, make_buffered_protocol, wrong):
-    async def main():
-        protocol = make_buffered_protocol(get_buffer=lambda protocol, hint: wrong)
-        _, peer = await connect(protocol)
-        await peer.send(b"data")
-        error = await protocol.until_lost()
-        assert isinstance(error, TypeError | BufferError)
-        assert [context["exception"] for context in reported] == [error]
-
-    run(main())
+async def test_what_is_no_writable_buffer_is_reported_and_ends_the_connection(connect, reported, make_buffered_protocol, wrong):
+    protocol = make_buffered_protocol(get_buffer=lambda protocol, hint: wrong)
+    _, peer = await connect(protocol)
+    await peer.send(b"data")
+    error = await protocol.until_lost()
+    assert isinstance(error, TypeError | BufferError)
+    assert [context["exception"] for context in reported] == [error]
 
 
 # Other protocols
 
 
-def test_plain_protocol_can_give_way_to_a_buffered_one(run, connect, make_protocol, make_buffered_protocol):
-    async def main():
-        second = make_buffered_protocol()
-        first = make_protocol(data_received=lambda protocol, data: protocol.transport.set_protocol(second))
-        transport, peer = await connect(first)
-        await peer.send(b"to the first")
-        await first.until_received(12)
-        assert transport.get_protocol() is second
-        await peer.send(b"to the second")
-        assert await second.until_received(13) == b"to the second"
-        peer.close()
-        await second.until_lost()
-        assert first.calls == ["connection_made", "data_received"]
-        assert second.calls == ["buffer_updated", "eof_received", "connection_lost"]
-
-    run(main())
+async def test_plain_protocol_can_give_way_to_a_buffered_one(connect, make_protocol, make_buffered_protocol):
+    second = make_buffered_protocol()
+    first = make_protocol(data_received=lambda protocol, data: protocol.transport.set_protocol(second))
+    transport, peer = await connect(first)
+    await peer.send(b"to the first")
+    await first.until_received(12)
+    assert transport.get_protocol() is second
+    await peer.send(b"to the second")
+    assert await second.until_received(13) == b"to the second"
+    peer.close()
+    await second.until_lost()
+    assert first.calls == ["connection_made", "data_received"]
+    assert second.calls == ["buffer_updated", "eof_received", "connection_lost"]
 
 
-def test_buffered_protocol_can_give_way_to_a_plain_one(run, connect, make_protocol, make_buffered_protocol):
-    async def main():
-        second = make_protocol()
-        first = make_buffered_protocol(buffer_updated=lambda protocol, size: protocol.transport.set_protocol(second))
-        _, peer = await connect(first)
-        await peer.send(b"to the first")
-        await first.until_received(12)
-        await peer.send(b"to the second")
-        assert await second.until_received(13) == b"to the second"
-        assert first.received == b"to the first"
-
-    run(main())
+async def test_buffered_protocol_can_give_way_to_a_plain_one(connect, make_protocol, make_buffered_protocol):
+    second = make_protocol()
+    first = make_buffered_protocol(buffer_updated=lambda protocol, size: protocol.transport.set_protocol(second))
+    _, peer = await connect(first)
+    await peer.send(b"to the first")
+    await first.until_received(12)
+    await peer.send(b"to the second")
+    assert await second.until_received(13) == b"to the second"
+    assert first.received == b"to the first"
 
 
-def test_protocols_that_take_turns_get_every_byte_once(run, connect, make_protocol, make_buffered_protocol, pattern):
-    async def main():
-        data = pattern(400_000)
-        received = bytearray()
-        is_complete = asyncio.get_running_loop().create_future()
-        plain, buffered = make_protocol(), make_buffered_protocol(1000)
+async def test_protocols_that_take_turns_get_every_byte_once(connect, make_protocol, make_buffered_protocol, pattern):
+    data = pattern(400_000)
+    received = bytearray()
+    is_complete = asyncio.get_running_loop().create_future()
+    plain, buffered = make_protocol(), make_buffered_protocol(1000)
 
-        def take(piece, next_protocol):
-            received.extend(piece)
-            plain.transport.set_protocol(next_protocol)
-            if len(received) >= len(data):
-                is_complete.set_result(None)
+    def take(piece, next_protocol):
+        received.extend(piece)
+        plain.transport.set_protocol(next_protocol)
+        if len(received) >= len(data):
+            is_complete.set_result(None)
 
-        plain.hooks["data_received"] = lambda protocol, piece: take(piece, buffered)
-        buffered.hooks["buffer_updated"] = lambda protocol, size: take(protocol.buffer[:size], plain)
-        _, peer = await connect(plain)
-        for start in range(0, len(data), 700):
-            await peer.send(data[start : start + 700])
-            await asyncio.sleep(0)
-        await is_complete
-        assert received == data
-
-    run(main())
+    plain.hooks["data_received"] = lambda protocol, piece: take(piece, buffered)
+    buffered.hooks["buffer_updated"] = lambda protocol, size: take(protocol.buffer[:size], plain)
+    _, peer = await connect(plain)
+    for start in range(0, len(data), 700):
+        await peer.send(data[start : start + 700])
+        await asyncio.sleep(0)
+    await is_complete
+    assert received == data

@@ -184,19 +184,16 @@ def test_cancelled_connection_closes_the_given_socket_at_most_once(loop, assert_
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full listener refuses")
 @pytest.mark.parametrize("happy_eyeballs_delay", [None, 0.001])
-def test_connection_cancelled_while_nobody_answers_closes_what_it_opened(
-    run, loop, make_protocol, unresponsive_address, resolve_to, settle, bystanders, happy_eyeballs_delay
+async def test_connection_cancelled_while_nobody_answers_closes_what_it_opened(
+    loop, make_protocol, unresponsive_address, resolve_to, settle, bystanders, happy_eyeballs_delay
 ):
-    async def main():
-        resolve_to(unresponsive_address, unresponsive_address)
-        connecting = loop.create_task(loop.create_connection(make_protocol, "some.host", 1, happy_eyeballs_delay=happy_eyeballs_delay))
-        await settle()
-        await asyncio.sleep(happy_eyeballs_delay or 0)
-        assert not connecting.done()
-        connecting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await connecting
-        bystanders.open()
-        await settle()
-
-    run(main())
+    resolve_to(unresponsive_address, unresponsive_address)
+    connecting = loop.create_task(loop.create_connection(make_protocol, "some.host", 1, happy_eyeballs_delay=happy_eyeballs_delay))
+    await settle()
+    await asyncio.sleep(happy_eyeballs_delay or 0)
+    assert not connecting.done()
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    bystanders.open()
+    await settle()

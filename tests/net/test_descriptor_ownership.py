@@ -51,244 +51,208 @@ ENDS = [end_by_close, end_by_abort, end_by_both, end_by_peer, end_by_reset, end_
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
-def test_transport_closes_its_descriptor_exactly_once(run, connect, make_protocol, settle, bystanders, reported, end):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        sock = transport.get_extra_info("socket")
-        fd = sock.fileno()
-        await end(transport, peer)
-        await protocol.until_lost()
-        # Nobody has the number until somebody else takes it.
-        assert sock.fileno() == -1
-        with pytest.raises(OSError):
-            os.fstat(fd)
-        bystanders.open()
-        assert fd in bystanders.numbers()
-        transport.abort() if end is not end_by_both else transport.close()
-        transport.close()
-        transport.pause_reading()
-        transport.resume_reading()
-        await settle()
-        bystanders.check()
-
-    run(main())
+async def test_transport_closes_its_descriptor_exactly_once(connect, make_protocol, settle, bystanders, reported, end):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    sock = transport.get_extra_info("socket")
+    fd = sock.fileno()
+    await end(transport, peer)
+    await protocol.until_lost()
+    # Nobody has the number until somebody else takes it.
+    assert sock.fileno() == -1
+    with pytest.raises(OSError):
+        os.fstat(fd)
+    bystanders.open()
+    assert fd in bystanders.numbers()
+    transport.abort() if end is not end_by_both else transport.close()
+    transport.close()
+    transport.pause_reading()
+    transport.resume_reading()
+    await settle()
+    bystanders.check()
 
 
 @pytest.mark.parametrize("held", ["socket", "transport", "both"])
-def test_what_is_held_after_the_end_holds_no_descriptor(run, loop, make_protocol, make_peer, settle, bystanders, held):
-    async def main():
-        left, right = socket.socketpair()
-        peer = make_peer(right)
-        protocol = make_protocol()
-        transport, _ = await loop.create_connection(lambda: protocol, sock=left)
-        fd = left.fileno()
-        kept = {"socket": [transport.get_extra_info("socket")], "transport": [transport], "both": [left, transport]}[held]
-        transport.close()
-        await protocol.until_lost()
-        assert await peer.receive_all() == b""
-        bystanders.open()
-        assert fd in bystanders.numbers()
-        del transport, left
-        gc.collect()
-        await settle()
-        kept.clear()
-        gc.collect()
-        await settle()
-        bystanders.check()
-
-    run(main())
+async def test_what_is_held_after_the_end_holds_no_descriptor(loop, make_protocol, make_peer, settle, bystanders, held):
+    left, right = socket.socketpair()
+    peer = make_peer(right)
+    protocol = make_protocol()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    fd = left.fileno()
+    kept = {"socket": [transport.get_extra_info("socket")], "transport": [transport], "both": [left, transport]}[held]
+    transport.close()
+    await protocol.until_lost()
+    assert await peer.receive_all() == b""
+    bystanders.open()
+    assert fd in bystanders.numbers()
+    del transport, left
+    gc.collect()
+    await settle()
+    kept.clear()
+    gc.collect()
+    await settle()
+    bystanders.check()
 
 
-def test_transport_keeps_the_very_socket_that_it_was_given(run, loop, make_protocol, make_peer, bystanders):
-    async def main():
-        left, right = socket.socketpair()
-        make_peer(right)
-        protocol = make_protocol()
-        fd = left.fileno()
-        transport, _ = await loop.create_connection(lambda: protocol, sock=left)
-        assert transport.get_extra_info("socket").fileno() == left.fileno() == fd
-        transport.close()
-        await protocol.until_lost()
-        assert left.fileno() == -1
-        bystanders.open()
-        left.close()
-
-    run(main())
+async def test_transport_keeps_the_very_socket_that_it_was_given(loop, make_protocol, make_peer, bystanders):
+    left, right = socket.socketpair()
+    make_peer(right)
+    protocol = make_protocol()
+    fd = left.fileno()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    assert transport.get_extra_info("socket").fileno() == left.fileno() == fd
+    transport.close()
+    await protocol.until_lost()
+    assert left.fileno() == -1
+    bystanders.open()
+    left.close()
 
 
-def test_socket_closed_by_its_former_owner_is_not_closed_again(run, loop, make_protocol, make_peer, settle, bystanders, reported):
-    async def main():
-        left, right = socket.socketpair()
-        make_peer(right)
-        protocol = make_protocol()
-        transport, _ = await loop.create_connection(lambda: protocol, sock=left)
-        left.close()
-        bystanders.open()
-        transport.abort()
-        await protocol.until_lost()
-        await settle()
-        bystanders.check()
-
-    run(main())
+async def test_socket_closed_by_its_former_owner_is_not_closed_again(loop, make_protocol, make_peer, settle, bystanders, reported):
+    left, right = socket.socketpair()
+    make_peer(right)
+    protocol = make_protocol()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    left.close()
+    bystanders.open()
+    transport.abort()
+    await protocol.until_lost()
+    await settle()
+    bystanders.check()
 
 
-def test_server_closes_its_descriptors_exactly_once(run, loop, make_protocol, settle, bystanders):
-    async def main():
-        server = await loop.create_server(make_protocol, ["127.0.0.1", "0.0.0.0"], 0)
-        sockets = server.sockets
-        numbers = {sock.fileno() for sock in sockets}
-        server.close()
-        bystanders.open()
-        assert numbers <= bystanders.numbers()
-        server.close()
-        await server.wait_closed()
-        del server
-        gc.collect()
-        await settle()
-        bystanders.check()
-        assert [sock.fileno() for sock in sockets] == [-1, -1]
-
-    run(main())
+async def test_server_closes_its_descriptors_exactly_once(loop, make_protocol, settle, bystanders):
+    server = await loop.create_server(make_protocol, ["127.0.0.1", "0.0.0.0"], 0)
+    sockets = server.sockets
+    numbers = {sock.fileno() for sock in sockets}
+    server.close()
+    bystanders.open()
+    assert numbers <= bystanders.numbers()
+    server.close()
+    await server.wait_closed()
+    del server
+    gc.collect()
+    await settle()
+    bystanders.check()
+    assert [sock.fileno() for sock in sockets] == [-1, -1]
 
 
 # Numbers in use
 
 
-def test_descriptor_of_a_transport_cannot_be_watched(run, connect, make_protocol):
-    async def main():
+async def test_descriptor_of_a_transport_cannot_be_watched(connect, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    sock = transport.get_extra_info("socket")
+    loop = asyncio.get_running_loop()
+    for file in sock, sock.fileno():
+        for call in loop.add_reader, loop.add_writer:
+            with pytest.raises(RuntimeError, match="is used by transport"):
+                call(file, int)
+        for call in loop.remove_reader, loop.remove_writer:
+            with pytest.raises(RuntimeError, match="is used by transport"):
+                call(file)
+    await peer.send(b"still read")
+    assert await protocol.until_received(10) == b"still read"
+
+
+async def test_number_of_a_closed_transport_can_be_watched_by_its_next_owner(loop, connect, make_protocol, make_peer):
+    protocol = make_protocol()
+    transport, _ = await connect(protocol)
+    fd = transport.get_extra_info("socket").fileno()
+    transport.close()
+    await protocol.until_lost()
+    pair = socket.socketpair()
+    peers = {end.fileno(): make_peer(end) for end in pair}
+    assert fd in peers
+    other = next(peer for number, peer in peers.items() if number != fd)
+    await other.send(b"data")
+    assert await peers[fd].receive(4) == b"data"
+
+
+async def test_number_of_a_closed_transport_can_be_used_by_the_next_transport(loop, make_protocol, make_peer, settle):
+    numbers = set()
+    for number in range(20):
+        left, right = socket.socketpair()
+        peer = make_peer(right)
         protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        sock = transport.get_extra_info("socket")
-        loop = asyncio.get_running_loop()
-        for file in sock, sock.fileno():
-            for call in loop.add_reader, loop.add_writer:
-                with pytest.raises(RuntimeError, match="is used by transport"):
-                    call(file, int)
-            for call in loop.remove_reader, loop.remove_writer:
-                with pytest.raises(RuntimeError, match="is used by transport"):
-                    call(file)
-        await peer.send(b"still read")
-        assert await protocol.until_received(10) == b"still read"
-
-    run(main())
-
-
-def test_number_of_a_closed_transport_can_be_watched_by_its_next_owner(run, loop, connect, make_protocol, make_peer):
-    async def main():
-        protocol = make_protocol()
-        transport, _ = await connect(protocol)
-        fd = transport.get_extra_info("socket").fileno()
-        transport.close()
+        transport, _ = await loop.create_connection(lambda protocol=protocol: protocol, sock=left)
+        numbers.add(left.fileno())
+        await peer.send(b"%d" % number)
+        assert await protocol.until_received(len(b"%d" % number)) == b"%d" % number
+        transport.abort() if number % 2 else transport.close()
         await protocol.until_lost()
-        pair = socket.socketpair()
-        peers = {end.fileno(): make_peer(end) for end in pair}
-        assert fd in peers
-        other = next(peer for number, peer in peers.items() if number != fd)
-        await other.send(b"data")
-        assert await peers[fd].receive(4) == b"data"
-
-    run(main())
-
-
-def test_number_of_a_closed_transport_can_be_used_by_the_next_transport(run, loop, make_protocol, make_peer, settle):
-    async def main():
-        numbers = set()
-        for number in range(20):
-            left, right = socket.socketpair()
-            peer = make_peer(right)
-            protocol = make_protocol()
-            transport, _ = await loop.create_connection(lambda protocol=protocol: protocol, sock=left)
-            numbers.add(left.fileno())
-            await peer.send(b"%d" % number)
-            assert await protocol.until_received(len(b"%d" % number)) == b"%d" % number
-            transport.abort() if number % 2 else transport.close()
-            await protocol.until_lost()
-            peer.close()
-        assert len(numbers) < 5
-
-    run(main())
+        peer.close()
+    assert len(numbers) < 5
 
 
 # Others who hold the connection
 
 
-def test_duplicate_of_the_socket_outlives_the_transport(run, loop, make_protocol, make_peer, settle):
-    async def main():
-        left, right = socket.socketpair()
-        peer = make_peer(right)
-        first = make_protocol()
-        transport, _ = await loop.create_connection(lambda: first, sock=left)
-        duplicate = transport.get_extra_info("socket").dup()
+async def test_duplicate_of_the_socket_outlives_the_transport(loop, make_protocol, make_peer, settle):
+    left, right = socket.socketpair()
+    peer = make_peer(right)
+    first = make_protocol()
+    transport, _ = await loop.create_connection(lambda: first, sock=left)
+    duplicate = transport.get_extra_info("socket").dup()
+    transport.close()
+    await first.until_lost()
+    # What arrives now is not the closed transport's business, though the kernel knows the same connection.
+    await peer.send(b"for the duplicate")
+    await settle()
+    assert first.received == b""
+    second = make_protocol()
+    transport, _ = await loop.create_connection(lambda: second, sock=duplicate)
+    assert await second.until_received(17) == b"for the duplicate"
+    transport.close()
+    await second.until_lost()
+    assert await peer.receive_all() == b""
+
+
+async def test_child_process_that_holds_the_connection_keeps_it_open(connect, make_protocol, settle, bystanders):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    fd = transport.get_extra_info("socket").fileno()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[fd]) as child:
+        transport.write(b"farewell")
         transport.close()
-        await first.until_lost()
-        # What arrives now is not the closed transport's business, though the kernel knows the same connection.
-        await peer.send(b"for the duplicate")
+        assert await protocol.until_lost() is None
+        bystanders.open()
+        assert await peer.receive(8) == b"farewell"
         await settle()
-        assert first.received == b""
-        second = make_protocol()
-        transport, _ = await loop.create_connection(lambda: second, sock=duplicate)
-        assert await second.until_received(17) == b"for the duplicate"
+        with pytest.raises(BlockingIOError):
+            peer.sock.recv(1)
+        child.stdin.close()
+        child.wait(20)
+    assert await peer.receive_all() == b""
+
+
+async def test_child_process_inherits_no_connection(connect, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    assert os.get_inheritable(transport.get_extra_info("socket").fileno()) is False
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, close_fds=False) as child:
         transport.close()
-        await second.until_lost()
+        await protocol.until_lost()
         assert await peer.receive_all() == b""
-
-    run(main())
-
-
-def test_child_process_that_holds_the_connection_keeps_it_open(run, connect, make_protocol, settle, bystanders):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        fd = transport.get_extra_info("socket").fileno()
-        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[fd]) as child:
-            transport.write(b"farewell")
-            transport.close()
-            assert await protocol.until_lost() is None
-            bystanders.open()
-            assert await peer.receive(8) == b"farewell"
-            await settle()
-            with pytest.raises(BlockingIOError):
-                peer.sock.recv(1)
-            child.stdin.close()
-            child.wait(20)
-        assert await peer.receive_all() == b""
-
-    run(main())
+        child.stdin.close()
 
 
-def test_child_process_inherits_no_connection(run, connect, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        assert os.get_inheritable(transport.get_extra_info("socket").fileno()) is False
-        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, close_fds=False) as child:
-            transport.close()
-            await protocol.until_lost()
-            assert await peer.receive_all() == b""
-            child.stdin.close()
-
-    run(main())
-
-
-def test_forked_child_that_ends_harms_no_connection(run, connect, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        with warnings.catch_warnings():
-            # pytest's own watchdog is a thread, too.
-            warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
-            child = os.fork()
-        if child == 0:
-            # The child's copies of the descriptors close with it.
-            os._exit(0)
-        os.waitpid(child, 0)
-        transport.write(b"still here")
-        assert await peer.receive(10) == b"still here"
-        await peer.send(b"here too")
-        assert await protocol.until_received(8) == b"here too"
-
-    run(main())
+async def test_forked_child_that_ends_harms_no_connection(connect, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    with warnings.catch_warnings():
+        # pytest's own watchdog is a thread, too.
+        warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        # The child's copies of the descriptors close with it.
+        os._exit(0)
+    os.waitpid(child, 0)
+    transport.write(b"still here")
+    assert await peer.receive(10) == b"still here"
+    await peer.send(b"here too")
+    assert await protocol.until_received(8) == b"here too"
 
 
 # Dropped ones

@@ -27,81 +27,60 @@ ADDRESSES = [{"local_addr": ("127.0.0.1", 0)}, {"remote_addr": ("127.0.0.1", 9)}
 
 
 @pytest.mark.parametrize("addresses", ADDRESSES, ids=str)
-def test_datagram_socket_that_was_made_is_closed(run, loop, addresses):
-    async def main():
-        before = open_count()
+async def test_datagram_socket_that_was_made_is_closed(loop, addresses):
+    before = open_count()
+    with pytest.raises(ZeroDivisionError, match="factory"):
+        await loop.create_datagram_endpoint(fail, **addresses)
+    assert open_count() == before
+
+
+async def test_datagram_socket_that_was_given_is_closed(loop):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         with pytest.raises(ZeroDivisionError, match="factory"):
-            await loop.create_datagram_endpoint(fail, **addresses)
-        assert open_count() == before
-
-    run(main())
+            await loop.create_datagram_endpoint(fail, sock=sock)
+        assert sock.fileno() == -1
 
 
-def test_datagram_socket_that_was_given_is_closed(run, loop):
-    async def main():
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            with pytest.raises(ZeroDivisionError, match="factory"):
-                await loop.create_datagram_endpoint(fail, sock=sock)
-            assert sock.fileno() == -1
-
-    run(main())
-
-
-def test_datagram_socket_that_is_refused_stays_open(run, loop):
-    async def main():
-        with socket.socket() as sock:
-            with pytest.raises(ValueError):
-                await loop.create_datagram_endpoint(fail, sock=sock)
-            assert sock.fileno() != -1
-
-    run(main())
+async def test_datagram_socket_that_is_refused_stays_open(loop):
+    with socket.socket() as sock:
+        with pytest.raises(ValueError):
+            await loop.create_datagram_endpoint(fail, sock=sock)
+        assert sock.fileno() != -1
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
-def test_pipe_is_closed(run, loop, kind):
-    async def main():
-        reading_fd, writing_fd = os.pipe()
-        with open(reading_fd, "rb", 0) as reading, open(writing_fd, "wb", 0) as writing:
-            pipe, other_end = (reading, writing) if kind == "read" else (writing, reading)
-            with pytest.raises(ZeroDivisionError, match="factory"):
-                await getattr(loop, f"connect_{kind}_pipe")(fail, pipe)
-            assert (pipe.closed, other_end.closed) == (True, False)
-
-    run(main())
+async def test_pipe_is_closed(loop, kind):
+    reading_fd, writing_fd = os.pipe()
+    with open(reading_fd, "rb", 0) as reading, open(writing_fd, "wb", 0) as writing:
+        pipe, other_end = (reading, writing) if kind == "read" else (writing, reading)
+        with pytest.raises(ZeroDivisionError, match="factory"):
+            await getattr(loop, f"connect_{kind}_pipe")(fail, pipe)
+        assert (pipe.closed, other_end.closed) == (True, False)
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])
-def test_file_that_is_no_pipe_stays_open(run, loop, kind, tmp_path):
-    async def main():
-        with open(tmp_path / "file", "wb+", 0) as file:
-            with pytest.raises(ValueError):
-                await getattr(loop, f"connect_{kind}_pipe")(asyncio.Protocol, file)
-            assert not file.closed
-
-    run(main())
+async def test_file_that_is_no_pipe_stays_open(loop, kind, tmp_path):
+    with open(tmp_path / "file", "wb+", 0) as file:
+        with pytest.raises(ValueError):
+            await getattr(loop, f"connect_{kind}_pipe")(asyncio.Protocol, file)
+        assert not file.closed
 
 
 @pytest.mark.parametrize("create", ["create_unix_connection", "connect_accepted_socket"])
-def test_stream_socket_that_was_given_is_closed(run, loop, create):
-    async def main():
-        left, right = socket.socketpair()
-        with left, right:
-            with pytest.raises(ZeroDivisionError, match="factory"):
-                await getattr(loop, create)(fail, sock=left)
-            assert left.fileno() == -1
-
-    run(main())
+async def test_stream_socket_that_was_given_is_closed(loop, create):
+    left, right = socket.socketpair()
+    with left, right:
+        with pytest.raises(ZeroDivisionError, match="factory"):
+            await getattr(loop, create)(fail, sock=left)
+        assert left.fileno() == -1
 
 
 @pytest.mark.parametrize("method", ["subprocess_exec", "subprocess_shell"])
-def test_subprocess_is_not_started(run, loop, method):
-    async def main():
-        before = open_count()
-        with pytest.raises(ZeroDivisionError, match="factory"):
-            await getattr(loop, method)(fail, "true")
-        assert open_count() == before
-
-    run(main())
+async def test_subprocess_is_not_started(loop, method):
+    before = open_count()
+    with pytest.raises(ZeroDivisionError, match="factory"):
+        await getattr(loop, method)(fail, "true")
+    assert open_count() == before
 
 
 def test_exit_closes_the_datagram_socket_too(loop, no_leaks):

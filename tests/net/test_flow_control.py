@@ -20,13 +20,10 @@ def pauses_of(protocol):
 # Limits
 
 
-def test_default_limits(run, connect, make_protocol):
-    async def main():
-        transport, _ = await connect(make_protocol())
-        assert transport.get_write_buffer_limits() == (16 * 1024, 64 * 1024)
-        assert transport.get_write_buffer_size() == 0
-
-    run(main())
+async def test_default_limits(connect, make_protocol):
+    transport, _ = await connect(make_protocol())
+    assert transport.get_write_buffer_limits() == (16 * 1024, 64 * 1024)
+    assert transport.get_write_buffer_size() == 0
 
 
 @pytest.mark.parametrize(
@@ -41,184 +38,148 @@ def test_default_limits(run, connect, make_protocol):
         ({}, (16 * 1024, 64 * 1024)),
     ],
 )
-def test_limit_that_is_not_given_follows_from_the_other(run, connections, make_protocol, options, limits):
-    async def main():
-        transport, _ = await connections.tcp(make_protocol())
-        transport.set_write_buffer_limits(high=7, low=3)
-        transport.set_write_buffer_limits(**options)
-        assert transport.get_write_buffer_limits() == limits
-
-    run(main())
+async def test_limit_that_is_not_given_follows_from_the_other(connections, make_protocol, options, limits):
+    transport, _ = await connections.tcp(make_protocol())
+    transport.set_write_buffer_limits(high=7, low=3)
+    transport.set_write_buffer_limits(**options)
+    assert transport.get_write_buffer_limits() == limits
 
 
-def test_limits_are_given_high_before_low(run, connections, make_protocol):
-    async def main():
-        transport, _ = await connections.tcp(make_protocol())
-        transport.set_write_buffer_limits(200, 100)
-        assert transport.get_write_buffer_limits() == (100, 200)
-
-    run(main())
+async def test_limits_are_given_high_before_low(connections, make_protocol):
+    transport, _ = await connections.tcp(make_protocol())
+    transport.set_write_buffer_limits(200, 100)
+    assert transport.get_write_buffer_limits() == (100, 200)
 
 
 @pytest.mark.parametrize("options", [{"high": 1, "low": 2}, {"high": -1}, {"low": -1}, {"high": 5, "low": -5}])
-def test_limits_that_make_no_sense_are_refused_and_change_nothing(run, connections, make_protocol, options):
-    async def main():
-        transport, _ = await connections.tcp(make_protocol())
-        with pytest.raises(ValueError, match="must be >= 0"):
-            transport.set_write_buffer_limits(**options)
-        assert transport.get_write_buffer_limits() == (16 * 1024, 64 * 1024)
-
-    run(main())
+async def test_limits_that_make_no_sense_are_refused_and_change_nothing(connections, make_protocol, options):
+    transport, _ = await connections.tcp(make_protocol())
+    with pytest.raises(ValueError, match="must be >= 0"):
+        transport.set_write_buffer_limits(**options)
+    assert transport.get_write_buffer_limits() == (16 * 1024, 64 * 1024)
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-def test_limits_can_be_asked_after_the_end(run, connect, make_protocol, end):
-    async def main():
-        protocol = make_protocol()
-        transport, _ = await connect(protocol)
-        getattr(transport, end)()
-        await protocol.until_lost()
-        assert transport.get_write_buffer_limits() == (16 * 1024, 64 * 1024)
-        assert transport.get_write_buffer_size() == 0
-
-    run(main())
+async def test_limits_can_be_asked_after_the_end(connect, make_protocol, end):
+    protocol = make_protocol()
+    transport, _ = await connect(protocol)
+    getattr(transport, end)()
+    await protocol.until_lost()
+    assert transport.get_write_buffer_limits() == (16 * 1024, 64 * 1024)
+    assert transport.get_write_buffer_size() == 0
 
 
 # Pausing
 
 
-def test_slow_reader_pauses_the_protocol_and_resumes_it_once_each(run, narrow_connect, settle, make_protocol, pattern):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        data = pattern(MUCH)
-        for number in range(1, 4):
-            for start in range(0, MUCH, MUCH // 10):
-                transport.write(data[start : start + MUCH // 10])
-            await settle()
-            assert pauses_of(protocol) == ["pause_writing", "resume_writing"] * (number - 1) + ["pause_writing"]
-            assert transport.get_write_buffer_size() > 64 * 1024
-            assert await peer.receive(MUCH) == data
-            await protocol.until(lambda number=number: len(pauses_of(protocol)) == 2 * number)
-            assert transport.get_write_buffer_size() <= 16 * 1024
+async def test_slow_reader_pauses_the_protocol_and_resumes_it_once_each(narrow_connect, settle, make_protocol, pattern):
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    data = pattern(MUCH)
+    for number in range(1, 4):
+        for start in range(0, MUCH, MUCH // 10):
+            transport.write(data[start : start + MUCH // 10])
         await settle()
-        assert pauses_of(protocol) == ["pause_writing", "resume_writing"] * 3
-        assert transport.get_write_buffer_size() == 0
-
-    run(main())
-
-
-def test_buffer_grows_with_what_is_written_and_shrinks_to_nothing(run, narrow_connect, settle, make_protocol):
-    async def main():
-        transport, peer = await narrow_connect(make_protocol())
-        transport.write(bytes(MUCH))
-        await settle()
-        size = transport.get_write_buffer_size()
-        assert 0 < size < MUCH
-        transport.write(bytes(1000))
-        transport.writelines([bytes(20), bytes(3)])
-        # The kernel may take some of it meanwhile.
-        assert 0 < transport.get_write_buffer_size() <= size + 1023
-        await peer.receive(MUCH + 1023)
-        await settle()
-        assert transport.get_write_buffer_size() == 0
-
-    run(main())
+        assert pauses_of(protocol) == ["pause_writing", "resume_writing"] * (number - 1) + ["pause_writing"]
+        assert transport.get_write_buffer_size() > 64 * 1024
+        assert await peer.receive(MUCH) == data
+        await protocol.until(lambda number=number: len(pauses_of(protocol)) == 2 * number)
+        assert transport.get_write_buffer_size() <= 16 * 1024
+    await settle()
+    assert pauses_of(protocol) == ["pause_writing", "resume_writing"] * 3
+    assert transport.get_write_buffer_size() == 0
 
 
-def test_limits_of_zero_pause_for_every_byte_that_waits_and_resume_when_none_does(run, narrow_connect, settle, make_protocol):
-    async def main():
-        sizes = []
-        protocol = make_protocol(resume_writing=lambda protocol: sizes.append(protocol.transport.get_write_buffer_size()))
-        transport, peer = await narrow_connect(protocol)
-        transport.set_write_buffer_limits(high=0)
-        transport.write(bytes(MUCH))
-        await settle()
-        assert pauses_of(protocol) == ["pause_writing"]
-        await peer.receive(MUCH)
-        await protocol.until(lambda: sizes)
-        assert sizes == [0]
-        assert pauses_of(protocol) == ["pause_writing", "resume_writing"]
-
-    run(main())
+async def test_buffer_grows_with_what_is_written_and_shrinks_to_nothing(narrow_connect, settle, make_protocol):
+    transport, peer = await narrow_connect(make_protocol())
+    transport.write(bytes(MUCH))
+    await settle()
+    size = transport.get_write_buffer_size()
+    assert 0 < size < MUCH
+    transport.write(bytes(1000))
+    transport.writelines([bytes(20), bytes(3)])
+    # The kernel may take some of it meanwhile.
+    assert 0 < transport.get_write_buffer_size() <= size + 1023
+    await peer.receive(MUCH + 1023)
+    await settle()
+    assert transport.get_write_buffer_size() == 0
 
 
-def test_high_limit_above_what_waits_does_not_pause(run, narrow_connect, settle, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        transport.set_write_buffer_limits(high=10 * MUCH)
-        transport.write(bytes(MUCH))
-        await settle()
-        assert await peer.receive(MUCH) == bytes(MUCH)
-        await settle()
-        assert pauses_of(protocol) == []
-
-    run(main())
-
-
-def test_limits_lowered_below_what_waits_pause_at_once(run, narrow_connect, settle, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        transport.set_write_buffer_limits(high=10 * MUCH)
-        transport.write(bytes(MUCH))
-        await settle()
-        transport.set_write_buffer_limits(high=1000)
-        assert pauses_of(protocol) == ["pause_writing"]
-        transport.set_write_buffer_limits(high=500)
-        assert pauses_of(protocol) == ["pause_writing"]
-        await peer.receive(MUCH)
-        await protocol.until(lambda: len(pauses_of(protocol)) == 2)
-
-    run(main())
+async def test_limits_of_zero_pause_for_every_byte_that_waits_and_resume_when_none_does(narrow_connect, settle, make_protocol):
+    sizes = []
+    protocol = make_protocol(resume_writing=lambda protocol: sizes.append(protocol.transport.get_write_buffer_size()))
+    transport, peer = await narrow_connect(protocol)
+    transport.set_write_buffer_limits(high=0)
+    transport.write(bytes(MUCH))
+    await settle()
+    assert pauses_of(protocol) == ["pause_writing"]
+    await peer.receive(MUCH)
+    await protocol.until(lambda: sizes)
+    assert sizes == [0]
+    assert pauses_of(protocol) == ["pause_writing", "resume_writing"]
 
 
-def test_pauses_and_resumptions_alternate_whatever_is_written(run, narrow_connect, make_protocol, pattern):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        transport.set_write_buffer_limits(high=3000, low=1000)
-        data = pattern(400_000)
-
-        async def write():
-            for start in range(0, len(data), 5000):
-                transport.write(data[start : start + 5000])
-                await asyncio.sleep(0)
-
-        _, received = await asyncio.gather(write(), peer.receive(len(data)))
-        await protocol.until(lambda: transport.get_write_buffer_size() == 0)
-        assert received == data
-        pauses = pauses_of(protocol)
-        assert pauses == ["pause_writing", "resume_writing"] * (len(pauses) // 2)
-
-    run(main())
+async def test_high_limit_above_what_waits_does_not_pause(narrow_connect, settle, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    transport.set_write_buffer_limits(high=10 * MUCH)
+    transport.write(bytes(MUCH))
+    await settle()
+    assert await peer.receive(MUCH) == bytes(MUCH)
+    await settle()
+    assert pauses_of(protocol) == []
 
 
-def test_protocol_that_writes_when_it_is_resumed_keeps_the_order(run, narrow_connect, make_protocol, pattern):
-    async def main():
-        data = pattern(4 * MUCH)
-        pieces = [data[start : start + MUCH] for start in range(0, len(data), MUCH)]
-        protocol = make_protocol(resume_writing=lambda protocol: pieces and protocol.transport.write(pieces.pop(0)))
-        transport, peer = await narrow_connect(protocol)
-        transport.write(pieces.pop(0))
-        assert await peer.receive(len(data)) == data
+async def test_limits_lowered_below_what_waits_pause_at_once(narrow_connect, settle, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    transport.set_write_buffer_limits(high=10 * MUCH)
+    transport.write(bytes(MUCH))
+    await settle()
+    transport.set_write_buffer_limits(high=1000)
+    assert pauses_of(protocol) == ["pause_writing"]
+    transport.set_write_buffer_limits(high=500)
+    assert pauses_of(protocol) == ["pause_writing"]
+    await peer.receive(MUCH)
+    await protocol.until(lambda: len(pauses_of(protocol)) == 2)
 
-    run(main())
+
+async def test_pauses_and_resumptions_alternate_whatever_is_written(narrow_connect, make_protocol, pattern):
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    transport.set_write_buffer_limits(high=3000, low=1000)
+    data = pattern(400_000)
+
+    async def write():
+        for start in range(0, len(data), 5000):
+            transport.write(data[start : start + 5000])
+            await asyncio.sleep(0)
+
+    _, received = await asyncio.gather(write(), peer.receive(len(data)))
+    await protocol.until(lambda: transport.get_write_buffer_size() == 0)
+    assert received == data
+    pauses = pauses_of(protocol)
+    assert pauses == ["pause_writing", "resume_writing"] * (len(pauses) // 2)
 
 
-def test_protocol_set_while_writing_is_paused_is_resumed(run, narrow_connect, settle, make_protocol):
-    async def main():
-        first, second = make_protocol(), make_protocol()
-        transport, peer = await narrow_connect(first)
-        transport.write(bytes(MUCH))
-        await settle()
-        transport.set_protocol(second)
-        await peer.receive(MUCH)
-        await second.until(lambda: second.calls)
-        assert (pauses_of(first), pauses_of(second)) == (["pause_writing"], ["resume_writing"])
+async def test_protocol_that_writes_when_it_is_resumed_keeps_the_order(narrow_connect, make_protocol, pattern):
+    data = pattern(4 * MUCH)
+    pieces = [data[start : start + MUCH] for start in range(0, len(data), MUCH)]
+    protocol = make_protocol(resume_writing=lambda protocol: pieces and protocol.transport.write(pieces.pop(0)))
+    transport, peer = await narrow_connect(protocol)
+    transport.write(pieces.pop(0))
+    assert await peer.receive(len(data)) == data
 
-    run(main())
+
+async def test_protocol_set_while_writing_is_paused_is_resumed(narrow_connect, settle, make_protocol):
+    first, second = make_protocol(), make_protocol()
+    transport, peer = await narrow_connect(first)
+    transport.write(bytes(MUCH))
+    await settle()
+    transport.set_protocol(second)
+    await peer.receive(MUCH)
+    await second.until(lambda: second.calls)
+    assert (pauses_of(first), pauses_of(second)) == (["pause_writing"], ["resume_writing"])
 
 
 @pytest.mark.parametrize("name", ["pause_writing", "resume_writing"])
@@ -248,68 +209,56 @@ def test_exception_of_the_protocol_is_reported_and_the_data_arrives(run, narrow_
 # The end
 
 
-def test_transport_closed_while_paused_sends_everything(run, narrow_connect, settle, make_protocol, pattern):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        data = pattern(MUCH)
-        transport.write(data)
-        await settle()
-        transport.close()
-        assert await peer.receive_all() == data
-        assert await protocol.until_lost() is None
-        assert transport.get_write_buffer_size() == 0
-
-    run(main())
+async def test_transport_closed_while_paused_sends_everything(narrow_connect, settle, make_protocol, pattern):
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    data = pattern(MUCH)
+    transport.write(data)
+    await settle()
+    transport.close()
+    assert await peer.receive_all() == data
+    assert await protocol.until_lost() is None
+    assert transport.get_write_buffer_size() == 0
 
 
-def test_transport_aborted_while_paused_is_not_resumed(run, narrow_connect, settle, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        transport.write(bytes(MUCH))
-        await settle()
-        transport.abort()
-        assert transport.get_write_buffer_size() == 0
-        assert await protocol.until_lost() is None
-        assert pauses_of(protocol) == ["pause_writing"]
-
-    run(main())
+async def test_transport_aborted_while_paused_is_not_resumed(narrow_connect, settle, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    transport.write(bytes(MUCH))
+    await settle()
+    transport.abort()
+    assert transport.get_write_buffer_size() == 0
+    assert await protocol.until_lost() is None
+    assert pauses_of(protocol) == ["pause_writing"]
 
 
-def test_peer_that_leaves_while_writing_is_paused_is_one_loss(run, narrow_connect, settle, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        transport.write(bytes(MUCH))
-        await settle()
-        peer.close()
-        assert isinstance(await protocol.until_lost(), ConnectionError)
-        await settle()
-        assert len(protocol.lost) == 1
-        assert transport.get_write_buffer_size() == 0
-
-    run(main())
+async def test_peer_that_leaves_while_writing_is_paused_is_one_loss(narrow_connect, settle, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    transport.write(bytes(MUCH))
+    await settle()
+    peer.close()
+    assert isinstance(await protocol.until_lost(), ConnectionError)
+    await settle()
+    assert len(protocol.lost) == 1
+    assert transport.get_write_buffer_size() == 0
 
 
-def test_drain_of_a_stream_waits_for_the_reader(run, loop, make_peer, settle):
-    async def main():
-        accepted = loop.create_future()
-        server = await asyncio.start_server(lambda reader, writer: accepted.set_result((reader, writer)), "127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1000)
-        _, server_writer = await accepted
-        server_writer.write(bytes(20_000_000))
-        draining = asyncio.ensure_future(server_writer.drain())
-        await settle()
-        assert not draining.done()
-        assert await reader.readexactly(20_000_000) == bytes(20_000_000)
-        await draining
-        for each in writer, server_writer:
-            each.close()
-            await each.wait_closed()
-        server.close()
-
-    run(main())
+async def test_drain_of_a_stream_waits_for_the_reader(loop, make_peer, settle):
+    accepted = loop.create_future()
+    server = await asyncio.start_server(lambda reader, writer: accepted.set_result((reader, writer)), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1000)
+    _, server_writer = await accepted
+    server_writer.write(bytes(20_000_000))
+    draining = asyncio.ensure_future(server_writer.drain())
+    await settle()
+    assert not draining.done()
+    assert await reader.readexactly(20_000_000) == bytes(20_000_000)
+    await draining
+    for each in writer, server_writer:
+        each.close()
+        await each.wait_closed()
+    server.close()
 
 
 # Many pieces
@@ -317,33 +266,27 @@ def test_drain_of_a_stream_waits_for_the_reader(run, loop, make_peer, settle):
 
 @pytest.mark.parametrize("is_blocked", [False, True], ids=["", "after a backlog"])
 @pytest.mark.parametrize("count", [1, 2, 1023, 1024, 1025, 5000])
-def test_writelines_takes_more_pieces_than_the_kernel(run, narrow_connect, settle, make_protocol, pattern, count, is_blocked):
-    async def main():
-        assert os.sysconf("SC_IOV_MAX") < 5000
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        backlog = bytes(500_000) if is_blocked else b""
-        transport.write(backlog)
-        await settle()
-        data = pattern(count * 50)
-        transport.writelines([data[start : start + 50] for start in range(0, len(data), 50)])
-        transport.write(b"the end")
-        assert await peer.receive(len(backlog) + len(data) + 7) == backlog + data + b"the end"
-        await settle()
-        assert transport.get_write_buffer_size() == 0
-
-    run(main())
+async def test_writelines_takes_more_pieces_than_the_kernel(narrow_connect, settle, make_protocol, pattern, count, is_blocked):
+    assert os.sysconf("SC_IOV_MAX") < 5000
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    backlog = bytes(500_000) if is_blocked else b""
+    transport.write(backlog)
+    await settle()
+    data = pattern(count * 50)
+    transport.writelines([data[start : start + 50] for start in range(0, len(data), 50)])
+    transport.write(b"the end")
+    assert await peer.receive(len(backlog) + len(data) + 7) == backlog + data + b"the end"
+    await settle()
+    assert transport.get_write_buffer_size() == 0
 
 
-def test_many_small_writes_to_a_reader_that_does_not_read_arrive_in_order(run, narrow_connect, settle, make_protocol, pattern):
-    async def main():
-        transport, peer = await narrow_connect(make_protocol())
-        data = pattern(600_000)
-        for start in range(0, len(data), 30):
-            transport.write(data[start : start + 30])
-        await settle()
-        assert await peer.receive(len(data)) == data
-        await settle()
-        assert transport.get_write_buffer_size() == 0
-
-    run(main())
+async def test_many_small_writes_to_a_reader_that_does_not_read_arrive_in_order(narrow_connect, settle, make_protocol, pattern):
+    transport, peer = await narrow_connect(make_protocol())
+    data = pattern(600_000)
+    for start in range(0, len(data), 30):
+        transport.write(data[start : start + 30])
+    await settle()
+    assert await peer.receive(len(data)) == data
+    await settle()
+    assert transport.get_write_buffer_size() == 0

@@ -7,38 +7,29 @@ import pytest
 
 
 @pytest.mark.parametrize("name", ["Transport", "BaseTransport"])
-def test_get_extra_info_can_be_patched_by_a_mock(run, connect, make_protocol, name):
-    async def main():
-        transport, _ = await connect(make_protocol())
-        with mock.patch.object(getattr(asyncio, name), "get_extra_info", return_value=("host", 1)) as patched:
-            assert transport.get_extra_info("peername") == ("host", 1)
-            patched.assert_called_with("peername")
-            assert transport.get_extra_info("name", 7) == ("host", 1)
-            patched.assert_called_with("name", 7)
-        assert patched.call_count == 2
-        assert transport.get_extra_info("peername") != ("host", 1)
-
-    run(main())
+async def test_get_extra_info_can_be_patched_by_a_mock(connect, make_protocol, name):
+    transport, _ = await connect(make_protocol())
+    with mock.patch.object(getattr(asyncio, name), "get_extra_info", return_value=("host", 1)) as patched:
+        assert transport.get_extra_info("peername") == ("host", 1)
+        patched.assert_called_with("peername")
+        assert transport.get_extra_info("name", 7) == ("host", 1)
+        patched.assert_called_with("name", 7)
+    assert patched.call_count == 2
+    assert transport.get_extra_info("peername") != ("host", 1)
 
 
-def test_get_extra_info_can_be_patched_by_a_function(run, connect, make_protocol, monkeypatch):
-    async def main():
-        transport, _ = await connect(make_protocol())
-        with monkeypatch.context() as patch:
-            patch.setattr(asyncio.Transport, "get_extra_info", lambda self, name, default=None: (self, name, default), raising=False)
-            assert transport.get_extra_info("peername", 7) == (transport, "peername", 7)
-        assert transport.get_extra_info("name", 7) == 7
-
-    run(main())
+async def test_get_extra_info_can_be_patched_by_a_function(connect, make_protocol, monkeypatch):
+    transport, _ = await connect(make_protocol())
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.Transport, "get_extra_info", lambda self, name, default=None: (self, name, default), raising=False)
+        assert transport.get_extra_info("peername", 7) == (transport, "peername", 7)
+    assert transport.get_extra_info("name", 7) == 7
 
 
-def test_methods_can_be_patched_on_the_transport(run, connect, make_protocol):
-    async def main():
-        transport, _ = await connect(make_protocol())
-        with mock.patch.object(transport, "write") as write, mock.patch.object(transport, "get_extra_info", return_value=7):
-            transport.write(b"data")
-            assert transport.get_extra_info("peername") == 7
-        write.assert_called_once_with(b"data")
-        assert transport.get_write_buffer_size() == 0
-
-    run(main())
+async def test_methods_can_be_patched_on_the_transport(connect, make_protocol):
+    transport, _ = await connect(make_protocol())
+    with mock.patch.object(transport, "write") as write, mock.patch.object(transport, "get_extra_info", return_value=7):
+        transport.write(b"data")
+        assert transport.get_extra_info("peername") == 7
+    write.assert_called_once_with(b"data")
+    assert transport.get_write_buffer_size() == 0

@@ -56,311 +56,253 @@ def receive(loop, request):
     return lambda sock, size: RECEIVERS[request.param](loop, sock, size)
 
 
-def test_data_that_is_there_is_received(run, pair, receive):
-    async def main():
-        left, right = pair
-        right.send(b"0123456789")
-        assert await receive(left, 4) == b"0123"
-        assert await receive(left, 100) == b"456789"
-
-    run(main())
+async def test_data_that_is_there_is_received(pair, receive):
+    left, right = pair
+    right.send(b"0123456789")
+    assert await receive(left, 4) == b"0123"
+    assert await receive(left, 100) == b"456789"
 
 
-def test_data_that_comes_later_is_received(run, loop, pair, receive, start):
-    async def main():
-        left, right = pair
-        for number in range(5):
-            receiving = await start(receive(left, 100))
-            right.send(b"data %d" % number)
-            assert await receiving == b"data %d" % number
-
-    run(main())
-
-
-def test_end_is_received_as_nothing(run, loop, pair, receive, start):
-    async def main():
-        left, right = pair
+async def test_data_that_comes_later_is_received(loop, pair, receive, start):
+    left, right = pair
+    for number in range(5):
         receiving = await start(receive(left, 100))
-        right.close()
-        assert await receiving == b""
-        assert await receive(left, 100) == b""
-
-    run(main())
+        right.send(b"data %d" % number)
+        assert await receiving == b"data %d" % number
 
 
-def test_cancelled_receiving_loses_no_data(run, loop, pair, receive, settle, start):
-    async def main():
-        left, right = pair
-        for send_first in False, True:
-            receiving = await start(receive(left, 100))
-            if send_first:
-                right.send(b"kept")
-            receiving.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await receiving
-            if not send_first:
-                right.send(b"kept")
-            await settle()
-            assert await receive(left, 100) == b"kept"
-
-    run(main())
+async def test_end_is_received_as_nothing(loop, pair, receive, start):
+    left, right = pair
+    receiving = await start(receive(left, 100))
+    right.close()
+    assert await receiving == b""
+    assert await receive(left, 100) == b""
 
 
-def test_receiving_given_up_by_wait_for_loses_no_data(run, pair, receive, settle):
-    async def main():
-        left, right = pair
-        for timeout in 0, 0.001:
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(receive(left, 100), timeout)
-        right.send(b"kept")
+async def test_cancelled_receiving_loses_no_data(loop, pair, receive, settle, start):
+    left, right = pair
+    for send_first in False, True:
+        receiving = await start(receive(left, 100))
+        if send_first:
+            right.send(b"kept")
+        receiving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await receiving
+        if not send_first:
+            right.send(b"kept")
         await settle()
-        assert await asyncio.wait_for(receive(left, 100), 10) == b"kept"
+        assert await receive(left, 100) == b"kept"
 
-    run(main())
+
+async def test_receiving_given_up_by_wait_for_loses_no_data(pair, receive, settle):
+    left, right = pair
+    for timeout in 0, 0.001:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(receive(left, 100), timeout)
+    right.send(b"kept")
+    await settle()
+    assert await asyncio.wait_for(receive(left, 100), 10) == b"kept"
 
 
 # On asyncio's loop the second takes the first one's place, and the first waits for ever.
 @pytest.mark.fastloop_only
-def test_several_tasks_can_receive_on_one_socket(run, loop, pair, receive, start):
-    async def main():
-        left, right = pair
-        receiving = [await start(receive(left, 1)) for _ in range(3)]
-        right.send(b"abc")
-        assert sorted(await asyncio.gather(*receiving)) == [b"a", b"b", b"c"]
-        receiving = [await start(receive(left, 1)) for _ in range(3)]
-        receiving[1].cancel()
-        right.send(b"de")
-        results = await asyncio.gather(*receiving, return_exceptions=True)
-        assert sorted(result for result in results if isinstance(result, bytes)) == [b"d", b"e"]
-
-    run(main(), 3)
+@pytest.mark.time_limit(3)
+async def test_several_tasks_can_receive_on_one_socket(loop, pair, receive, start):
+    left, right = pair
+    receiving = [await start(receive(left, 1)) for _ in range(3)]
+    right.send(b"abc")
+    assert sorted(await asyncio.gather(*receiving)) == [b"a", b"b", b"c"]
+    receiving = [await start(receive(left, 1)) for _ in range(3)]
+    receiving[1].cancel()
+    right.send(b"de")
+    results = await asyncio.gather(*receiving, return_exceptions=True)
+    assert sorted(result for result in results if isinstance(result, bytes)) == [b"d", b"e"]
 
 
-def test_connection_that_is_reset_raises(run, loop, reset, start):
-    async def main():
-        with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as left:
-            left.setblocking(False)
-            receiving = await start(loop.sock_recv(left, 100))
-            reset(listener.accept()[0])
-            with pytest.raises(ConnectionResetError):
-                await receiving
-
-    run(main())
+async def test_connection_that_is_reset_raises(loop, reset, start):
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as left:
+        left.setblocking(False)
+        receiving = await start(loop.sock_recv(left, 100))
+        reset(listener.accept()[0])
+        with pytest.raises(ConnectionResetError):
+            await receiving
 
 
-def test_recv_into_takes_any_writable_buffer(run, loop, pair):
-    async def main():
-        left, right = pair
-        numbers = array.array("I", [0, 0])
-        right.send(array.array("I", [7, 8]).tobytes())
-        assert await loop.sock_recv_into(left, numbers) == 8
-        assert list(numbers) == [7, 8]
-        buffer = bytearray(10)
-        right.send(b"abcdef")
-        assert await loop.sock_recv_into(left, memoryview(buffer)[2:5]) == 3
-        assert buffer == b"\0\0abc\0\0\0\0\0"
-        # Nobody holds the buffer any more.
-        buffer.clear()
-
-    run(main())
+async def test_recv_into_takes_any_writable_buffer(loop, pair):
+    left, right = pair
+    numbers = array.array("I", [0, 0])
+    right.send(array.array("I", [7, 8]).tobytes())
+    assert await loop.sock_recv_into(left, numbers) == 8
+    assert list(numbers) == [7, 8]
+    buffer = bytearray(10)
+    right.send(b"abcdef")
+    assert await loop.sock_recv_into(left, memoryview(buffer)[2:5]) == 3
+    assert buffer == b"\0\0abc\0\0\0\0\0"
+    # Nobody holds the buffer any more.
+    buffer.clear()
 
 
 @pytest.mark.parametrize("size", [1000, 131_072, 131_073, 150_000])
 @pytest.mark.parametrize("limit", [200_000, 1_000_000])
-def test_one_receive_takes_one_datagram_whole(run, loop, no_leaks, pattern, size, limit):
-    async def main():
-        left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with left, right:
-            for end in left, right:
-                end.setblocking(False)
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
-            left.send(pattern(size))
-            left.send(b"second")
-            assert await loop.sock_recv(right, limit) == pattern(size)
-            assert await loop.sock_recv(right, limit) == b"second"
-
-    run(main())
+async def test_one_receive_takes_one_datagram_whole(loop, no_leaks, pattern, size, limit):
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with left, right:
+        for end in left, right:
+            end.setblocking(False)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
+        left.send(pattern(size))
+        left.send(b"second")
+        assert await loop.sock_recv(right, limit) == pattern(size)
+        assert await loop.sock_recv(right, limit) == b"second"
 
 
-def test_datagrams_come_with_their_sender(run, loop, datagram_pair, start):
-    async def main():
-        left, right = datagram_pair
-        assert await loop.sock_sendto(right, b"first", left.getsockname()) == 5
-        assert await loop.sock_recvfrom(left, 100) == (b"first", right.getsockname())
-        receiving = await start(loop.sock_recvfrom(left, 3))
-        await loop.sock_sendto(right, b"second", left.getsockname())
-        assert await receiving == (b"sec", right.getsockname())
-        buffer = bytearray(100)
-        receiving = await start(loop.sock_recvfrom_into(left, buffer, 3))
-        await loop.sock_sendto(right, b"third", left.getsockname())
-        assert await receiving == (3, right.getsockname())
-        assert buffer[:4] == b"thi\0"
-        await loop.sock_sendto(right, b"", left.getsockname())
-        assert await loop.sock_recvfrom(left, 100) == (b"", right.getsockname())
-
-    run(main())
+async def test_datagrams_come_with_their_sender(loop, datagram_pair, start):
+    left, right = datagram_pair
+    assert await loop.sock_sendto(right, b"first", left.getsockname()) == 5
+    assert await loop.sock_recvfrom(left, 100) == (b"first", right.getsockname())
+    receiving = await start(loop.sock_recvfrom(left, 3))
+    await loop.sock_sendto(right, b"second", left.getsockname())
+    assert await receiving == (b"sec", right.getsockname())
+    buffer = bytearray(100)
+    receiving = await start(loop.sock_recvfrom_into(left, buffer, 3))
+    await loop.sock_sendto(right, b"third", left.getsockname())
+    assert await receiving == (3, right.getsockname())
+    assert buffer[:4] == b"thi\0"
+    await loop.sock_sendto(right, b"", left.getsockname())
+    assert await loop.sock_recvfrom(left, 100) == (b"", right.getsockname())
 
 
 # Sending
 
 
-def test_data_is_sent_whole(run, loop, pair, pattern):
-    async def main():
-        left, right = pair
-        data = pattern(3_000_000)
-        received = bytearray()
+async def test_data_is_sent_whole(loop, pair, pattern):
+    left, right = pair
+    data = pattern(3_000_000)
+    received = bytearray()
 
-        async def receive():
-            while len(received) < len(data):
-                received.extend(await loop.sock_recv(right, 65536))
+    async def receive():
+        while len(received) < len(data):
+            received.extend(await loop.sock_recv(right, 65536))
 
-        results = await asyncio.gather(loop.sock_sendall(left, data), receive())
-        assert results[0] is None
-        assert received == data
-
-    run(main())
+    results = await asyncio.gather(loop.sock_sendall(left, data), receive())
+    assert results[0] is None
+    assert received == data
 
 
 @pytest.mark.parametrize("make_data", [bytes, bytearray, memoryview, lambda data: memoryview(bytearray(data))[1:-1]])
-def test_any_bytes_like_object_is_sent(run, loop, pair, make_data):
-    async def main():
-        left, right = pair
-        data = make_data(b"some data")
-        await loop.sock_sendall(left, data)
-        assert await loop.sock_recv(right, 100) == bytes(data)
-        assert await loop.sock_sendall(left, data[:0]) is None
-
-    run(main())
+async def test_any_bytes_like_object_is_sent(loop, pair, make_data):
+    left, right = pair
+    data = make_data(b"some data")
+    await loop.sock_sendall(left, data)
+    assert await loop.sock_recv(right, 100) == bytes(data)
+    assert await loop.sock_sendall(left, data[:0]) is None
 
 
 # asyncio compares bytes that were sent with elements that were given, and never comes to an end.
 @pytest.mark.fastloop_only
-def test_view_of_larger_elements_is_sent_whole(run, loop, pair):
-    async def main():
-        left, right = pair
-        numbers = array.array("I", range(100))
-        await loop.sock_sendall(left, memoryview(numbers))
-        assert await loop.sock_recv(right, 1000) == numbers.tobytes()
-
-    run(main(), 3)
+@pytest.mark.time_limit(3)
+async def test_view_of_larger_elements_is_sent_whole(loop, pair):
+    left, right = pair
+    numbers = array.array("I", range(100))
+    await loop.sock_sendall(left, memoryview(numbers))
+    assert await loop.sock_recv(right, 1000) == numbers.tobytes()
 
 
-def test_sending_waits_for_the_reader_and_can_be_cancelled(run, loop, pair, start, fill):
-    async def main():
-        left, right = pair
-        size = fill(left)
-        sending = await start(loop.sock_sendall(left, b"not sent"))
-        sending.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await sending
-        received = 0
-        while received < size:
-            received += len(await loop.sock_recv(right, 1_000_000))
-        await loop.sock_sendall(left, b"sent")
-        assert await loop.sock_recv(right, 100) == b"sent"
-
-    run(main())
+async def test_sending_waits_for_the_reader_and_can_be_cancelled(loop, pair, start, fill):
+    left, right = pair
+    size = fill(left)
+    sending = await start(loop.sock_sendall(left, b"not sent"))
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    received = 0
+    while received < size:
+        received += len(await loop.sock_recv(right, 1_000_000))
+    await loop.sock_sendall(left, b"sent")
+    assert await loop.sock_recv(right, 100) == b"sent"
 
 
-def test_sending_to_a_peer_that_left_raises(run, loop, pair, start, fill):
-    async def main():
-        left, right = pair
-        fill(left)
-        sending = await start(loop.sock_sendall(left, bytes(100_000)))
-        right.close()
-        with pytest.raises(ConnectionError):
-            await sending
-
-    run(main())
+async def test_sending_to_a_peer_that_left_raises(loop, pair, start, fill):
+    left, right = pair
+    fill(left)
+    sending = await start(loop.sock_sendall(left, bytes(100_000)))
+    right.close()
+    with pytest.raises(ConnectionError):
+        await sending
 
 
 # Together
 
 
-def test_one_socket_receives_and_sends_at_the_same_time(run, loop, pair, pattern):
-    async def main():
-        data = pattern(1_000_000)
+async def test_one_socket_receives_and_sends_at_the_same_time(loop, pair, pattern):
+    data = pattern(1_000_000)
 
-        async def receive(sock):
-            received = bytearray()
-            while len(received) < len(data):
-                received.extend(await loop.sock_recv(sock, 65536))
-            return received
+    async def receive(sock):
+        received = bytearray()
+        while len(received) < len(data):
+            received.extend(await loop.sock_recv(sock, 65536))
+        return received
 
-        left, right = pair
-        results = await asyncio.gather(loop.sock_sendall(left, data), loop.sock_sendall(right, data[::-1]), receive(left), receive(right))
-        assert results == [None, None, data[::-1], data]
-
-    run(main())
+    left, right = pair
+    results = await asyncio.gather(loop.sock_sendall(left, data), loop.sock_sendall(right, data[::-1]), receive(left), receive(right))
+    assert results == [None, None, data[::-1], data]
 
 
-def test_reader_of_the_user_stays_while_the_loop_sends(run, loop, pair, settle, start, fill):
-    async def main():
-        left, right = pair
-        received = []
-        loop.add_reader(left, lambda: received.append(left.recv(100)))
-        size = fill(left)
-        sending = await start(loop.sock_sendall(left, b"x" * 10))
-        right.send(b"first")
-        await settle()
-        assert received == [b"first"]
-        while size > -10:
-            size -= len(await loop.sock_recv(right, 1_000_000))
-        await sending
-        right.send(b"second")
-        await settle()
-        assert received == [b"first", b"second"]
-        assert loop.remove_reader(left) is True
-
-    run(main())
+async def test_reader_of_the_user_stays_while_the_loop_sends(loop, pair, settle, start, fill):
+    left, right = pair
+    received = []
+    loop.add_reader(left, lambda: received.append(left.recv(100)))
+    size = fill(left)
+    sending = await start(loop.sock_sendall(left, b"x" * 10))
+    right.send(b"first")
+    await settle()
+    assert received == [b"first"]
+    while size > -10:
+        size -= len(await loop.sock_recv(right, 1_000_000))
+    await sending
+    right.send(b"second")
+    await settle()
+    assert received == [b"first", b"second"]
+    assert loop.remove_reader(left) is True
 
 
-def test_writer_of_the_user_stays_while_the_loop_receives(run, loop, pair, settle, start):
-    async def main():
-        left, right = pair
-        calls = []
-        loop.add_writer(left, calls.append, None)
-        receiving = await start(loop.sock_recv(left, 100))
-        right.send(b"data")
-        assert await receiving == b"data"
-        calls.clear()
-        await settle()
-        assert calls
-        assert loop.remove_writer(left) is True
-
-    run(main())
+async def test_writer_of_the_user_stays_while_the_loop_receives(loop, pair, settle, start):
+    left, right = pair
+    calls = []
+    loop.add_writer(left, calls.append, None)
+    receiving = await start(loop.sock_recv(left, 100))
+    right.send(b"data")
+    assert await receiving == b"data"
+    calls.clear()
+    await settle()
+    assert calls
+    assert loop.remove_writer(left) is True
 
 
-def test_results_can_be_gathered_waited_for_and_made_tasks_of(run, loop, pair):
-    async def main():
-        left, right = pair
-        assert asyncio.iscoroutine(loop_call := loop.sock_recv(left, 1))
-        task = asyncio.create_task(loop_call)
-        await asyncio.wait_for(loop.sock_sendall(right, b"abc"), 10)
-        assert await task == b"a"
-        assert await asyncio.gather(loop.sock_recv(left, 1), asyncio.shield(loop.sock_sendall(left, b"x"))) == [b"b", None]
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(loop.sock_recv(left, 1), name="a name")
-        assert task.result() == b"c"
-
-    run(main())
+async def test_results_can_be_gathered_waited_for_and_made_tasks_of(loop, pair):
+    left, right = pair
+    assert asyncio.iscoroutine(loop_call := loop.sock_recv(left, 1))
+    task = asyncio.create_task(loop_call)
+    await asyncio.wait_for(loop.sock_sendall(right, b"abc"), 10)
+    assert await task == b"a"
+    assert await asyncio.gather(loop.sock_recv(left, 1), asyncio.shield(loop.sock_sendall(left, b"x"))) == [b"b", None]
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(loop.sock_recv(left, 1), name="a name")
+    assert task.result() == b"c"
 
 
-def test_nothing_happens_before_the_result_is_awaited(run, loop, pair, settle):
-    async def main():
-        left, right = pair
-        right.send(b"ab")
-        first = loop.sock_recv(left, 1)
-        sending = loop.sock_sendall(left, b"not yet")
-        await settle()
-        assert await loop.sock_recv(left, 1) == b"a"
-        assert await first == b"b"
-        with pytest.raises(BlockingIOError):
-            right.recv(100)
-        await sending
-        assert right.recv(100) == b"not yet"
-
-    run(main())
+async def test_nothing_happens_before_the_result_is_awaited(loop, pair, settle):
+    left, right = pair
+    right.send(b"ab")
+    first = loop.sock_recv(left, 1)
+    sending = loop.sock_sendall(left, b"not yet")
+    await settle()
+    assert await loop.sock_recv(left, 1) == b"a"
+    assert await first == b"b"
+    with pytest.raises(BlockingIOError):
+        right.recv(100)
+    await sending
+    assert right.recv(100) == b"not yet"
 
 
 @pytest.mark.parametrize("name", ["sock_recv", "sock_sendall", "sock_accept", "sock_connect", "sock_recv_into", "sock_recvfrom"])
@@ -378,32 +320,23 @@ def test_result_can_be_closed_unused(loop, pair):
 
 
 @pytest.mark.parametrize("name", ["sock_recv", "sock_recv_into"])
-def test_nothing_is_received_at_once_where_nothing_is_asked_for(run, loop, datagram_pair, name):
-    async def main():
-        left, right = datagram_pair
-        assert await RECEIVERS[name](loop, right, 0) == b""
-        left.sendto(b"datagram", right.getsockname())
-        assert await RECEIVERS[name](loop, right, 0) == b""
-        assert await RECEIVERS[name](loop, right, 20) in (b"datagram", b"datagram".ljust(20, b"\0"))
-
-    run(main())
+async def test_nothing_is_received_at_once_where_nothing_is_asked_for(loop, datagram_pair, name):
+    left, right = datagram_pair
+    assert await RECEIVERS[name](loop, right, 0) == b""
+    left.sendto(b"datagram", right.getsockname())
+    assert await RECEIVERS[name](loop, right, 0) == b""
+    assert await RECEIVERS[name](loop, right, 20) in (b"datagram", b"datagram".ljust(20, b"\0"))
 
 
-def test_empty_datagram_is_sent(run, loop, datagram_pair):
-    async def main():
-        left, right = datagram_pair
-        left.connect(right.getsockname())
-        await loop.sock_sendall(left, b"")
-        assert await loop.sock_recv(right, 20) == b""
-
-    run(main())
+async def test_empty_datagram_is_sent(loop, datagram_pair):
+    left, right = datagram_pair
+    left.connect(right.getsockname())
+    await loop.sock_sendall(left, b"")
+    assert await loop.sock_recv(right, 20) == b""
 
 
-def test_sending_nothing_tells_of_a_socket_that_cannot_send(run, loop):
-    async def main():
-        with socket.socket() as unconnected:
-            unconnected.setblocking(False)
-            with pytest.raises(OSError):
-                await loop.sock_sendall(unconnected, b"")
-
-    run(main())
+async def test_sending_nothing_tells_of_a_socket_that_cannot_send(loop):
+    with socket.socket() as unconnected:
+        unconnected.setblocking(False)
+        with pytest.raises(OSError):
+            await loop.sock_sendall(unconnected, b"")

@@ -39,28 +39,22 @@ def test_blocking_sockets_are_refused_in_debug_mode(run, loop, pair, calls_of_ev
     run(main())
 
 
-def test_wrapped_sockets_are_refused(run, loop, pair, calls_of_everything, tls_contexts):
-    async def main():
-        wrapped = tls_contexts[1].wrap_socket(pair[0], server_hostname="localhost", do_handshake_on_connect=False)
-        with wrapped:
-            for name, call in calls_of_everything(wrapped).items():
-                with pytest.raises(TypeError, match="SSLSocket"):
-                    await call()
-                    pytest.fail(name)
-
-    run(main())
-
-
-def test_closed_sockets_raise_os_error(run, loop, no_leaks, calls_of_everything):
-    async def main():
-        closed = socket.socket()
-        closed.close()
-        for name, call in calls_of_everything(closed).items():
-            with pytest.raises(OSError):
+async def test_wrapped_sockets_are_refused(loop, pair, calls_of_everything, tls_contexts):
+    wrapped = tls_contexts[1].wrap_socket(pair[0], server_hostname="localhost", do_handshake_on_connect=False)
+    with wrapped:
+        for name, call in calls_of_everything(wrapped).items():
+            with pytest.raises(TypeError, match="SSLSocket"):
                 await call()
                 pytest.fail(name)
 
-    run(main())
+
+async def test_closed_sockets_raise_os_error(loop, no_leaks, calls_of_everything):
+    closed = socket.socket()
+    closed.close()
+    for name, call in calls_of_everything(closed).items():
+        with pytest.raises(OSError):
+            await call()
+            pytest.fail(name)
 
 
 @pytest.mark.parametrize(
@@ -78,25 +72,19 @@ def test_closed_sockets_raise_os_error(run, loop, no_leaks, calls_of_everything)
         ("sock_connect", [None], (TypeError, OSError)),
     ],
 )
-def test_wrong_arguments_raise_and_leave_the_socket_usable(run, loop, pair, name, arguments, errors):
-    async def main():
-        left, right = pair
-        with pytest.raises(errors):
-            await getattr(loop, name)(left, *arguments)
-        right.send(b"data")
-        assert await loop.sock_recv(left, 100) == b"data"
-
-    run(main())
+async def test_wrong_arguments_raise_and_leave_the_socket_usable(loop, pair, name, arguments, errors):
+    left, right = pair
+    with pytest.raises(errors):
+        await getattr(loop, name)(left, *arguments)
+    right.send(b"data")
+    assert await loop.sock_recv(left, 100) == b"data"
 
 
-def test_receiving_no_bytes_returns_none_of_them(run, loop, pair):
-    async def main():
-        left, right = pair
-        right.send(b"data")
-        assert await loop.sock_recv(left, 0) == b""
-        assert await loop.sock_recv(left, 100) == b"data"
-
-    run(main())
+async def test_receiving_no_bytes_returns_none_of_them(loop, pair):
+    left, right = pair
+    right.send(b"data")
+    assert await loop.sock_recv(left, 0) == b""
+    assert await loop.sock_recv(left, 100) == b"data"
 
 
 @pytest.mark.parametrize("missing", ["sock_recv", "sock_sendall", "sock_sendto", "sock_recv_into"])

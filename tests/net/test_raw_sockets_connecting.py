@@ -18,151 +18,128 @@ def listener(no_leaks):
         yield listener
 
 
-def test_connection_is_accepted_now_or_later(run, loop, listener, start):
-    async def main():
-        for is_early in True, False:
-            with socket.socket() as client:
-                client.setblocking(False)
-                if is_early:
-                    assert await loop.sock_connect(client, listener.getsockname()) is None
-                    accepted, address = await loop.sock_accept(listener)
-                else:
-                    accepting = await start(loop.sock_accept(listener))
-                    await loop.sock_connect(client, listener.getsockname())
-                    accepted, address = await accepting
-                with accepted:
-                    assert address == client.getsockname()
-                    assert accepted.gettimeout() == 0
-                    await loop.sock_sendall(client, b"data")
-                    assert await loop.sock_recv(accepted, 100) == b"data"
-
-    run(main())
-
-
-def test_cancelled_accepting_loses_no_connection(run, loop, listener, settle, start):
-    async def main():
-        for connect_first in False, True:
-            with socket.socket() as client:
-                accepting = await start(loop.sock_accept(listener))
-                if connect_first:
-                    client.connect(listener.getsockname())
-                accepting.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await accepting
-                if not connect_first:
-                    client.connect(listener.getsockname())
-                await settle()
+async def test_connection_is_accepted_now_or_later(loop, listener, start):
+    for is_early in True, False:
+        with socket.socket() as client:
+            client.setblocking(False)
+            if is_early:
+                assert await loop.sock_connect(client, listener.getsockname()) is None
                 accepted, address = await loop.sock_accept(listener)
-                accepted.close()
+            else:
+                accepting = await start(loop.sock_accept(listener))
+                await loop.sock_connect(client, listener.getsockname())
+                accepted, address = await accepting
+            with accepted:
                 assert address == client.getsockname()
+                assert accepted.gettimeout() == 0
+                await loop.sock_sendall(client, b"data")
+                assert await loop.sock_recv(accepted, 100) == b"data"
 
-    run(main())
+
+async def test_cancelled_accepting_loses_no_connection(loop, listener, settle, start):
+    for connect_first in False, True:
+        with socket.socket() as client:
+            accepting = await start(loop.sock_accept(listener))
+            if connect_first:
+                client.connect(listener.getsockname())
+            accepting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await accepting
+            if not connect_first:
+                client.connect(listener.getsockname())
+            await settle()
+            accepted, address = await loop.sock_accept(listener)
+            accepted.close()
+            assert address == client.getsockname()
 
 
 @pytest.mark.usefixtures("needs_localhost")
-def test_connecting_resolves_names(run, loop, listener):
-    async def main():
-        with socket.socket() as client:
-            client.setblocking(False)
-            await loop.sock_connect(client, ("localhost", listener.getsockname()[1]))
-            assert client.getpeername() == listener.getsockname()
-
-    run(main())
+async def test_connecting_resolves_names(loop, listener):
+    with socket.socket() as client:
+        client.setblocking(False)
+        await loop.sock_connect(client, ("localhost", listener.getsockname()[1]))
+        assert client.getpeername() == listener.getsockname()
 
 
-def test_refusal_names_the_address(run, loop, refusing_addresses, short_folder):
-    async def main():
-        with socket.socket() as client:
-            client.setblocking(False)
-            with pytest.raises(ConnectionRefusedError) as caught:
-                await loop.sock_connect(client, refusing_addresses[0])
-            assert f"Connect call failed {refusing_addresses[0]}" in str(caught.value)
-        with socket.socket(socket.AF_UNIX) as client:
-            client.setblocking(False)
-            with pytest.raises(FileNotFoundError):
-                await loop.sock_connect(client, os.path.join(short_folder, "nothing"))
-
-    run(main())
+async def test_refusal_names_the_address(loop, refusing_addresses, short_folder):
+    with socket.socket() as client:
+        client.setblocking(False)
+        with pytest.raises(ConnectionRefusedError) as caught:
+            await loop.sock_connect(client, refusing_addresses[0])
+        assert f"Connect call failed {refusing_addresses[0]}" in str(caught.value)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        with pytest.raises(FileNotFoundError):
+            await loop.sock_connect(client, os.path.join(short_folder, "nothing"))
 
 
-def test_cancelled_connecting_leaves_the_socket_to_its_owner(run, loop, unresponsive_address, settle):
-    async def main():
-        with socket.socket() as client:
-            client.setblocking(False)
-            connecting = loop.create_task(loop.sock_connect(client, unresponsive_address))
-            await settle()
-            connecting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await connecting
-            assert client.fileno() != -1
-            assert loop.remove_writer(client) is False
-
-    run(main())
+async def test_cancelled_connecting_leaves_the_socket_to_its_owner(loop, unresponsive_address, settle):
+    with socket.socket() as client:
+        client.setblocking(False)
+        connecting = loop.create_task(loop.sock_connect(client, unresponsive_address))
+        await settle()
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        assert client.fileno() != -1
+        assert loop.remove_writer(client) is False
 
 
 # Descriptors
 
 
-def test_number_of_a_closed_socket_can_be_used_by_the_next(run, loop, no_leaks, start, fill):
-    async def main():
-        numbers = set()
-        for number in range(20):
-            left, right = socket.socketpair()
-            with left, right:
-                numbers.add(left.fileno())
-                left.setblocking(False)
-                receiving = await start(loop.sock_recv(left, 100))
-                if number % 3 == 0:
-                    receiving.cancel()
-                    with pytest.raises(asyncio.CancelledError):
-                        await receiving
-                else:
-                    right.send(b"%d" % number)
-                    assert await receiving == b"%d" % number
-                    fill(left)
-                    sending = await start(loop.sock_sendall(left, b"x"))
-                    sending.cancel()
-                    await asyncio.wait([sending])
-        assert len(numbers) < 5
-
-    run(main())
+async def test_number_of_a_closed_socket_can_be_used_by_the_next(loop, no_leaks, start, fill):
+    numbers = set()
+    for number in range(20):
+        left, right = socket.socketpair()
+        with left, right:
+            numbers.add(left.fileno())
+            left.setblocking(False)
+            receiving = await start(loop.sock_recv(left, 100))
+            if number % 3 == 0:
+                receiving.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await receiving
+            else:
+                right.send(b"%d" % number)
+                assert await receiving == b"%d" % number
+                fill(left)
+                sending = await start(loop.sock_sendall(left, b"x"))
+                sending.cancel()
+                await asyncio.wait([sending])
+    assert len(numbers) < 5
 
 
 # asyncio still has the number registered, and raises FileNotFoundError.
 @pytest.mark.fastloop_only
-def test_number_can_be_used_at_once_by_the_next_after_a_cancellation(run, loop, settle, no_leaks, start):
-    async def main():
-        for _ in range(10):
-            left, right = socket.socketpair()
-            left.setblocking(False)
-            receiving = await start(loop.sock_recv(left, 100))
-            fd = left.fileno()
-            receiving.cancel()
-            left.close()
-            right.close()
-            next_left, next_right = socket.socketpair()
-            with next_left, next_right:
-                assert fd in (next_left.fileno(), next_right.fileno())
-                for end in next_left, next_right:
-                    end.setblocking(False)
-                expected = [loop.create_task(loop.sock_recv(end, 100)) for end in (next_left, next_right)]
-                await settle()
-                next_right.send(b"to the left")
-                next_left.send(b"to the right")
-                assert await asyncio.gather(*expected) == [b"to the left", b"to the right"]
-
-    run(main(), 5)
-
-
-def test_socket_of_a_transport_is_refused(run, loop, connections, make_protocol, make_peer):
-    async def main():
-        protocol = make_protocol()
+@pytest.mark.time_limit(5)
+async def test_number_can_be_used_at_once_by_the_next_after_a_cancellation(loop, settle, no_leaks, start):
+    for _ in range(10):
         left, right = socket.socketpair()
-        make_peer(right)
-        transport, _ = await loop.create_connection(lambda: protocol, sock=left)
-        with pytest.raises(RuntimeError, match="is used by transport"):
-            await loop.sock_recv(left, 100)
-        transport.close()
-        await protocol.until_lost()
+        left.setblocking(False)
+        receiving = await start(loop.sock_recv(left, 100))
+        fd = left.fileno()
+        receiving.cancel()
+        left.close()
+        right.close()
+        next_left, next_right = socket.socketpair()
+        with next_left, next_right:
+            assert fd in (next_left.fileno(), next_right.fileno())
+            for end in next_left, next_right:
+                end.setblocking(False)
+            expected = [loop.create_task(loop.sock_recv(end, 100)) for end in (next_left, next_right)]
+            await settle()
+            next_right.send(b"to the left")
+            next_left.send(b"to the right")
+            assert await asyncio.gather(*expected) == [b"to the left", b"to the right"]
 
-    run(main())
+
+async def test_socket_of_a_transport_is_refused(loop, connections, make_protocol, make_peer):
+    protocol = make_protocol()
+    left, right = socket.socketpair()
+    make_peer(right)
+    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    with pytest.raises(RuntimeError, match="is used by transport"):
+        await loop.sock_recv(left, 100)
+    transport.close()
+    await protocol.until_lost()

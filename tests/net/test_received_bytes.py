@@ -69,16 +69,13 @@ def test_views_and_slices_keep_what_they_show(run, connect, make_protocol, size)
 
 
 @pytest.mark.parametrize("size", [1024, 100_000])
-def test_what_waits_to_be_sent_does_not_change(run, connections, make_protocol, pattern, size):
+async def test_what_waits_to_be_sent_does_not_change(connections, make_protocol, pattern, size):
     """Echoed to a peer that does not read yet: the objects wait in the transport while others arrive."""
 
-    async def main():
-        protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.write(data))
-        _, peer = await connections.accepted(protocol)
-        expected = await receive_each(protocol, peer, [size] * (6_000_000 // size))
-        assert await peer.receive(len(expected)) == expected
-
-    run(main())
+    protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.write(data))
+    _, peer = await connections.accepted(protocol)
+    expected = await receive_each(protocol, peer, [size] * (6_000_000 // size))
+    assert await peer.receive(len(expected)) == expected
 
 
 def test_objects_of_two_connections_are_not_mixed_up(run, connections, make_protocol):

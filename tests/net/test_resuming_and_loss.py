@@ -41,66 +41,54 @@ ENDS = [reset_by_peer, left_by_peer, aborted, closed_and_then_reset, closed_and_
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
-def test_connection_that_is_lost_while_writing_is_paused(run, narrow_connect, settle, make_protocol, end):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        transport.write(bytes(MUCH))
-        await settle()
-        end(transport, peer)
-        await protocol.until_lost()
-        transport.set_write_buffer_limits(high=10 * MUCH, low=5 * MUCH)
-        transport.write(b"too late")
-        await settle()
-        assert_not_resumed_when_lost(protocol)
-
-    run(main())
+async def test_connection_that_is_lost_while_writing_is_paused(narrow_connect, settle, make_protocol, end):
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    transport.write(bytes(MUCH))
+    await settle()
+    end(transport, peer)
+    await protocol.until_lost()
+    transport.set_write_buffer_limits(high=10 * MUCH, low=5 * MUCH)
+    transport.write(b"too late")
+    await settle()
+    assert_not_resumed_when_lost(protocol)
 
 
-def test_connection_that_is_aborted_by_pause_writing(run, narrow_connect, settle, make_protocol):
-    async def main():
-        protocol = make_protocol(pause_writing=lambda protocol: protocol.transport.abort())
-        transport, _ = await narrow_connect(protocol)
-        transport.write(bytes(MUCH))
-        await protocol.until_lost()
-        await settle()
-        assert_not_resumed_when_lost(protocol)
-
-    run(main())
+async def test_connection_that_is_aborted_by_pause_writing(narrow_connect, settle, make_protocol):
+    protocol = make_protocol(pause_writing=lambda protocol: protocol.transport.abort())
+    transport, _ = await narrow_connect(protocol)
+    transport.write(bytes(MUCH))
+    await protocol.until_lost()
+    await settle()
+    assert_not_resumed_when_lost(protocol)
 
 
 # asyncio loses it twice: at once, and again in the next turn, which fails.
 @pytest.mark.fastloop_only
-def test_connection_that_is_aborted_by_resume_writing(run, narrow_connect, settle, make_protocol):
-    async def main():
-        protocol = make_protocol(resume_writing=lambda protocol: protocol.transport.abort())
-        transport, peer = await narrow_connect(protocol)
-        transport.write(bytes(MUCH))
-        await settle()
-        await peer.receive(MUCH)
-        await protocol.until_lost()
-        await settle()
-        assert protocol.calls[-3:] == ["pause_writing", "resume_writing", "connection_lost"]
-
-    run(main())
+async def test_connection_that_is_aborted_by_resume_writing(narrow_connect, settle, make_protocol):
+    protocol = make_protocol(resume_writing=lambda protocol: protocol.transport.abort())
+    transport, peer = await narrow_connect(protocol)
+    transport.write(bytes(MUCH))
+    await settle()
+    await peer.receive(MUCH)
+    await protocol.until_lost()
+    await settle()
+    assert protocol.calls[-3:] == ["pause_writing", "resume_writing", "connection_lost"]
 
 
-def test_connection_lost_by_received_data_while_writing_is_paused(run, narrow_connect, settle, make_protocol):
-    async def main():
-        protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.abort())
-        transport, peer = await narrow_connect(protocol)
-        transport.write(bytes(MUCH))
-        await settle()
-        # In one batch of the kernel's: there is something to read, and room to write.
-        peer.sock.send(b"x")
-        while True:
-            try:
-                if not peer.sock.recv(1 << 20):
-                    break
-            except (BlockingIOError, ConnectionError):
+async def test_connection_lost_by_received_data_while_writing_is_paused(narrow_connect, settle, make_protocol):
+    protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.abort())
+    transport, peer = await narrow_connect(protocol)
+    transport.write(bytes(MUCH))
+    await settle()
+    # In one batch of the kernel's: there is something to read, and room to write.
+    peer.sock.send(b"x")
+    while True:
+        try:
+            if not peer.sock.recv(1 << 20):
                 break
-        await protocol.until_lost()
-        await settle()
-        assert protocol.calls.index("connection_lost") == len(protocol.calls) - 1
-
-    run(main())
+        except (BlockingIOError, ConnectionError):
+            break
+    await protocol.until_lost()
+    await settle()
+    assert protocol.calls.index("connection_lost") == len(protocol.calls) - 1

@@ -98,101 +98,83 @@ PARTS = [
 
 @pytest.mark.parametrize("offset, count, part", PARTS)
 @pytest.mark.parametrize("options", [{}, {"buffering": 0}], ids=["buffered", "unbuffered"])
-def test_part_of_a_file_is_sent(run, make_sender, make_file, content, offset, count, part, options):
-    async def main():
-        sender = await make_sender()
-        file = make_file(content, **options)
-        file.seek(17)
-        expected = content[part]
-        sending = asyncio.ensure_future(sender.send_file(file, offset, count))
-        assert await sender.peer.receive(len(expected)) == expected
-        assert await sending == len(expected)
-        # Where nothing was sent, the position depends on the version of Python.
-        assert expected == b"" or file.tell() == offset + len(expected)
-
-    run(main())
+async def test_part_of_a_file_is_sent(make_sender, make_file, content, offset, count, part, options):
+    sender = await make_sender()
+    file = make_file(content, **options)
+    file.seek(17)
+    expected = content[part]
+    sending = asyncio.ensure_future(sender.send_file(file, offset, count))
+    assert await sender.peer.receive(len(expected)) == expected
+    assert await sending == len(expected)
+    # Where nothing was sent, the position depends on the version of Python.
+    assert expected == b"" or file.tell() == offset + len(expected)
 
 
-def test_file_waits_for_a_slow_reader(run, make_sender, settle, make_file, pattern):
-    async def main():
-        sender = await make_sender()
-        data = pattern(LARGE)
-        sending = asyncio.ensure_future(sender.send_file(make_file(data), fallback=False))
-        await settle()
-        assert not sending.done()
-        assert await sender.peer.receive(LARGE) == data
-        assert await sending == LARGE
-        await sender.write(b"after")
-        assert await sender.peer.receive(5) == b"after"
-
-    run(main())
+async def test_file_waits_for_a_slow_reader(make_sender, settle, make_file, pattern):
+    sender = await make_sender()
+    data = pattern(LARGE)
+    sending = asyncio.ensure_future(sender.send_file(make_file(data), fallback=False))
+    await settle()
+    assert not sending.done()
+    assert await sender.peer.receive(LARGE) == data
+    assert await sending == LARGE
+    await sender.write(b"after")
+    assert await sender.peer.receive(5) == b"after"
 
 
-def test_cancelled_sending_leaves_the_connection_usable(run, make_sender, settle, make_file, pattern):
-    async def main():
-        sender = await make_sender()
-        data = pattern(LARGE)
-        sending = asyncio.ensure_future(sender.send_file(make_file(data)))
-        await settle()
-        sending.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await sending
-        receiving = asyncio.ensure_future(sender.peer.receive_all())
-        await sender.write(b"after")
-        await sender.close()
-        received = await receiving
-        assert received.endswith(b"after")
-        assert data.startswith(received[:-5])
-        assert 0 < len(received) - 5 < LARGE
-
-    run(main())
+async def test_cancelled_sending_leaves_the_connection_usable(make_sender, settle, make_file, pattern):
+    sender = await make_sender()
+    data = pattern(LARGE)
+    sending = asyncio.ensure_future(sender.send_file(make_file(data)))
+    await settle()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    receiving = asyncio.ensure_future(sender.peer.receive_all())
+    await sender.write(b"after")
+    await sender.close()
+    received = await receiving
+    assert received.endswith(b"after")
+    assert data.startswith(received[:-5])
+    assert 0 < len(received) - 5 < LARGE
 
 
 @pytest.mark.parametrize("leave", ["close", "reset"])
-def test_peer_that_leaves_ends_the_sending_with_an_error(run, make_sender, settle, make_file, leave):
-    async def main():
-        sender = await make_sender()
-        file = make_file(bytes(LARGE))
-        sending = asyncio.ensure_future(sender.send_file(file))
-        await settle()
-        getattr(sender.peer, leave)()
-        with pytest.raises(ConnectionError):
-            await sending
-        assert 0 < file.tell() < LARGE
-        await sender.close()
-
-    run(main())
+async def test_peer_that_leaves_ends_the_sending_with_an_error(make_sender, settle, make_file, leave):
+    sender = await make_sender()
+    file = make_file(bytes(LARGE))
+    sending = asyncio.ensure_future(sender.send_file(file))
+    await settle()
+    getattr(sender.peer, leave)()
+    with pytest.raises(ConnectionError):
+        await sending
+    assert 0 < file.tell() < LARGE
+    await sender.close()
 
 
-def test_what_is_no_file_is_read_and_written(run, make_sender, content):
-    async def main():
-        sender = await make_sender()
-        file = io.BytesIO(content)
-        sending = asyncio.ensure_future(sender.send_file(file, 5, 100_000))
-        assert await sender.peer.receive(100_000) == content[5:100_005]
-        assert await sending == 100_000
-        assert file.tell() == 100_005
-        with pytest.raises(asyncio.SendfileNotAvailableError):
-            await sender.send_file(file, fallback=False)
-        await sender.write(b"after")
-        assert await sender.peer.receive(5) == b"after"
-
-    run(main())
+async def test_what_is_no_file_is_read_and_written(make_sender, content):
+    sender = await make_sender()
+    file = io.BytesIO(content)
+    sending = asyncio.ensure_future(sender.send_file(file, 5, 100_000))
+    assert await sender.peer.receive(100_000) == content[5:100_005]
+    assert await sending == 100_000
+    assert file.tell() == 100_005
+    with pytest.raises(asyncio.SendfileNotAvailableError):
+        await sender.send_file(file, fallback=False)
+    await sender.write(b"after")
+    assert await sender.peer.receive(5) == b"after"
 
 
-def test_socket_receives_while_it_sends_a_file(run, loop, socket_sender, settle, make_file, pattern):
-    async def main():
-        data = pattern(LARGE)
-        sending = asyncio.ensure_future(socket_sender.send_file(make_file(data)))
-        receiving = asyncio.ensure_future(loop.sock_recv(socket_sender.sock, 100))
-        await settle()
-        await socket_sender.peer.send(b"question")
-        assert await receiving == b"question"
-        assert not sending.done()
-        assert await socket_sender.peer.receive(LARGE) == data
-        assert await sending == LARGE
-
-    run(main())
+async def test_socket_receives_while_it_sends_a_file(loop, socket_sender, settle, make_file, pattern):
+    data = pattern(LARGE)
+    sending = asyncio.ensure_future(socket_sender.send_file(make_file(data)))
+    receiving = asyncio.ensure_future(loop.sock_recv(socket_sender.sock, 100))
+    await settle()
+    await socket_sender.peer.send(b"question")
+    assert await receiving == b"question"
+    assert not sending.done()
+    assert await socket_sender.peer.receive(LARGE) == data
+    assert await sending == LARGE
 
 
 # What is refused
@@ -222,24 +204,18 @@ def test_wrong_sockets_are_refused(run, loop, socket_sender, make_file, tls_cont
     [((0, 0), ValueError), ((0, -1), ValueError), ((0, "1"), TypeError), ((0, 1.0), TypeError), ((-1,), ValueError), (("0",), TypeError)],
     ids=str,
 )
-def test_wrong_arguments_are_refused(run, make_sender, make_file, arguments, error):
-    async def main():
-        sender = await make_sender()
-        with pytest.raises(error):
-            await sender.send_file(make_file(b"data"), *arguments)
-        await sender.write(b"after")
-        assert await sender.peer.receive(5) == b"after"
-
-    run(main())
+async def test_wrong_arguments_are_refused(make_sender, make_file, arguments, error):
+    sender = await make_sender()
+    with pytest.raises(error):
+        await sender.send_file(make_file(b"data"), *arguments)
+    await sender.write(b"after")
+    assert await sender.peer.receive(5) == b"after"
 
 
-def test_file_opened_as_text_is_refused(run, make_sender, tmp_path):
-    async def main():
-        sender = await make_sender()
-        path = tmp_path / "text"
-        path.write_text("text")
-        with path.open() as file:
-            with pytest.raises(ValueError, match="binary mode"):
-                await sender.send_file(file)
-
-    run(main())
+async def test_file_opened_as_text_is_refused(make_sender, tmp_path):
+    sender = await make_sender()
+    path = tmp_path / "text"
+    path.write_text("text")
+    with path.open() as file:
+        with pytest.raises(ValueError, match="binary mode"):
+            await sender.send_file(file)

@@ -17,122 +17,102 @@ def content(pattern):
     return pattern(SIZE)
 
 
-def test_file_is_sent_between_what_is_written_before_and_after(run, loop, connect, make_protocol, make_file, content):
-    async def main():
-        transport, peer = await connect(make_protocol())
+async def test_file_is_sent_between_what_is_written_before_and_after(loop, connect, make_protocol, make_file, content):
+    transport, peer = await connect(make_protocol())
 
-        async def write():
-            transport.write(content[:200_000])
-            transport.write(b"before")
-            assert await loop.sendfile(transport, make_file(content)) == SIZE
-            transport.write(b"between")
-            assert await loop.sendfile(transport, make_file(b"small file")) == 10
-            assert await loop.sendfile(transport, make_file(b"")) == 0
-            transport.write(b"after")
-            transport.close()
-
-        writing = asyncio.ensure_future(write())
-        assert await peer.receive_all() == content[:200_000] + b"before" + content + b"betweensmall fileafter"
-        await writing
-
-    run(main())
-
-
-def test_writing_meanwhile_is_refused(run, loop, narrow_connect, settle, make_protocol, make_file, pattern):
-    async def main():
-        transport, peer = await narrow_connect(make_protocol())
-        data = pattern(LARGE)
-        sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
-        await settle()
-        with pytest.raises(RuntimeError, match="sendfile is in progress"):
-            transport.write(b"in between")
-        with pytest.raises(RuntimeError, match="sendfile is in progress"):
-            transport.writelines([b"in between"])
-        assert await peer.receive(LARGE) == data
-        await sending
+    async def write():
+        transport.write(content[:200_000])
+        transport.write(b"before")
+        assert await loop.sendfile(transport, make_file(content)) == SIZE
+        transport.write(b"between")
+        assert await loop.sendfile(transport, make_file(b"small file")) == 10
+        assert await loop.sendfile(transport, make_file(b"")) == 0
         transport.write(b"after")
-        assert await peer.receive(5) == b"after"
+        transport.close()
 
-    run(main())
-
-
-def test_data_that_arrives_meanwhile_is_not_lost(run, loop, narrow_connect, settle, make_protocol, make_file, pattern):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        data = pattern(LARGE)
-        sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
-        await settle()
-        await peer.send(b"question")
-        assert await peer.receive(LARGE) == data
-        await sending
-        assert await protocol.until_received(8) == b"question"
-        assert transport.is_reading() is True
-
-    run(main())
+    writing = asyncio.ensure_future(write())
+    assert await peer.receive_all() == content[:200_000] + b"before" + content + b"betweensmall fileafter"
+    await writing
 
 
-def test_reading_paused_before_stays_paused(run, loop, connect, settle, make_protocol, make_file, content):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        transport.pause_reading()
-        await peer.send(b"early")
-        sending = asyncio.ensure_future(loop.sendfile(transport, make_file(content)))
-        await peer.receive(SIZE)
-        await sending
-        await settle()
-        assert transport.is_reading() is False
-        assert protocol.received == b""
-        transport.resume_reading()
-        assert await protocol.until_received(5) == b"early"
+async def test_writing_meanwhile_is_refused(loop, narrow_connect, settle, make_protocol, make_file, pattern):
+    transport, peer = await narrow_connect(make_protocol())
+    data = pattern(LARGE)
+    sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
+    await settle()
+    with pytest.raises(RuntimeError, match="sendfile is in progress"):
+        transport.write(b"in between")
+    with pytest.raises(RuntimeError, match="sendfile is in progress"):
+        transport.writelines([b"in between"])
+    assert await peer.receive(LARGE) == data
+    await sending
+    transport.write(b"after")
+    assert await peer.receive(5) == b"after"
 
-    run(main())
+
+async def test_data_that_arrives_meanwhile_is_not_lost(loop, narrow_connect, settle, make_protocol, make_file, pattern):
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    data = pattern(LARGE)
+    sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
+    await settle()
+    await peer.send(b"question")
+    assert await peer.receive(LARGE) == data
+    await sending
+    assert await protocol.until_received(8) == b"question"
+    assert transport.is_reading() is True
+
+
+async def test_reading_paused_before_stays_paused(loop, connect, settle, make_protocol, make_file, content):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    transport.pause_reading()
+    await peer.send(b"early")
+    sending = asyncio.ensure_future(loop.sendfile(transport, make_file(content)))
+    await peer.receive(SIZE)
+    await sending
+    await settle()
+    assert transport.is_reading() is False
+    assert protocol.received == b""
+    transport.resume_reading()
+    assert await protocol.until_received(5) == b"early"
 
 
 # asyncio leaves the file where it was, though its documentation says that tell() tells what was sent.
 @pytest.mark.fastloop_only
-def test_file_of_a_cancelled_sending_stands_where_it_was_cut(run, loop, narrow_connect, settle, make_protocol, make_file, pattern):
-    async def main():
-        transport, peer = await narrow_connect(make_protocol())
-        file = make_file(pattern(LARGE))
-        sending = asyncio.ensure_future(loop.sendfile(transport, file))
-        await settle()
-        sending.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await sending
-        transport.close()
-        assert len(await peer.receive_all()) == file.tell()
-
-    run(main())
+async def test_file_of_a_cancelled_sending_stands_where_it_was_cut(loop, narrow_connect, settle, make_protocol, make_file, pattern):
+    transport, peer = await narrow_connect(make_protocol())
+    file = make_file(pattern(LARGE))
+    sending = asyncio.ensure_future(loop.sendfile(transport, file))
+    await settle()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    transport.close()
+    assert len(await peer.receive_all()) == file.tell()
 
 
 # asyncio tells the sending twice, and reports an InvalidStateError.
 @pytest.mark.fastloop_only
-def test_transport_aborted_meanwhile_ends_the_sending_with_an_error(run, loop, connections, settle, make_protocol, make_file):
-    async def main():
-        protocol = make_protocol()
-        transport, _ = await connections.tcp(protocol)
-        sending = asyncio.ensure_future(loop.sendfile(transport, make_file(bytes(LARGE))))
-        await settle()
-        transport.abort()
-        with pytest.raises(ConnectionError):
-            await sending
-        assert await protocol.until_lost() is None
-        assert len(protocol.lost) == 1
-
-    run(main(), 5)
+@pytest.mark.time_limit(5)
+async def test_transport_aborted_meanwhile_ends_the_sending_with_an_error(loop, connections, settle, make_protocol, make_file):
+    protocol = make_protocol()
+    transport, _ = await connections.tcp(protocol)
+    sending = asyncio.ensure_future(loop.sendfile(transport, make_file(bytes(LARGE))))
+    await settle()
+    transport.abort()
+    with pytest.raises(ConnectionError):
+        await sending
+    assert await protocol.until_lost() is None
+    assert len(protocol.lost) == 1
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-def test_closing_transport_is_refused(run, loop, connect, make_protocol, make_file, end):
-    async def main():
-        transport, _ = await connect(make_protocol())
-        getattr(transport, end)()
-        with pytest.raises(RuntimeError, match="Transport is closing"):
-            await loop.sendfile(transport, make_file(b"data"))
-
-    run(main())
+async def test_closing_transport_is_refused(loop, connect, make_protocol, make_file, end):
+    transport, _ = await connect(make_protocol())
+    getattr(transport, end)()
+    with pytest.raises(RuntimeError, match="Transport is closing"):
+        await loop.sendfile(transport, make_file(b"data"))
 
 
 def test_transport_of_another_kind_is_refused(run, loop, make_file):

@@ -56,87 +56,75 @@ def accept(connect_to, settle, held):
     return connect
 
 
-def test_server_holds_no_client_alive(run, serve, accept, paused, held):
-    async def main():
-        server = await serve(paused)
-        peers = await accept(server, 3)
-        transports = [weakref.ref(transport) for transport in held]
-        with dropped_transports_expected():
-            held.clear()
-        assert [transport() for transport in transports] == [None] * 3
-        for peer in peers:
-            assert await peer.receive_all() == b""
-        server.close_clients()
-        server.close()
-        await server.wait_closed()
-
-    run(main())
+async def test_server_holds_no_client_alive(serve, accept, paused, held):
+    server = await serve(paused)
+    peers = await accept(server, 3)
+    transports = [weakref.ref(transport) for transport in held]
+    with dropped_transports_expected():
+        held.clear()
+    assert [transport() for transport in transports] == [None] * 3
+    for peer in peers:
+        assert await peer.receive_all() == b""
+    server.close_clients()
+    server.close()
+    await server.wait_closed()
 
 
-def test_wait_closed_returns_when_the_last_client_was_dropped(run, serve, accept, settle, paused, held):
-    async def main():
-        server = await serve(paused)
-        await accept(server, 3)
-        server.close()
-        waiting = asyncio.ensure_future(server.wait_closed())
-        while held:
-            await settle()
-            assert not waiting.done()
-            with dropped_transports_expected():
-                held.pop(0)
-        await waiting
-
-    run(main())
-
-
-def test_closed_and_lost_clients_are_closed_no_more(run, serve, connect_to, accepted, all_lost):
-    async def main():
-        server = await serve()
-        peers = [connect_to(server) for _ in range(9)]
-        for peer in peers:
-            await peer.check_echo()
-        # From the front, the end and the middle.
-        for number in (0, 8, 4, 3, 1):
-            accepted[number].transport.abort()
-        await all_lost(accepted[number] for number in (0, 8, 4, 3, 1))
-        server.close()
-        server.close_clients()
-        await server.wait_closed()
-        assert [protocol.lost for protocol in accepted] == [[None]] * 9
-        for peer in peers:
-            assert await peer.receive_all() == b""
-
-    run(main())
-
-
-def test_clients_of_all_its_sockets_belong_to_the_server(run, loop, make_protocol, make_peer, settle):
-    async def main():
-        listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-        for listener in listeners:
-            listener.setblocking(False)
-        addresses = [listener.getsockname() for listener in listeners]
-        protocols = []
-
-        def make():
-            protocols.append(make_protocol())
-            return protocols[-1]
-
-        server = asyncio.base_events.Server(loop, listeners, make, None, 100, None)
-        await server.start_serving()
-        peers = [make_peer(socket.create_connection(address)) for address in (*addresses, *addresses)]
-        await settle()
-        assert len(protocols) == 4
-        server.close()
-        waiting = asyncio.ensure_future(server.wait_closed())
+async def test_wait_closed_returns_when_the_last_client_was_dropped(serve, accept, settle, paused, held):
+    server = await serve(paused)
+    await accept(server, 3)
+    server.close()
+    waiting = asyncio.ensure_future(server.wait_closed())
+    while held:
         await settle()
         assert not waiting.done()
-        server.abort_clients()
-        await waiting
-        assert [protocol.lost for protocol in protocols] == [[None]] * 4
-        for peer in peers:
-            assert await peer.receive_all() == b""
+        with dropped_transports_expected():
+            held.pop(0)
+    await waiting
 
-    run(main())
+
+async def test_closed_and_lost_clients_are_closed_no_more(serve, connect_to, accepted, all_lost):
+    server = await serve()
+    peers = [connect_to(server) for _ in range(9)]
+    for peer in peers:
+        await peer.check_echo()
+    # From the front, the end and the middle.
+    for number in (0, 8, 4, 3, 1):
+        accepted[number].transport.abort()
+    await all_lost(accepted[number] for number in (0, 8, 4, 3, 1))
+    server.close()
+    server.close_clients()
+    await server.wait_closed()
+    assert [protocol.lost for protocol in accepted] == [[None]] * 9
+    for peer in peers:
+        assert await peer.receive_all() == b""
+
+
+async def test_clients_of_all_its_sockets_belong_to_the_server(loop, make_protocol, make_peer, settle):
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    for listener in listeners:
+        listener.setblocking(False)
+    addresses = [listener.getsockname() for listener in listeners]
+    protocols = []
+
+    def make():
+        protocols.append(make_protocol())
+        return protocols[-1]
+
+    server = asyncio.base_events.Server(loop, listeners, make, None, 100, None)
+    await server.start_serving()
+    peers = [make_peer(socket.create_connection(address)) for address in (*addresses, *addresses)]
+    await settle()
+    assert len(protocols) == 4
+    server.close()
+    waiting = asyncio.ensure_future(server.wait_closed())
+    await settle()
+    assert not waiting.done()
+    server.abort_clients()
+    await waiting
+    assert [protocol.lost for protocol in protocols] == [[None]] * 4
+    for peer in peers:
+        assert await peer.receive_all() == b""
 
 
 class Client:
@@ -152,78 +140,66 @@ class Client:
         self.calls.append("abort")
 
 
-def test_clients_of_other_kinds_count_too(run, serve, connect_to, settle, accepted, all_lost):
-    async def main():
-        server = await serve()
-        peer = connect_to(server)
-        await peer.check_echo()
-        client, forgotten = Client(), Client()
-        server._attach(client)
-        server._attach(forgotten)
-        server.close_clients()
-        del forgotten
-        server.abort_clients()
-        assert client.calls == ["close", "abort"]
-        await all_lost(accepted)
-        server.close()
-        waiting = asyncio.ensure_future(server.wait_closed())
-        await settle()
-        assert not waiting.done()
-        server._detach(client)
-        await waiting
-
-    run(main())
+async def test_clients_of_other_kinds_count_too(serve, connect_to, settle, accepted, all_lost):
+    server = await serve()
+    peer = connect_to(server)
+    await peer.check_echo()
+    client, forgotten = Client(), Client()
+    server._attach(client)
+    server._attach(forgotten)
+    server.close_clients()
+    del forgotten
+    server.abort_clients()
+    assert client.calls == ["close", "abort"]
+    await all_lost(accepted)
+    server.close()
+    waiting = asyncio.ensure_future(server.wait_closed())
+    await settle()
+    assert not waiting.done()
+    server._detach(client)
+    await waiting
 
 
-def test_closed_server_takes_no_more_clients(run, serve):
-    async def main():
-        server = await serve()
-        server.close()
-        with pytest.raises(AssertionError):
-            server._attach(Client())
-
-    run(main())
+async def test_closed_server_takes_no_more_clients(serve):
+    server = await serve()
+    server.close()
+    with pytest.raises(AssertionError):
+        server._attach(Client())
 
 
-def test_clients_may_end_the_others_while_they_die(run, serve, accept, paused, held):
-    async def main():
-        class Destroyer(paused):
-            def connection_made(self, transport):
-                super().connection_made(transport)
-                self.transport = transport
-                self.reference = weakref.ref(transport, lambda reference: server.close_clients())
+async def test_clients_may_end_the_others_while_they_die(serve, accept, paused, held):
+    class Destroyer(paused):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            self.transport = transport
+            self.reference = weakref.ref(transport, lambda reference: server.close_clients())
 
-            def __del__(self):
-                server.abort_clients()
+        def __del__(self):
+            server.abort_clients()
 
-        server = await serve(Destroyer)
-        peers = await accept(server, 5)
-        with dropped_transports_expected():
-            held.clear()
-        for peer in peers:
-            assert await peer.receive_all() == b""
-        server.close()
-        await server.wait_closed()
-
-    run(main())
+    server = await serve(Destroyer)
+    peers = await accept(server, 5)
+    with dropped_transports_expected():
+        held.clear()
+    for peer in peers:
+        assert await peer.receive_all() == b""
+    server.close()
+    await server.wait_closed()
 
 
-def test_server_dropped_before_its_clients(run, loop, make_protocol, connect_to, all_lost, settle):
-    async def main():
-        protocols = [make_protocol() for _ in range(3)]
-        factories = iter(protocols)
-        server = await loop.create_server(lambda: next(factories), "127.0.0.1", 0)
-        weak_server = weakref.ref(server)
-        peers = [connect_to(server) for _ in protocols]
-        for protocol in protocols:
-            await protocol.until_connected()
-        server.close()
-        del server
-        for protocol, peer in zip(protocols, peers, strict=True):
-            peer.close()
-            await protocol.until_lost()
-        await settle()
-        gc.collect()
-        assert weak_server() is None
-
-    run(main())
+async def test_server_dropped_before_its_clients(loop, make_protocol, connect_to, all_lost, settle):
+    protocols = [make_protocol() for _ in range(3)]
+    factories = iter(protocols)
+    server = await loop.create_server(lambda: next(factories), "127.0.0.1", 0)
+    weak_server = weakref.ref(server)
+    peers = [connect_to(server) for _ in protocols]
+    for protocol in protocols:
+        await protocol.until_connected()
+    server.close()
+    del server
+    for protocol, peer in zip(protocols, peers, strict=True):
+        peer.close()
+        await protocol.until_lost()
+    await settle()
+    gc.collect()
+    assert weak_server() is None

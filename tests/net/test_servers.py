@@ -18,268 +18,220 @@ since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Pytho
 # Serving
 
 
-def test_server_serves_clients_one_after_another_and_together(run, serve, connect_to, accepted, all_lost):
-    async def main():
-        server = await serve()
-        for _ in range(5):
-            peer = connect_to(server)
-            await peer.check_echo()
-            peer.close()
-        peers = [connect_to(server) for _ in range(50)]
-        for peer in peers:
-            await peer.check_echo()
-            peer.close()
-        assert len(accepted) == 55
-        await all_lost(accepted)
-        server.close()
-
-    run(main())
-
-
-def test_server_is_an_asyncio_server_that_knows_its_loop(run, loop, serve):
-    async def main():
-        server = await serve()
-        assert isinstance(server, asyncio.AbstractServer)
-        assert server.get_loop() is loop
-        assert "sockets=" in repr(server)
-        server.close()
-
-    run(main())
-
-
-def test_sockets_are_there_while_the_server_is_open(run, serve):
-    async def main():
-        server = await serve()
-        (sock,) = server.sockets
-        assert type(server.sockets) is tuple
-        assert type(sock) is asyncio.trsock.TransportSocket
-        assert sock.getsockname()[0] == "127.0.0.1"
-        server.close()
-        assert server.sockets == ()
-        assert sock.fileno() == -1
-
-    run(main())
-
-
-def test_server_of_a_socket_serves_on_that_socket(run, loop, make_protocol, connect_to):
-    async def main():
-        protocol = make_protocol()
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))
-        server = await loop.create_server(lambda: protocol, sock=listener)
-        assert server.sockets[0].fileno() == listener.fileno()
-        assert listener.gettimeout() == 0
-        peer = connect_to(server)
-        await peer.send(b"data")
-        await protocol.until_received(4)
-        peer.close()
-        await protocol.until_lost()
-        server.close()
-        assert listener.fileno() == -1
-
-    run(main())
-
-
-def test_server_made_without_serving_begins_when_told(run, serve, connect_to, accepted, all_lost):
-    async def main():
-        server = await serve(start_serving=False)
-        address = server.sockets[0].getsockname()
-        assert server.is_serving() is False
-        with pytest.raises(ConnectionRefusedError):
-            connect_to(address)
-        await server.start_serving()
-        await server.start_serving()
-        assert server.is_serving() is True
+async def test_server_serves_clients_one_after_another_and_together(serve, connect_to, accepted, all_lost):
+    server = await serve()
+    for _ in range(5):
         peer = connect_to(server)
         await peer.check_echo()
         peer.close()
-        await all_lost(accepted)
-        server.close()
-        assert server.is_serving() is False
+    peers = [connect_to(server) for _ in range(50)]
+    for peer in peers:
+        await peer.check_echo()
+        peer.close()
+    assert len(accepted) == 55
+    await all_lost(accepted)
+    server.close()
 
-    run(main())
+
+async def test_server_is_an_asyncio_server_that_knows_its_loop(loop, serve):
+    server = await serve()
+    assert isinstance(server, asyncio.AbstractServer)
+    assert server.get_loop() is loop
+    assert "sockets=" in repr(server)
+    server.close()
 
 
-def test_server_closed_before_it_ever_served(run, serve):
-    async def main():
-        server = await serve(start_serving=False)
-        server.close()
-        assert server.sockets == ()
-        await server.wait_closed()
+async def test_sockets_are_there_while_the_server_is_open(serve):
+    server = await serve()
+    (sock,) = server.sockets
+    assert type(server.sockets) is tuple
+    assert type(sock) is asyncio.trsock.TransportSocket
+    assert sock.getsockname()[0] == "127.0.0.1"
+    server.close()
+    assert server.sockets == ()
+    assert sock.fileno() == -1
 
-    run(main())
+
+async def test_server_of_a_socket_serves_on_that_socket(loop, make_protocol, connect_to):
+    protocol = make_protocol()
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = await loop.create_server(lambda: protocol, sock=listener)
+    assert server.sockets[0].fileno() == listener.fileno()
+    assert listener.gettimeout() == 0
+    peer = connect_to(server)
+    await peer.send(b"data")
+    await protocol.until_received(4)
+    peer.close()
+    await protocol.until_lost()
+    server.close()
+    assert listener.fileno() == -1
+
+
+async def test_server_made_without_serving_begins_when_told(serve, connect_to, accepted, all_lost):
+    server = await serve(start_serving=False)
+    address = server.sockets[0].getsockname()
+    assert server.is_serving() is False
+    with pytest.raises(ConnectionRefusedError):
+        connect_to(address)
+    await server.start_serving()
+    await server.start_serving()
+    assert server.is_serving() is True
+    peer = connect_to(server)
+    await peer.check_echo()
+    peer.close()
+    await all_lost(accepted)
+    server.close()
+    assert server.is_serving() is False
+
+
+async def test_server_closed_before_it_ever_served(serve):
+    server = await serve(start_serving=False)
+    server.close()
+    assert server.sockets == ()
+    await server.wait_closed()
 
 
 @pytest.mark.parametrize("host", [None, ""])
-def test_no_host_means_every_interface(run, loop, make_protocol, connect_to, host):
-    async def main():
-        protocol = make_protocol()
-        server = await loop.create_server(lambda: protocol, host, 0, family=socket.AF_INET)
-        assert [sock.getsockname()[0] for sock in server.sockets] == ["0.0.0.0"]
-        connect_to(("127.0.0.1", server.sockets[0].getsockname()[1])).close()
-        await protocol.until_lost()
-        server.close()
-
-    run(main())
+async def test_no_host_means_every_interface(loop, make_protocol, connect_to, host):
+    protocol = make_protocol()
+    server = await loop.create_server(lambda: protocol, host, 0, family=socket.AF_INET)
+    assert [sock.getsockname()[0] for sock in server.sockets] == ["0.0.0.0"]
+    connect_to(("127.0.0.1", server.sockets[0].getsockname()[1])).close()
+    await protocol.until_lost()
+    server.close()
 
 
 @pytest.mark.usefixtures("needs_localhost")
-def test_server_of_several_hosts_listens_to_each_once(run, loop, make_protocol, connect_to, all_lost):
-    async def main():
-        protocols = []
+async def test_server_of_several_hosts_listens_to_each_once(loop, make_protocol, connect_to, all_lost):
+    protocols = []
 
-        def make():
-            protocols.append(make_protocol())
-            return protocols[-1]
+    def make():
+        protocols.append(make_protocol())
+        return protocols[-1]
 
-        server = await loop.create_server(make, ["127.0.0.1", "127.0.0.1", "localhost"], 0, family=socket.AF_INET)
-        # asyncio takes answers of getaddrinfo() that differ for different hosts, and musl's names the host that was asked for.
-        has_name = any(name for *_, name, _ in socket.getaddrinfo("localhost", 0, socket.AF_INET, socket.SOCK_STREAM))
-        assert [sock.getsockname()[0] for sock in server.sockets] == ["127.0.0.1"] * (2 if has_name else 1)
-        server.close()
-        server = await loop.create_server(make, ("127.0.0.1", "0.0.0.0"), 0)
-        assert {sock.getsockname()[0] for sock in server.sockets} == {"127.0.0.1", "0.0.0.0"}
-        for sock in server.sockets:
-            connect_to(("127.0.0.1", sock.getsockname()[1])).close()
-        while len(protocols) < 2:
-            await asyncio.sleep(0)
-        await all_lost(protocols)
-        server.close()
-
-    run(main())
+    server = await loop.create_server(make, ["127.0.0.1", "127.0.0.1", "localhost"], 0, family=socket.AF_INET)
+    # asyncio takes answers of getaddrinfo() that differ for different hosts, and musl's names the host that was asked for.
+    has_name = any(name for *_, name, _ in socket.getaddrinfo("localhost", 0, socket.AF_INET, socket.SOCK_STREAM))
+    assert [sock.getsockname()[0] for sock in server.sockets] == ["127.0.0.1"] * (2 if has_name else 1)
+    server.close()
+    server = await loop.create_server(make, ("127.0.0.1", "0.0.0.0"), 0)
+    assert {sock.getsockname()[0] for sock in server.sockets} == {"127.0.0.1", "0.0.0.0"}
+    for sock in server.sockets:
+        connect_to(("127.0.0.1", sock.getsockname()[1])).close()
+    while len(protocols) < 2:
+        await asyncio.sleep(0)
+    await all_lost(protocols)
+    server.close()
 
 
-def test_address_in_use_is_refused_with_its_name(run, serve, loop, make_protocol):
-    async def main():
-        server = await serve()
-        address = server.sockets[0].getsockname()
-        with pytest.raises(OSError, match="error while attempting to bind on address") as caught:
-            await loop.create_server(make_protocol, *address)
-        assert caught.value.errno == errno.EADDRINUSE
-        assert str(address[1]) in str(caught.value)
-        server.close()
-
-    run(main())
+async def test_address_in_use_is_refused_with_its_name(serve, loop, make_protocol):
+    server = await serve()
+    address = server.sockets[0].getsockname()
+    with pytest.raises(OSError, match="error while attempting to bind on address") as caught:
+        await loop.create_server(make_protocol, *address)
+    assert caught.value.errno == errno.EADDRINUSE
+    assert str(address[1]) in str(caught.value)
+    server.close()
 
 
-def test_port_is_reused_at_once_after_connections(run, serve, loop, make_protocol, connect_to, accepted, all_lost):
-    async def main():
-        server = await serve()
-        address = server.sockets[0].getsockname()
-        peer = connect_to(server)
-        await peer.check_echo()
-        # The side that closes first keeps the port in TIME_WAIT.
-        accepted[0].transport.close()
-        await all_lost(accepted)
-        server.close()
-        server = await loop.create_server(make_protocol, *address)
-        server.close()
-
-    run(main())
+async def test_port_is_reused_at_once_after_connections(serve, loop, make_protocol, connect_to, accepted, all_lost):
+    server = await serve()
+    address = server.sockets[0].getsockname()
+    peer = connect_to(server)
+    await peer.check_echo()
+    # The side that closes first keeps the port in TIME_WAIT.
+    accepted[0].transport.close()
+    await all_lost(accepted)
+    server.close()
+    server = await loop.create_server(make_protocol, *address)
+    server.close()
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="needs SO_REUSEPORT")
-def test_servers_can_share_a_port(run, serve, loop, make_protocol):
-    async def main():
-        first = await serve(reuse_port=True)
-        second = await loop.create_server(make_protocol, *first.sockets[0].getsockname(), reuse_port=True)
-        first.close()
-        second.close()
-
-    run(main())
+async def test_servers_can_share_a_port(serve, loop, make_protocol):
+    first = await serve(reuse_port=True)
+    second = await loop.create_server(make_protocol, *first.sockets[0].getsockname(), reuse_port=True)
+    first.close()
+    second.close()
 
 
 @since_3_13
 @pytest.mark.parametrize("keep_alive", [None, False, True])
-def test_keep_alive_is_set_when_asked_for(run, serve, keep_alive):
-    async def main():
-        server = await serve(keep_alive=keep_alive)
-        is_set = server.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
-        server.close()
-        assert is_set is bool(keep_alive)
-
-    run(main())
+async def test_keep_alive_is_set_when_asked_for(serve, keep_alive):
+    server = await serve(keep_alive=keep_alive)
+    is_set = server.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
+    server.close()
+    assert is_set is bool(keep_alive)
 
 
 @pytest.mark.parametrize("backlog", [1, 5, 1000])
-def test_backlog_bounds_who_waits_and_not_who_is_served(run, serve, connect_to, accepted, backlog, all_lost):
-    async def main():
-        server = await serve(backlog=backlog)
-        peers = []
-        for _ in range(20):
-            peers.append(connect_to(server))
-            await peers[-1].check_echo()
-        for peer in peers:
-            peer.close()
-        await all_lost(accepted)
-        server.close()
-
-    run(main())
+async def test_backlog_bounds_who_waits_and_not_who_is_served(serve, connect_to, accepted, backlog, all_lost):
+    server = await serve(backlog=backlog)
+    peers = []
+    for _ in range(20):
+        peers.append(connect_to(server))
+        await peers[-1].check_echo()
+    for peer in peers:
+        peer.close()
+    await all_lost(accepted)
+    server.close()
 
 
-def test_arguments_that_contradict_each_other_are_refused(run, loop, make_protocol):
-    async def main():
-        stream, datagram = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
-        with stream, datagram:
-            with pytest.raises(ValueError, match="can not be specified at the same time"):
-                await loop.create_server(make_protocol, "127.0.0.1", 0, sock=stream)
-            with pytest.raises(ValueError, match="Neither host/port nor sock"):
-                await loop.create_server(make_protocol)
-            with pytest.raises(ValueError, match="A Stream Socket was expected"):
-                await loop.create_server(make_protocol, sock=datagram)
-            with pytest.raises(TypeError):
-                await loop.create_server(make_protocol, "127.0.0.1", 0, ssl=True)
-            for name in "ssl_handshake_timeout", "ssl_shutdown_timeout":
-                with pytest.raises(ValueError, match=f"{name} is only meaningful with ssl"):
-                    await loop.create_server(make_protocol, "127.0.0.1", 0, **{name: 1})
-            assert stream.fileno() != -1
-
-    run(main())
+async def test_arguments_that_contradict_each_other_are_refused(loop, make_protocol):
+    stream, datagram = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+    with stream, datagram:
+        with pytest.raises(ValueError, match="can not be specified at the same time"):
+            await loop.create_server(make_protocol, "127.0.0.1", 0, sock=stream)
+        with pytest.raises(ValueError, match="Neither host/port nor sock"):
+            await loop.create_server(make_protocol)
+        with pytest.raises(ValueError, match="A Stream Socket was expected"):
+            await loop.create_server(make_protocol, sock=datagram)
+        with pytest.raises(TypeError):
+            await loop.create_server(make_protocol, "127.0.0.1", 0, ssl=True)
+        for name in "ssl_handshake_timeout", "ssl_shutdown_timeout":
+            with pytest.raises(ValueError, match=f"{name} is only meaningful with ssl"):
+                await loop.create_server(make_protocol, "127.0.0.1", 0, **{name: 1})
+        assert stream.fileno() != -1
 
 
 # Protocols and peers that misbehave
 
 
-def test_factory_that_raises_loses_that_connection_only(
-    run, serve, connect_to, make_protocol, unclosed_sockets_allowed, reported
+async def test_factory_that_raises_loses_that_connection_only(
+    serve, connect_to, make_protocol, unclosed_sockets_allowed, reported
 ):
-    async def main():
-        protocol = make_protocol()
-        answers = [ZeroDivisionError, protocol]
+    protocol = make_protocol()
+    answers = [ZeroDivisionError, protocol]
 
-        def make():
-            answer = answers.pop(0)
-            if answer is protocol:
-                return protocol
-            raise answer
+    def make():
+        answer = answers.pop(0)
+        if answer is protocol:
+            return protocol
+        raise answer
 
-        server = await serve(make)
-        assert await connect_to(server).receive_all() == b""
-        peer = connect_to(server)
-        await peer.send(b"data")
-        await protocol.until_received(4)
-        peer.close()
-        await protocol.until_lost()
-        server.close()
-
-    run(main())
+    server = await serve(make)
+    assert await connect_to(server).receive_all() == b""
+    peer = connect_to(server)
+    await peer.send(b"data")
+    await protocol.until_received(4)
+    peer.close()
+    await protocol.until_lost()
+    server.close()
 
 
 # Older versions of asyncio leave the connection to the collector, and tell nobody.
 @pytest.mark.fastloop_only
-def test_factory_that_raises_leaves_no_socket_open_and_is_reported(run, serve, connect_to, reported):
-    async def main():
-        def fail():
-            raise ZeroDivisionError
+async def test_factory_that_raises_leaves_no_socket_open_and_is_reported(serve, connect_to, reported):
+    def fail():
+        raise ZeroDivisionError
 
-        server = await serve(fail)
-        assert await connect_to(server).receive_all() == b""
-        server.close()
-        assert [(context["message"], type(context["exception"])) for context in reported] == [
-            ("Error on transport creation for incoming connection", ZeroDivisionError)
-        ]
-
-    run(main())
+    server = await serve(fail)
+    assert await connect_to(server).receive_all() == b""
+    server.close()
+    assert [(context["message"], type(context["exception"])) for context in reported] == [
+        ("Error on transport creation for incoming connection", ZeroDivisionError)
+    ]
 
 
 def test_factory_that_raises_is_reported_in_debug_mode(run, loop, serve, connect_to, settle, unclosed_sockets_allowed):
@@ -304,63 +256,57 @@ def test_factory_that_raises_is_reported_in_debug_mode(run, loop, serve, connect
     run(main())
 
 
-def test_connection_made_that_raises_is_reported_and_serving_goes_on(run, serve, connect_to, make_protocol, reported, all_lost):
-    async def main():
-        protocols = []
+async def test_connection_made_that_raises_is_reported_and_serving_goes_on(serve, connect_to, make_protocol, reported, all_lost):
+    protocols = []
 
-        def fail(protocol, transport):
-            raise ZeroDivisionError
+    def fail(protocol, transport):
+        raise ZeroDivisionError
 
-        def make():
-            protocols.append(make_protocol(connection_made=fail))
-            return protocols[-1]
+    def make():
+        protocols.append(make_protocol(connection_made=fail))
+        return protocols[-1]
 
-        server = await serve(make)
-        peers = [connect_to(server) for _ in range(3)]
-        while len(protocols) < 3:
-            await asyncio.sleep(0)
-        for protocol in protocols:
-            await protocol.until_connected()
-        assert [type(context["exception"]) for context in reported] == [ZeroDivisionError] * 3
-        for peer in peers:
-            peer.close()
-        await all_lost(protocols)
-        server.close()
-
-    run(main())
+    server = await serve(make)
+    peers = [connect_to(server) for _ in range(3)]
+    while len(protocols) < 3:
+        await asyncio.sleep(0)
+    for protocol in protocols:
+        await protocol.until_connected()
+    assert [type(context["exception"]) for context in reported] == [ZeroDivisionError] * 3
+    for peer in peers:
+        peer.close()
+    await all_lost(protocols)
+    server.close()
 
 
-def test_clients_that_left_before_they_were_accepted_are_made_and_lost(run, loop, connect_to, make_protocol, reset, accepted, all_lost):
-    async def main():
-        listener = socket.create_server(("127.0.0.1", 0), backlog=50)
-        for number in range(20):
-            client = socket.create_connection(listener.getsockname())
-            if number % 2:
-                client.send(b"last words")
-            if number % 3:
-                reset(client)
-            else:
-                client.close()
+async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loop, connect_to, make_protocol, reset, accepted, all_lost):
+    listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+    for number in range(20):
+        client = socket.create_connection(listener.getsockname())
+        if number % 2:
+            client.send(b"last words")
+        if number % 3:
+            reset(client)
+        else:
+            client.close()
 
-        def make():
-            accepted.append(make_protocol())
-            return accepted[-1]
+    def make():
+        accepted.append(make_protocol())
+        return accepted[-1]
 
-        server = await loop.create_server(make, sock=listener)
-        living = connect_to(server)
-        await living.send(b"here I am")
-        while not any(protocol.received == b"here I am" for protocol in accepted):
-            await asyncio.sleep(0)
-        living.close()
-        await all_lost(accepted)
-        server.close()
-        for protocol in accepted:
-            assert (protocol.calls[0], protocol.calls[-1]) == ("connection_made", "connection_lost")
-            assert len(protocol.lost) == 1
-        if sys.platform == "linux":
-            assert len(accepted) == 21
-
-    run(main())
+    server = await loop.create_server(make, sock=listener)
+    living = connect_to(server)
+    await living.send(b"here I am")
+    while not any(protocol.received == b"here I am" for protocol in accepted):
+        await asyncio.sleep(0)
+    living.close()
+    await all_lost(accepted)
+    server.close()
+    for protocol in accepted:
+        assert (protocol.calls[0], protocol.calls[-1]) == ("connection_made", "connection_lost")
+        assert len(protocol.lost) == 1
+    if sys.platform == "linux":
+        assert len(accepted) == 21
 
 
 # TLS

@@ -89,20 +89,17 @@ def test_raw_operations_call_them(run, loop, pair):
     run(main())
 
 
-def test_datagram_operations_call_them(run, loop, no_leaks):
-    async def main():
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
-            for sock in (made, plain):
-                sock.setblocking(False)
-                sock.bind(("127.0.0.1", 0))
-            own_address, plain_address = made.getsockname(), plain.getsockname()
-            with adopt(made) as own:
-                await loop.sock_sendto(own, b"question", plain_address)
-                assert await loop.sock_recvfrom(plain, 100) == (turned(b"question"), own_address)
-                await loop.sock_sendto(plain, b"answer", own_address)
-                assert await loop.sock_recvfrom(own, 100) == (turned(b"answer"), plain_address)
-
-    run(main())
+async def test_datagram_operations_call_them(loop, no_leaks):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
+        for sock in (made, plain):
+            sock.setblocking(False)
+            sock.bind(("127.0.0.1", 0))
+        own_address, plain_address = made.getsockname(), plain.getsockname()
+        with adopt(made) as own:
+            await loop.sock_sendto(own, b"question", plain_address)
+            assert await loop.sock_recvfrom(plain, 100) == (turned(b"question"), own_address)
+            await loop.sock_sendto(plain, b"answer", own_address)
+            assert await loop.sock_recvfrom(own, 100) == (turned(b"answer"), plain_address)
 
 
 def test_transport_calls_them(run, loop, pair, make_protocol, make_peer):
@@ -178,48 +175,39 @@ def test_method_of_the_object_itself_is_called(run, loop, no_leaks):
     run(main())
 
 
-def test_patched_method_of_all_sockets_is_called_by_new_transports(run, loop, no_leaks, make_protocol, make_peer, monkeypatch):
-    async def main():
-        left, right = socket.socketpair()
-        left.setblocking(False)
-        peer, protocol = make_peer(right), make_protocol()
-        plain_recv = socket.socket.recv
-        with monkeypatch.context() as patch:
-            patch.setattr(socket.socket, "recv", lambda sock, size: turned(plain_recv(sock, size)), raising=False)
-            transport, _ = await loop.create_connection(lambda: protocol, sock=left)
-            await peer.send(b"data")
-            assert await protocol.until_received(4) == turned(b"data")
-        transport.close()
-        await protocol.until_lost()
-
-    run(main())
+async def test_patched_method_of_all_sockets_is_called_by_new_transports(loop, no_leaks, make_protocol, make_peer, monkeypatch):
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    peer, protocol = make_peer(right), make_protocol()
+    plain_recv = socket.socket.recv
+    with monkeypatch.context() as patch:
+        patch.setattr(socket.socket, "recv", lambda sock, size: turned(plain_recv(sock, size)), raising=False)
+        transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+        await peer.send(b"data")
+        assert await protocol.until_received(4) == turned(b"data")
+    transport.close()
+    await protocol.until_lost()
 
 
-def test_listening_socket_accepts_by_its_own_method(run, loop, no_leaks, make_protocol, connect_to):
-    async def main():
-        protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.write(data))
-        listener = adopt(socket.create_server(("127.0.0.1", 0)))
-        server = await loop.create_server(lambda: protocol, sock=listener)
-        peer = connect_to(server)
-        # Turned around on the way in, and on the way out again.
-        await peer.check_echo()
-        assert isinstance(protocol.transport.get_extra_info("socket")._sock, TurningSocket)
-        peer.close()
-        await protocol.until_lost()
-        server.close()
-
-    run(main())
+async def test_listening_socket_accepts_by_its_own_method(loop, no_leaks, make_protocol, connect_to):
+    protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.write(data))
+    listener = adopt(socket.create_server(("127.0.0.1", 0)))
+    server = await loop.create_server(lambda: protocol, sock=listener)
+    peer = connect_to(server)
+    # Turned around on the way in, and on the way out again.
+    await peer.check_echo()
+    assert isinstance(protocol.transport.get_extra_info("socket")._sock, TurningSocket)
+    peer.close()
+    await protocol.until_lost()
+    server.close()
 
 
-def test_accept_of_the_raw_socket_is_called(run, loop, no_leaks):
-    async def main():
-        with adopt(socket.create_server(("127.0.0.1", 0))) as listener:
-            with socket.create_connection(listener.getsockname()):
-                connection, _ = await loop.sock_accept(listener)
-                with connection:
-                    assert type(connection) is TurningSocket
-
-    run(main())
+async def test_accept_of_the_raw_socket_is_called(loop, no_leaks):
+    with adopt(socket.create_server(("127.0.0.1", 0))) as listener:
+        with socket.create_connection(listener.getsockname()):
+            connection, _ = await loop.sock_accept(listener)
+            with connection:
+                assert type(connection) is TurningSocket
 
 
 def test_connect_of_the_raw_socket_is_called(run, loop, no_leaks):

@@ -30,73 +30,55 @@ def has_ipv6():
 # What it says about itself
 
 
-def test_transport_is_an_asyncio_transport(run, connect, make_protocol):
-    async def main():
-        transport, _ = await connect(make_protocol())
-        assert isinstance(transport, asyncio.Transport)
-        assert isinstance(transport, asyncio.ReadTransport)
-        assert isinstance(transport, asyncio.WriteTransport)
-        assert transport.is_closing() is False
-
-    run(main())
+async def test_transport_is_an_asyncio_transport(connect, make_protocol):
+    transport, _ = await connect(make_protocol())
+    assert isinstance(transport, asyncio.Transport)
+    assert isinstance(transport, asyncio.ReadTransport)
+    assert isinstance(transport, asyncio.WriteTransport)
+    assert transport.is_closing() is False
 
 
-def test_socket_is_a_transport_socket(run, connect, make_protocol):
-    async def main():
-        transport, peer = await connect(make_protocol())
-        sock = transport.get_extra_info("socket")
-        assert type(sock) is asyncio.trsock.TransportSocket
-        assert sock.type == socket.SOCK_STREAM
-        assert sock.family == peer.sock.family
-        assert sock.fileno() >= 0
-        assert sock.gettimeout() == 0
-        assert sock.getsockname() == transport.get_extra_info("sockname") == peer.sock.getpeername()
-        assert transport.get_extra_info("socket") is sock
-
-    run(main())
+async def test_socket_is_a_transport_socket(connect, make_protocol):
+    transport, peer = await connect(make_protocol())
+    sock = transport.get_extra_info("socket")
+    assert type(sock) is asyncio.trsock.TransportSocket
+    assert sock.type == socket.SOCK_STREAM
+    assert sock.family == peer.sock.family
+    assert sock.fileno() >= 0
+    assert sock.gettimeout() == 0
+    assert sock.getsockname() == transport.get_extra_info("sockname") == peer.sock.getpeername()
+    assert transport.get_extra_info("socket") is sock
 
 
-def test_options_can_be_set_through_the_socket(run, connect_tcp, make_protocol):
-    async def main():
-        transport, _ = await connect_tcp(make_protocol())
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
-
-    run(main())
+async def test_options_can_be_set_through_the_socket(connect_tcp, make_protocol):
+    transport, _ = await connect_tcp(make_protocol())
+    sock = transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
 
 
-def test_addresses_are_known(run, connect_tcp, make_protocol):
-    async def main():
-        transport, peer = await connect_tcp(make_protocol())
-        assert transport.get_extra_info("sockname") == peer.sock.getpeername()
-        assert transport.get_extra_info("peername") == peer.sock.getsockname()
-
-    run(main())
+async def test_addresses_are_known(connect_tcp, make_protocol):
+    transport, peer = await connect_tcp(make_protocol())
+    assert transport.get_extra_info("sockname") == peer.sock.getpeername()
+    assert transport.get_extra_info("peername") == peer.sock.getsockname()
 
 
-def test_addresses_are_known_to_connection_made(run, connect_tcp, make_protocol):
-    async def main():
-        seen = []
-        protocol = make_protocol(connection_made=lambda protocol, transport: seen.append(transport.get_extra_info("peername")))
-        _, peer = await connect_tcp(protocol)
-        assert seen == [peer.sock.getsockname()]
-
-    run(main())
+async def test_addresses_are_known_to_connection_made(connect_tcp, make_protocol):
+    seen = []
+    protocol = make_protocol(connection_made=lambda protocol, transport: seen.append(transport.get_extra_info("peername")))
+    _, peer = await connect_tcp(protocol)
+    assert seen == [peer.sock.getsockname()]
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-def test_addresses_are_known_after_the_end(run, connect_tcp, make_protocol, end):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect_tcp(protocol)
-        getattr(transport, end)()
-        await protocol.until_lost()
-        assert transport.get_extra_info("sockname") == peer.sock.getpeername()
-        assert transport.get_extra_info("peername") == peer.sock.getsockname()
-        assert transport.get_extra_info("socket").fileno() == -1
-
-    run(main())
+async def test_addresses_are_known_after_the_end(connect_tcp, make_protocol, end):
+    protocol = make_protocol()
+    transport, peer = await connect_tcp(protocol)
+    getattr(transport, end)()
+    await protocol.until_lost()
+    assert transport.get_extra_info("sockname") == peer.sock.getpeername()
+    assert transport.get_extra_info("peername") == peer.sock.getsockname()
+    assert transport.get_extra_info("socket").fileno() == -1
 
 
 ENDS = {
@@ -135,79 +117,67 @@ class Keeper(asyncio.Protocol):
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("way", ["attribute", "closure", "context", "bound method"])
-def test_addresses_are_known_after_the_end_to_whoever_kept_the_transport(run, loop, connect_to, settle, end, way):
-    async def main():
-        keeper = Keeper(way)
-        server = await loop.create_server(lambda: keeper, "127.0.0.1", 0)
-        peer = connect_to(server)
-        addresses = {"sockname": peer.sock.getpeername(), "peername": peer.sock.getsockname()}
-        await settle()
-        ENDS[end](keeper.where(), peer)
-        await keeper.lost.wait()
-        await settle()
-        transport = keeper.where()
-        assert {name: transport.get_extra_info(name) for name in addresses} == addresses
-        server.close()
-
-    run(main())
+async def test_addresses_are_known_after_the_end_to_whoever_kept_the_transport(loop, connect_to, settle, end, way):
+    keeper = Keeper(way)
+    server = await loop.create_server(lambda: keeper, "127.0.0.1", 0)
+    peer = connect_to(server)
+    addresses = {"sockname": peer.sock.getpeername(), "peername": peer.sock.getsockname()}
+    await settle()
+    ENDS[end](keeper.where(), peer)
+    await keeper.lost.wait()
+    await settle()
+    transport = keeper.where()
+    assert {name: transport.get_extra_info(name) for name in addresses} == addresses
+    server.close()
 
 
-def test_unknown_information_is_the_default(run, connect, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, _ = await connect(protocol)
-        default = object()
-        assert transport.get_extra_info("no such name") is None
-        assert transport.get_extra_info("no such name", default) is default
-        assert transport.get_extra_info("cipher") is None
-        transport.close()
-        await protocol.until_lost()
-        assert transport.get_extra_info("no such name", default=default) is default
-
-    run(main())
+async def test_unknown_information_is_the_default(connect, make_protocol):
+    protocol = make_protocol()
+    transport, _ = await connect(protocol)
+    default = object()
+    assert transport.get_extra_info("no such name") is None
+    assert transport.get_extra_info("no such name", default) is default
+    assert transport.get_extra_info("cipher") is None
+    transport.close()
+    await protocol.until_lost()
+    assert transport.get_extra_info("no such name", default=default) is default
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
-def test_addresses_of_ipv6_have_four_parts(run, loop, make_protocol):
-    async def main():
-        accepted, made = make_protocol(), make_protocol()
-        server = await loop.create_server(lambda: accepted, "::1", 0)
-        transport, _ = await loop.create_connection(lambda: made, *server.sockets[0].getsockname()[:2])
-        await accepted.until_connected()
-        assert accepted.transport.get_extra_info("peername") == transport.get_extra_info("sockname")
-        assert accepted.transport.get_extra_info("sockname") == transport.get_extra_info("peername")
-        assert len(transport.get_extra_info("peername")) == 4
-        transport.close()
-        server.close()
-        await accepted.until_lost()
-
-    run(main())
+async def test_addresses_of_ipv6_have_four_parts(loop, make_protocol):
+    accepted, made = make_protocol(), make_protocol()
+    server = await loop.create_server(lambda: accepted, "::1", 0)
+    transport, _ = await loop.create_connection(lambda: made, *server.sockets[0].getsockname()[:2])
+    await accepted.until_connected()
+    assert accepted.transport.get_extra_info("peername") == transport.get_extra_info("sockname")
+    assert accepted.transport.get_extra_info("sockname") == transport.get_extra_info("peername")
+    assert len(transport.get_extra_info("peername")) == 4
+    transport.close()
+    server.close()
+    await accepted.until_lost()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems drop the connection before it is accepted")
 @pytest.mark.parametrize("leave", ["close", "reset"])
-def test_address_of_a_peer_that_left_before_it_was_accepted_is_known(run, loop, make_protocol, reset, leave):
-    async def main():
-        seen = []
+async def test_address_of_a_peer_that_left_before_it_was_accepted_is_known(loop, make_protocol, reset, leave):
+    seen = []
 
-        def look(protocol, transport):
-            seen.append((transport.get_extra_info("peername"), transport.get_extra_info("sockname")))
+    def look(protocol, transport):
+        seen.append((transport.get_extra_info("peername"), transport.get_extra_info("sockname")))
 
-        protocol = make_protocol(connection_made=look)
-        listener = socket.create_server(("127.0.0.1", 0))
-        client = socket.create_connection(listener.getsockname())
-        address = client.getsockname()
-        if leave == "close":
-            client.close()
-        else:
-            reset(client)
-        server = await loop.create_server(lambda: protocol, sock=listener)
-        await protocol.until_lost()
-        assert seen == [(address, listener.getsockname())]
-        assert protocol.transport.get_extra_info("peername") == address
-        server.close()
-
-    run(main())
+    protocol = make_protocol(connection_made=look)
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listener.getsockname())
+    address = client.getsockname()
+    if leave == "close":
+        client.close()
+    else:
+        reset(client)
+    server = await loop.create_server(lambda: protocol, sock=listener)
+    await protocol.until_lost()
+    assert seen == [(address, listener.getsockname())]
+    assert protocol.transport.get_extra_info("peername") == address
+    server.close()
 
 
 # Delays
@@ -217,118 +187,97 @@ def nodelay_of(transport):
     return transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
-def test_small_writes_are_not_delayed(run, connect_tcp, make_protocol):
-    async def main():
-        transport, _ = await connect_tcp(make_protocol())
-        assert nodelay_of(transport)
-
-    run(main())
+async def test_small_writes_are_not_delayed(connect_tcp, make_protocol):
+    transport, _ = await connect_tcp(make_protocol())
+    assert nodelay_of(transport)
 
 
 # asyncio leaves the delay on unless the socket was made with IPPROTO_TCP, as hardly anybody does who makes one.
 @pytest.mark.fastloop_only
-def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_protocol(run, loop, make_protocol):
-    async def main():
-        accepted, made = make_protocol(), make_protocol()
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        client.connect(listener.getsockname())
-        assert (listener.proto, client.proto) == (0, 0)
-        server = await loop.create_server(lambda: accepted, sock=listener)
-        transport, _ = await loop.create_connection(lambda: made, sock=client)
-        await accepted.until_connected()
-        delays_off = nodelay_of(accepted.transport), nodelay_of(transport)
-        transport.close()
-        server.close()
-        await accepted.until_lost()
-        assert delays_off == (True, True)
-
-    run(main())
+async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_protocol(loop, make_protocol):
+    accepted, made = make_protocol(), make_protocol()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    client.connect(listener.getsockname())
+    assert (listener.proto, client.proto) == (0, 0)
+    server = await loop.create_server(lambda: accepted, sock=listener)
+    transport, _ = await loop.create_connection(lambda: made, sock=client)
+    await accepted.until_connected()
+    delays_off = nodelay_of(accepted.transport), nodelay_of(transport)
+    transport.close()
+    server.close()
+    await accepted.until_lost()
+    assert delays_off == (True, True)
 
 
 # Resets
 
 
 @pytest.mark.parametrize("eof_keeps_open", [False, True])
-def test_reset_is_the_reason_of_the_loss(run, connect_tcp, settle, make_protocol, eof_keeps_open):
-    async def main():
-        protocol = make_protocol(eof_received=lambda protocol: eof_keeps_open)
-        transport, peer = await connect_tcp(protocol)
+async def test_reset_is_the_reason_of_the_loss(connect_tcp, settle, make_protocol, eof_keeps_open):
+    protocol = make_protocol(eof_received=lambda protocol: eof_keeps_open)
+    transport, peer = await connect_tcp(protocol)
+    peer.reset()
+    assert type(await protocol.until_lost()) is ConnectionResetError
+    await settle()
+    assert protocol.calls == ["connection_made", "connection_lost"]
+    assert transport.is_closing() is True
+
+
+async def test_reset_while_much_waits_to_be_sent_is_told_once(connect_tcp, settle, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect_tcp(protocol)
+    transport.write(bytes(20_000_000))
+    await settle()
+    peer.reset()
+    assert isinstance(await protocol.until_lost(), ConnectionError)
+    await settle()
+    transport.write(b"dropped")
+    assert transport.get_write_buffer_size() == 0
+    assert len(protocol.lost) == 1
+
+
+async def test_reset_after_close_is_told_once(connect_tcp, settle, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect_tcp(protocol)
+    transport.write(bytes(20_000_000))
+    transport.close()
+    await settle()
+    peer.reset()
+    await protocol.until_lost()
+    await settle()
+    assert len(protocol.lost) == 1
+    assert "eof_received" not in protocol.calls
+
+
+async def test_reset_after_the_peers_end_is_noticed_by_a_write(connect_tcp, settle, make_protocol):
+    protocol = make_protocol(eof_received=lambda protocol: True)
+    transport, peer = await connect_tcp(protocol)
+    peer.send_end()
+    await protocol.until(lambda: "eof_received" in protocol.calls)
+    peer.reset()
+    while not protocol.lost:
+        transport.write(b"is anybody there?")
+        await settle()
+    assert isinstance(protocol.lost[0], ConnectionError)
+    assert len(protocol.lost) == 1
+
+
+async def test_connection_that_is_reset_in_data_received_is_lost_once(connect_tcp, settle, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect_tcp(protocol)
+
+    def reset_and_answer(protocol, data):
         peer.reset()
-        assert type(await protocol.until_lost()) is ConnectionResetError
-        await settle()
-        assert protocol.calls == ["connection_made", "connection_lost"]
-        assert transport.is_closing() is True
+        transport.write(b"too late")
 
-    run(main())
-
-
-def test_reset_while_much_waits_to_be_sent_is_told_once(run, connect_tcp, settle, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect_tcp(protocol)
-        transport.write(bytes(20_000_000))
-        await settle()
-        peer.reset()
-        assert isinstance(await protocol.until_lost(), ConnectionError)
-        await settle()
-        transport.write(b"dropped")
-        assert transport.get_write_buffer_size() == 0
-        assert len(protocol.lost) == 1
-
-    run(main())
-
-
-def test_reset_after_close_is_told_once(run, connect_tcp, settle, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect_tcp(protocol)
-        transport.write(bytes(20_000_000))
-        transport.close()
-        await settle()
-        peer.reset()
-        await protocol.until_lost()
-        await settle()
-        assert len(protocol.lost) == 1
-        assert "eof_received" not in protocol.calls
-
-    run(main())
-
-
-def test_reset_after_the_peers_end_is_noticed_by_a_write(run, connect_tcp, settle, make_protocol):
-    async def main():
-        protocol = make_protocol(eof_received=lambda protocol: True)
-        transport, peer = await connect_tcp(protocol)
-        peer.send_end()
-        await protocol.until(lambda: "eof_received" in protocol.calls)
-        peer.reset()
-        while not protocol.lost:
-            transport.write(b"is anybody there?")
-            await settle()
-        assert isinstance(protocol.lost[0], ConnectionError)
-        assert len(protocol.lost) == 1
-
-    run(main())
-
-
-def test_connection_that_is_reset_in_data_received_is_lost_once(run, connect_tcp, settle, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect_tcp(protocol)
-
-        def reset_and_answer(protocol, data):
-            peer.reset()
-            transport.write(b"too late")
-
-        protocol.hooks["data_received"] = reset_and_answer
-        await peer.send(b"x")
-        assert isinstance(await protocol.until_lost(), ConnectionError)
-        await settle()
-        assert len(protocol.lost) == 1
-
-    run(main())
+    protocol.hooks["data_received"] = reset_and_answer
+    await peer.send(b"x")
+    assert isinstance(await protocol.until_lost(), ConnectionError)
+    await settle()
+    assert len(protocol.lost) == 1
 
 
 # Debug mode

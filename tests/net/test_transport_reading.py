@@ -11,91 +11,73 @@ import sys
 import pytest
 
 
-def test_callbacks_come_in_their_order(run, connect, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        assert protocol.calls == ["connection_made"]
-        assert protocol.transport is transport
-        await peer.send(b"data")
-        await protocol.until_received(4)
-        peer.close()
-        assert await protocol.until_lost() is None
-        assert protocol.calls == ["connection_made", "data_received", "eof_received", "connection_lost"]
-
-    run(main())
+async def test_callbacks_come_in_their_order(connect, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    assert protocol.calls == ["connection_made"]
+    assert protocol.transport is transport
+    await peer.send(b"data")
+    await protocol.until_received(4)
+    peer.close()
+    assert await protocol.until_lost() is None
+    assert protocol.calls == ["connection_made", "data_received", "eof_received", "connection_lost"]
 
 
-def test_data_and_end_that_arrive_together_are_told_apart(run, connect, make_protocol):
-    async def main():
-        protocol = make_protocol(connection_made=lambda protocol, transport: transport.pause_reading())
-        transport, peer = await connect(protocol)
-        await peer.send(b"the last words")
-        peer.close()
-        transport.resume_reading()
-        await protocol.until_lost()
-        assert protocol.received == b"the last words"
-        assert protocol.calls == ["connection_made", "data_received", "eof_received", "connection_lost"]
-
-    run(main())
+async def test_data_and_end_that_arrive_together_are_told_apart(connect, make_protocol):
+    protocol = make_protocol(connection_made=lambda protocol, transport: transport.pause_reading())
+    transport, peer = await connect(protocol)
+    await peer.send(b"the last words")
+    peer.close()
+    transport.resume_reading()
+    await protocol.until_lost()
+    assert protocol.received == b"the last words"
+    assert protocol.calls == ["connection_made", "data_received", "eof_received", "connection_lost"]
 
 
-def test_much_data_arrives_whole(run, connect, make_protocol, pattern):
-    async def main():
-        protocol = make_protocol()
-        _, peer = await connect(protocol)
-        data = pattern(5_000_000)
-        await peer.send(data)
-        assert await protocol.until_received(len(data)) == data
-
-    run(main())
+async def test_much_data_arrives_whole(connect, make_protocol, pattern):
+    protocol = make_protocol()
+    _, peer = await connect(protocol)
+    data = pattern(5_000_000)
+    await peer.send(data)
+    assert await protocol.until_received(len(data)) == data
 
 
-def test_messages_of_many_sizes_arrive_in_order(run, connect, make_protocol, pattern):
-    async def main():
-        protocol = make_protocol()
-        _, peer = await connect(protocol)
-        data = pattern(400_000)
-        position = 0
-        while position < len(data):
-            step = position * 7919 % 3000 + 1
-            await peer.send(data[position : position + step])
-            position += step
-            if step % 2:
-                await asyncio.sleep(0)
-        assert await protocol.until_received(len(data)) == data
-
-    run(main())
+async def test_messages_of_many_sizes_arrive_in_order(connect, make_protocol, pattern):
+    protocol = make_protocol()
+    _, peer = await connect(protocol)
+    data = pattern(400_000)
+    position = 0
+    while position < len(data):
+        step = position * 7919 % 3000 + 1
+        await peer.send(data[position : position + step])
+        position += step
+        if step % 2:
+            await asyncio.sleep(0)
+    assert await protocol.until_received(len(data)) == data
 
 
-def test_data_received_earlier_is_not_changed_by_what_arrives_later(run, connections, make_protocol):
-    async def main():
-        kept = []
-        protocol = make_protocol(data_received=lambda protocol, data: kept.append(data))
-        _, peer = await connections.tcp(protocol)
-        for number in range(100):
-            await peer.send(b"%03d" % number * 50)
-            await protocol.until_received(150 * (number + 1))
-        assert b"".join(kept) == b"".join(b"%03d" % number * 50 for number in range(100))
-
-    run(main())
+async def test_data_received_earlier_is_not_changed_by_what_arrives_later(connections, make_protocol):
+    kept = []
+    protocol = make_protocol(data_received=lambda protocol, data: kept.append(data))
+    _, peer = await connections.tcp(protocol)
+    for number in range(100):
+        await peer.send(b"%03d" % number * 50)
+        await protocol.until_received(150 * (number + 1))
+    assert b"".join(kept) == b"".join(b"%03d" % number * 50 for number in range(100))
 
 
 # Pausing
 
 
-def test_nothing_is_received_while_reading_is_paused(run, connect, settle, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        transport.pause_reading()
-        await peer.send(b"early")
-        await settle()
-        assert protocol.received == b""
-        transport.resume_reading()
-        assert await protocol.until_received(5) == b"early"
-
-    run(main())
+async def test_nothing_is_received_while_reading_is_paused(connect, settle, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    transport.pause_reading()
+    await peer.send(b"early")
+    await settle()
+    assert protocol.received == b""
+    transport.resume_reading()
+    assert await protocol.until_received(5) == b"early"
 
 
 def test_reading_paused_by_connection_made_does_not_begin(run, connect, settle, make_protocol, implementation):
@@ -114,190 +96,157 @@ def test_reading_paused_by_connection_made_does_not_begin(run, connect, settle, 
     run(main())
 
 
-def test_reading_paused_by_data_received_stops_there(run, connect, settle, make_protocol):
-    async def main():
-        protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.pause_reading())
-        transport, peer = await connect(protocol)
-        for number in range(5):
-            await peer.send(b"%d" % number)
-            await protocol.until_received(2 * number + 1)
-            await peer.send(b"%d" % number)
-            await settle()
-            assert len(protocol.received) == 2 * number + 1
-            transport.resume_reading()
-            await protocol.until_received(2 * number + 2)
-            transport.resume_reading()
-        assert protocol.received == b"0011223344"
-
-    run(main())
-
-
-def test_end_is_not_told_while_reading_is_paused(run, connect, settle, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        transport.pause_reading()
-        peer.send_end()
+async def test_reading_paused_by_data_received_stops_there(connect, settle, make_protocol):
+    protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.pause_reading())
+    transport, peer = await connect(protocol)
+    for number in range(5):
+        await peer.send(b"%d" % number)
+        await protocol.until_received(2 * number + 1)
+        await peer.send(b"%d" % number)
         await settle()
-        assert protocol.calls == ["connection_made"]
+        assert len(protocol.received) == 2 * number + 1
         transport.resume_reading()
-        assert await protocol.until_lost() is None
-
-    run(main())
-
-
-def test_pausing_and_resuming_in_turn_loses_nothing(run, connect, make_protocol, pattern):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        data = pattern(500_000)
-
-        async def switch():
-            while len(protocol.received) < len(data):
-                transport.pause_reading()
-                await asyncio.sleep(0)
-                transport.resume_reading()
-                before = len(protocol.received)
-                await protocol.until(lambda before=before: len(protocol.received) > before)
-
-        await asyncio.gather(peer.send(data), switch())
-        assert protocol.received == data
-
-    run(main())
-
-
-def test_is_reading_and_repeated_calls(run, connect, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, _ = await connect(protocol)
-        assert transport.is_reading() is True
+        await protocol.until_received(2 * number + 2)
         transport.resume_reading()
-        assert transport.is_reading() is True
-        transport.pause_reading()
-        transport.pause_reading()
-        assert transport.is_reading() is False
-        transport.resume_reading()
-        assert transport.is_reading() is True
-        transport.close()
-        assert transport.is_reading() is False
+    assert protocol.received == b"0011223344"
 
-    run(main())
+
+async def test_end_is_not_told_while_reading_is_paused(connect, settle, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    transport.pause_reading()
+    peer.send_end()
+    await settle()
+    assert protocol.calls == ["connection_made"]
+    transport.resume_reading()
+    assert await protocol.until_lost() is None
+
+
+async def test_pausing_and_resuming_in_turn_loses_nothing(connect, make_protocol, pattern):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    data = pattern(500_000)
+
+    async def switch():
+        while len(protocol.received) < len(data):
+            transport.pause_reading()
+            await asyncio.sleep(0)
+            transport.resume_reading()
+            before = len(protocol.received)
+            await protocol.until(lambda before=before: len(protocol.received) > before)
+
+    await asyncio.gather(peer.send(data), switch())
+    assert protocol.received == data
+
+
+async def test_is_reading_and_repeated_calls(connect, make_protocol):
+    protocol = make_protocol()
+    transport, _ = await connect(protocol)
+    assert transport.is_reading() is True
+    transport.resume_reading()
+    assert transport.is_reading() is True
+    transport.pause_reading()
+    transport.pause_reading()
+    assert transport.is_reading() is False
+    transport.resume_reading()
+    assert transport.is_reading() is True
+    transport.close()
+    assert transport.is_reading() is False
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-def test_pausing_and_resuming_a_closed_transport_does_nothing(run, connect, settle, make_protocol, end):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        await peer.send(b"not read any more")
-        getattr(transport, end)()
-        transport.pause_reading()
-        transport.resume_reading()
-        await protocol.until_lost()
-        transport.pause_reading()
-        transport.resume_reading()
-        await settle()
-        assert transport.is_reading() is False
-        assert protocol.calls == ["connection_made", "connection_lost"]
-
-    run(main())
+async def test_pausing_and_resuming_a_closed_transport_does_nothing(connect, settle, make_protocol, end):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    await peer.send(b"not read any more")
+    getattr(transport, end)()
+    transport.pause_reading()
+    transport.resume_reading()
+    await protocol.until_lost()
+    transport.pause_reading()
+    transport.resume_reading()
+    await settle()
+    assert transport.is_reading() is False
+    assert protocol.calls == ["connection_made", "connection_lost"]
 
 
 # The end
 
 
-def test_end_closes_the_transport_unless_the_protocol_objects(run, connect, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        peer.send_end()
-        assert await protocol.until_lost() is None
-        assert transport.is_closing() is True
-        assert await peer.receive_all() == b""
-
-    run(main())
+async def test_end_closes_the_transport_unless_the_protocol_objects(connect, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    peer.send_end()
+    assert await protocol.until_lost() is None
+    assert transport.is_closing() is True
+    assert await peer.receive_all() == b""
 
 
 @pytest.mark.parametrize("size", [10, 3_000_000])
-def test_transport_can_write_after_the_end_if_the_protocol_wants(run, connect, settle, make_protocol, pattern, size):
-    async def main():
-        protocol = make_protocol(eof_received=lambda protocol: True)
-        transport, peer = await connect(protocol)
-        peer.send_end()
-        await protocol.until(lambda: "eof_received" in protocol.calls)
-        await settle()
-        assert protocol.calls == ["connection_made", "eof_received"]
-        assert transport.is_closing() is False
-        data = pattern(size)
-        transport.write(data)
-        transport.close()
-        assert await peer.receive_all() == data
-        assert await protocol.until_lost() is None
-        assert protocol.calls.count("eof_received") == 1
-
-    run(main())
+async def test_transport_can_write_after_the_end_if_the_protocol_wants(connect, settle, make_protocol, pattern, size):
+    protocol = make_protocol(eof_received=lambda protocol: True)
+    transport, peer = await connect(protocol)
+    peer.send_end()
+    await protocol.until(lambda: "eof_received" in protocol.calls)
+    await settle()
+    assert protocol.calls == ["connection_made", "eof_received"]
+    assert transport.is_closing() is False
+    data = pattern(size)
+    transport.write(data)
+    transport.close()
+    assert await peer.receive_all() == data
+    assert await protocol.until_lost() is None
+    assert protocol.calls.count("eof_received") == 1
 
 
-def test_what_is_not_sent_when_the_peer_ends_its_side_still_arrives(run, narrow_connect, make_protocol, pattern):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await narrow_connect(protocol)
-        data = pattern(500_000)
-        transport.write(data)
-        peer.send_end()
-        assert await peer.receive_all() == data
-        assert await protocol.until_lost() is None
-
-    run(main())
+async def test_what_is_not_sent_when_the_peer_ends_its_side_still_arrives(narrow_connect, make_protocol, pattern):
+    protocol = make_protocol()
+    transport, peer = await narrow_connect(protocol)
+    data = pattern(500_000)
+    transport.write(data)
+    peer.send_end()
+    assert await peer.receive_all() == data
+    assert await protocol.until_lost() is None
 
 
 # Other protocols
 
 
-def test_protocol_set_by_data_received_gets_the_rest(run, connect, make_protocol):
-    async def main():
-        second = make_protocol()
-        first = make_protocol(data_received=lambda protocol, data: protocol.transport.set_protocol(second))
-        transport, peer = await connect(first)
-        assert transport.get_protocol() is first
-        await peer.send(b"to the first")
-        await first.until_received(12)
-        assert transport.get_protocol() is second
-        await peer.send(b"to the second")
-        await second.until_received(13)
-        peer.close()
-        assert await second.until_lost() is None
-        assert (first.received, first.calls) == (b"to the first", ["connection_made", "data_received"])
-        assert (second.received, second.calls) == (b"to the second", ["data_received", "eof_received", "connection_lost"])
-
-    run(main())
+async def test_protocol_set_by_data_received_gets_the_rest(connect, make_protocol):
+    second = make_protocol()
+    first = make_protocol(data_received=lambda protocol, data: protocol.transport.set_protocol(second))
+    transport, peer = await connect(first)
+    assert transport.get_protocol() is first
+    await peer.send(b"to the first")
+    await first.until_received(12)
+    assert transport.get_protocol() is second
+    await peer.send(b"to the second")
+    await second.until_received(13)
+    peer.close()
+    assert await second.until_lost() is None
+    assert (first.received, first.calls) == (b"to the first", ["connection_made", "data_received"])
+    assert (second.received, second.calls) == (b"to the second", ["data_received", "eof_received", "connection_lost"])
 
 
-def test_protocol_set_while_reading_is_paused_gets_what_waits(run, connect, settle, make_protocol):
-    async def main():
-        first, second = make_protocol(), make_protocol()
-        transport, peer = await connect(first)
-        transport.pause_reading()
-        await peer.send(b"waits")
-        await settle()
-        transport.set_protocol(second)
-        transport.resume_reading()
-        assert await second.until_received(5) == b"waits"
-        assert first.received == b""
-
-    run(main())
+async def test_protocol_set_while_reading_is_paused_gets_what_waits(connect, settle, make_protocol):
+    first, second = make_protocol(), make_protocol()
+    transport, peer = await connect(first)
+    transport.pause_reading()
+    await peer.send(b"waits")
+    await settle()
+    transport.set_protocol(second)
+    transport.resume_reading()
+    assert await second.until_received(5) == b"waits"
+    assert first.received == b""
 
 
-def test_protocol_set_after_close_hears_of_the_loss(run, connect, make_protocol):
-    async def main():
-        first, second = make_protocol(), make_protocol()
-        transport, _ = await connect(first)
-        transport.close()
-        transport.set_protocol(second)
-        assert await second.until_lost() is None
-        assert first.lost == []
-
-    run(main())
+async def test_protocol_set_after_close_hears_of_the_loss(connect, make_protocol):
+    first, second = make_protocol(), make_protocol()
+    transport, _ = await connect(first)
+    transport.close()
+    transport.set_protocol(second)
+    assert await second.until_lost() is None
+    assert first.lost == []
 
 
 def test_streams_work_over_the_transports(run, loop):
@@ -383,24 +332,21 @@ def test_exception_of_connection_lost_is_reported_and_the_socket_is_closed(run, 
     run(main())
 
 
-def test_end_of_file_calls_the_close_that_was_put_on_the_transport(run, connect, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        calls, close = [], transport.close
+async def test_end_of_file_calls_the_close_that_was_put_on_the_transport(connect, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    calls, close = [], transport.close
 
-        def note_and_close():
-            calls.append("close")
-            close()
+    def note_and_close():
+        calls.append("close")
+        close()
 
-        transport.close = note_and_close
-        peer.close()
-        await protocol.until_lost()
-        assert calls == ["close"]
-        # It holds the transport.
-        del transport.close
-
-    run(main())
+    transport.close = note_and_close
+    peer.close()
+    await protocol.until_lost()
+    assert calls == ["close"]
+    # It holds the transport.
+    del transport.close
 
 
 @pytest.mark.parametrize("error_type", [KeyboardInterrupt, SystemExit])

@@ -24,27 +24,21 @@ PIECES = [
 
 
 @pytest.mark.parametrize("data", PIECES, ids=lambda data: f"{type(data).__name__}-{len(data)}")
-def test_bytes_like_object_arrives(run, connect, make_protocol, data):
-    async def main():
-        transport, peer = await connect(make_protocol())
-        transport.write(data)
-        expected = bytes(data)
-        assert await peer.receive(len(expected)) == expected
-
-    run(main())
+async def test_bytes_like_object_arrives(connect, make_protocol, data):
+    transport, peer = await connect(make_protocol())
+    transport.write(data)
+    expected = bytes(data)
+    assert await peer.receive(len(expected)) == expected
 
 
 @pytest.mark.parametrize("data", ["text", None, 5, [b"list"], object(), array.array("B", b"array")], ids=lambda data: type(data).__name__)
-def test_writing_anything_else_raises_type_error_and_changes_nothing(run, connect, make_protocol, data):
-    async def main():
-        transport, peer = await connect(make_protocol())
-        with pytest.raises(TypeError):
-            transport.write(data)
-        assert transport.is_closing() is False
-        transport.write(b"still works")
-        assert await peer.receive(11) == b"still works"
-
-    run(main())
+async def test_writing_anything_else_raises_type_error_and_changes_nothing(connect, make_protocol, data):
+    transport, peer = await connect(make_protocol())
+    with pytest.raises(TypeError):
+        transport.write(data)
+    assert transport.is_closing() is False
+    transport.write(b"still works")
+    assert await peer.receive(11) == b"still works"
 
 
 class LyingBytes(bytes):
@@ -60,18 +54,15 @@ class LyingBytearray(bytearray):
 @pytest.mark.parametrize("kind", [LyingBytes, LyingBytearray])
 @pytest.mark.parametrize("method", ["write", "writelines"])
 @pytest.mark.parametrize("size", [10, 3_000_000])
-def test_subclass_arrives_as_the_bytes_that_it_holds(run, connect, make_protocol, pattern, kind, method, size):
-    async def main():
-        transport, peer = await connect(make_protocol())
-        data = pattern(size)
-        if method == "write":
-            transport.write(kind(data))
-        else:
-            transport.writelines([kind(data[:5]), kind(data[5:])])
-        assert 0 <= transport.get_write_buffer_size() <= size
-        assert await peer.receive(size) == data
-
-    run(main())
+async def test_subclass_arrives_as_the_bytes_that_it_holds(connect, make_protocol, pattern, kind, method, size):
+    transport, peer = await connect(make_protocol())
+    data = pattern(size)
+    if method == "write":
+        transport.write(kind(data))
+    else:
+        transport.writelines([kind(data[:5]), kind(data[5:])])
+    assert 0 <= transport.get_write_buffer_size() <= size
+    assert await peer.receive(size) == data
 
 
 def test_bytes_of_a_subclass_are_not_asked_for(run, connect, make_protocol):
@@ -96,68 +87,56 @@ def test_bytes_of_a_subclass_are_not_asked_for(run, connect, make_protocol):
     run(main())
 
 
-def test_lines_may_be_any_buffers(run, connect, make_protocol):
-    async def main():
-        transport, peer = await connect(make_protocol())
-        transport.writelines([array.array("B", b"array"), b" and ", bytearray(b"bytearray")])
-        assert await peer.receive(19) == b"array and bytearray"
-
-    run(main())
+async def test_lines_may_be_any_buffers(connect, make_protocol):
+    transport, peer = await connect(make_protocol())
+    transport.writelines([array.array("B", b"array"), b" and ", bytearray(b"bytearray")])
+    assert await peer.receive(19) == b"array and bytearray"
 
 
-def test_view_with_gaps_arrives_without_its_gaps_or_is_refused(run, connect, reported, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        with_gaps = memoryview(b"a-b-c-d-")[::2]
-        try:
-            transport.write(with_gaps)
-        except (BufferError, TypeError, ValueError):
-            transport.write(b"abcd")
-        await asyncio.sleep(0)
-        # asyncio ends the connection, and reports why.
-        if transport.is_closing():
-            assert type(await protocol.until_lost()) is BufferError
-            assert len(reported) == 1
-        else:
-            assert await peer.receive(4) == b"abcd"
-
-    run(main())
+async def test_view_with_gaps_arrives_without_its_gaps_or_is_refused(connect, reported, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    with_gaps = memoryview(b"a-b-c-d-")[::2]
+    try:
+        transport.write(with_gaps)
+    except (BufferError, TypeError, ValueError):
+        transport.write(b"abcd")
+    await asyncio.sleep(0)
+    # asyncio ends the connection, and reports why.
+    if transport.is_closing():
+        assert type(await protocol.until_lost()) is BufferError
+        assert len(reported) == 1
+    else:
+        assert await peer.receive(4) == b"abcd"
 
 
 @pytest.mark.parametrize("size", [1, 1000, 65536, 65537, 300_000, 5_000_000])
-def test_large_and_small_pieces_arrive_whole(run, connect, make_protocol, pattern, size):
-    async def main():
-        transport, peer = await connect(make_protocol())
-        data = pattern(size)
-        transport.write(data)
-        assert await peer.receive(size) == data
-
-    run(main())
+async def test_large_and_small_pieces_arrive_whole(connect, make_protocol, pattern, size):
+    transport, peer = await connect(make_protocol())
+    data = pattern(size)
+    transport.write(data)
+    assert await peer.receive(size) == data
 
 
-def test_pieces_arrive_in_the_order_of_the_calls(run, narrow_connect, make_protocol, pattern):
-    async def main():
-        transport, peer = await narrow_connect(make_protocol())
-        data = pattern(1_000_000)
-        position = 0
-        for number in range(10_000):
-            step = number * 37 % 400 + 1
-            piece = data[position : position + step]
-            position += step
-            if number % 3 == 0:
-                transport.writelines([piece[:7], bytearray(piece[7:90]), memoryview(piece)[90:], b""])
-                # asyncio of Python 3.12 and 3.13 gets stuck on an empty piece that nothing follows.
-                transport.write(b"")
-            else:
-                transport.write(piece)
-            if number % 500 == 0:
-                await asyncio.sleep(0)
-            if position >= len(data):
-                break
-        assert await peer.receive(len(data)) == data
-
-    run(main())
+async def test_pieces_arrive_in_the_order_of_the_calls(narrow_connect, make_protocol, pattern):
+    transport, peer = await narrow_connect(make_protocol())
+    data = pattern(1_000_000)
+    position = 0
+    for number in range(10_000):
+        step = number * 37 % 400 + 1
+        piece = data[position : position + step]
+        position += step
+        if number % 3 == 0:
+            transport.writelines([piece[:7], bytearray(piece[7:90]), memoryview(piece)[90:], b""])
+            # asyncio of Python 3.12 and 3.13 gets stuck on an empty piece that nothing follows.
+            transport.write(b"")
+        else:
+            transport.write(piece)
+        if number % 500 == 0:
+            await asyncio.sleep(0)
+        if position >= len(data):
+            break
+    assert await peer.receive(len(data)) == data
 
 
 @pytest.mark.parametrize(
@@ -165,78 +144,64 @@ def test_pieces_arrive_in_the_order_of_the_calls(run, narrow_connect, make_proto
     [[b"a", b"b"], (b"a", bytearray(b"b")), [memoryview(b"ab")], [b"", b"a", b"", b"b"], (piece for piece in (b"a", b"b"))],
     ids=["list", "tuple", "views", "with empty ones", "generator"],
 )
-def test_writelines_sends_every_piece(implementation, run, connections, make_protocol, pieces):
-    async def main():
-        transport, peer = await connections.tcp(make_protocol())
-        # A generator serves one implementation only.
-        transport.writelines(pieces if isinstance(pieces, list | tuple) else (piece for piece in (b"a", b"b")))
-        assert await peer.receive(2) == b"ab"
-
-    run(main())
+async def test_writelines_sends_every_piece(implementation, connections, make_protocol, pieces):
+    transport, peer = await connections.tcp(make_protocol())
+    # A generator serves one implementation only.
+    transport.writelines(pieces if isinstance(pieces, list | tuple) else (piece for piece in (b"a", b"b")))
+    assert await peer.receive(2) == b"ab"
 
 
 # asyncio of Python 3.15 keeps the first pieces and gets stuck.
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("pieces", [[b"never sent", "text"], [b"never sent", 7], 5], ids=["text", "number", "no list"])
-def test_writelines_with_something_else_sends_nothing(run, connect, make_protocol, pieces):
-    async def main():
-        transport, peer = await connect(make_protocol())
-        with pytest.raises(TypeError):
-            transport.writelines(pieces)
-        transport.write(b"the next")
-        assert await peer.receive(8) == b"the next"
-
-    run(main())
+async def test_writelines_with_something_else_sends_nothing(connect, make_protocol, pieces):
+    transport, peer = await connect(make_protocol())
+    with pytest.raises(TypeError):
+        transport.writelines(pieces)
+    transport.write(b"the next")
+    assert await peer.receive(8) == b"the next"
 
 
 @pytest.mark.parametrize("empty", [b"", bytearray(), memoryview(b""), []], ids=lambda empty: type(empty).__name__)
-def test_writing_nothing_sends_nothing(run, connect, make_protocol, empty):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        write = transport.writelines if empty == [] else transport.write
-        write(empty)
-        assert transport.get_write_buffer_size() == 0
-        transport.write(b"something")
-        write(empty)
-        assert await peer.receive(9) == b"something"
-        transport.close()
-        assert await protocol.until_lost() is None
-
-    run(main())
+async def test_writing_nothing_sends_nothing(connect, make_protocol, empty):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    write = transport.writelines if empty == [] else transport.write
+    write(empty)
+    assert transport.get_write_buffer_size() == 0
+    transport.write(b"something")
+    write(empty)
+    assert await peer.receive(9) == b"something"
+    transport.close()
+    assert await protocol.until_lost() is None
 
 
 # asyncio of Python 3.12 and 3.13 keeps the empty piece for ever, and close() waits for it.
 @pytest.mark.fastloop_only
-def test_empty_pieces_at_the_end_do_not_delay_the_close(run, connect, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect(protocol)
-        transport.writelines([b"data", b"", b""])
-        transport.writelines([b"", b""])
-        transport.close()
-        assert await peer.receive_all() == b"data"
-        assert await protocol.until_lost() is None
-
-    run(main(), 3)
+@pytest.mark.time_limit(3)
+async def test_empty_pieces_at_the_end_do_not_delay_the_close(connect, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connect(protocol)
+    transport.writelines([b"data", b"", b""])
+    transport.writelines([b"", b""])
+    transport.close()
+    assert await peer.receive_all() == b"data"
+    assert await protocol.until_lost() is None
 
 
 @pytest.mark.parametrize("size", [10, 3_000_000], ids=["sent at once", "kept"])
 # From Python 3.12 on, asyncio keeps the very object, sends what it holds later, and forbids to resize it.
 @pytest.mark.fastloop_only
-def test_bytearray_is_sent_as_it_was_when_it_was_written(run, connect, make_protocol, pattern, size):
-    async def main():
-        transport, peer = await connect(make_protocol())
-        data = pattern(size)
-        first, second = bytearray(data), bytearray(data)
-        transport.write(first)
-        transport.writelines([memoryview(second)])
-        first[:] = bytes(size)
-        second[:] = bytes(size)
-        first.clear()
-        assert await peer.receive(2 * size) == data + data
-
-    run(main())
+async def test_bytearray_is_sent_as_it_was_when_it_was_written(connect, make_protocol, pattern, size):
+    transport, peer = await connect(make_protocol())
+    data = pattern(size)
+    first, second = bytearray(data), bytearray(data)
+    transport.write(first)
+    transport.writelines([memoryview(second)])
+    first[:] = bytes(size)
+    second[:] = bytes(size)
+    first.clear()
+    assert await peer.receive(2 * size) == data + data
 
 
 @pytest.mark.parametrize("end", ["close", "write_eof"])
@@ -274,25 +239,22 @@ def test_what_is_written_while_the_loop_does_not_run_is_sent(loop, run, connect,
     assert run(peer.receive(16)) == b"between two runs"
 
 
-def test_methods_can_be_replaced(run, connect, make_protocol):
-    async def main():
-        transport, peer = await connect(make_protocol())
-        written, original = [], transport.write
+async def test_methods_can_be_replaced(connect, make_protocol):
+    transport, peer = await connect(make_protocol())
+    written, original = [], transport.write
 
-        def write_and_remember(data):
-            written.append(data)
-            original(data)
+    def write_and_remember(data):
+        written.append(data)
+        original(data)
 
-        transport.write = write_and_remember
-        transport.note = "any attribute"
-        transport.write(b"seen")
-        assert await peer.receive(4) == b"seen"
-        assert (written, transport.note) == ([b"seen"], "any attribute")
-        del transport.write
-        transport.write(b"unseen")
-        assert await peer.receive(6) == b"unseen"
-
-    run(main())
+    transport.write = write_and_remember
+    transport.note = "any attribute"
+    transport.write(b"seen")
+    assert await peer.receive(4) == b"seen"
+    assert (written, transport.note) == ([b"seen"], "any attribute")
+    del transport.write
+    transport.write(b"unseen")
+    assert await peer.receive(6) == b"unseen"
 
 
 def test_closed_transport_is_collected_and_its_weak_reference_dies(loop, run, make_protocol, make_peer):
@@ -312,14 +274,11 @@ def test_closed_transport_is_collected_and_its_weak_reference_dies(loop, run, ma
     assert weak_transport() is None
 
 
-def test_repr_works_in_every_state(run, connect, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, _ = await connect(protocol)
-        assert "clos" not in repr(transport)
-        transport.close()
-        assert "closing" in repr(transport)
-        await protocol.until_lost()
-        assert "closed" in repr(transport)
-
-    run(main())
+async def test_repr_works_in_every_state(connect, make_protocol):
+    protocol = make_protocol()
+    transport, _ = await connect(protocol)
+    assert "clos" not in repr(transport)
+    transport.close()
+    assert "closing" in repr(transport)
+    await protocol.until_lost()
+    assert "closed" in repr(transport)

@@ -36,201 +36,159 @@ def path(short_folder):
 
 
 @pytest.mark.parametrize("kind", NAME_KINDS)
-def test_client_and_server_meet_at_a_name(run, loop, make_protocol, name_of_kind, kind):
-    async def main():
-        accepted, made = make_protocol(), make_protocol()
-        name = name_of_kind(kind)
-        server = await loop.create_unix_server(lambda: accepted, name)
-        transport, protocol = await loop.create_unix_connection(lambda: made, name)
-        assert protocol is made
-        await accepted.until_connected()
-        transport.write(b"question")
-        assert await accepted.until_received(8) == b"question"
-        accepted.transport.write(b"answer")
-        assert await made.until_received(6) == b"answer"
-        transport.close()
-        await accepted.until_lost()
-        server.close()
-
-    run(main())
+async def test_client_and_server_meet_at_a_name(loop, make_protocol, name_of_kind, kind):
+    accepted, made = make_protocol(), make_protocol()
+    name = name_of_kind(kind)
+    server = await loop.create_unix_server(lambda: accepted, name)
+    transport, protocol = await loop.create_unix_connection(lambda: made, name)
+    assert protocol is made
+    await accepted.until_connected()
+    transport.write(b"question")
+    assert await accepted.until_received(8) == b"question"
+    accepted.transport.write(b"answer")
+    assert await made.until_received(6) == b"answer"
+    transport.close()
+    await accepted.until_lost()
+    server.close()
 
 
 @pytest.mark.parametrize("kind", NAME_KINDS)
-def test_addresses_are_the_names(run, loop, make_protocol, name_of_kind, kind):
-    async def main():
-        accepted, made = make_protocol(), make_protocol()
-        name = name_of_kind(kind)
-        server = await loop.create_unix_server(lambda: accepted, name)
-        transport, _ = await loop.create_unix_connection(lambda: made, name)
-        await accepted.until_connected()
-        # The kernel's answer: bytes for an abstract name, text for a path.
-        address = os.fsencode(name) if "abstract" in kind else os.fsdecode(name)
-        assert server.sockets[0].getsockname() == address
-        assert (transport.get_extra_info("sockname"), transport.get_extra_info("peername")) == ("", address)
-        assert accepted.transport.get_extra_info("sockname") == address
-        assert accepted.transport.get_extra_info("peername") in ("", None)
-        transport.close()
-        await accepted.until_lost()
-        assert transport.get_extra_info("peername") == address
-        server.close()
-
-    run(main())
+async def test_addresses_are_the_names(loop, make_protocol, name_of_kind, kind):
+    accepted, made = make_protocol(), make_protocol()
+    name = name_of_kind(kind)
+    server = await loop.create_unix_server(lambda: accepted, name)
+    transport, _ = await loop.create_unix_connection(lambda: made, name)
+    await accepted.until_connected()
+    # The kernel's answer: bytes for an abstract name, text for a path.
+    address = os.fsencode(name) if "abstract" in kind else os.fsdecode(name)
+    assert server.sockets[0].getsockname() == address
+    assert (transport.get_extra_info("sockname"), transport.get_extra_info("peername")) == ("", address)
+    assert accepted.transport.get_extra_info("sockname") == address
+    assert accepted.transport.get_extra_info("peername") in ("", None)
+    transport.close()
+    await accepted.until_lost()
+    assert transport.get_extra_info("peername") == address
+    server.close()
 
 
-def test_address_of_a_client_that_has_a_name_is_that_name(run, loop, make_protocol, path, short_folder):
-    async def main():
-        protocol = make_protocol()
-        server = await loop.create_unix_server(lambda: protocol, path)
-        with socket.socket(socket.AF_UNIX) as client:
-            client.bind(os.path.join(short_folder, "client"))
-            client.connect(path)
-            await protocol.until_connected()
-            assert protocol.transport.get_extra_info("peername") == os.path.join(short_folder, "client")
-        await protocol.until_lost()
-        server.close()
-
-    run(main())
+async def test_address_of_a_client_that_has_a_name_is_that_name(loop, make_protocol, path, short_folder):
+    protocol = make_protocol()
+    server = await loop.create_unix_server(lambda: protocol, path)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.bind(os.path.join(short_folder, "client"))
+        client.connect(path)
+        await protocol.until_connected()
+        assert protocol.transport.get_extra_info("peername") == os.path.join(short_folder, "client")
+    await protocol.until_lost()
+    server.close()
 
 
-def test_ends_of_a_socket_pair_have_no_addresses(run, loop, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        left, right = socket.socketpair()
-        transport, _ = await loop.create_unix_connection(lambda: protocol, sock=left)
-        assert (transport.get_extra_info("sockname"), transport.get_extra_info("peername")) == ("", "")
-        assert transport.get_extra_info("socket").family == socket.AF_UNIX
-        right.close()
-        await protocol.until_lost()
-
-    run(main())
+async def test_ends_of_a_socket_pair_have_no_addresses(loop, make_protocol):
+    protocol = make_protocol()
+    left, right = socket.socketpair()
+    transport, _ = await loop.create_unix_connection(lambda: protocol, sock=left)
+    assert (transport.get_extra_info("sockname"), transport.get_extra_info("peername")) == ("", "")
+    assert transport.get_extra_info("socket").family == socket.AF_UNIX
+    right.close()
+    await protocol.until_lost()
 
 
 # The server's file
 
 
-def test_file_of_a_closed_server_is_removed_since_python_3_13(run, loop, make_protocol, path):
-    async def main():
-        server = await loop.create_unix_server(make_protocol, path)
-        assert os.path.exists(path)
-        server.close()
-        await server.wait_closed()
-        assert os.path.exists(path) is (sys.version_info < (3, 13))
-
-    run(main())
+async def test_file_of_a_closed_server_is_removed_since_python_3_13(loop, make_protocol, path):
+    server = await loop.create_unix_server(make_protocol, path)
+    assert os.path.exists(path)
+    server.close()
+    await server.wait_closed()
+    assert os.path.exists(path) is (sys.version_info < (3, 13))
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
-def test_file_of_a_closed_server_stays_if_cleanup_is_refused(run, loop, make_protocol, path):
-    async def main():
-        server = await loop.create_unix_server(make_protocol, path, cleanup_socket=False)
-        server.close()
-        assert os.path.exists(path)
-
-    run(main())
+async def test_file_of_a_closed_server_stays_if_cleanup_is_refused(loop, make_protocol, path):
+    server = await loop.create_unix_server(make_protocol, path, cleanup_socket=False)
+    server.close()
+    assert os.path.exists(path)
 
 
-def test_file_that_is_not_the_servers_any_more_stays(run, loop, make_protocol, path):
-    async def main():
-        first = await loop.create_unix_server(make_protocol, path)
-        os.rename(path, path + ".old")
-        pathlib.Path(path).write_text("somebody else's")
-        first.close()
-        assert pathlib.Path(path).read_text() == "somebody else's"
-
-    run(main())
+async def test_file_that_is_not_the_servers_any_more_stays(loop, make_protocol, path):
+    first = await loop.create_unix_server(make_protocol, path)
+    os.rename(path, path + ".old")
+    pathlib.Path(path).write_text("somebody else's")
+    first.close()
+    assert pathlib.Path(path).read_text() == "somebody else's"
 
 
-def test_server_that_is_closed_after_its_file_was_removed_does_not_mind(run, loop, make_protocol, path):
-    async def main():
-        server = await loop.create_unix_server(make_protocol, path)
-        os.remove(path)
-        server.close()
-        await server.wait_closed()
-
-    run(main())
+async def test_server_that_is_closed_after_its_file_was_removed_does_not_mind(loop, make_protocol, path):
+    server = await loop.create_unix_server(make_protocol, path)
+    os.remove(path)
+    server.close()
+    await server.wait_closed()
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
-def test_file_of_a_socket_that_was_passed_in_is_removed(run, loop, make_protocol, path):
-    async def main():
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(path)
-        server = await loop.create_unix_server(make_protocol, sock=listener)
-        server.close()
-        assert not os.path.exists(path)
-
-    run(main())
+async def test_file_of_a_socket_that_was_passed_in_is_removed(loop, make_protocol, path):
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    server = await loop.create_unix_server(make_protocol, sock=listener)
+    server.close()
+    assert not os.path.exists(path)
 
 
-def test_stale_file_is_replaced(run, loop, make_protocol, path):
-    async def main():
-        with socket.socket(socket.AF_UNIX) as stale:
-            stale.bind(path)
-        with pytest.raises(ConnectionRefusedError):
-            await loop.create_unix_connection(make_protocol, path)
-        protocol = make_protocol()
-        server = await loop.create_unix_server(lambda: protocol, path)
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(path)
-            await protocol.until_connected()
-        await protocol.until_lost()
-        server.close()
-
-    run(main())
+async def test_stale_file_is_replaced(loop, make_protocol, path):
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(path)
+    with pytest.raises(ConnectionRefusedError):
+        await loop.create_unix_connection(make_protocol, path)
+    protocol = make_protocol()
+    server = await loop.create_unix_server(lambda: protocol, path)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        await protocol.until_connected()
+    await protocol.until_lost()
+    server.close()
 
 
-def test_file_that_is_no_socket_is_left_alone(run, loop, make_protocol, path):
-    async def main():
-        pathlib.Path(path).write_text("precious")
-        with pytest.raises(OSError, match="is already in use") as caught:
-            await loop.create_unix_server(make_protocol, path)
-        assert caught.value.errno == errno.EADDRINUSE
-        assert pathlib.Path(path).read_text() == "precious"
-
-    run(main())
+async def test_file_that_is_no_socket_is_left_alone(loop, make_protocol, path):
+    pathlib.Path(path).write_text("precious")
+    with pytest.raises(OSError, match="is already in use") as caught:
+        await loop.create_unix_server(make_protocol, path)
+    assert caught.value.errno == errno.EADDRINUSE
+    assert pathlib.Path(path).read_text() == "precious"
 
 
 # Refusals
 
 
-def test_connecting_to_nothing_raises_file_not_found_error(run, loop, make_protocol, path):
-    async def main():
-        with pytest.raises(FileNotFoundError):
-            await loop.create_unix_connection(make_protocol, path)
-
-    run(main())
+async def test_connecting_to_nothing_raises_file_not_found_error(loop, make_protocol, path):
+    with pytest.raises(FileNotFoundError):
+        await loop.create_unix_connection(make_protocol, path)
 
 
-def test_name_that_is_too_long_raises_os_error(run, loop, make_protocol, path):
-    async def main():
-        with pytest.raises(OSError):
-            await loop.create_unix_connection(make_protocol, path * 20)
-        with pytest.raises(OSError):
-            await loop.create_unix_server(make_protocol, path * 20)
-
-    run(main())
+async def test_name_that_is_too_long_raises_os_error(loop, make_protocol, path):
+    with pytest.raises(OSError):
+        await loop.create_unix_connection(make_protocol, path * 20)
+    with pytest.raises(OSError):
+        await loop.create_unix_server(make_protocol, path * 20)
 
 
-def test_arguments_that_contradict_each_other_are_refused(run, loop, make_protocol, path):
-    async def main():
-        unix, tcp, datagram = socket.socket(socket.AF_UNIX), socket.socket(), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with unix, tcp, datagram:
-            for create in (loop.create_unix_connection, loop.create_unix_server):
-                with pytest.raises(ValueError, match="can not be specified at the same time"):
-                    await create(make_protocol, path, sock=unix)
-                with pytest.raises(ValueError, match="no(t specified, and no)? (path|sock)"):
-                    await create(make_protocol)
-                for wrong in (tcp, datagram):
-                    with pytest.raises(ValueError, match="UNIX Domain Stream Socket was expected"):
-                        await create(make_protocol, sock=wrong)
-                with pytest.raises(ValueError, match="only meaningful with ssl"):
-                    await create(make_protocol, path, ssl_handshake_timeout=1)
-            with pytest.raises(ValueError, match="server_hostname is only meaningful with ssl"):
-                await loop.create_unix_connection(make_protocol, path, server_hostname="localhost")
-            with pytest.raises(TypeError):
-                await loop.create_unix_server(make_protocol, path, ssl=True)
-
-    run(main())
+async def test_arguments_that_contradict_each_other_are_refused(loop, make_protocol, path):
+    unix, tcp, datagram = socket.socket(socket.AF_UNIX), socket.socket(), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with unix, tcp, datagram:
+        for create in (loop.create_unix_connection, loop.create_unix_server):
+            with pytest.raises(ValueError, match="can not be specified at the same time"):
+                await create(make_protocol, path, sock=unix)
+            with pytest.raises(ValueError, match="no(t specified, and no)? (path|sock)"):
+                await create(make_protocol)
+            for wrong in (tcp, datagram):
+                with pytest.raises(ValueError, match="UNIX Domain Stream Socket was expected"):
+                    await create(make_protocol, sock=wrong)
+            with pytest.raises(ValueError, match="only meaningful with ssl"):
+                await create(make_protocol, path, ssl_handshake_timeout=1)
+        with pytest.raises(ValueError, match="server_hostname is only meaningful with ssl"):
+            await loop.create_unix_connection(make_protocol, path, server_hostname="localhost")
+        with pytest.raises(TypeError):
+            await loop.create_unix_server(make_protocol, path, ssl=True)
 
 
 # Descriptors that travel
@@ -242,53 +200,44 @@ def send_with_descriptors(sock, data, descriptors):
 
 @pytest.mark.parametrize("descriptor_count", [1, 3, 60])
 @pytest.mark.parametrize("buffered", [False, True])
-def test_descriptors_sent_along_neither_stall_the_data_nor_stay_open(
-    run, connections, make_protocol, make_buffered_protocol, descriptor_count, buffered
+async def test_descriptors_sent_along_neither_stall_the_data_nor_stay_open(
+    connections, make_protocol, make_buffered_protocol, descriptor_count, buffered
 ):
-    async def main():
-        protocol = make_buffered_protocol() if buffered else make_protocol()
-        transport, peer = await connections.unix(protocol)
-        with open(os.devnull, "rb") as file:
-            for number in range(20):
-                send_with_descriptors(peer.sock, b"with %02d" % number, [file.fileno()] * descriptor_count)
-                await peer.send(b"without")
-                await protocol.until_received(14 * (number + 1))
-        assert protocol.received == b"".join(b"with %02dwithout" % number for number in range(20))
-        peer.close()
-        assert await protocol.until_lost() is None
-
-    run(main())
+    protocol = make_buffered_protocol() if buffered else make_protocol()
+    transport, peer = await connections.unix(protocol)
+    with open(os.devnull, "rb") as file:
+        for number in range(20):
+            send_with_descriptors(peer.sock, b"with %02d" % number, [file.fileno()] * descriptor_count)
+            await peer.send(b"without")
+            await protocol.until_received(14 * (number + 1))
+    assert protocol.received == b"".join(b"with %02dwithout" % number for number in range(20))
+    peer.close()
+    assert await protocol.until_lost() is None
 
 
-def test_descriptors_that_arrive_before_reading_begins_do_not_stall_the_data(run, connections, make_protocol, settle):
-    async def main():
-        protocol = make_protocol(connection_made=lambda protocol, transport: transport.pause_reading())
-        transport, peer = await connections.unix(protocol)
-        with open(os.devnull, "rb") as file:
-            for _ in range(5):
-                send_with_descriptors(peer.sock, b"x", [file.fileno()])
-        peer.close()
-        await settle()
-        transport.resume_reading()
-        assert await protocol.until_lost() is None
-        assert protocol.received == b"xxxxx"
-
-    run(main())
+async def test_descriptors_that_arrive_before_reading_begins_do_not_stall_the_data(connections, make_protocol, settle):
+    protocol = make_protocol(connection_made=lambda protocol, transport: transport.pause_reading())
+    transport, peer = await connections.unix(protocol)
+    with open(os.devnull, "rb") as file:
+        for _ in range(5):
+            send_with_descriptors(peer.sock, b"x", [file.fileno()])
+    peer.close()
+    await settle()
+    transport.resume_reading()
+    assert await protocol.until_lost() is None
+    assert protocol.received == b"xxxxx"
 
 
 # The peer's end
 
 
-def test_peer_that_leaves_without_reading_is_one_loss(run, connections, settle, make_protocol):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connections.unix(protocol)
-        transport.write(b"never read")
-        await settle()
-        peer.close()
-        # Linux calls it a reset, other systems an end.
-        assert isinstance(await protocol.until_lost(), ConnectionError | None)
-        await settle()
-        assert len(protocol.lost) == 1
-
-    run(main())
+async def test_peer_that_leaves_without_reading_is_one_loss(connections, settle, make_protocol):
+    protocol = make_protocol()
+    transport, peer = await connections.unix(protocol)
+    transport.write(b"never read")
+    await settle()
+    peer.close()
+    # Linux calls it a reset, other systems an end.
+    assert isinstance(await protocol.until_lost(), ConnectionError | None)
+    await settle()
+    assert len(protocol.lost) == 1

@@ -104,134 +104,113 @@ async def write_and_see_it_held(transport, far, data, writes=2):
 # What holds on every loop
 
 
-def test_write_without_a_habit_leaves_at_once(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        for _ in range(20):
-            transport.write(b"first")
-            assert far.arrived() == b"first"
-            time.sleep(0.0001)
-            transport.write(b"second")
-            assert far.arrived() == b"second"
-            await next_step()
-
-    run(main())
-
-
-def test_written_buffer_that_changes_afterwards_was_sent_as_it_was(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        buffer = bytearray(b"before")
-        transport.write(buffer)
-        buffer[:] = b"behind"
+async def test_write_without_a_habit_leaves_at_once(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    for _ in range(20):
+        transport.write(b"first")
+        assert far.arrived() == b"first"
+        time.sleep(0.0001)
+        transport.write(b"second")
+        assert far.arrived() == b"second"
         await next_step()
-        assert far.arrived() == b"before"
-
-    run(main())
 
 
-def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_next_one_runs(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        woken = asyncio.get_running_loop().create_future()
-        seen = []
-
-        async def write():
-            await woken
-            transport.write(b"x")
-
-        async def look():
-            await woken
-            seen.append(far.arrived())
-
-        tasks = [asyncio.create_task(coroutine) for coroutine in (write(), look(), write(), look())]
-        await next_step()
-        woken.set_result(None)
-        await asyncio.gather(*tasks)
-        assert seen == [b"x", b"x"]
-
-    run(main())
+async def test_written_buffer_that_changes_afterwards_was_sent_as_it_was(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    buffer = bytearray(b"before")
+    transport.write(buffer)
+    buffer[:] = b"behind"
+    await next_step()
+    assert far.arrived() == b"before"
 
 
-def test_write_of_another_thread_leaves_while_the_loop_sleeps(run, connect, protocol_class):
-    async def main():
-        loop = asyncio.get_running_loop()
-        transport, far = await connect(protocol_class)
-        arrived = []
+async def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_next_one_runs(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    woken = asyncio.get_running_loop().create_future()
+    seen = []
 
-        def write():
-            # The loop has nothing to do until this thread ends, and sleeps soon.
-            time.sleep(0.05)
-            transport.write(b"from a thread")
-            arrived.append(far.arrived())
-            loop.call_soon_threadsafe(done.set_result, None)
+    async def write():
+        await woken
+        transport.write(b"x")
 
-        done = loop.create_future()
-        thread = threading.Thread(target=write)
-        thread.start()
-        await done
-        thread.join()
-        assert arrived == [b"from a thread"]
+    async def look():
+        await woken
+        seen.append(far.arrived())
 
-    run(main())
+    tasks = [asyncio.create_task(coroutine) for coroutine in (write(), look(), write(), look())]
+    await next_step()
+    woken.set_result(None)
+    await asyncio.gather(*tasks)
+    assert seen == [b"x", b"x"]
 
 
-def test_stream_that_drains_has_sent_before_drain_returns(run, loop):
-    async def main():
-        near, far = socket.socketpair()
-        far.setblocking(False)
-        with far:
-            _, writer = await asyncio.open_connection(sock=near)
-            for number in range(50):
-                writer.write(b"header %d " % number)
-                writer.write(b"body")
-                await writer.drain()
-                assert FarEnd(far).arrived() == b"header %d body" % number
-                if number % 2:
-                    await next_step()
-            writer.close()
-            await writer.wait_closed()
+async def test_write_of_another_thread_leaves_while_the_loop_sleeps(connect, protocol_class):
+    loop = asyncio.get_running_loop()
+    transport, far = await connect(protocol_class)
+    arrived = []
 
-    run(main())
+    def write():
+        # The loop has nothing to do until this thread ends, and sleeps soon.
+        time.sleep(0.05)
+        transport.write(b"from a thread")
+        arrived.append(far.arrived())
+        loop.call_soon_threadsafe(done.set_result, None)
+
+    done = loop.create_future()
+    thread = threading.Thread(target=write)
+    thread.start()
+    await done
+    thread.join()
+    assert arrived == [b"from a thread"]
+
+
+async def test_stream_that_drains_has_sent_before_drain_returns(loop):
+    near, far = socket.socketpair()
+    far.setblocking(False)
+    with far:
+        _, writer = await asyncio.open_connection(sock=near)
+        for number in range(50):
+            writer.write(b"header %d " % number)
+            writer.write(b"body")
+            await writer.drain()
+            assert FarEnd(far).arrived() == b"header %d body" % number
+            if number % 2:
+                await next_step()
+        writer.close()
+        await writer.wait_closed()
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_process_that_leaves_at_once_has_sent_what_it_wrote(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        child = os.fork()
-        if child == 0:
-            transport.write(b"good bye")
-            os._exit(0)
-        os.waitpid(child, 0)
-        assert far.arrived() == b"good bye"
-
-    run(main())
+async def test_process_that_leaves_at_once_has_sent_what_it_wrote(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    child = os.fork()
+    if child == 0:
+        transport.write(b"good bye")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert far.arrived() == b"good bye"
 
 
-def test_what_was_written_has_left_before_the_socket_is_used(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        sock = transport.get_extra_info("socket")
-        for use in (
-            sock.fileno,
-            lambda: sock.dup().close(),
-            lambda: sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-            lambda: transport._sock,
-            lambda: transport._sock_fd,
-            lambda: sock.shutdown(socket.SHUT_WR),
-        ):
-            for _ in range(20):
-                transport.write(b"headers ")
-                transport.write(b"body")
-                await next_step()
-                far.arrived()
-            transport.write(b"sent")
-            use()
-            assert far.arrived() == b"sent"
+async def test_what_was_written_has_left_before_the_socket_is_used(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    sock = transport.get_extra_info("socket")
+    for use in (
+        sock.fileno,
+        lambda: sock.dup().close(),
+        lambda: sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        lambda: transport._sock,
+        lambda: transport._sock_fd,
+        lambda: sock.shutdown(socket.SHUT_WR),
+    ):
+        for _ in range(20):
+            transport.write(b"headers ")
+            transport.write(b"body")
             await next_step()
-
-    run(main())
+            far.arrived()
+        transport.write(b"sent")
+        use()
+        assert far.arrived() == b"sent"
+        await next_step()
 
 
 # Habits
@@ -287,35 +266,29 @@ def test_what_was_written_before_the_connection_ends_arrives(run, loop, connect,
 
 
 @pytest.mark.fastloop_only
-def test_first_write_of_a_step_waits_for_the_second_once_that_is_a_habit(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        await write_and_see_it_held(transport, far, b"headers ")
-        transport.write(b"body")
-        assert far.arrived() == b"headers body"
-
-    run(main())
+async def test_first_write_of_a_step_waits_for_the_second_once_that_is_a_habit(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    await write_and_see_it_held(transport, far, b"headers ")
+    transport.write(b"body")
+    assert far.arrived() == b"headers body"
 
 
 @pytest.mark.fastloop_only
-def test_new_connection_has_the_habit_of_its_protocols_class(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        for _ in range(100):
-            await write_and_see_it_held(transport, far, b"headers ")
-            transport.write(b"body")
-            far.arrived()
-            await next_step()
-            other, other_far = await connect(protocol_class)
-            other.write(b"headers ")
-            is_held = other_far.arrived() == b""
-            other.write(b"body")
-            if is_held:
-                assert other_far.arrived() == b"headers body"
-                return
-        raise AssertionError("a new connection never had the habit")
-
-    run(main())
+async def test_new_connection_has_the_habit_of_its_protocols_class(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    for _ in range(100):
+        await write_and_see_it_held(transport, far, b"headers ")
+        transport.write(b"body")
+        far.arrived()
+        await next_step()
+        other, other_far = await connect(protocol_class)
+        other.write(b"headers ")
+        is_held = other_far.arrived() == b""
+        other.write(b"body")
+        if is_held:
+            assert other_far.arrived() == b"headers body"
+            return
+    raise AssertionError("a new connection never had the habit")
 
 
 @pytest.mark.fastloop_only
@@ -335,47 +308,38 @@ def test_other_class_of_protocols_has_no_habit(run, connect, protocol_class):
 
 
 @pytest.mark.fastloop_only
-def test_later_burst_of_the_same_step_leaves_at_once(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        await write_and_see_it_held(transport, far, b"headers ")
-        transport.write(b"body")
-        assert far.arrived() == b"headers body"
-        for number in range(5):
-            time.sleep(0.001)
-            transport.write(b"%d" % number)
-            assert far.arrived() == b"%d" % number
-
-    run(main())
-
-
-@pytest.mark.fastloop_only
-def test_held_write_leaves_when_the_step_ends_and_ends_the_habit(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        await write_and_see_it_held(transport, far, b"alone")
-        await next_step()
-        assert far.arrived() == b"alone"
-        # The next burst notices that the one before was a single write.
-        transport.write(b"at once")
-        assert far.arrived() == b"at once"
-
-    run(main())
-
-
-@pytest.mark.fastloop_only
-def test_held_write_leaves_with_a_late_second_one_and_the_habit_ends(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        await write_and_see_it_held(transport, far, b"headers ")
+async def test_later_burst_of_the_same_step_leaves_at_once(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    await write_and_see_it_held(transport, far, b"headers ")
+    transport.write(b"body")
+    assert far.arrived() == b"headers body"
+    for number in range(5):
         time.sleep(0.001)
-        transport.write(b"body")
-        assert far.arrived() == b"headers body"
-        await next_step()
-        transport.write(b"at once")
-        assert far.arrived() == b"at once"
+        transport.write(b"%d" % number)
+        assert far.arrived() == b"%d" % number
 
-    run(main())
+
+@pytest.mark.fastloop_only
+async def test_held_write_leaves_when_the_step_ends_and_ends_the_habit(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    await write_and_see_it_held(transport, far, b"alone")
+    await next_step()
+    assert far.arrived() == b"alone"
+    # The next burst notices that the one before was a single write.
+    transport.write(b"at once")
+    assert far.arrived() == b"at once"
+
+
+@pytest.mark.fastloop_only
+async def test_held_write_leaves_with_a_late_second_one_and_the_habit_ends(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    await write_and_see_it_held(transport, far, b"headers ")
+    time.sleep(0.001)
+    transport.write(b"body")
+    assert far.arrived() == b"headers body"
+    await next_step()
+    transport.write(b"at once")
+    assert far.arrived() == b"at once"
 
 
 QUESTIONS = {
@@ -392,92 +356,77 @@ QUESTIONS = {
 
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_held_write_leaves_with_any_question_to_the_transport(run, connect, protocol_class, question):
-    async def main():
-        transport, far = await connect(protocol_class)
-        await write_and_see_it_held(transport, far, b"asked")
-        QUESTIONS[question](transport)
-        assert far.arrived() == b"asked"
-
-    run(main())
+async def test_held_write_leaves_with_any_question_to_the_transport(connect, protocol_class, question):
+    transport, far = await connect(protocol_class)
+    await write_and_see_it_held(transport, far, b"asked")
+    QUESTIONS[question](transport)
+    assert far.arrived() == b"asked"
 
 
 @pytest.mark.fastloop_only
-def test_much_is_not_held_back(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        for _ in range(3):
-            await write_and_see_it_held(transport, far, b"little")
+async def test_much_is_not_held_back(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    for _ in range(3):
+        await write_and_see_it_held(transport, far, b"little")
+        await next_step()
+        far.arrived()
+        transport.write(bytes(65537))
+        assert far.arrived() != b""
+        while far.arrived():
             await next_step()
-            far.arrived()
-            transport.write(bytes(65537))
-            assert far.arrived() != b""
-            while far.arrived():
-                await next_step()
-
-    run(main())
 
 
 @pytest.mark.fastloop_only
-def test_limit_of_the_program_bounds_what_is_held_back(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        transport.set_write_buffer_limits(high=100)
-        await write_and_see_it_held(transport, far, bytes(60), writes=3)
-        transport.write(bytes(60))
-        assert far.arrived() == bytes(120)
-
-    run(main())
+async def test_limit_of_the_program_bounds_what_is_held_back(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    transport.set_write_buffer_limits(high=100)
+    await write_and_see_it_held(transport, far, bytes(60), writes=3)
+    transport.write(bytes(60))
+    assert far.arrived() == bytes(120)
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.fastloop_only
-def test_held_write_has_left_before_a_fork_and_is_sent_once(run, connect, protocol_class):
-    async def main():
-        transport, far = await connect(protocol_class)
-        await write_and_see_it_held(transport, far, b"once")
-        child = os.fork()
-        if child == 0:
-            os._exit(0)
-        assert far.arrived() == b"once"
-        os.waitpid(child, 0)
-        await next_step()
-        assert far.arrived() == b""
-
-    run(main())
+async def test_held_write_has_left_before_a_fork_and_is_sent_once(connect, protocol_class):
+    transport, far = await connect(protocol_class)
+    await write_and_see_it_held(transport, far, b"once")
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert far.arrived() == b"once"
+    os.waitpid(child, 0)
+    await next_step()
+    assert far.arrived() == b""
 
 
 @pytest.mark.fastloop_only
-def test_only_write_of_a_quick_callback_leaves_when_that_returns(run, connect, protocol_class):
-    async def main():
-        held = []
+async def test_only_write_of_a_quick_callback_leaves_when_that_returns(connect, protocol_class):
+    held = []
 
-        def answer(self, data):
-            self.transport.write(b"answer")
-            held.append(self.far.arrived() == b"")
+    def answer(self, data):
+        self.transport.write(b"answer")
+        held.append(self.far.arrived() == b"")
 
-        protocol_class.on_data = answer
-        transport, far = await connect(protocol_class)
-        protocol = transport.get_protocol()
-        protocol.transport, protocol.far = transport, far
+    protocol_class.on_data = answer
+    transport, far = await connect(protocol_class)
+    protocol = transport.get_protocol()
+    protocol.transport, protocol.far = transport, far
 
-        async def question():
-            far.sock.send(b"question")
-            count = len(held)
-            while len(held) == count:
-                await next_step()
-            far.arrived()
+    async def question():
+        far.sock.send(b"question")
+        count = len(held)
+        while len(held) == count:
+            await next_step()
+        far.arrived()
 
-        while not held or not held[-1]:
-            await question()
-            assert len(held) < 10000
-        # One that takes its time ends it: the next 255 must be quick before anything is held back again.
-        protocol_class.on_data = lambda self, data: (answer(self, data), time.sleep(0.001))
+    while not held or not held[-1]:
         await question()
-        protocol_class.on_data = answer
-        del held[:]
-        for _ in range(255):
-            await question()
-        assert held == [False] * 255
-
-    run(main())
+        assert len(held) < 10000
+    # One that takes its time ends it: the next 255 must be quick before anything is held back again.
+    protocol_class.on_data = lambda self, data: (answer(self, data), time.sleep(0.001))
+    await question()
+    protocol_class.on_data = answer
+    del held[:]
+    for _ in range(255):
+        await question()
+    assert held == [False] * 255

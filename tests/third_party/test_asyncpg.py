@@ -75,244 +75,193 @@ def test_connection_is_made_in_the_way_that_was_asked_for(run, postgresql, way):
     assert run(main()) == (way == "TLS", way == "Unix socket")
 
 
-def test_wrong_password_is_refused(run, postgresql):
-    async def main():
-        with pytest.raises(asyncpg.InvalidPasswordError):
-            await asyncpg.connect(**{**arguments_for("TCP", postgresql), "password": "wrong"})
-
-    run(main())
+async def test_wrong_password_is_refused(postgresql):
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(**{**arguments_for("TCP", postgresql), "password": "wrong"})
 
 
-def test_rows_come_back_with_every_value(run, address):
-    async def main():
-        async with connected(address) as connection:
-            rows = await connection.fetch("SELECT n, repeat(n::text, n % 50), n / 2.0::float8 FROM generate_series(1, 5000) AS n")
-            assert [tuple(row) for row in rows] == [(n, str(n) * (n % 50), n / 2) for n in range(1, 5001)]
-
-    run(main())
+async def test_rows_come_back_with_every_value(address):
+    async with connected(address) as connection:
+        rows = await connection.fetch("SELECT n, repeat(n::text, n % 50), n / 2.0::float8 FROM generate_series(1, 5000) AS n")
+        assert [tuple(row) for row in rows] == [(n, str(n) * (n % 50), n / 2) for n in range(1, 5001)]
 
 
-def test_prepared_statement_answers_many_executions(run, address):
-    async def main():
-        async with connected(address) as connection:
-            statement = await connection.prepare("SELECT $1::int * $2::int AS product, $3::bytea AS data")
-            for number in range(300):
-                data = random.Random(number).randbytes(number * 13)
-                assert tuple(await statement.fetchrow(number, 7, data)) == (number * 7, data)
-
-    run(main())
+async def test_prepared_statement_answers_many_executions(address):
+    async with connected(address) as connection:
+        statement = await connection.prepare("SELECT $1::int * $2::int AS product, $3::bytea AS data")
+        for number in range(300):
+            data = random.Random(number).randbytes(number * 13)
+            assert tuple(await statement.fetchrow(number, 7, data)) == (number * 7, data)
 
 
-def test_values_of_every_size_come_back_byte_for_byte(run, address):
-    async def main():
-        async with connected(address) as connection:
-            for size_bytes in (0, 1, 8191, 8192, 65536, 8 << 20):
-                data = random.Random(size_bytes).randbytes(size_bytes)
-                assert await connection.fetchval("SELECT $1::bytea", data) == data
-                assert await connection.fetchval("SELECT md5($1::bytea)", data) == hashlib.md5(data).hexdigest()
-
-    run(main())
+async def test_values_of_every_size_come_back_byte_for_byte(address):
+    async with connected(address) as connection:
+        for size_bytes in (0, 1, 8191, 8192, 65536, 8 << 20):
+            data = random.Random(size_bytes).randbytes(size_bytes)
+            assert await connection.fetchval("SELECT $1::bytea", data) == data
+            assert await connection.fetchval("SELECT md5($1::bytea)", data) == hashlib.md5(data).hexdigest()
 
 
-def test_error_of_a_query_is_raised_and_the_connection_goes_on(run, address):
-    async def main():
-        async with connected(address) as connection:
-            for _ in range(3):
-                with pytest.raises(asyncpg.DivisionByZeroError):
-                    await connection.fetch("SELECT 1 / (n - 500) FROM generate_series(1, 1000) AS n")
-                assert await connection.fetchval("SELECT 42") == 42
-
-    run(main())
+async def test_error_of_a_query_is_raised_and_the_connection_goes_on(address):
+    async with connected(address) as connection:
+        for _ in range(3):
+            with pytest.raises(asyncpg.DivisionByZeroError):
+                await connection.fetch("SELECT 1 / (n - 500) FROM generate_series(1, 1000) AS n")
+            assert await connection.fetchval("SELECT 42") == 42
 
 
-def test_cursor_in_a_transaction_gives_every_row_once(run, unix_address):
-    async def main():
-        async with connected(unix_address) as connection, connection.transaction():
-            rows = connection.cursor("SELECT generate_series(1, 3000)", prefetch=70)
-            assert [row[0] async for row in rows] == list(range(1, 3001))
-
-    run(main())
+async def test_cursor_in_a_transaction_gives_every_row_once(unix_address):
+    async with connected(unix_address) as connection, connection.transaction():
+        rows = connection.cursor("SELECT generate_series(1, 3000)", prefetch=70)
+        assert [row[0] async for row in rows] == list(range(1, 3001))
 
 
-def test_transaction_that_fails_leaves_nothing_in_the_table(run, unix_address):
-    async def main():
-        async with connected(unix_address) as connection:
-            await connection.execute("CREATE TEMP TABLE kept (n int PRIMARY KEY)")
-            with pytest.raises(asyncpg.UniqueViolationError):
-                async with connection.transaction():
-                    await connection.executemany("INSERT INTO kept VALUES ($1)", [(n,) for n in (1, 2, 3, 1)])
-            assert await connection.fetchval("SELECT count(*) FROM kept") == 0
-
-    run(main())
+async def test_transaction_that_fails_leaves_nothing_in_the_table(unix_address):
+    async with connected(unix_address) as connection:
+        await connection.execute("CREATE TEMP TABLE kept (n int PRIMARY KEY)")
+        with pytest.raises(asyncpg.UniqueViolationError):
+            async with connection.transaction():
+                await connection.executemany("INSERT INTO kept VALUES ($1)", [(n,) for n in (1, 2, 3, 1)])
+        assert await connection.fetchval("SELECT count(*) FROM kept") == 0
 
 
 # COPY
 
 
-def test_copied_records_are_copied_out_again_byte_for_byte(run, address):
-    async def main():
-        records = [(number, f"line {number} ä", random.Random(number).randbytes(number % 97)) for number in range(20_000)]
-        expected = "".join(f"{number}\t{text}\t\\\\x{data.hex()}\n" for number, text, data in records).encode()
-        async with connected(address) as connection:
-            await connection.execute("CREATE TEMP TABLE copied (number int, line text, data bytea)")
-            assert await connection.copy_records_to_table("copied", records=records) == "COPY 20000"
-            out = io.BytesIO()
-            assert await connection.copy_from_query("SELECT * FROM copied ORDER BY number", output=out) == "COPY 20000"
-            assert out.getvalue() == expected
-
-    run(main())
+async def test_copied_records_are_copied_out_again_byte_for_byte(address):
+    records = [(number, f"line {number} ä", random.Random(number).randbytes(number % 97)) for number in range(20_000)]
+    expected = "".join(f"{number}\t{text}\t\\\\x{data.hex()}\n" for number, text, data in records).encode()
+    async with connected(address) as connection:
+        await connection.execute("CREATE TEMP TABLE copied (number int, line text, data bytea)")
+        assert await connection.copy_records_to_table("copied", records=records) == "COPY 20000"
+        out = io.BytesIO()
+        assert await connection.copy_from_query("SELECT * FROM copied ORDER BY number", output=out) == "COPY 20000"
+        assert out.getvalue() == expected
 
 
-def test_copy_from_an_asynchronous_source_arrives_byte_for_byte(run, address):
-    async def main():
-        data = random.Random(3).randbytes(3 << 20).hex().encode()
-        text = b"\n".join(data[start : start + 5000] for start in range(0, len(data), 5000)) + b"\n"
+async def test_copy_from_an_asynchronous_source_arrives_byte_for_byte(address):
+    data = random.Random(3).randbytes(3 << 20).hex().encode()
+    text = b"\n".join(data[start : start + 5000] for start in range(0, len(data), 5000)) + b"\n"
 
-        async def pieces():
-            for start in range(0, len(text), 40_001):
-                await asyncio.sleep(0)
-                yield text[start : start + 40_001]
+    async def pieces():
+        for start in range(0, len(text), 40_001):
+            await asyncio.sleep(0)
+            yield text[start : start + 40_001]
 
-        async with connected(address) as connection:
-            await connection.execute("CREATE TEMP TABLE copied (position serial, line text)")
-            await connection.copy_to_table("copied", source=pieces(), columns=["line"])
-            received = []
+    async with connected(address) as connection:
+        await connection.execute("CREATE TEMP TABLE copied (position serial, line text)")
+        await connection.copy_to_table("copied", source=pieces(), columns=["line"])
+        received = []
 
-            async def receive(piece):
-                await asyncio.sleep(0)
-                received.append(bytes(piece))
+        async def receive(piece):
+            await asyncio.sleep(0)
+            received.append(bytes(piece))
 
-            await connection.copy_from_query("SELECT line FROM copied ORDER BY position", output=receive)
-            assert b"".join(received) == text
-
-    run(main())
+        await connection.copy_from_query("SELECT line FROM copied ORDER BY position", output=receive)
+        assert b"".join(received) == text
 
 
-def test_copy_whose_source_fails_is_given_up_and_the_connection_goes_on(run, unix_address):
-    async def main():
-        async def pieces():
-            yield b"1\n2\n"
-            raise LookupError("the source is broken")
+async def test_copy_whose_source_fails_is_given_up_and_the_connection_goes_on(unix_address):
+    async def pieces():
+        yield b"1\n2\n"
+        raise LookupError("the source is broken")
 
-        async with connected(unix_address) as connection:
-            await connection.execute("CREATE TEMP TABLE copied (n int)")
-            with pytest.raises(LookupError, match="the source is broken"):
-                await connection.copy_to_table("copied", source=pieces())
-            assert await connection.fetchval("SELECT count(*) FROM copied") == 0
-
-    run(main())
+    async with connected(unix_address) as connection:
+        await connection.execute("CREATE TEMP TABLE copied (n int)")
+        with pytest.raises(LookupError, match="the source is broken"):
+            await connection.copy_to_table("copied", source=pieces())
+        assert await connection.fetchval("SELECT count(*) FROM copied") == 0
 
 
 # LISTEN and NOTIFY
 
 
-def test_listener_gets_every_notification_in_order(run, address):
-    async def main():
-        sent = [f"{number} " + "x" * (number * 11 % 7000) for number in range(500)]
-        received = asyncio.Queue()
-        async with connected(address, 2) as (listening, notifying):
-            await listening.add_listener("news", lambda connection, pid, channel, payload: received.put_nowait((channel, payload)))
-            await notifying.executemany("SELECT pg_notify('news', $1)", [(payload,) for payload in sent])
-            assert [await received.get() for _ in sent] == [("news", payload) for payload in sent]
-            await listening.reset()
-            await notifying.execute("NOTIFY news, 'too late'")
-            assert await listening.fetchval("SELECT 1") == 1
-            assert received.empty()
-
-    run(main())
+async def test_listener_gets_every_notification_in_order(address):
+    sent = [f"{number} " + "x" * (number * 11 % 7000) for number in range(500)]
+    received = asyncio.Queue()
+    async with connected(address, 2) as (listening, notifying):
+        await listening.add_listener("news", lambda connection, pid, channel, payload: received.put_nowait((channel, payload)))
+        await notifying.executemany("SELECT pg_notify('news', $1)", [(payload,) for payload in sent])
+        assert [await received.get() for _ in sent] == [("news", payload) for payload in sent]
+        await listening.reset()
+        await notifying.execute("NOTIFY news, 'too late'")
+        assert await listening.fetchval("SELECT 1") == 1
+        assert received.empty()
 
 
 # Cancellation
 
 
-def test_query_past_its_time_limit_is_cancelled_on_the_server(run, address):
-    async def main():
-        async with connected(address, 2) as (connection, observer):
-            with pytest.raises(TimeoutError):
-                await connection.execute("SELECT pg_sleep(600)", timeout=0.05)
-            await wait_until_idle(observer, connection.get_server_pid())
-            assert await connection.fetchval("SELECT 'usable'") == "usable"
-
-    run(main())
+async def test_query_past_its_time_limit_is_cancelled_on_the_server(address):
+    async with connected(address, 2) as (connection, observer):
+        with pytest.raises(TimeoutError):
+            await connection.execute("SELECT pg_sleep(600)", timeout=0.05)
+        await wait_until_idle(observer, connection.get_server_pid())
+        assert await connection.fetchval("SELECT 'usable'") == "usable"
 
 
-def test_cancelled_task_cancels_its_query_on_the_server(run, address):
-    async def main():
-        async with connected(address, 2) as (connection, observer):
-            await observer.execute("SELECT pg_advisory_lock(1)")
-            waiting = asyncio.create_task(connection.execute("SELECT pg_advisory_lock(1)"))
-            await wait_until_waiting_for_lock(observer, connection.get_server_pid())
-            waiting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await waiting
-            await wait_until_idle(observer, connection.get_server_pid())
-            assert await connection.fetchval("SELECT 'usable'") == "usable"
-
-    run(main())
+async def test_cancelled_task_cancels_its_query_on_the_server(address):
+    async with connected(address, 2) as (connection, observer):
+        await observer.execute("SELECT pg_advisory_lock(1)")
+        waiting = asyncio.create_task(connection.execute("SELECT pg_advisory_lock(1)"))
+        await wait_until_waiting_for_lock(observer, connection.get_server_pid())
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await wait_until_idle(observer, connection.get_server_pid())
+        assert await connection.fetchval("SELECT 'usable'") == "usable"
 
 
-def test_query_blocked_by_another_goes_on_when_that_one_ends(run, address):
-    async def main():
-        async with connected(address, 2) as (connection, observer):
-            await observer.execute("SELECT pg_advisory_lock(1)")
-            waiting = asyncio.create_task(connection.fetchval("SELECT 'locked', pg_advisory_lock(1)"))
-            await wait_until_waiting_for_lock(observer, connection.get_server_pid())
-            await observer.execute("SELECT pg_advisory_unlock(1)")
-            assert await waiting == "locked"
-
-    run(main())
+async def test_query_blocked_by_another_goes_on_when_that_one_ends(address):
+    async with connected(address, 2) as (connection, observer):
+        await observer.execute("SELECT pg_advisory_lock(1)")
+        waiting = asyncio.create_task(connection.fetchval("SELECT 'locked', pg_advisory_lock(1)"))
+        await wait_until_waiting_for_lock(observer, connection.get_server_pid())
+        await observer.execute("SELECT pg_advisory_unlock(1)")
+        assert await waiting == "locked"
 
 
-def test_connection_that_the_server_terminates_fails_its_query_and_is_closed(run, address):
-    async def main():
-        async with connected(address, 2) as (connection, observer):
-            terminated = asyncio.get_running_loop().create_future()
-            connection.add_termination_listener(terminated.set_result)
-            sleeping = asyncio.create_task(connection.execute("SELECT pg_sleep(600)"))
-            active = "SELECT state FROM pg_stat_activity WHERE pid = $1"
-            while await observer.fetchval(active, connection.get_server_pid()) != "active":
-                pass
-            await observer.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
-            with pytest.raises((asyncpg.AdminShutdownError, asyncpg.ConnectionDoesNotExistError)):
-                await sleeping
-            assert await terminated is connection
-            assert connection.is_closed()
-
-    run(main())
+async def test_connection_that_the_server_terminates_fails_its_query_and_is_closed(address):
+    async with connected(address, 2) as (connection, observer):
+        terminated = asyncio.get_running_loop().create_future()
+        connection.add_termination_listener(terminated.set_result)
+        sleeping = asyncio.create_task(connection.execute("SELECT pg_sleep(600)"))
+        active = "SELECT state FROM pg_stat_activity WHERE pid = $1"
+        while await observer.fetchval(active, connection.get_server_pid()) != "active":
+            pass
+        await observer.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+        with pytest.raises((asyncpg.AdminShutdownError, asyncpg.ConnectionDoesNotExistError)):
+            await sleeping
+        assert await terminated is connection
+        assert connection.is_closed()
 
 
 # Pools
 
 
-def test_many_tasks_share_a_pool_of_few_connections(run, address):
-    async def main():
-        async with asyncpg.create_pool(**address, min_size=2, max_size=10) as pool:
-            pids = set()
+async def test_many_tasks_share_a_pool_of_few_connections(address):
+    async with asyncpg.create_pool(**address, min_size=2, max_size=10) as pool:
+        pids = set()
 
-            async def work(number):
-                async with pool.acquire() as connection, connection.transaction():
-                    pids.add(connection.get_server_pid())
-                    assert len(await connection.fetch("SELECT generate_series(1, $1::int)", number)) == number
-                    return await connection.fetchval("SELECT $1::int * 2", number)
+        async def work(number):
+            async with pool.acquire() as connection, connection.transaction():
+                pids.add(connection.get_server_pid())
+                assert len(await connection.fetch("SELECT generate_series(1, $1::int)", number)) == number
+                return await connection.fetchval("SELECT $1::int * 2", number)
 
-            assert await asyncio.gather(*map(work, range(300))) == [number * 2 for number in range(300)]
-            assert 1 < len(pids) <= 10
-
-    run(main())
+        assert await asyncio.gather(*map(work, range(300))) == [number * 2 for number in range(300)]
+        assert 1 < len(pids) <= 10
 
 
-def test_tasks_cancelled_at_random_leave_the_pool_usable(run, unix_address):
-    async def main():
-        async with asyncpg.create_pool(**unix_address, min_size=5, max_size=5) as pool:
-            choice = random.Random(4)
-            for _ in range(10):
-                tasks = [asyncio.create_task(pool.fetchval("SELECT $1::int + length(repeat('x', 20000))", n)) for n in range(20)]
-                for _ in range(choice.randrange(12)):
-                    await asyncio.sleep(0)
-                for task in tasks[::2]:
-                    task.cancel()
-                answers = await asyncio.gather(*tasks, return_exceptions=True)
-                assert answers[1::2] == [20000 + number for number in range(1, 20, 2)]
-            assert await asyncio.gather(*[pool.fetchval("SELECT $1::int", n) for n in range(50)]) == list(range(50))
-
-    run(main())
+async def test_tasks_cancelled_at_random_leave_the_pool_usable(unix_address):
+    async with asyncpg.create_pool(**unix_address, min_size=5, max_size=5) as pool:
+        choice = random.Random(4)
+        for _ in range(10):
+            tasks = [asyncio.create_task(pool.fetchval("SELECT $1::int + length(repeat('x', 20000))", n)) for n in range(20)]
+            for _ in range(choice.randrange(12)):
+                await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+            answers = await asyncio.gather(*tasks, return_exceptions=True)
+            assert answers[1::2] == [20000 + number for number in range(1, 20, 2)]
+        assert await asyncio.gather(*[pool.fetchval("SELECT $1::int", n) for n in range(50)]) == list(range(50))

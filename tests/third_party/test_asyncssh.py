@@ -71,63 +71,51 @@ def random_lines(seed, size):
 # Processes
 
 
-def test_process_gives_back_what_it_is_sent(run, connected):
-    async def main():
-        data = random_lines(1, LARGE_BYTES)
-        async with connected(copy) as connection:
-            completed = await connection.run("copy", input=data, encoding=None, check=True)
-        assert completed.stdout == data
-
-    run(main())
+async def test_process_gives_back_what_it_is_sent(connected):
+    data = random_lines(1, LARGE_BYTES)
+    async with connected(copy) as connection:
+        completed = await connection.run("copy", input=data, encoding=None, check=True)
+    assert completed.stdout == data
 
 
-def test_many_processes_share_a_connection(run, connected):
-    async def main():
-        async def answer(process):
-            process.stdout.write(process.command.encode()[::-1])
-            process.stderr.write(b"to %s" % process.command.encode())
-            process.exit(len(process.command))
+async def test_many_processes_share_a_connection(connected):
+    async def answer(process):
+        process.stdout.write(process.command.encode()[::-1])
+        process.stderr.write(b"to %s" % process.command.encode())
+        process.exit(len(process.command))
 
-        async with connected(answer) as connection:
-            # More at once than the server lets wait: each is a channel of the one connection.
-            completed = await asyncio.gather(*[connection.run("x" * number + "y", encoding=None) for number in range(50)])
-        for number, process in enumerate(completed):
-            command = b"x" * number + b"y"
-            assert (process.stdout, process.stderr, process.exit_status) == (command[::-1], b"to " + command, number + 1)
-
-    run(main())
+    async with connected(answer) as connection:
+        # More at once than the server lets wait: each is a channel of the one connection.
+        completed = await asyncio.gather(*[connection.run("x" * number + "y", encoding=None) for number in range(50)])
+    for number, process in enumerate(completed):
+        command = b"x" * number + b"y"
+        assert (process.stdout, process.stderr, process.exit_status) == (command[::-1], b"to " + command, number + 1)
 
 
-def test_process_that_is_interrupted_ends_with_the_signal(run, connected):
-    async def main():
-        async def wait(process):
-            process.stdout.write(b"ready\n")
-            try:
-                await process.stdin.read()
-            except asyncssh.SignalReceived as signal:
-                process.exit_with_signal(signal.signal)
-
-        async with connected(wait) as connection, connection.create_process("wait", encoding=None) as process:
-            assert await process.stdout.readline() == b"ready\n"
-            process.terminate()
-            assert (await process.wait()).exit_signal[0] == "TERM"
-
-    run(main())
-
-
-def test_waiting_process_is_told_when_the_connection_breaks(run, connected):
-    async def main():
-        async def wait_for_the_end(process):
+async def test_process_that_is_interrupted_ends_with_the_signal(connected):
+    async def wait(process):
+        process.stdout.write(b"ready\n")
+        try:
             await process.stdin.read()
+        except asyncssh.SignalReceived as signal:
+            process.exit_with_signal(signal.signal)
 
-        async with connected(wait_for_the_end) as connection:
-            process = await connection.create_process("wait", encoding=None)
-            connection.abort()
-            assert (await process.wait()).exit_status is None
-            with pytest.raises(asyncssh.ChannelOpenError):
-                await connection.create_process("wait")
+    async with connected(wait) as connection, connection.create_process("wait", encoding=None) as process:
+        assert await process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert (await process.wait()).exit_signal[0] == "TERM"
 
-    run(main())
+
+async def test_waiting_process_is_told_when_the_connection_breaks(connected):
+    async def wait_for_the_end(process):
+        await process.stdin.read()
+
+    async with connected(wait_for_the_end) as connection:
+        process = await connection.create_process("wait", encoding=None)
+        connection.abort()
+        assert (await process.wait()).exit_status is None
+        with pytest.raises(asyncssh.ChannelOpenError):
+            await connection.create_process("wait")
 
 
 # Redirection
@@ -142,127 +130,106 @@ def pipe_with(data):
 
 
 @pytest.mark.parametrize("size", [1, 10_000, 60_000])
-def test_redirected_pipe_loses_nothing_of_what_it_holds(run, connected, size):
-    async def main():
-        data = random_lines(size, size)
-        async with connected(copy) as connection:
-            for _ in range(10):
-                completed = await connection.run("copy", stdin=pipe_with(data), encoding=None, check=True)
-                assert completed.stdout == data
-
-    run(main())
+async def test_redirected_pipe_loses_nothing_of_what_it_holds(connected, size):
+    data = random_lines(size, size)
+    async with connected(copy) as connection:
+        for _ in range(10):
+            completed = await connection.run("copy", stdin=pipe_with(data), encoding=None, check=True)
+            assert completed.stdout == data
 
 
-def test_input_redirected_to_another_socket_loses_nothing_of_what_either_holds(run, connected):
-    async def main():
-        async with connected(copy) as connection:
-            for _ in range(20):
-                (first, first_peer), (second, second_peer) = socket.socketpair(), socket.socketpair()
-                with first_peer, second_peer:
-                    first_peer.send(b"first\n")
-                    second_peer.send(b"second\n")
-                    process = await connection.create_process("copy", stdin=first, encoding=None)
-                    assert await process.stdout.readline() == b"first\n"
-                    await process.redirect_stdin(second)
-                # Both ends come at once, and the data of the second with them.
-                assert (await process.wait()).stdout == b"second\n"
-
-    run(main())
+async def test_input_redirected_to_another_socket_loses_nothing_of_what_either_holds(connected):
+    async with connected(copy) as connection:
+        for _ in range(20):
+            (first, first_peer), (second, second_peer) = socket.socketpair(), socket.socketpair()
+            with first_peer, second_peer:
+                first_peer.send(b"first\n")
+                second_peer.send(b"second\n")
+                process = await connection.create_process("copy", stdin=first, encoding=None)
+                assert await process.stdout.readline() == b"first\n"
+                await process.redirect_stdin(second)
+            # Both ends come at once, and the data of the second with them.
+            assert (await process.wait()).stdout == b"second\n"
 
 
-def test_output_into_a_pipe_arrives_whole_and_in_order(run, connected):
-    async def main():
-        data = random_lines(1, LARGE_BYTES)
-        reading, writing = os.pipe()
+async def test_output_into_a_pipe_arrives_whole_and_in_order(connected):
+    data = random_lines(1, LARGE_BYTES)
+    reading, writing = os.pipe()
 
-        def read():
-            with open(reading, "rb") as file:
-                return file.read()
+    def read():
+        with open(reading, "rb") as file:
+            return file.read()
 
-        async with connected(copy) as connection:
-            received, _ = await asyncio.gather(
-                asyncio.to_thread(read), connection.run("copy", input=data, stdout=writing, encoding=None, check=True)
-            )
-        assert received == data
-
-    run(main())
+    async with connected(copy) as connection:
+        received, _ = await asyncio.gather(
+            asyncio.to_thread(read), connection.run("copy", input=data, stdout=writing, encoding=None, check=True)
+        )
+    assert received == data
 
 
-def test_server_redirects_a_program_of_the_system_and_nothing_is_lost(run, connected):
-    async def main():
-        async def run_cat(process):
-            program = await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
-            await process.redirect(stdin=program.stdin, stdout=program.stdout)
-            await process.stdout.drain()
-            process.exit(await program.wait())
-            await process.wait_closed()
+async def test_server_redirects_a_program_of_the_system_and_nothing_is_lost(connected):
+    async def run_cat(process):
+        program = await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+        await process.redirect(stdin=program.stdin, stdout=program.stdout)
+        await process.stdout.drain()
+        process.exit(await program.wait())
+        await process.wait_closed()
 
-        async with connected(run_cat) as connection:
-            for size in (0, 1, 1000, 100_000, 1_000_000):
-                data = random_lines(size, size)
-                completed = await connection.run("cat", input=data, encoding=None, check=True)
-                assert completed.stdout == data
-
-    run(main())
+    async with connected(run_cat) as connection:
+        for size in (0, 1, 1000, 100_000, 1_000_000):
+            data = random_lines(size, size)
+            completed = await connection.run("cat", input=data, encoding=None, check=True)
+            assert completed.stdout == data
 
 
-def test_output_of_one_process_is_the_input_of_another(run, connected):
-    async def main():
-        data = random_lines(1, LARGE_BYTES)
-        async with connected(copy) as connection:
-            first = await connection.create_process("copy", encoding=None)
-            second = connection.run("copy", stdin=first.stdout, encoding=None, check=True)
-            first.stdin.write(data)
-            first.stdin.write_eof()
-            assert (await second).stdout == data
-            await first.wait_closed()
-
-    run(main())
+async def test_output_of_one_process_is_the_input_of_another(connected):
+    data = random_lines(1, LARGE_BYTES)
+    async with connected(copy) as connection:
+        first = await connection.create_process("copy", encoding=None)
+        second = connection.run("copy", stdin=first.stdout, encoding=None, check=True)
+        first.stdin.write(data)
+        first.stdin.write_eof()
+        assert (await second).stdout == data
+        await first.wait_closed()
 
 
 # Files and ports
 
 
-def test_files_come_back_byte_for_byte_by_sftp(run, connected, tmp_path):
-    async def main():
-        data = {f"file {number}": random_lines(number, number**3 * 1000) for number in range(1, 12)}
-        for folder in ("local", "remote", "back"):
-            (tmp_path / folder).mkdir()
-        for name, content in data.items():
-            (tmp_path / "local" / name).write_bytes(content)
-        serve_files = {"sftp_factory": lambda channel: asyncssh.SFTPServer(channel, chroot=str(tmp_path / "remote"))}
-        async with connected(**serve_files) as connection, connection.start_sftp_client() as sftp:
-            await sftp.mput(str(tmp_path / "local" / "*"), "/")
-            assert sorted(name for name in await sftp.listdir("/") if not name.startswith(".")) == sorted(data)
-            await sftp.mget("/*", str(tmp_path / "back"))
-        for folder in ("remote", "back"):
-            assert {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()} == data
-
-    run(main())
+async def test_files_come_back_byte_for_byte_by_sftp(connected, tmp_path):
+    data = {f"file {number}": random_lines(number, number**3 * 1000) for number in range(1, 12)}
+    for folder in ("local", "remote", "back"):
+        (tmp_path / folder).mkdir()
+    for name, content in data.items():
+        (tmp_path / "local" / name).write_bytes(content)
+    serve_files = {"sftp_factory": lambda channel: asyncssh.SFTPServer(channel, chroot=str(tmp_path / "remote"))}
+    async with connected(**serve_files) as connection, connection.start_sftp_client() as sftp:
+        await sftp.mput(str(tmp_path / "local" / "*"), "/")
+        assert sorted(name for name in await sftp.listdir("/") if not name.startswith(".")) == sorted(data)
+        await sftp.mget("/*", str(tmp_path / "back"))
+    for folder in ("remote", "back"):
+        assert {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()} == data
 
 
 @pytest.mark.parametrize("direction", ["local", "remote"])
-def test_forwarded_port_carries_many_connections(run, connected, direction):
-    async def main():
-        async def echo(reader, writer):
-            with contextlib.closing(writer):
-                while data := await reader.read(65536):
-                    writer.write(data)
-                    await writer.drain()
-
-        async def talk(port, number):
-            data = random_lines(number, 1000 + number * 50_000)
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            with contextlib.closing(writer):
+async def test_forwarded_port_carries_many_connections(connected, direction):
+    async def echo(reader, writer):
+        with contextlib.closing(writer):
+            while data := await reader.read(65536):
                 writer.write(data)
-                writer.write_eof()
-                assert await reader.read() == data
-            await writer.wait_closed()
+                await writer.drain()
 
-        async with await asyncio.start_server(echo, "127.0.0.1", 0) as target, connected() as connection:
-            target_port = target.sockets[0].getsockname()[1]
-            forward = connection.forward_local_port if direction == "local" else connection.forward_remote_port
-            async with await forward("127.0.0.1", 0, "127.0.0.1", target_port) as listener:
-                await asyncio.gather(*[talk(listener.get_port(), number) for number in range(20)])
+    async def talk(port, number):
+        data = random_lines(number, 1000 + number * 50_000)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.closing(writer):
+            writer.write(data)
+            writer.write_eof()
+            assert await reader.read() == data
+        await writer.wait_closed()
 
-    run(main())
+    async with await asyncio.start_server(echo, "127.0.0.1", 0) as target, connected() as connection:
+        target_port = target.sockets[0].getsockname()[1]
+        forward = connection.forward_local_port if direction == "local" else connection.forward_remote_port
+        async with await forward("127.0.0.1", 0, "127.0.0.1", target_port) as listener:
+            await asyncio.gather(*[talk(listener.get_port(), number) for number in range(20)])

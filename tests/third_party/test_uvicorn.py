@@ -91,27 +91,21 @@ async def read_chunked(reader):
 # Requests and responses
 
 
-def test_one_connection_serves_many_requests_byte_for_byte(run, parser, serve_asgi):
-    async def main():
-        async with serve_asgi(echo, http=parser) as (_, port), connection_to(port) as (reader, writer):
-            for number in range(200):
-                body, path = random.Random(number).randbytes(number * 50), b"/%d" % number
-                writer.write(request_with(body, path))
-                expected = expected_answer(body, path)
-                assert await reader.readexactly(len(expected)) == expected
-
-    run(main())
-
-
-def test_requests_sent_without_waiting_are_answered_in_their_order(run, parser, serve_asgi):
-    async def main():
-        async with serve_asgi(echo, http=parser) as (_, port), connection_to(port) as (reader, writer):
-            bodies = [b"body %d" % number * (number % 40) for number in range(300)]
-            writer.writelines(request_with(body, b"/%d" % number) for number, body in enumerate(bodies))
-            expected = b"".join(expected_answer(body, b"/%d" % number) for number, body in enumerate(bodies))
+async def test_one_connection_serves_many_requests_byte_for_byte(loop, parser, serve_asgi):
+    async with serve_asgi(echo, http=parser) as (_, port), connection_to(port) as (reader, writer):
+        for number in range(200):
+            body, path = random.Random(number).randbytes(number * 50), b"/%d" % number
+            writer.write(request_with(body, path))
+            expected = expected_answer(body, path)
             assert await reader.readexactly(len(expected)) == expected
 
-    run(main())
+
+async def test_requests_sent_without_waiting_are_answered_in_their_order(loop, parser, serve_asgi):
+    async with serve_asgi(echo, http=parser) as (_, port), connection_to(port) as (reader, writer):
+        bodies = [b"body %d" % number * (number % 40) for number in range(300)]
+        writer.writelines(request_with(body, b"/%d" % number) for number, body in enumerate(bodies))
+        expected = b"".join(expected_answer(body, b"/%d" % number) for number, body in enumerate(bodies))
+        assert await reader.readexactly(len(expected)) == expected
 
 
 @pytest.mark.parametrize("answers_before", [0, 50])
@@ -161,170 +155,146 @@ def test_streamed_chunk_arrives_before_the_application_holds_the_thread_again(ru
     run(main())
 
 
-def test_connection_is_closed_after_the_answer_when_the_client_asks_for_that(run, parser, serve_asgi):
-    async def main():
-        async with serve_asgi(echo, http=parser) as (_, port), connection_to(port) as (reader, writer):
-            writer.write(request_with(b"last", b"/", b"Connection: close\r\n"))
-            response = await reader.read()
-            assert response.endswith(b"\r\n\r\nlast")
-
-    run(main())
+async def test_connection_is_closed_after_the_answer_when_the_client_asks_for_that(loop, parser, serve_asgi):
+    async with serve_asgi(echo, http=parser) as (_, port), connection_to(port) as (reader, writer):
+        writer.write(request_with(b"last", b"/", b"Connection: close\r\n"))
+        response = await reader.read()
+        assert response.endswith(b"\r\n\r\nlast")
 
 
-def test_connection_without_requests_is_closed_after_the_keep_alive_time(run, parser, serve_asgi):
-    async def main():
-        async with serve_asgi(echo, http=parser, timeout_keep_alive=0.05) as (_, port), connection_to(port) as (reader, writer):
-            writer.write(request_with(b"only", b"/"))
-            assert await reader.read() == expected_answer(b"only", b"/")
-
-    run(main())
+async def test_connection_without_requests_is_closed_after_the_keep_alive_time(loop, parser, serve_asgi):
+    async with serve_asgi(echo, http=parser, timeout_keep_alive=0.05) as (_, port), connection_to(port) as (reader, writer):
+        writer.write(request_with(b"only", b"/"))
+        assert await reader.read() == expected_answer(b"only", b"/")
 
 
 # Streams and large bodies
 
 
-def test_pieces_of_a_streamed_response_arrive_as_they_are_sent(run, parser, serve_asgi):
-    async def main():
-        is_received = asyncio.Event()
+async def test_pieces_of_a_streamed_response_arrive_as_they_are_sent(loop, parser, serve_asgi):
+    is_received = asyncio.Event()
 
-        async def stream(scope, receive, send):
-            await send({"type": "http.response.start", "status": 200, "headers": []})
+    async def stream(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in range(50):
+            await send({"type": "http.response.body", "body": b"piece %d" % number, "more_body": True})
+            # The next piece is sent when the client has this one.
+            await is_received.wait()
+            is_received.clear()
+        await send({"type": "http.response.body"})
+
+    async with serve_asgi(stream, http=parser) as (_, port), connection_to(port) as (reader, writer):
+        for _ in range(2):
+            writer.write(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            status, headers = await read_head(reader)
+            assert (status, headers[b"transfer-encoding"]) == (b"HTTP/1.1 200 OK", b"chunked")
             for number in range(50):
-                await send({"type": "http.response.body", "body": b"piece %d" % number, "more_body": True})
-                # The next piece is sent when the client has this one.
-                await is_received.wait()
-                is_received.clear()
-            await send({"type": "http.response.body"})
-
-        async with serve_asgi(stream, http=parser) as (_, port), connection_to(port) as (reader, writer):
-            for _ in range(2):
-                writer.write(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
-                status, headers = await read_head(reader)
-                assert (status, headers[b"transfer-encoding"]) == (b"HTTP/1.1 200 OK", b"chunked")
-                for number in range(50):
-                    assert await read_chunk(reader) == b"piece %d" % number
-                    is_received.set()
-                assert await read_chunk(reader) == b""
-
-    run(main())
+                assert await read_chunk(reader) == b"piece %d" % number
+                is_received.set()
+            assert await read_chunk(reader) == b""
 
 
 @pytest.mark.parametrize("way", ["TCP", "TLS"])
-def test_large_body_comes_back_byte_for_byte(run, parser, serve_asgi, request, way):
-    async def main():
-        body = random.Random(1).randbytes(LARGE_BYTES)
-        configuration, client = {}, {}
-        if way == "TLS":
-            certificate = request.getfixturevalue("certificate")
-            configuration = {"ssl_certfile": certificate.certificate_path, "ssl_keyfile": certificate.key_path}
-            client = {"ssl": certificate.client_context()}
-        async with serve_asgi(echo, http=parser, **configuration) as (_, port), connection_to(port, **client) as (reader, writer):
-            for _ in range(2):
-                writer.write(request_with(body, b"/large"))
-                expected = expected_answer(body, b"/large")
-                assert await reader.readexactly(len(expected)) == expected
-
-    run(main())
+async def test_large_body_comes_back_byte_for_byte(loop, parser, serve_asgi, request, way):
+    body = random.Random(1).randbytes(LARGE_BYTES)
+    configuration, client = {}, {}
+    if way == "TLS":
+        certificate = request.getfixturevalue("certificate")
+        configuration = {"ssl_certfile": certificate.certificate_path, "ssl_keyfile": certificate.key_path}
+        client = {"ssl": certificate.client_context()}
+    async with serve_asgi(echo, http=parser, **configuration) as (_, port), connection_to(port, **client) as (reader, writer):
+        for _ in range(2):
+            writer.write(request_with(body, b"/large"))
+            expected = expected_answer(body, b"/large")
+            assert await reader.readexactly(len(expected)) == expected
 
 
-def test_chunked_bodies_are_streamed_in_both_directions_at_once(run, parser, serve_asgi):
-    async def main():
-        async def stream_back(scope, receive, send):
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            is_more = True
-            while is_more:
-                event = await receive()
-                is_more = event["more_body"]
-                await send({"type": "http.response.body", "body": event["body"], "more_body": is_more})
+async def test_chunked_bodies_are_streamed_in_both_directions_at_once(loop, parser, serve_asgi):
+    async def stream_back(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        is_more = True
+        while is_more:
+            event = await receive()
+            is_more = event["more_body"]
+            await send({"type": "http.response.body", "body": event["body"], "more_body": is_more})
 
-        sent_digest = hashlib.sha256()
+    sent_digest = hashlib.sha256()
 
-        async def send_chunks(writer):
-            source = random.Random(2)
-            writer.write(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
-            for _ in range(100):
-                chunk = source.randbytes(source.randrange(1, 100_000))
-                sent_digest.update(chunk)
-                writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-                await writer.drain()
-            writer.write(b"0\r\n\r\n")
+    async def send_chunks(writer):
+        source = random.Random(2)
+        writer.write(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(100):
+            chunk = source.randbytes(source.randrange(1, 100_000))
+            sent_digest.update(chunk)
+            writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
 
-        async with serve_asgi(stream_back, http=parser) as (_, port), connection_to(port) as (reader, writer):
-            sending = asyncio.create_task(send_chunks(writer))
-            await read_head(reader)
-            received = await read_chunked(reader)
-            await sending
-            assert hashlib.sha256(received).digest() == sent_digest.digest()
-
-    run(main())
+    async with serve_asgi(stream_back, http=parser) as (_, port), connection_to(port) as (reader, writer):
+        sending = asyncio.create_task(send_chunks(writer))
+        await read_head(reader)
+        received = await read_chunked(reader)
+        await sending
+        assert hashlib.sha256(received).digest() == sent_digest.digest()
 
 
-def test_application_waits_while_the_client_takes_nothing(run, parser, serve_asgi):
-    async def main():
-        sent, total = 0, 64
+async def test_application_waits_while_the_client_takes_nothing(loop, parser, serve_asgi):
+    sent, total = 0, 64
 
-        async def stream(scope, receive, send):
-            nonlocal sent
-            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % (total << 20))]})
-            for number in range(total):
-                await send({"type": "http.response.body", "body": b"x" * (1 << 20), "more_body": number < total - 1})
-                sent += 1
+    async def stream(scope, receive, send):
+        nonlocal sent
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % (total << 20))]})
+        for number in range(total):
+            await send({"type": "http.response.body", "body": b"x" * (1 << 20), "more_body": number < total - 1})
+            sent += 1
 
-        async with serve_asgi(stream, http=parser) as (_, port), connection_to(port) as (reader, writer):
-            writer.write(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
-            await read_head(reader)
-            sent_before = -1
-            while sent_before != sent:
-                sent_before = sent
-                for _ in range(500):
-                    await asyncio.sleep(0)
-            assert sent < total
-            assert len(await reader.readexactly(total << 20)) == total << 20
-            assert sent == total
-
-    run(main())
-
-
-def test_client_waits_while_the_application_takes_nothing(run, parser, serve_asgi):
-    async def main():
-        is_reading = asyncio.Event()
-
-        async def take_later(scope, receive, send):
-            await is_reading.wait()
-            await answer(send, b"%d" % len(await read_body(receive)))
-
-        async with serve_asgi(take_later, http=parser) as (_, port), connection_to(port) as (reader, writer):
-            writer.write(request_with(b"x" * (32 << 20), b"/"))
-            draining = asyncio.create_task(writer.drain())
+    async with serve_asgi(stream, http=parser) as (_, port), connection_to(port) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        await read_head(reader)
+        sent_before = -1
+        while sent_before != sent:
+            sent_before = sent
             for _ in range(500):
                 await asyncio.sleep(0)
-            assert not draining.done()
-            is_reading.set()
-            await draining
-            await read_head(reader)
-            assert await reader.readexactly(8) == b"33554432"
+        assert sent < total
+        assert len(await reader.readexactly(total << 20)) == total << 20
+        assert sent == total
 
-    run(main())
+
+async def test_client_waits_while_the_application_takes_nothing(loop, parser, serve_asgi):
+    is_reading = asyncio.Event()
+
+    async def take_later(scope, receive, send):
+        await is_reading.wait()
+        await answer(send, b"%d" % len(await read_body(receive)))
+
+    async with serve_asgi(take_later, http=parser) as (_, port), connection_to(port) as (reader, writer):
+        writer.write(request_with(b"x" * (32 << 20), b"/"))
+        draining = asyncio.create_task(writer.drain())
+        for _ in range(500):
+            await asyncio.sleep(0)
+        assert not draining.done()
+        is_reading.set()
+        await draining
+        await read_head(reader)
+        assert await reader.readexactly(8) == b"33554432"
 
 
 # Disconnection and shutdown
 
 
-def test_application_learns_that_the_client_is_gone(run, parser, serve_asgi):
-    async def main():
-        learned = asyncio.get_running_loop().create_future()
+async def test_application_learns_that_the_client_is_gone(loop, parser, serve_asgi):
+    learned = asyncio.get_running_loop().create_future()
 
-        async def wait_for_the_end(scope, receive, send):
-            await read_body(receive)
-            learned.set_result(await receive())
+    async def wait_for_the_end(scope, receive, send):
+        await read_body(receive)
+        learned.set_result(await receive())
 
-        async with serve_asgi(wait_for_the_end, http=parser) as (_, port):
-            async with connection_to(port) as (_, writer):
-                writer.write(request_with(b"and gone", b"/"))
-                await writer.drain()
-            assert await learned == {"type": "http.disconnect"}
-
-    run(main())
+    async with serve_asgi(wait_for_the_end, http=parser) as (_, port):
+        async with connection_to(port) as (_, writer):
+            writer.write(request_with(b"and gone", b"/"))
+            await writer.drain()
+        assert await learned == {"type": "http.disconnect"}
 
 
 def test_sigterm_lets_the_request_that_is_served_end_and_then_stops_the_server(run, parser, serve_asgi):
@@ -401,20 +371,17 @@ def test_command_line_serves_on_the_loop_that_it_names(run, parser, implementati
 # Concurrency and web sockets
 
 
-def test_many_connections_at_once_get_their_own_answers(run, parser, serve_asgi):
-    async def main():
-        async def talk(port, number):
-            async with connection_to(port) as (reader, writer):
-                for turn in range(5):
-                    body, path = random.Random(number).randbytes(number * 100 + turn), b"/%d/%d" % (number, turn)
-                    writer.write(request_with(body, path))
-                    expected = expected_answer(body, path)
-                    assert await reader.readexactly(len(expected)) == expected
+async def test_many_connections_at_once_get_their_own_answers(loop, parser, serve_asgi):
+    async def talk(port, number):
+        async with connection_to(port) as (reader, writer):
+            for turn in range(5):
+                body, path = random.Random(number).randbytes(number * 100 + turn), b"/%d/%d" % (number, turn)
+                writer.write(request_with(body, path))
+                expected = expected_answer(body, path)
+                assert await reader.readexactly(len(expected)) == expected
 
-        async with serve_asgi(echo, http=parser) as (_, port):
-            await asyncio.gather(*[talk(port, number) for number in range(100)])
-
-    run(main())
+    async with serve_asgi(echo, http=parser) as (_, port):
+        await asyncio.gather(*[talk(port, number) for number in range(100)])
 
 
 def test_connection_upgraded_to_a_web_socket_carries_messages_both_ways(run, parser, serve_asgi):
