@@ -33,6 +33,14 @@ static inline int queued_object_traverse(PyObject *object, visitproc visit, void
     return 0;
 }
 
+/* Whether the collector has met such an object since this was asked last. */
+static inline bool queued_object_take_held(void)
+{
+    const bool is_held = queued_object_is_held;
+    queued_object_is_held = false;
+    return is_held;
+}
+
 /* A visitproc for the traversal of a queue, whose objects are of the given type: what others hold too becomes tracked. */
 static inline int queued_object_disown_held(PyObject *object, void *type)
 {

@@ -8,7 +8,7 @@ import socket
 import struct
 
 import pytest
-from fastloop.net.transport import lifecycle
+from fastloop.transports.transport import lifecycle
 
 pytestmark = pytest.mark.fastloop_only
 
