@@ -9,6 +9,8 @@ Driven by: transports that come and go, and asyncio's Server. Until Python 3.12 
 from asyncio import base_events
 from weakref import WeakSet
 
+from cpython.object cimport PyObject
+
 from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
 from fastloop.transports.client_ring cimport (
