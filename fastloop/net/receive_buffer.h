@@ -11,6 +11,7 @@
 #define FASTLOOP_RECEIVE_BUFFER_H
 
 #include <Python.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -29,12 +30,12 @@ enum {
 };
 
 typedef struct {
-    PyObject *memory;                  /* NULL until first needed */
+    PyObject *memory;                           /* NULL until first needed */
     PyObject *recycled[RECEIVE_BUFFER_CLASSES]; /* NULL, or an object with room for the largest size of its class */
 } receive_buffer_t;
 
 /* Nobody else has it. Without the GIL that could not be told: there nothing is handed out that is used again. */
-static inline int receive_buffer_owns_alone(PyObject *object)
+static inline bool receive_buffer_owns_alone(PyObject *object)
 {
     return Py_REFCNT(object) == 1;
 }
@@ -44,11 +45,8 @@ static inline PyObject *receive_buffer_resize(PyObject *object, Py_ssize_t size)
 {
     Py_SET_SIZE(object, size);
     PyBytes_AS_STRING(object)[size] = '\0';
-    _Py_COMP_DIAG_PUSH
-    _Py_COMP_DIAG_IGNORE_DEPR_DECLS
-    ((PyBytesObject *)object)->ob_shash = -1;
-    _Py_COMP_DIAG_POP
-    return object;
+    _Py_COMP_DIAG_PUSH _Py_COMP_DIAG_IGNORE_DEPR_DECLS((PyBytesObject *)object)->ob_shash = -1;
+    _Py_COMP_DIAG_POP return object;
 }
 
 /* A new object, or NULL with MemoryError raised. */
@@ -64,8 +62,9 @@ static inline PyObject *receive_buffer_first_memory(void)
 {
     PyObject *memory = receive_buffer_new_memory();
     for (int attempt = 1; memory != NULL && attempt < RECEIVE_BUFFER_ALIGNING_ATTEMPTS; attempt++) {
-        if ((uintptr_t)PyBytes_AS_STRING(memory) % RECEIVE_BUFFER_ALIGNMENT == 0)
+        if ((uintptr_t)PyBytes_AS_STRING(memory) % RECEIVE_BUFFER_ALIGNMENT == 0) {
             break;
+        }
         PyObject *unaligned = memory;
         memory = receive_buffer_new_memory();
         Py_DECREF(unaligned);
@@ -79,8 +78,9 @@ static inline char *receive_buffer_memory(receive_buffer_t *buffer)
     PyObject *memory = buffer->memory;
     if (memory == NULL || !receive_buffer_owns_alone(memory)) {
         memory = memory == NULL ? receive_buffer_first_memory() : receive_buffer_new_memory();
-        if (memory == NULL)
+        if (memory == NULL) {
             return NULL;
+        }
         Py_XSETREF(buffer->memory, memory);
     }
     return PyBytes_AS_STRING(memory);
@@ -108,8 +108,9 @@ static inline PyObject *receive_buffer_bytes_of_class(receive_buffer_t *buffer, 
     PyObject *object = *recycled;
     if (object == NULL || !receive_buffer_owns_alone(object)) {
         object = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
-        if (object == NULL)
+        if (object == NULL) {
             return NULL;
+        }
         Py_XSETREF(*recycled, object);
     }
     memcpy(PyBytes_AS_STRING(object), PyBytes_AS_STRING(buffer->memory), (size_t)size);
@@ -121,10 +122,12 @@ static inline PyObject *receive_buffer_bytes_of_class(receive_buffer_t *buffer, 
 static inline PyObject *receive_buffer_bytes(receive_buffer_t *buffer, Py_ssize_t size)
 {
 #ifndef Py_GIL_DISABLED
-    if (size >= RECEIVE_BUFFER_MIN_UNCOPIED)
+    if (size >= RECEIVE_BUFFER_MIN_UNCOPIED) {
         return Py_NewRef(receive_buffer_resize(buffer->memory, size));
-    if (size > RECEIVE_BUFFER_MIN_RECYCLED && size <= RECEIVE_BUFFER_MAX_RECYCLED)
+    }
+    if (size > RECEIVE_BUFFER_MIN_RECYCLED && size <= RECEIVE_BUFFER_MAX_RECYCLED) {
         return receive_buffer_bytes_of_class(buffer, size);
+    }
 #endif
     return PyBytes_FromStringAndSize(PyBytes_AS_STRING(buffer->memory), size);
 }
@@ -132,8 +135,9 @@ static inline PyObject *receive_buffer_bytes(receive_buffer_t *buffer, Py_ssize_
 static inline void receive_buffer_close(receive_buffer_t *buffer)
 {
     Py_CLEAR(buffer->memory);
-    for (int i = 0; i < RECEIVE_BUFFER_CLASSES; i++)
+    for (int i = 0; i < RECEIVE_BUFFER_CLASSES; i++) {
         Py_CLEAR(buffer->recycled[i]);
+    }
 }
 
 #endif

@@ -7,6 +7,7 @@
 #define FASTLOOP_CALLS_H
 
 #include <Python.h>
+#include <stdbool.h>
 
 /* Anything with a run() may be used as a context, as in asyncio. */
 static inline PyObject *call_through_run(PyObject *context, PyObject *callable, PyObject *args)
@@ -24,17 +25,19 @@ static inline PyObject *call_through_run(PyObject *context, PyObject *callable, 
 /* HOT. A new reference, or NULL with the exception raised. args is a tuple. */
 static inline PyObject *call_in_context(PyObject *context, PyObject *callable, PyObject *args)
 {
-    PyObject *result = NULL;
-    if (!PyContext_CheckExact(context))
+    if (!PyContext_CheckExact(context)) {
         return call_through_run(context, callable, args);
-    if (PyContext_Enter(context) < 0)
+    }
+    if (PyContext_Enter(context) < 0) {
         return NULL;
+    }
     Py_INCREF(context);
     Py_INCREF(callable);
     Py_INCREF(args);
-    result = PyObject_Vectorcall(callable, ((PyTupleObject *)args)->ob_item, (size_t)PyTuple_GET_SIZE(args), NULL);
-    if (PyContext_Exit(context) < 0)
+    PyObject *result = PyObject_Vectorcall(callable, ((PyTupleObject *)args)->ob_item, (size_t)PyTuple_GET_SIZE(args), NULL);
+    if (PyContext_Exit(context) < 0) {
         Py_CLEAR(result);
+    }
     Py_DECREF(args);
     Py_DECREF(callable);
     Py_DECREF(context);
@@ -44,20 +47,21 @@ static inline PyObject *call_in_context(PyObject *context, PyObject *callable, P
 /* HOT. The same with one argument, which the caller keeps alive. */
 static inline PyObject *call_one_in_context(PyObject *context, PyObject *callable, PyObject *argument)
 {
-    PyObject *result = NULL;
     if (!PyContext_CheckExact(context)) {
         PyObject *args = PyTuple_Pack(1, argument);
-        result = args != NULL ? call_through_run(context, callable, args) : NULL;
+        PyObject *result = args != NULL ? call_through_run(context, callable, args) : NULL;
         Py_XDECREF(args);
         return result;
     }
-    if (PyContext_Enter(context) < 0)
+    if (PyContext_Enter(context) < 0) {
         return NULL;
+    }
     Py_INCREF(context);
     Py_INCREF(callable);
-    result = PyObject_CallOneArg(callable, argument);
-    if (PyContext_Exit(context) < 0)
+    PyObject *result = PyObject_CallOneArg(callable, argument);
+    if (PyContext_Exit(context) < 0) {
         Py_CLEAR(result);
+    }
     Py_DECREF(callable);
     Py_DECREF(context);
     return result;
@@ -68,23 +72,25 @@ static inline PyObject *call_one_in_context(PyObject *context, PyObject *callabl
 static inline PyObject *call_one(PyObject *callable, PyObject *argument)
 {
     PyObject *stack[] = {NULL, NULL, argument};
-    if (!PyMethod_Check(callable))
+    if (!PyMethod_Check(callable)) {
         return PyObject_Vectorcall(callable, stack + 2, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    }
     stack[1] = PyMethod_GET_SELF(callable);
     return PyObject_Vectorcall(PyMethod_GET_FUNCTION(callable), stack + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
 
 /* Enters the context unless it is entered already; returns whether it did, and the caller must leave it. */
-static inline int call_enter(PyObject *context)
+static inline bool call_enter(PyObject *context)
 {
-    if (PyContext_Enter(context) == 0)
-        return 1;
+    if (PyContext_Enter(context) == 0) {
+        return true;
+    }
     PyErr_Clear();
-    return 0;
+    return false;
 }
 
 /* KeyboardInterrupt and SystemExit are the ones that leave the loop. */
-static inline int call_raised_exit(void)
+static inline bool call_raised_exit(void)
 {
     return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) || PyErr_ExceptionMatches(PyExc_SystemExit);
 }

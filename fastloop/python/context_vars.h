@@ -9,12 +9,14 @@
 #define FASTLOOP_CONTEXT_VARS_H
 
 #include <Python.h>
+#include <stdbool.h>
 
 static int context_vars_visit(PyObject *referent, void *found)
 {
     /* The other thing that a context refers to is the context it was entered from. */
-    if (!PyContext_CheckExact(referent))
+    if (!PyContext_CheckExact(referent)) {
         *(PyObject **)found = referent;
+    }
     return 0;
 }
 
@@ -40,18 +42,18 @@ static inline PyObject *context_vars_current(Py_ssize_t offset)
 }
 
 /* Does the context hold the same variables as the one that this thread is in? */
-static inline int context_vars_are_current(PyObject *context, Py_ssize_t offset)
+static inline bool context_vars_are_current(PyObject *context, Py_ssize_t offset)
 {
     return PyContext_CheckExact(context) && context_vars_current(offset) == context_vars_of(context, offset);
 }
 
 /* The same, and it is another context: variables that are set from here on do not change it. */
-static inline int context_vars_are_a_copy(PyObject *context, Py_ssize_t offset)
+static inline bool context_vars_are_a_copy(PyObject *context, Py_ssize_t offset)
 {
     return context != PyThreadState_Get()->context && context_vars_are_current(context, offset);
 }
 
-static inline int context_vars_are_at(Py_ssize_t offset, PyObject *context)
+static inline bool context_vars_are_at(Py_ssize_t offset, PyObject *context)
 {
     PyObject *shown = context_vars_shown(context);
     return shown != NULL && shown == context_vars_of(context, offset);
@@ -66,8 +68,9 @@ static inline Py_ssize_t context_vars_find(PyObject *context, PyObject *copy, Py
     for (Py_ssize_t offset = sizeof(PyObject); offset + (Py_ssize_t)sizeof(PyObject *) <= size; offset += sizeof(PyObject *)) {
         if (context_vars_are_at(offset, context) && context_vars_are_at(offset, copy) && context_vars_are_at(offset, changed)
             && context_vars_of(context, offset) == context_vars_of(copy, offset)
-            && context_vars_of(context, offset) != context_vars_of(changed, offset))
+            && context_vars_of(context, offset) != context_vars_of(changed, offset)) {
             return offset;
+        }
     }
 #else
     (void)context, (void)copy, (void)changed;

@@ -17,11 +17,13 @@ static inline PyObject *compat_take_exception(void)
 #else
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    if (type == NULL)
+    if (type == NULL) {
         return NULL;
+    }
     PyErr_NormalizeException(&type, &value, &traceback);
-    if (traceback != NULL)
+    if (traceback != NULL) {
         PyException_SetTraceback(value, traceback);
+    }
     Py_DECREF(type);
     Py_XDECREF(traceback);
     return value;
@@ -74,13 +76,15 @@ static inline int compat_raise_in_context(PyObject *exception)
  * The interpreter reads a NULL without an exception as "ended with None": the common case makes no object. */
 static inline PyObject *compat_stop_iteration(PyObject *value)
 {
-    if (value == Py_None)
+    if (value == Py_None) {
         return NULL;
+    }
     if (PyTuple_Check(value) || PyExceptionInstance_Check(value)) {
         /* PyErr_SetObject() would take these apart. */
         PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
-        if (stop != NULL)
+        if (stop != NULL) {
             compat_raise(stop);
+        }
         return NULL;
     }
     PyErr_SetObject(PyExc_StopIteration, value);
@@ -91,8 +95,9 @@ static inline PyObject *compat_stop_iteration(PyObject *value)
 static inline PyObject *compat_stop_iteration_value(void)
 {
     PyObject *stop = compat_take_exception();
-    if (stop == NULL)
+    if (stop == NULL) {
         return Py_NewRef(Py_None);
+    }
     PyObject *value = Py_XNewRef(((PyStopIterationObject *)stop)->value);
     Py_DECREF(stop);
     return value != NULL ? value : Py_NewRef(Py_None);
@@ -113,8 +118,7 @@ static inline void compat_call_prepare(compat_call_t *call, PyObject *callable)
     call->callable = callable;
     call->self = NULL;
     call->function = NULL;
-    if (PyCFunction_CheckExact(callable)
-        && PyCFunction_GET_FLAGS(callable) == (METH_FASTCALL | METH_KEYWORDS)) {
+    if (PyCFunction_CheckExact(callable) && PyCFunction_GET_FLAGS(callable) == (METH_FASTCALL | METH_KEYWORDS)) {
         call->self = PyCFunction_GET_SELF(callable);
         call->function = (compat_fast_function_t)(void (*)(void))PyCFunction_GET_FUNCTION(callable);
     }
@@ -123,8 +127,9 @@ static inline void compat_call_prepare(compat_call_t *call, PyObject *callable)
 /* HOT. A new reference, or NULL with the exception raised. */
 static inline PyObject *compat_call(const compat_call_t *call, PyObject *const *args, Py_ssize_t count)
 {
-    if (call->function != NULL)
+    if (call->function != NULL) {
         return call->function(call->self, args, count, NULL);
+    }
     return PyObject_Vectorcall(call->callable, args, (size_t)count, NULL);
 }
 
@@ -133,8 +138,9 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 {
 #if PY_VERSION_HEX >= 0x030D0000
     PyObject *target = NULL;
-    if (PyWeakref_GetRef(reference, &target) <= 0)
+    if (PyWeakref_GetRef(reference, &target) <= 0) {
         return NULL;
+    }
     /* The caller holds an object that it may be: if it is another one, its life is not at stake here. */
     Py_DECREF(target);
     return target;
@@ -145,49 +151,25 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 }
 
 /* From 3.14 on the current task lives in the thread state, out of reach of the dict that earlier versions share. */
-#if PY_VERSION_HEX >= 0x030E0000
-#define COMPAT_CURRENT_TASK_IN_DICT 0
-#else
-#define COMPAT_CURRENT_TASK_IN_DICT 1
-#endif
+#define COMPAT_CURRENT_TASK_IN_DICT (PY_VERSION_HEX < 0x030E0000)
 
 /* Since 3.14 asyncio finds its tasks by links of one to the next: see seen_fields.h. */
 #define COMPAT_ASYNCIO_LINKS_TASKS (PY_VERSION_HEX >= 0x030E0000)
 
 /* Since 3.13 the last uncancel() also takes back a cancellation that has not reached the coroutine yet (gh-117407). */
-#if PY_VERSION_HEX >= 0x030D0000
-#define COMPAT_UNCANCEL_CLEARS_REQUEST 1
-#else
-#define COMPAT_UNCANCEL_CLEARS_REQUEST 0
-#endif
+#define COMPAT_UNCANCEL_CLEARS_REQUEST (PY_VERSION_HEX >= 0x030D0000)
 
 /* Since 3.15 a future refuses a second __init__(); before, it starts anew. */
-#if PY_VERSION_HEX >= 0x030F0000
-#define COMPAT_FUTURE_INIT_ONCE 1
-#else
-#define COMPAT_FUTURE_INIT_ONCE 0
-#endif
+#define COMPAT_FUTURE_INIT_ONCE (PY_VERSION_HEX >= 0x030F0000)
 
 /* throw(type, value, traceback) is deprecated since 3.12. */
-#if PY_VERSION_HEX >= 0x030C0000
-#define COMPAT_THROW_WARNS 1
-#else
-#define COMPAT_THROW_WARNS 0
-#endif
+#define COMPAT_THROW_WARNS (PY_VERSION_HEX >= 0x030C0000)
 
 /* None is immortal since 3.12; before, every field that holds it holds a reference. */
-#if PY_VERSION_HEX >= 0x030C0000
-#define COMPAT_NONE_IS_IMMORTAL 1
-#else
-#define COMPAT_NONE_IS_IMMORTAL 0
-#endif
+#define COMPAT_NONE_IS_IMMORTAL (PY_VERSION_HEX >= 0x030C0000)
 
 /* Since 3.15 a task refuses a context that is none when it is made; before, its first step fails. */
-#if PY_VERSION_HEX >= 0x030F0000
-#define COMPAT_TASK_CHECKS_CONTEXT 1
-#else
-#define COMPAT_TASK_CHECKS_CONTEXT 0
-#endif
+#define COMPAT_TASK_CHECKS_CONTEXT (PY_VERSION_HEX >= 0x030F0000)
 
 /* Whether only one thread at a time runs Python code. */
 #ifdef Py_GIL_DISABLED
@@ -220,8 +202,8 @@ static inline bool compat_has_other_threads(void)
 #else
     PyThreadState *own = PyThreadState_Get();
     PyInterpreterState *interpreter = PyThreadState_GetInterpreter(own);
-    return PyInterpreterState_ThreadHead(interpreter) != own || PyThreadState_Next(own) != NULL
-        || PyInterpreterState_Head() != interpreter || PyInterpreterState_Next(interpreter) != NULL;
+    return PyInterpreterState_ThreadHead(interpreter) != own || PyThreadState_Next(own) != NULL || PyInterpreterState_Head() != interpreter
+           || PyInterpreterState_Next(interpreter) != NULL;
 #endif
 }
 

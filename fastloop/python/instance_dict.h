@@ -9,8 +9,9 @@
 static inline void instance_dict_postpone(PyObject *object)
 {
     Py_ssize_t offset = Py_TYPE(object)->tp_dictoffset;
-    if (offset > 0)
+    if (offset > 0) {
         Py_CLEAR(*(PyObject **)((char *)object + offset));
+    }
 }
 
 #endif

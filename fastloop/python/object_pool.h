@@ -19,9 +19,9 @@
 
 /* Without the GIL a pool would need a lock, which costs more than it saves. */
 #ifdef Py_GIL_DISABLED
-#define OBJECT_POOL_CAPACITY 0
+enum { OBJECT_POOL_CAPACITY = 0 };
 #else
-#define OBJECT_POOL_CAPACITY 8192
+enum { OBJECT_POOL_CAPACITY = 8192 };
 #endif
 
 /* Fields that hold objects, one beside the other. */
@@ -34,7 +34,7 @@ typedef struct {
     PyTypeObject *type;
     PyObject *template_object; /* owned for the life of the process */
     object_row_t rows[2];      /* the second one may be empty */
-    destructor plain_dealloc; /* the one that Cython made: for subclasses */
+    destructor plain_dealloc;  /* the one that Cython made: for subclasses */
     int count;
     PyObject *dead[OBJECT_POOL_CAPACITY + 1];
 } object_pool_t;
@@ -50,11 +50,13 @@ static inline size_t object_pool_find_rows(object_pool_t *pool, size_t first_slo
     size_t count = 0;
     int row = -1;
     for (size_t slot = first_slot; slot < (size_t)pool->type->tp_basicsize; slot += sizeof(PyObject *)) {
-        if (*object_pool_slot(pool->template_object, (Py_ssize_t)slot) != Py_None)
+        if (*object_pool_slot(pool->template_object, (Py_ssize_t)slot) != Py_None) {
             continue;
+        }
         if (row < 0 || pool->rows[row].end != slot) {
-            if (++row == 2)
+            if (++row == 2) {
                 return 0;
+            }
             pool->rows[row].first = slot;
         }
         pool->rows[row].end = slot + sizeof(PyObject *);
@@ -65,8 +67,7 @@ static inline size_t object_pool_find_rows(object_pool_t *pool, size_t first_slo
 
 /* The type keeps its destructor in plain_dealloc and gets the given one, which ends in object_pool_dealloc(). Returns 0, or -1
  * with SystemError raised if the fields are not where the caller thinks. */
-static inline int object_pool_open(object_pool_t *pool, PyObject *template_object, size_t first_slot, size_t slot_count,
-                                    destructor dealloc)
+static inline int object_pool_open(object_pool_t *pool, PyObject *template_object, size_t first_slot, size_t slot_count, destructor dealloc)
 {
     memset(pool, 0, sizeof(*pool));
     pool->type = Py_TYPE(template_object);
@@ -97,8 +98,10 @@ static inline int object_type_close(PyObject *type)
 #if !COMPAT_NONE_IS_IMMORTAL
 static inline void object_pool_count_nones(const object_pool_t *pool, Py_ssize_t each)
 {
-    for (int row = 0; row < 2; row++)
-        Py_SET_REFCNT(Py_None, Py_REFCNT(Py_None) + each * (Py_ssize_t)((pool->rows[row].end - pool->rows[row].first) / sizeof(PyObject *)));
+    for (int row = 0; row < 2; row++) {
+        Py_SET_REFCNT(
+            Py_None, Py_REFCNT(Py_None) + each * (Py_ssize_t)((pool->rows[row].end - pool->rows[row].first) / sizeof(PyObject *)));
+    }
 }
 #endif
 
@@ -124,10 +127,11 @@ static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
         _Py_NewReference(object);
     } else {
         object = PyObject_GC_New(PyObject, pool->type);
-        if (object == NULL)
+        if (object == NULL) {
             return NULL;
+        }
         memcpy((char *)object + sizeof(PyObject), (char *)pool->template_object + sizeof(PyObject),
-               (size_t)pool->type->tp_basicsize - sizeof(PyObject));
+            (size_t)pool->type->tp_basicsize - sizeof(PyObject));
 #if !COMPAT_NONE_IS_IMMORTAL
         object_pool_count_nones(pool, 1);
 #endif
@@ -144,8 +148,9 @@ static inline PyObject *object_pool_new(object_pool_t *pool)
 {
     PyObject *object = object_pool_new_untracked(pool);
 #ifndef Py_GIL_DISABLED
-    if (object != NULL)
+    if (object != NULL) {
         PyObject_GC_Track(object);
+    }
 #endif
     return object;
 }
@@ -166,10 +171,12 @@ static inline void object_pool_dealloc(object_pool_t *pool, PyObject *object)
 {
     PyTypeObject *type = pool->type;
     PyObject_GC_UnTrack(object);
-    if (type->tp_weaklistoffset > 0 && object_pool_has_weakrefs(object, type))
+    if (type->tp_weaklistoffset > 0 && object_pool_has_weakrefs(object, type)) {
         PyObject_ClearWeakRefs(object);
-    if (type->tp_dictoffset > 0)
+    }
+    if (type->tp_dictoffset > 0) {
         Py_CLEAR(*object_pool_slot(object, type->tp_dictoffset));
+    }
     object_pool_empty_row(object, &pool->rows[0]);
     object_pool_empty_row(object, &pool->rows[1]);
     /* A finalized object would not be finalized again. */

@@ -45,8 +45,9 @@ static inline bool client_ring_has(const client_link_t *link)
 /* Nothing if the link is in no ring. */
 static inline void client_ring_leave(client_link_t *link)
 {
-    if (!client_ring_has(link))
+    if (!client_ring_has(link)) {
         return;
+    }
     link->previous->next = link->next;
     link->next->previous = link->previous;
     link->previous = link->next = NULL;
@@ -54,8 +55,9 @@ static inline void client_ring_leave(client_link_t *link)
 
 static inline void client_ring_close(client_link_t *ring)
 {
-    while (!client_ring_is_empty(ring))
+    while (!client_ring_is_empty(ring)) {
         client_ring_leave(ring->next);
+    }
 }
 
 #endif

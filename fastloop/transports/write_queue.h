@@ -51,8 +51,9 @@ static int write_queue_make_room(write_queue_t *queue)
         return -1;
     }
     memcpy(chunks, queue->chunks + queue->head, queue->count * sizeof(PyObject *));
-    if (queue->chunks != queue->first_chunks)
+    if (queue->chunks != queue->first_chunks) {
         PyMem_Free(queue->chunks);
+    }
     queue->chunks = chunks;
     queue->capacity = capacity;
     queue->head = 0;
@@ -62,10 +63,12 @@ static int write_queue_make_room(write_queue_t *queue)
 /* HOT. Keeps a reference of its own. INVARIANT: data is a bytes object with skip < its size. */
 static inline int write_queue_push(write_queue_t *queue, PyObject *data, size_t skip)
 {
-    if (queue->head + queue->count == queue->capacity && write_queue_make_room(queue) < 0)
+    if (queue->head + queue->count == queue->capacity && write_queue_make_room(queue) < 0) {
         return -1;
-    if (queue->count == 0)
+    }
+    if (queue->count == 0) {
         queue->sent_of_head = skip;
+    }
     queue->chunks[queue->head + queue->count] = Py_NewRef(data);
     queue->count++;
     queue->size_bytes += (size_t)PyBytes_GET_SIZE(data) - skip;
@@ -105,16 +108,18 @@ static inline void write_queue_advance(write_queue_t *queue, size_t sent)
     while (queue->count > 0) {
         PyObject *chunk = queue->chunks[queue->head];
         size_t size = (size_t)PyBytes_GET_SIZE(chunk);
-        if (sent < size)
+        if (sent < size) {
             break;
+        }
         sent -= size;
         queue->head++;
         queue->count--;
         Py_DECREF(chunk);
     }
     queue->sent_of_head = sent;
-    if (queue->count == 0)
+    if (queue->count == 0) {
         write_queue_reset(queue);
+    }
 }
 
 static inline void write_queue_clear(write_queue_t *queue)
