@@ -88,16 +88,18 @@ CALLED = [
         since="3.13",
     ),
     Internal("asyncio.constants.ACCEPT_RETRY_DELAY", "transports/listener.pyx", "how long to wait for descriptors"),
-    Internal("asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES", "transports/output_transport.pyx", "lost writes before a warning"),
+    Internal("asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES", "transports/writing_transport.pyx", "lost writes before a warning"),
     Internal("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", "api/tls_connections.py", "default of an argument"),
     Internal("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", "api/tls_connections.py", "default of an argument"),
     Internal("asyncio.constants._SendfileMode.TRY_NATIVE", "transports/stream_transport.pyx", "sendfile() may try _sendfile_native()"),
     Internal(
         "asyncio.transports._FlowControlMixin",
-        "transports/output_transport.pyx transports/transport.pyx",
+        "transports/writing_transport.pyx transports/transport.pyx",
         "the class that isinstance() takes stream transports for; whether get_extra_info() is patched",
     ),
-    Internal("asyncio.trsock.TransportSocket", "transports/listener.pyx transports/transport.pyx", "the socket that users get", "sock"),
+    Internal(
+        "asyncio.trsock.TransportSocket", "transports/listener.pyx transports/socket_transport.pyx", "the socket that users get", "sock"
+    ),
     Internal(
         "asyncio.sslproto.SSLProtocol",
         "api/tls_connections.py",

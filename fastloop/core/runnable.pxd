@@ -9,7 +9,7 @@ cdef enum:
     # The scheduler leaves the current task before it runs anything without this flag.
     RUNNABLE_STEPS_TASK = 1
     # It is not worth it to wait awake for its events for long: busy_poll.h.
-    RUNNABLE_IS_AWAITED_BRIEFLY = 2
+    RUNNABLE_IS_POLLED_BRIEFLY = 2
     # Bits from here on belong to the subclasses.
     RUNNABLE_FIRST_FREE_FLAG = 4
 

@@ -31,7 +31,7 @@ from fastloop.core.queued_object cimport queued_object_disown_held, queued_objec
 from fastloop.core.ready_queue cimport (
     ready_queue_append, ready_queue_clear, ready_queue_close, ready_queue_open, ready_queue_pop, ready_queue_traverse,
     ready_queue_trim)
-from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY, RUNNABLE_STEPS_TASK, Runnable
+from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY, RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.shared_context cimport shared_context_forget, shared_context_traverse
 from fastloop.core.task_registry cimport registry_new_set
 from fastloop.core.timer_heap cimport timer_heap_close, timer_heap_open, timer_heap_take, timer_heap_traverse
@@ -186,7 +186,7 @@ cdef class Scheduler:
         cdef int fd
         cdef unsigned int flags
         # Of the watchers; anything else, such as the wake-up, is awaited briefly too.
-        cdef unsigned int flags_of_all = RUNNABLE_IS_AWAITED_BRIEFLY
+        cdef unsigned int flags_of_all = RUNNABLE_IS_POLLED_BRIEFLY
         while self.next_event < self.event_count:
             # Each watcher may silence the events behind it: look at the batch, not at a copy.
             flags = self.events[self.next_event].flags
@@ -205,7 +205,7 @@ cdef class Scheduler:
                 # The descriptor was closed behind the loop's back and lives on in a duplicate.
                 poller_forget(&self.poller, fd)
             self.next_event += 1
-        self.busy_poll.is_brief = flags_of_all == RUNNABLE_IS_AWAITED_BRIEFLY
+        self.busy_poll.is_brief = flags_of_all == RUNNABLE_IS_POLLED_BRIEFLY
         return 0
 
     # ---- timers ----

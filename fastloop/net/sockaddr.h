@@ -2,7 +2,7 @@
  *
  * Promises: (host, port) for IPv4, (host, port, flow information, scope) for IPv6, a str for a Unix path, bytes for an
  *   abstract name; for any other family NULL without an exception, and then the socket object must be asked.
- * An address of IPv4 or IPv6 can be kept as the kernel told it until somebody asks: fewer bytes, and no work if nobody does.
+ * An address of IPv4 or IPv6 can be stored as the kernel gave it until somebody asks: fewer bytes, and no work if nobody does.
  * Owns: nothing.
  */
 #ifndef FASTLOOP_SOCKADDR_H
@@ -83,38 +83,38 @@ typedef union {
     struct sockaddr any;
     struct sockaddr_in ipv4;
     struct sockaddr_in6 ipv6;
-} sockaddr_kept_t;
+} sockaddr_raw_t;
 
-static inline bool sockaddr_is_kept(const sockaddr_kept_t *kept)
+static inline bool sockaddr_raw_is_set(const sockaddr_raw_t *raw)
 {
-    return kept->any.sa_family != AF_UNSPEC;
+    return raw->any.sa_family != AF_UNSPEC;
 }
 
-/* Returns whether it is an address that can be kept. */
-static inline bool sockaddr_keep(sockaddr_kept_t *kept, const struct sockaddr_storage *address, socklen_t length)
+/* Returns whether it is an address that can be stored so. */
+static inline bool sockaddr_raw_set(sockaddr_raw_t *raw, const struct sockaddr_storage *address, socklen_t length)
 {
-    if (!((address->ss_family == AF_INET && length == sizeof(kept->ipv4))
-            || (address->ss_family == AF_INET6 && length == sizeof(kept->ipv6)))) {
+    if (!((address->ss_family == AF_INET && length == sizeof(raw->ipv4))
+            || (address->ss_family == AF_INET6 && length == sizeof(raw->ipv6)))) {
         return false;
     }
-    memcpy(kept, address, length);
+    memcpy(raw, address, length);
     return true;
 }
 
 /* None for no address. */
-static inline PyObject *sockaddr_kept_to_python(const sockaddr_kept_t *kept)
+static inline PyObject *sockaddr_raw_to_python(const sockaddr_raw_t *raw)
 {
     struct sockaddr_storage address;
-    if (!sockaddr_is_kept(kept)) {
+    if (!sockaddr_raw_is_set(raw)) {
         return Py_NewRef(Py_None);
     }
     memset(&address, 0, sizeof(address));
-    memcpy(&address, kept, sizeof(*kept));
-    return sockaddr_to_python_or_none(&address, sizeof(*kept));
+    memcpy(&address, raw, sizeof(*raw));
+    return sockaddr_to_python_or_none(&address, sizeof(*raw));
 }
 
 /* The address of the descriptor itself; None where the family is not known here or the kernel has no answer. */
-static inline PyObject *sockaddr_of_own_end(int fd)
+static inline PyObject *sockaddr_local(int fd)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof(address);

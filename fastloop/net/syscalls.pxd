@@ -5,7 +5,7 @@ from fastloop.net.sockaddr cimport sockaddr_storage, socklen_t
 
 cdef extern from "syscalls.h" nogil:
     enum:
-        NET_MOST_VECTORS
+        NET_MAX_VECTORS
 
     ctypedef struct iovec "struct iovec":
         void *iov_base

@@ -1,15 +1,25 @@
-/* The life of a stream transport, as one table: its states, and the only ways from one to another.
+/* The life of a transport, as one table: its states, and the only ways from one to another.
  *
  *   state         reading   writing          what happens next
  *   OPENING       no        yes              connection_made() is about to be called
  *   OPEN          yes       yes
- *   READ_ENDED    no        yes              the peer has said all, and eof_received() asked to go on
- *   CLOSING       no        what waits       close() was called while something waited to be sent
+ *   READ_ENDED    no        yes              the peer has half-closed, and eof_received() asked to keep the connection
+ *   CLOSING       no        what is unsent   close() was called while something was unsent
  *   LOSING        no        dropped          connection_lost() is scheduled, exactly once
  *   CLOSED        no        dropped          connection_lost() has been called, the descriptor is closed
  *
- * Whoever moves a transport calls lifecycle_move(); a way that the table does not have is a defect of fastloop.
- * tests/net/test_lifecycle.py has one test for each edge.
+ * Which bits (transport_bits.h) may be set in each. In brackets: they are left over, and nobody looks at them any more.
+ *
+ *   state         reading half                         writing half    is_lost_next
+ *   OPENING       all but skips_read, is_receiving     all             no
+ *   OPEN          all                                  all             no
+ *   READ_ENDED    all, but nothing is read             all             no
+ *   CLOSING       all, but nothing is read             all             no
+ *   LOSING        (all)                                (all)           if is_queued; otherwise a handle is queued
+ *   CLOSED        (all)                                (all)           no
+ *
+ * Transport.move_to() alone changes the state; a way that the table does not have is a defect of fastloop.
+ * tests/transports/test_lifecycle.py has one test for each edge.
  */
 #ifndef FASTLOOP_LIFECYCLE_H
 #define FASTLOOP_LIFECYCLE_H

@@ -1,7 +1,7 @@
 # Listener: a listening socket whose connections get transports.
 
 from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
-from fastloop.net.sockaddr cimport sockaddr_kept_t, sockaddr_storage, socklen_t
+from fastloop.net.sockaddr cimport sockaddr_raw_t, sockaddr_storage, socklen_t
 from fastloop.net.socket_core cimport SocketCore
 from fastloop.transports.stream_transport cimport StreamTransport
 
@@ -23,10 +23,11 @@ cdef class Listener(Runnable):
         # Each connection gets a copy.
         object context
         bint has_given_context
-        int most_at_once
+        int max_accepts_per_turn
         bint is_stopped
-        # Connections may be waiting since before the listening socket got its options.
-        bint may_have_early
+        # Connections that the kernel accepted before TCP_NODELAY was set on the listening socket did not inherit it. It is set on each
+        # connection until the backlog has been empty once.
+        bint backlog_may_lack_nodelay
 
     cdef int listen(self) except -1
     cdef int stop(self) except -1
@@ -42,7 +43,7 @@ cdef class AcceptedConnection(Runnable):
         object context
         # OWNERSHIP: this object has the descriptor until there is a transport, and -1 from then on.
         int fd
-        sockaddr_kept_t peer_address
+        sockaddr_raw_t raw_peername
         object peername
         StreamTransport transport
 

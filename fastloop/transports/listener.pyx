@@ -16,14 +16,14 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.interruption cimport call_uninterrupted
 from fastloop.core.scheduler cimport scheduler_push
-from fastloop.net.sockaddr cimport sockaddr_keep, sockaddr_storage, sockaddr_to_python_or_none, socklen_t
+from fastloop.net.sockaddr cimport sockaddr_raw_set, sockaddr_storage, sockaddr_to_python_or_none, socklen_t
 from fastloop.net.socket_object cimport socket_object_fd
 from fastloop.net.syscalls cimport (
     net_accept, net_accept_error_is_passing, net_close, net_is_out_of_resources, net_set_nodelay, net_would_block)
 from fastloop.poll.poller cimport POLL_READABLE
 from fastloop.transports.server_clients cimport keep_clients
 from fastloop.transports.stream_transport cimport StreamTransport, new_accepted_transport, stream_transport_join
-from fastloop.transports.transport cimport TRANSPORT_HAS_GIVEN_CONTEXT
+from fastloop.transports.transport cimport transport_keep_context
 
 
 cimport cython
@@ -34,7 +34,7 @@ cdef object EAGER_TASK_FACTORY = getattr(asyncio, "eager_task_factory", None)
 
 cdef enum:
     # Other callbacks and connections get their turn after so many.
-    MOST_AT_ONCE = 128
+    MAX_ACCEPTS_PER_TURN = 128
 
 
 @cython.freelist(64)
@@ -50,7 +50,7 @@ cdef class AcceptedConnection(Runnable):
 
     cdef int run(self) except -1:
         # What the factory sets is there in connection_made(); what that sets is there in what follows only if the context was given.
-        context = self.context if self.transport is None else self.transport.first_context()
+        context = self.context if self.transport is None else self.transport.context_of_connection_made()
         PyContext_Enter(context)
         try:
             if self.transport is None:
@@ -68,11 +68,11 @@ cdef class AcceptedConnection(Runnable):
                 return self.refuse(None)
             protocol.connection_made
             self.transport = new_accepted_transport(
-                listener.loop, fd, listener.family, listener.type, listener.proto, &self.peer_address, self.peername, protocol,
+                listener.loop, fd, listener.family, listener.type, listener.proto, &self.raw_peername, self.peername, protocol,
                 self.context)
             self.fd = -1
             if listener.has_given_context:
-                self.transport.flags |= TRANSPORT_HAS_GIVEN_CONTEXT
+                transport_keep_context(self.transport)
             stream_transport_join(self.transport, listener.server)
         except (SystemExit, KeyboardInterrupt):
             if self.transport is not None:
@@ -88,7 +88,7 @@ cdef class AcceptedConnection(Runnable):
         if self.transport is not None:
             # The protocol has not heard of the connection, and does not hear of its end.
             self.transport.protocol = None
-            self.transport.lose(None)
+            self.transport.begin_losing(None)
         elif self.fd >= 0:
             net_close(self.fd)
             self.fd = -1
@@ -103,7 +103,7 @@ cdef class AcceptedConnection(Runnable):
         cdef StreamTransport transport = self.transport
         protocol = transport.protocol
         try:
-            transport.begin(None)
+            transport.call_connection_made(None)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -140,7 +140,7 @@ cdef class Listener(Runnable):
         return 0
 
     cdef int run(self) except -1:
-        cdef int left = self.most_at_once
+        cdef int left = self.max_accepts_per_turn
         self.flags &= ~<unsigned int>LISTENER_IS_QUEUED
         while left > 0 and not self.is_stopped and self.accept_one():
             left -= 1
@@ -157,13 +157,13 @@ cdef class Listener(Runnable):
             return False
         fd = net_accept(self.fd, &address, &length)
         if fd >= 0:
-            if self.may_have_early:
+            if self.backlog_may_lack_nodelay:
                 net_set_nodelay(fd, self.family, self.type)
             self.take_in(fd, &address, length)
             return True
         error = errno
         if net_would_block(error):
-            self.may_have_early = False
+            self.backlog_may_lack_nodelay = False
             return False
         if net_accept_error_is_passing(error):
             return True
@@ -173,7 +173,7 @@ cdef class Listener(Runnable):
     cdef int take_in(self, int fd, const sockaddr_storage *peer, socklen_t peer_size) except -1:
         """The descriptor is the accepted connection's, or closed."""
         cdef AcceptedConnection connection = new_accepted_connection(self, fd)
-        if not sockaddr_keep(&connection.peer_address, peer, peer_size):
+        if not sockaddr_raw_set(&connection.raw_peername, peer, peer_size):
             connection.peername = sockaddr_to_python_or_none(peer, peer_size)
         if starts_eagerly(self.loop._task_factory):
             connection.run()
@@ -234,8 +234,8 @@ cdef int start_listening(
     listener.server = server
     listener.context = PyContext_CopyCurrent() if context is None else context
     listener.has_given_context = context is not None
-    listener.may_have_early = True
-    listener.most_at_once = min(max(backlog, 1), MOST_AT_ONCE)
+    listener.backlog_may_lack_nodelay = True
+    listener.max_accepts_per_turn = min(max(backlog, 1), MAX_ACCEPTS_PER_TURN)
     if listener.fd < 0:
         raise OSError(EBADF, os.strerror(EBADF))
     keep_clients(server)

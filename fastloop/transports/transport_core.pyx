@@ -10,7 +10,7 @@ import asyncio
 from fastloop.net.plain_sockets cimport LISTENER_METHODS, STREAM_METHODS, has_own_methods
 from fastloop.transports.listener cimport start_listening, stop_listening
 from fastloop.transports.stream_transport cimport StreamTransport, new_stream_transport
-from fastloop.transports.transport cimport TRANSPORT_HAS_GIVEN_CONTEXT, Transport
+from fastloop.transports.transport cimport Transport, transport_keep_context
 
 
 cdef object SelectorEventLoop = asyncio.SelectorEventLoop
@@ -36,8 +36,8 @@ cdef class TransportCore(SocketCore):
         transport = new_stream_transport(
             self, sock, protocol, options.get("context"), options.get("extra"), options.get("server"))
         if options.get("context") is not None:
-            transport.flags |= TRANSPORT_HAS_GIVEN_CONTEXT
-        transport.call_soon(transport._call_connection_made, (waiter,), transport.first_context())
+            transport_keep_context(transport)
+        transport.call_soon(transport._call_connection_made, (waiter,), transport.context_of_connection_made())
         return transport
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts, **options):

@@ -3,7 +3,7 @@
  * Owns: one reference to the bytes object of every chunk, until its last byte was taken by the kernel.
  * Promises: no allocation while few chunks wait; size_bytes is always the sum of what is left.
  * INVARIANT: chunks are bytes objects, which nobody can change, and none of them is empty.
- * Driven by output_transport.pyx.
+ * Driven by sending_transport.pyx.
  */
 #ifndef FASTLOOP_WRITE_QUEUE_H
 #define FASTLOOP_WRITE_QUEUE_H
