@@ -4,7 +4,7 @@
  * Promises: an object from object_pool_new() is what the type's own constructor makes before __init__, at a third of the cost:
  *   a copy of the template, or a dead object whose fields were set to None when it died. One flat destructor replaces
  *   the chain of one per base class.
- * INVARIANT: the type's object fields form at most two rows. A __dict__ and a list of weak references do not count.
+ * INVARIANT: the type's object fields form at most OBJECT_POOL_MAX_ROWS rows. A __dict__ and a list of weak references do not count.
  * Python subclasses never pass through here: they have constructors and destructors of their own.
  */
 #ifndef FASTLOOP_OBJECT_POOL_H
@@ -24,6 +24,8 @@ enum { OBJECT_POOL_CAPACITY = 0 };
 enum { OBJECT_POOL_CAPACITY = 8192 };
 #endif
 
+enum { OBJECT_POOL_MAX_ROWS = 6 };
+
 /* Fields that hold objects, one beside the other. */
 typedef struct {
     size_t first; /* distances from the object's beginning */
@@ -33,8 +35,10 @@ typedef struct {
 typedef struct {
     PyTypeObject *type;
     PyObject *template_object; /* owned for the life of the process */
-    object_row_t rows[2];      /* the second one may be empty */
-    destructor plain_dealloc;  /* the one that Cython made: for subclasses */
+    object_row_t rows[OBJECT_POOL_MAX_ROWS];
+    int row_count;
+    destructor plain_dealloc; /* the one that Cython made: for subclasses */
+    int capacity;             /* of dead; 0 for a type whose objects are made anew each time */
     int count;
     PyObject *dead[OBJECT_POOL_CAPACITY + 1];
 } object_pool_t;
@@ -48,18 +52,17 @@ static inline PyObject **object_pool_slot(PyObject *object, Py_ssize_t offset)
 static inline size_t object_pool_find_rows(object_pool_t *pool, size_t first_slot)
 {
     size_t count = 0;
-    int row = -1;
     for (size_t slot = first_slot; slot < (size_t)pool->type->tp_basicsize; slot += sizeof(PyObject *)) {
         if (*object_pool_slot(pool->template_object, (Py_ssize_t)slot) != Py_None) {
             continue;
         }
-        if (row < 0 || pool->rows[row].end != slot) {
-            if (++row == 2) {
+        if (pool->row_count == 0 || pool->rows[pool->row_count - 1].end != slot) {
+            if (pool->row_count == OBJECT_POOL_MAX_ROWS) {
                 return 0;
             }
-            pool->rows[row].first = slot;
+            pool->rows[pool->row_count++].first = slot;
         }
-        pool->rows[row].end = slot + sizeof(PyObject *);
+        pool->rows[pool->row_count - 1].end = slot + sizeof(PyObject *);
         count++;
     }
     return count;
@@ -72,6 +75,7 @@ static inline int object_pool_open(object_pool_t *pool, PyObject *template_objec
     memset(pool, 0, sizeof(*pool));
     pool->type = Py_TYPE(template_object);
     pool->template_object = Py_NewRef(template_object);
+    pool->capacity = OBJECT_POOL_CAPACITY;
     if (object_pool_find_rows(pool, first_slot) != slot_count) {
         PyErr_Format(PyExc_SystemError, "%s: the object fields are not where they should be", pool->type->tp_name);
         return -1;
@@ -98,7 +102,7 @@ static inline int object_type_close(PyObject *type)
 #if !COMPAT_NONE_IS_IMMORTAL
 static inline void object_pool_count_nones(const object_pool_t *pool, Py_ssize_t each)
 {
-    for (int row = 0; row < 2; row++) {
+    for (int row = 0; row < pool->row_count; row++) {
         Py_SET_REFCNT(
             Py_None, Py_REFCNT(Py_None) + each * (Py_ssize_t)((pool->rows[row].end - pool->rows[row].first) / sizeof(PyObject *)));
     }
@@ -177,10 +181,12 @@ static inline void object_pool_dealloc(object_pool_t *pool, PyObject *object)
     if (type->tp_dictoffset > 0) {
         Py_CLEAR(*object_pool_slot(object, type->tp_dictoffset));
     }
-    object_pool_empty_row(object, &pool->rows[0]);
-    object_pool_empty_row(object, &pool->rows[1]);
+    int row = 0;
+    do {
+        object_pool_empty_row(object, &pool->rows[row]);
+    } while (++row < pool->row_count);
     /* A finalized object would not be finalized again. */
-    if (pool->count < OBJECT_POOL_CAPACITY && !PyObject_GC_IsFinalized(object)) {
+    if (pool->count < pool->capacity && !PyObject_GC_IsFinalized(object)) {
         pool->dead[pool->count++] = object;
         return;
     }

@@ -8,6 +8,7 @@ cdef extern from "object_pool.h":
         PyTypeObject *type
         PyObject *template_object
         destructor plain_dealloc
+        int capacity
     int object_pool_open(
         object_pool_t *pool, object template_object, size_t first_slot, size_t slot_count, destructor dealloc) except -1
     int object_type_close(object type) except -1

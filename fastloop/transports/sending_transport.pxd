@@ -27,10 +27,10 @@ cdef class SendingTransport(DescriptorTransport):
     cdef int note_writable(self) noexcept
     # It was asked for another report, which will come.
     cdef int forget_writable(self) noexcept
-    # If it has reported that, send what it takes.
+    # It has reported that: send what it takes.
     cdef int send_again(self) except -1
     cdef int output_is_empty(self) except -1
-    # The last byte is sent; what waited for that happens now.
+    # The last byte is sent, and the end of file is wanted.
     cdef int finish_writing(self) except -1
 
     cdef int pause_protocol_if_full(self) except -1

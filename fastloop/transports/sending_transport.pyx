@@ -13,10 +13,11 @@ from libc.errno cimport EBADF, errno
 from fastloop.net.syscalls cimport NET_MAX_VECTORS, iovec, net_send, net_send_vectors, net_would_block
 from fastloop.poll.poller cimport POLL_EDGE, POLL_WRITABLE, poller_rearm
 from fastloop.python.capi cimport PY_SSIZE_T_MAX
-from fastloop.transports.descriptor_transport cimport transport_fd
+from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd
 from fastloop.transports.flow_control cimport (
     FLOW_CONTROL_DEFAULT_HIGH_BYTES, flow_control_is_drained, flow_control_is_full, flow_control_open)
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN
+from fastloop.transports.sendfile_waiters cimport SendfileWaiters
 from fastloop.transports.write_queue cimport (
     write_queue_advance, write_queue_clear, write_queue_open, write_queue_push, write_queue_vectors)
 
@@ -70,28 +71,10 @@ cdef class SendingTransport(DescriptorTransport):
         return self.pause_protocol_if_full()
 
     cdef int send_output(self) except -1:
-        """HOT. Send until output is empty or the kernel takes no more."""
-        cdef size_t size
-        cdef ssize_t sent
-        cdef int fd = transport_fd(self)
-        while self.output.count > 0:
-            sent = send_once(self, fd, &size)
-            if sent < 0:
-                if net_would_block(errno):
-                    self.block()
-                    break
-                return self.fail_with_errno(EBADF if fd < 0 else errno, "Fatal write error on socket transport")
-            if <size_t>sent < size:
-                self.block()
-                break
-        self.resume_protocol_if_drained()
-        # resume_writing() may have written more, or closed.
-        if self.output.count == 0 and self.state < TRANSPORT_LOSING:
-            return self.output_is_empty()
-        return 0
+        return send_all(self)
 
     cdef int send_output_and_pause(self) except -1:
-        self.send_output()
+        send_all(self)
         return self.pause_protocol_if_full()
 
     cdef int drop_unsent(self) except -1:
@@ -124,7 +107,7 @@ cdef class SendingTransport(DescriptorTransport):
         return 0
 
     cdef int send_again(self) except -1:
-        if not self.bits.may_send or self.state >= TRANSPORT_LOSING:
+        if self.state >= TRANSPORT_LOSING:
             return 0
         self.bits.may_send = False
         self.bits.is_blocked = False
@@ -141,9 +124,49 @@ cdef class SendingTransport(DescriptorTransport):
             self.sendfile.note_empty()
         if self.state == TRANSPORT_CLOSING:
             return self.begin_losing(None)
-        return self.finish_writing()
+        return self.finish_writing() if self.bits.eof_is_wanted else 0
 
     cdef int finish_writing(self) except -1:
+        return 0
+
+    # ---- sendfile() ----
+
+    def _make_empty_waiter(self):
+        """Return a future that is done when everything is sent; until _reset_empty_waiter() nothing can be written."""
+        if self.sendfile is not None:
+            raise RuntimeError("Empty waiter is already set")
+        if self.output.count > 0 and not self.bits.is_blocked:
+            self.send_output()
+        self.sendfile = SendfileWaiters()
+        self.sendfile.empty = self.loop.create_future()
+        if self.output.count == 0:
+            self.sendfile.note_empty()
+        return self.sendfile.empty
+
+    def _reset_empty_waiter(self):
+        self.sendfile = None
+
+    def _open_descriptor(self):
+        """The descriptor. Raises ConnectionError if the connection is gone."""
+        if self.state >= TRANSPORT_LOSING:
+            raise ConnectionError("Connection is closed by peer")
+        return transport_fd(self)
+
+    def _wait_writable(self):
+        """Return a future that is done when it is worth trying to send past the transport again."""
+        self._open_descriptor()
+        if self.sendfile is None:
+            raise RuntimeError("sendfile is not in progress")
+        waiter = self.sendfile.writable = self.loop.create_future()
+        self.block()
+        return waiter
+
+    cdef int release(self, bint has_caller) except -1:
+        try:
+            DescriptorTransport.release(self, has_caller)
+        finally:
+            if self.sendfile is not None:
+                self.sendfile.fail()
         return 0
 
     # ---- flow control ----
@@ -202,6 +225,28 @@ cdef inline ssize_t send_once(SendingTransport self, int fd, size_t *size) noexc
     if sent > 0:
         write_queue_advance(&self.output, sent)
     return sent
+
+
+cdef inline int send_all(SendingTransport self) except -1:
+    """HOT. Send until output is empty or the kernel takes no more."""
+    cdef size_t size
+    cdef ssize_t sent
+    cdef int fd = transport_fd(self)
+    while self.output.count > 0:
+        sent = send_once(self, fd, &size)
+        if sent < 0:
+            if net_would_block(errno):
+                self.block()
+                break
+            return self.fail_with_errno(EBADF if fd < 0 else errno, "Fatal write error on socket transport")
+        if <size_t>sent < size:
+            self.block()
+            break
+    self.resume_protocol_if_drained()
+    # resume_writing() may have written more, or closed.
+    if self.output.count == 0 and self.state < TRANSPORT_LOSING:
+        return self.output_is_empty()
+    return 0
 
 
 cdef int send_ignoring_errors(SendingTransport self) noexcept:

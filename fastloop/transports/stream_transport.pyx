@@ -10,28 +10,32 @@ import socket
 from asyncio import base_events, constants
 
 from cpython.contextvars cimport PyContext_Exit
+from cpython.object cimport PyObject, PyTypeObject, destructor
 from libc.errno cimport EBADF, errno
 
 from fastloop.core.handle cimport call_exception_handler
 from fastloop.core.interruption cimport call_uninterrupted, interrupt_soon
-from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY
+from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY, Runnable
 from fastloop.core.scheduler cimport scheduler_will_resume
-from fastloop.net.syscalls cimport net_receive, net_set_nodelay, net_would_block
+from fastloop.net.syscalls cimport net_close, net_receive, net_set_nodelay, net_would_block
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 from fastloop.python.calls cimport call_enter, call_raised_exit
+from fastloop.python.capi cimport PyObject_CallFinalizerFromDealloc
 from fastloop.python.cpython_compat cimport compat_take_exception
 from fastloop.python.method_copies cimport method_copies_make
+from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
+from fastloop.transports.client_ring cimport client_ring_leave
 from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd
 from fastloop.transports.lifecycle cimport (
     TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING, TRANSPORT_READ_ENDED)
 from fastloop.transports.receiver cimport receiver_for
-from fastloop.transports.sendfile_waiters cimport SendfileWaiters
 from fastloop.transports.sending_transport cimport SendingTransport
 from fastloop.transports.socket_transport cimport (
     socket_transport_find_peer, socket_transport_init, socket_transport_join)
 from fastloop.transports.transport cimport (
     Transport, transport_is_reading, transport_queue, transport_queue_for_next_turn, transport_runs_elsewhere,
     transport_unqueue)
+from fastloop.transports.write_queue cimport write_queue_clear, write_queue_open
 from fastloop.transports.writing_transport cimport WritingTransport
 
 
@@ -217,46 +221,6 @@ cdef class StreamTransport(SocketTransport):
         self.update_keep_alive()
         self.ask_again()
 
-    # ---- sendfile() ----
-
-    def _make_empty_waiter(self):
-        """Return a future that is done when everything is sent; until _reset_empty_waiter() nothing can be written."""
-        if self.sendfile is not None:
-            raise RuntimeError("Empty waiter is already set")
-        if self.output.count > 0 and not self.bits.is_blocked:
-            self.send_output()
-        self.sendfile = SendfileWaiters()
-        self.sendfile.empty = self.loop.create_future()
-        if self.output.count == 0:
-            self.sendfile.note_empty()
-        return self.sendfile.empty
-
-    def _reset_empty_waiter(self):
-        self.sendfile = None
-
-    def _open_descriptor(self):
-        """The descriptor. Raises ConnectionError if the connection is gone."""
-        if self.state >= TRANSPORT_LOSING:
-            raise ConnectionError("Connection is closed by peer")
-        return transport_fd(self)
-
-    def _wait_writable(self):
-        """Return a future that is done when it is worth trying to send past the transport again."""
-        self._open_descriptor()
-        if self.sendfile is None:
-            raise RuntimeError("sendfile is not in progress")
-        waiter = self.sendfile.writable = self.loop.create_future()
-        self.block()
-        return waiter
-
-    cdef int release(self, bint has_caller) except -1:
-        try:
-            SocketTransport.release(self, has_caller)
-        finally:
-            if self.sendfile is not None:
-                self.sendfile.fail()
-        return 0
-
     def __repr__(self):
         text = DescriptorTransport.__repr__(self)
         if self.state >= TRANSPORT_LOSING or transport_runs_elsewhere(self):
@@ -285,20 +249,57 @@ cdef int take_turn(StreamTransport self, object context) except -1:
         elif self.bits.may_have_data and transport_is_reading(self):
             self.receiver.read(self)
         self.learn_from_return()
-        self.send_again()
+        if self.bits.may_send:
+            self.send_again()
     finally:
         self.bits.is_receiving = False
         # Also when KeyboardInterrupt ends the loop for now.
-        if self.state < TRANSPORT_LOSING:
+        if (self.bits.may_have_data or self.bits.may_send) and self.state < TRANSPORT_LOSING:
             self.ask_again()
         if has_entered:
             PyContext_Exit(context)
     return 0
 
 
+# ---- made and destroyed ----
+
+cdef object_pool_t pool
+
+
+cdef StreamTransport new_transport(int family, int type, int proto):
+    cdef StreamTransport transport = <StreamTransport>object_pool_new(&pool)
+    write_queue_open(&transport.output)
+    transport.family, transport.type, transport.proto = family, type, proto
+    if family == AF_INET or family == AF_INET6:
+        transport.bits.is_tcp = True
+        transport.flags |= RUNNABLE_IS_POLLED_BRIEFLY
+    else:
+        # A read of a Unix socket also comes back short where descriptors were sent, and no edge tells of the data behind them.
+        transport.bits.uses_levels = True
+    return transport
+
+
+cdef void stream_transport_dealloc(PyObject *self) noexcept:
+    """What the destructors of the base classes do, in one go."""
+    # Once it is released, __del__() has nothing left to do.
+    if (<StreamTransport>self).loop is not None and PyObject_CallFinalizerFromDealloc(self) < 0:
+        return
+    client_ring_leave(&(<StreamTransport>self).link)
+    write_queue_clear(&(<StreamTransport>self).output)
+    if (<StreamTransport>self).fd >= 0 and (<StreamTransport>self).owner is None:
+        net_close((<StreamTransport>self).fd)
+    object_pool_dealloc(&pool, self)
+
+
+object_pool_open(
+    &pool, StreamTransport.__new__(StreamTransport), (<PyTypeObject *>Runnable).tp_basicsize + 2 * sizeof(PyObject *), 13,
+    <destructor>stream_transport_dealloc)
+# A dead one would keep what it was: each is made from the template.
+pool.capacity = 0
+
+
 cdef StreamTransport new_stream_transport(SocketCore loop, object sock, object protocol, object context, dict extra, object server):
-    cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
-    note_kind(transport, sock.family, sock.type, sock.proto)
+    cdef StreamTransport transport = new_transport(sock.family, sock.type, sock.proto)
     socket_transport_init(transport, loop, sock, sock.fileno(), protocol, context, extra)
     net_set_nodelay(transport.fd, transport.family, transport.type)
     if extra is not None and "peername" in extra:
@@ -309,22 +310,10 @@ cdef StreamTransport new_stream_transport(SocketCore loop, object sock, object p
     return transport
 
 
-cdef int note_kind(StreamTransport transport, int family, int type, int proto) except -1:
-    transport.family, transport.type, transport.proto = family, type, proto
-    if family == AF_INET or family == AF_INET6:
-        transport.bits.is_tcp = True
-        transport.flags |= RUNNABLE_IS_POLLED_BRIEFLY
-    else:
-        # A read of a Unix socket also comes back short where descriptors were sent, and no edge tells of the data behind them.
-        transport.bits.uses_levels = True
-    return 0
-
-
 cdef StreamTransport new_accepted_transport(
         SocketCore loop, int fd, int family, int type, int proto, const sockaddr_raw_t *peer, object peername, object protocol,
         object context):
-    cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
-    note_kind(transport, family, type, proto)
+    cdef StreamTransport transport = new_transport(family, type, proto)
     transport.raw_peername = peer[0]
     transport.peername = peername
     socket_transport_init(transport, loop, None, fd, protocol, context, None)

@@ -200,7 +200,7 @@ cdef class WritingTransport(SendingTransport):
         return True
 
     cdef int finish_writing(self) except -1:
-        if self.bits.eof_is_wanted and not self.bits.eof_is_sent:
+        if not self.bits.eof_is_sent:
             self.bits.eof_is_sent = True
             net_shutdown_write(transport_fd(self))
         return 0
