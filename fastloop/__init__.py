@@ -20,8 +20,9 @@ from fastloop.api.transports import (
     WriteTransport,
 )
 from fastloop.core.future import Future
-from fastloop.core.handle import Handle, TimerHandle
+from fastloop.core.handle import Handle
 from fastloop.core.task import Task
+from fastloop.core.timer_handle import TimerHandle
 from fastloop.runner import Runner, new_event_loop, run
 
 __version__ = "0.1.0"

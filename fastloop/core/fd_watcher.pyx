@@ -12,7 +12,7 @@ from cpython.weakref cimport PyWeakref_NewRef
 from posix.fcntl cimport F_GETFD, fcntl
 
 from fastloop.core.future cimport FUTURE_DONE, new_future
-from fastloop.core.handle cimport HANDLE_CANCELLED
+from fastloop.core.handle_core cimport HANDLE_CANCELLED
 from fastloop.core.ready_queue cimport ready_queue_has
 from fastloop.core.scheduler cimport scheduler_expect_events, scheduler_push
 from fastloop.poll.poller cimport (
@@ -32,14 +32,14 @@ cdef class FdWatcher(Runnable):
             push_callback(self.scheduler, self.writer)
         if self.read_waiters is not None or self.write_waiters is not None:
             # Through the ready queue, as asyncio's reader that completes the future.
-            if self.number == 0:
+            if self.word.pending_events == 0:
                 scheduler_push(self.scheduler, self)
-            self.number |= events
+            self.word.pending_events |= events
         return 0
 
     cdef int run(self) except -1:
-        cdef unsigned int events = self.number
-        self.number = 0
+        cdef unsigned int events = self.word.pending_events
+        self.word.pending_events = 0
         return self.wake_waiters(events)
 
     cdef int wake_waiters(self, unsigned int events) except -1:

@@ -51,9 +51,9 @@ cdef class Future(Runnable):
         list more_callbacks
         FutureExtras extras
 
-    cdef FutureExtras need_extras(self)
+    cdef FutureExtras make_extras(self)
     # May push itself into the ready queue of its loop.
-    cdef bint is_direct(self) noexcept
+    cdef bint bypasses_call_soon(self) noexcept
     cdef int add_waiter(self, Runnable waiter) except -1
     cdef int add_callback(self, object callback, object context) except -1
     cdef int finish(self, object result) except -1

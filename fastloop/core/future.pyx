@@ -193,7 +193,7 @@ cdef class Future(Runnable):
     @_cancel_message.setter
     def _cancel_message(self, message):
         if message is not None or self.extras is not None:
-            self.need_extras().cancel_message = message
+            self.make_extras().cancel_message = message
 
     @_cancel_message.deleter
     def _cancel_message(self):
@@ -222,13 +222,13 @@ cdef class Future(Runnable):
 
     # ---- the parts that the core calls ----
 
-    cdef FutureExtras need_extras(self):
+    cdef FutureExtras make_extras(self):
         if self.extras is None:
             self.extras = FutureExtras.__new__(FutureExtras)
         return self.extras
 
-    cdef bint is_direct(self) noexcept:
-        return self.flags & FUTURE_ON_SCHEDULER and self.loop is not None and (<Scheduler>self.loop).is_direct
+    cdef bint bypasses_call_soon(self) noexcept:
+        return self.flags & FUTURE_ON_SCHEDULER and self.loop is not None and (<Scheduler>self.loop).bypasses_call_soon
 
     cdef int add_waiter(self, Runnable waiter) except -1:
         """Push waiter into the ready queue when done. INVARIANT: pending, and on a Scheduler."""
@@ -257,7 +257,7 @@ cdef class Future(Runnable):
         self.result_or_exception = exception
         traceback = exception.__traceback__
         if traceback is not None:
-            self.need_extras().exception_traceback = traceback
+            self.make_extras().exception_traceback = traceback
         self.flags |= FUTURE_FINISHED | FUTURE_FAILED | FUTURE_LOG_TRACEBACK
         return self.schedule_callbacks()
 
@@ -267,14 +267,14 @@ cdef class Future(Runnable):
             return False
         self.flags |= FUTURE_CANCELLED
         if message is not None or self.extras is not None:
-            self.need_extras().cancel_message = message
+            self.make_extras().cancel_message = message
         self.schedule_callbacks()
         return True
 
     cdef int schedule_callbacks(self) except -1:
         if self.callback is None:
             return 0
-        if not self.is_direct():
+        if not self.bypasses_call_soon():
             return schedule_one_by_one(self)
         if self.callback_context is None and self.more_callbacks is None:
             waiter = <Runnable>self.callback
@@ -361,7 +361,7 @@ cdef int future_init(Future future, object loop) except -1:
         if not (<Scheduler>loop).is_debug:
             return 0
     if loop.get_debug():
-        future.need_extras().source_traceback = format_helpers.extract_stack(sys._getframe(0))
+        future.make_extras().source_traceback = format_helpers.extract_stack(sys._getframe(0))
     return 0
 
 
@@ -372,7 +372,7 @@ cdef int forget_everything(Future future) except -1:
     # Dropped at the end: a destructor that uses the future finds it whole.
     _dropped = (
         future.callback, future.callback_context, future.more_callbacks, future.result_or_exception, future.extras)
-    future.flags = future.number = 0
+    future.flags = future.word.cancel_requests = 0
     future.callback = future.callback_context = future.more_callbacks = future.result_or_exception = future.extras = None
     return 0
 
@@ -475,15 +475,15 @@ cdef int run_callback(Future future, Scheduler loop, object callback, object con
     if context is None:
         (<Runnable>callback).run()
     else:
-        if loop.has_entered_task:
-            loop.leave_entered_task()
+        if loop.lingering_task is not NULL:
+            loop.leave_lingering_task()
         result = call_one_in_context(context, callback, future)
         if result is NULL:
             report_callback(future, loop, callback, context)
         else:
             Py_DECREF(<object>result)
     if loop.unflushed.count > 0:
-        loop.flush_written()
+        loop.flush_held_writes()
     return 0
 
 
@@ -568,7 +568,7 @@ cdef Future new_future(Scheduler loop):
     cdef Future future = <Future>object_pool_new(&future_pool)
     future.loop = loop
     future.flags = FUTURE_ON_SCHEDULER
-    future.number = 0
+    future.word.cancel_requests = 0
     return future
 
 

@@ -26,7 +26,7 @@ from fastloop.python.cpython_compat cimport compat_raise, compat_raise_again, co
 
 cdef enum:
     # What raises as often as that, one time after the other, is not being interrupted.
-    MOST_INTERRUPTIONS = 16
+    MAX_INTERRUPTIONS = 16
 
 
 cdef:
@@ -105,7 +105,7 @@ cdef bint is_raised_each_time(Scheduler scheduler, object code) noexcept:
     scheduler.interrupted_code = <void *>code
     scheduler.interrupted_step = scheduler.steps
     scheduler.interruptions_in_a_row += 1
-    return scheduler.interruptions_in_a_row > MOST_INTERRUPTIONS
+    return scheduler.interruptions_in_a_row > MAX_INTERRUPTIONS
 
 
 cdef bint interruption_came_halfway(object callable, object args) except -1:
@@ -140,7 +140,7 @@ cdef class Interruption(Runnable):
 
 cdef int interrupt_soon(Scheduler scheduler, object exception) except -1:
     cdef Interruption interruption
-    if scheduler is None or not scheduler.is_active:
+    if scheduler is None or not scheduler.is_running_turns:
         return compat_raise_again(exception)
     interruption = Interruption.__new__(Interruption)
     interruption.exception = exception
@@ -157,14 +157,14 @@ cdef object call_again(Scheduler scheduler, object callable, tuple args):
     while answer is NULL:
         exception = compat_take_exception()
         calls += 1
-        if calls > MOST_INTERRUPTIONS or not interruption_was_first(exception, callable):
+        if calls > MAX_INTERRUPTIONS or not interruption_was_first(exception, callable):
             # Its own, or raised when it had begun.
             own_error = exception
             break
         interruption = exception
         answer = call_with(callable, args, NULL)
     result = None if answer is NULL else owned(answer)
-    if interruption is not None and calls <= MOST_INTERRUPTIONS:
+    if interruption is not None and calls <= MAX_INTERRUPTIONS:
         interrupt_soon(scheduler, interruption)
     if own_error is not None:
         compat_raise_again(own_error)
@@ -196,7 +196,7 @@ cdef int close_uninterrupted(Scheduler scheduler, object closable) except -1:
             raise
         except BaseException as error:
             # Not an error of the socket. close() is Python code; it may have been interrupted half-way, and may run again.
-            if calls == MOST_INTERRUPTIONS:
+            if calls == MAX_INTERRUPTIONS:
                 raise
             interruption = error
     return 0 if interruption is None else interrupt_soon(scheduler, interruption)

@@ -1,29 +1,13 @@
 # LoopCore: the hot methods of the event loop.
 
-from fastloop.core.scheduler cimport Scheduler
+from fastloop.core.loop_life cimport LoopLife
 
 
-cdef class LoopCore(Scheduler):
+cdef class LoopCore(LoopLife):
     cdef:
-        # asyncio's BaseEventLoop and its subclasses keep these on the instance. As fields they leave the instance's
-        # __dict__ unmade, and the interpreter then finds the loop's methods without looking there.
-        public object _timer_cancelled_count, _scheduled, _internal_fds, _clock_resolution
-        public object _current_handle, _exception_handler, slow_callback_duration, _task_factory
-        public object _default_executor, _executor_shutdown_called
-        public object _asyncgens, _asyncgens_shutdown_called, _old_agen_hooks
-        public object _coroutine_origin_tracking_enabled, _coroutine_origin_tracking_saved_depth
-        public object _selector, _transports, _signal_handlers, _unix_server_sockets, _watcher, _ssock, _csock
-
-        # An exception has ended the last run.
-        bint was_interrupted
-        # Subclasses and instances may have their own; looked at when that happens, not per call.
+        # A subclass or the instance has its own; looked at when that happens, not in each call.
         bint has_own_time_or_call_at
-        bint has_own_call_soon
         # FASTLOOP_NATIVE_TASK=1: asyncio's own tasks, for tools that read their memory.
         bint makes_native_tasks
 
-    cdef int check_callable(self, object callback, str method) except -1
     cdef int notice_overrides(self) except -1
-    cdef int update_direct(self) except -1
-    cdef int run_overridden_turns(self) except -1
-    cdef int flush_all(self) except -1

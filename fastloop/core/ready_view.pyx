@@ -151,8 +151,8 @@ cdef class ReadyEntry:
     def _run(self):
         """Run it, once. Only KeyboardInterrupt and SystemExit come out."""
         scheduler = self.scheduler
-        if scheduler.has_entered_task:
-            scheduler.leave_entered_task()
+        if scheduler.lingering_task is not NULL:
+            scheduler.leave_lingering_task()
         # A task may be in the middle of its step, and run the loop from within. A loop that does not run has no current task.
         interrupted = swap_current_task(scheduler, None) if events._get_running_loop() is scheduler else None
         scheduler.steps += 1
@@ -161,10 +161,10 @@ cdef class ReadyEntry:
                 scheduler.run_watched(self.runnable)
             else:
                 self.runnable.run()
-            scheduler.flush_written()
+            scheduler.flush_held_writes()
         finally:
-            if scheduler.has_entered_task:
-                scheduler.leave_entered_task()
+            if scheduler.lingering_task is not NULL:
+                scheduler.leave_lingering_task()
             if interrupted is not None:
                 swap_current_task(scheduler, interrupted)
 

@@ -14,12 +14,20 @@ cdef enum:
     RUNNABLE_FIRST_FREE_FLAG = 4
 
 
+# One word, used by the subclass alone.
+cdef union runnable_word_t:
+    # TimerHandle: its slot in the heap plus one; 0 while it is not queued.
+    uint32_t timer_place
+    # Task: calls of cancel() less those of uncancel().
+    uint32_t cancel_requests
+    # FdWatcher: the events that its waiters have yet to be told.
+    uint32_t pending_events
+
+
 cdef class Runnable:
     cdef:
         shared_flags_t flags
-        # Free for the subclass: Task counts its cancellation requests here, TimerHandle keeps its place, FdWatcher
-        # the events that its waiters have yet to hear of.
-        uint32_t number
+        runnable_word_t word
 
     # Do what the ready queue was asked for. Only KeyboardInterrupt and SystemExit come out.
     cdef int run(self) except -1

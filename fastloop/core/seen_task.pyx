@@ -58,7 +58,7 @@ cdef class SeenTask(Future):
 
     def get_name(self):
         """Return the task's name, "Task-N" unless one was given."""
-        name = self.need_extras().name
+        name = self.make_extras().name
         if name is None:
             name = self.extras.name = f"Task-{seen_entry_number(&self.entry)}"
         return name
@@ -111,7 +111,7 @@ cdef int seen_task_open(SeenTask task) except -1:
 
 cdef int seen_task_set_name(SeenTask task, object value) except -1:
     name = value if type(value) is str else str(value)
-    extras = task.need_extras()
+    extras = task.make_extras()
     # Dropped at the end, when nothing shows it any more.
     _old_name = extras.name
     extras.name = name

@@ -19,9 +19,8 @@ cdef enum:
 
 
 cdef class Task(SeenTask):
-    cdef int step(self, object error) except -1
-    cdef int settle(self, object result) except -1
-    cdef int settle_raised(self) except -1
+    cdef int finish_returned(self, object result) except -1
+    cdef int finish_raised(self) except -1
     cdef int handle_yield(self, object yielded) except -1
     cdef int wait_for_future(self, Future future) except -1
     cdef int wait_for_foreign(self, object future, object blocking) except -1
@@ -30,5 +29,5 @@ cdef class Task(SeenTask):
     cdef int start_eagerly(self) except -1
 
 
-# HOT. A task of a fastloop loop whose is_direct holds, its first step scheduled. context None means a copy of the current one.
+# HOT. A task of a fastloop loop whose bypasses_call_soon holds, its first step scheduled. context None means a copy of the current one.
 cdef Task new_task(Scheduler loop, object coro, object context)

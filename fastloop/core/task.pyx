@@ -93,7 +93,7 @@ cdef class Task(SeenTask):
         self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
         if self.flags & FUTURE_DONE:
             return False
-        self.number += 1
+        self.word.cancel_requests += 1
         waits_for = self.waits_for
         # INVARIANT: a task that waits is woken by what it waits for, cancelled or not.
         if waits_for is not None and waits_for.cancel(msg=msg):
@@ -104,15 +104,15 @@ cdef class Task(SeenTask):
 
     def cancelling(self):
         """Return how many requests to cancel the task there are: calls of cancel() less those of uncancel()."""
-        return self.number
+        return self.word.cancel_requests
 
     def uncancel(self):
         """Take back one request to cancel; returns how many are left."""
-        if self.number > 0:
-            self.number -= 1
-            if self.number == 0 and COMPAT_UNCANCEL_CLEARS_REQUEST:
+        if self.word.cancel_requests > 0:
+            self.word.cancel_requests -= 1
+            if self.word.cancel_requests == 0 and COMPAT_UNCANCEL_CLEARS_REQUEST:
                 self.flags &= ~<unsigned int>TASK_MUST_CANCEL
-        return self.number
+        return self.word.cancel_requests
 
     def get_coro(self):
         """Return the coroutine, or None if an eager start ended it."""
@@ -154,7 +154,7 @@ cdef class Task(SeenTask):
 
     @property
     def _num_cancels_requested(self):
-        return self.number
+        return self.word.cancel_requests
 
     @property
     def _log_destroy_pending(self):
@@ -172,7 +172,7 @@ cdef class Task(SeenTask):
         raise AttributeError("cannot delete this attribute")
 
     def _step(self, error=None):
-        self.step(error)
+        task_step(self, error)
 
     def _wakeup(self, future):
         error = None
@@ -180,7 +180,7 @@ cdef class Task(SeenTask):
             future.result()
         except BaseException as raised:
             error = raised
-        self.step(error)
+        task_step(self, error)
 
     # ---- one step ----
 
@@ -206,14 +206,11 @@ cdef class Task(SeenTask):
         if not PyContext_CheckExact(<PyObject *>self.context):
             # Something with a run() of its own, which a handle knows to call.
             return new_handle(self.loop, self._step, (error,), self.context).run()
-        if (<unchecked_step_t>step_in_context)(self, error) < 0:
+        if (<unchecked_step_t>task_step_in_context)(self, error) < 0:
             return report_failed_step(self, error)
         return 0
 
-    cdef int step(self, object error) except -1:
-        return step(self, error)
-
-    cdef int settle(self, object result) except -1:
+    cdef int finish_returned(self, object result) except -1:
         """The coroutine returned."""
         seen_task_unregister(self)
         if self.flags & TASK_MUST_CANCEL:
@@ -223,7 +220,7 @@ cdef class Task(SeenTask):
             return 0
         return self.finish(result)
 
-    cdef int settle_raised(self) except -1:
+    cdef int finish_raised(self) except -1:
         """The coroutine raised; KeyboardInterrupt and SystemExit go on to the caller."""
         cdef bint is_exit = call_raised_exit()
         error = compat_take_exception()
@@ -300,7 +297,7 @@ cdef class Task(SeenTask):
         return 0
 
     cdef int schedule_step(self, object error) except -1:
-        if self.is_direct():
+        if self.bypasses_call_soon():
             if error is not None:
                 self.flags |= TASK_HAS_ERROR
                 self.result_or_exception = error
@@ -326,7 +323,7 @@ cdef class Task(SeenTask):
             seen_task_register(self)
             PyContext_Enter(context)
             try:
-                send(self, None)
+                task_resume(self, None)
             finally:
                 PyContext_Exit(context)
         except BaseException:
@@ -366,7 +363,7 @@ cdef Task new_task(Scheduler loop, object coro, object context):
     cdef Task task = <Task>object_pool_new(&task_pool)
     task.loop = loop
     task.flags = FUTURE_ON_SCHEDULER | TASK_STEP_QUEUED
-    task.number = 0
+    task.word.cancel_requests = 0
     task_init(task, coro, context)
     scheduler_push(loop, task)
     seen_task_register(task)
@@ -387,12 +384,12 @@ cdef bint has_waiter(Future future, Task task) noexcept:
 
 
 cdef int run_done(Task task) except -1:
-    if task.flags & FUTURE_ON_SCHEDULER and (<Scheduler>task.loop).has_entered_task:
-        (<Scheduler>task.loop).leave_entered_task()
+    if task.flags & FUTURE_ON_SCHEDULER and (<Scheduler>task.loop).lingering_task is not NULL:
+        (<Scheduler>task.loop).leave_lingering_task()
     if task.callback is None and task.flags & TASK_STEP_QUEUED:
         # Somebody gave the task a result by force while its step stood in the queue.
         task.flags &= ~<unsigned int>TASK_STEP_QUEUED
-        if (<unchecked_step_t>step_in_context)(task, None) < 0:
+        if (<unchecked_step_t>task_step_in_context)(task, None) < 0:
             return report_failed_step(task, None)
     return task.run_callbacks()
 
@@ -405,7 +402,7 @@ cdef int report_failed_step(Task task, object error) except -1:
     return new_handle(task.loop, task._step, (error,), task.context).report(exception)
 
 
-cdef int step(Task task, object error) except -1:
+cdef int task_step(Task task, object error) except -1:
     """Run the coroutine up to its next wait. The context is entered already."""
     if task.loop is None:
         raise RuntimeError("Task object is not initialized.")
@@ -420,48 +417,47 @@ cdef int step(Task task, object error) except -1:
     task.waits_for = None
     task.flags &= ~<unsigned int>TASK_IS_WAITER
     if task.flags & FUTURE_ON_SCHEDULER:
-        return step_on_scheduler(task, <Scheduler>task.loop, error)
+        return task_step_on_scheduler(task, <Scheduler>task.loop, error)
     loop = task.loop
     enter_task(loop, task)
     try:
-        return send(task, error)
+        return task_resume(task, error)
     finally:
         leave_task(loop, task)
 
 
-cdef int step_in_context(Task task, object error) except -1:
+cdef int task_step_in_context(Task task, object error) except -1:
     # A second __init__() in the coroutine changes the field.
     context = task.context
     PyContext_Enter(context)
     try:
-        return step(task, error)
+        return task_step(task, error)
     finally:
         PyContext_Exit(context)
 
 
-cdef int step_on_scheduler(Task task, Scheduler scheduler, object error) except -1:
+cdef int task_step_on_scheduler(Task task, Scheduler scheduler, object error) except -1:
     # The task before this one is left only now, by the same call that enters this one; if it is this one, it never was left.
-    if not (scheduler.has_entered_task and scheduler.entered_task is <PyObject *>task):
-        enter_on_scheduler(task, scheduler)
-    scheduler.has_entered_task = False
+    if scheduler.lingering_task is not <PyObject *>task:
+        task_enter_on_scheduler(task, scheduler)
+    scheduler.lingering_task = NULL
     try:
-        return send(task, error)
+        return task_resume(task, error)
     finally:
-        scheduler.has_entered_task = True
-        scheduler.entered_task = <PyObject *>task
+        scheduler.lingering_task = <PyObject *>task
 
 
-cdef int enter_on_scheduler(Task task, Scheduler scheduler) except -1:
-    cdef bint was_left_entered = scheduler.has_entered_task
-    scheduler.has_entered_task = False
+cdef int task_enter_on_scheduler(Task task, Scheduler scheduler) except -1:
+    cdef bint was_lingering = scheduler.lingering_task is not NULL
+    scheduler.lingering_task = NULL
     previous = swap_current_task(scheduler, task)
-    if previous is not None and not was_left_entered:
+    if previous is not None and not was_lingering:
         swap_current_task(scheduler, previous)
         raise RuntimeError(f"Cannot enter into task {task!r} while another task {previous!r} is being executed.")
     return 0
 
 
-cdef int send(Task task, object error) except -1:
+cdef int task_resume(Task task, object error) except -1:
     """Resume the coroutine with None, or with error raised in it, and act on what comes out."""
     cdef PyObject *result = NULL
     cdef PySendResult outcome
@@ -472,18 +468,18 @@ cdef int send(Task task, object error) except -1:
         outcome = PYGEN_NEXT if result is not NULL else PYGEN_ERROR
     if outcome == PYGEN_ERROR and PyErr_ExceptionMatches(StopIteration):
         value = compat_stop_iteration_value()
-        return task.settle(value)
+        return task.finish_returned(value)
     if outcome == PYGEN_ERROR:
-        return task.settle_raised()
+        return task.finish_raised()
     yielded = <object>result
     Py_DECREF(yielded)
     if outcome == PYGEN_NEXT:
         # HOT. A bare yield, as in sleep(0).
-        if yielded is None and task.flags & FUTURE_ON_SCHEDULER and (<Scheduler>task.loop).is_direct:
+        if yielded is None and task.flags & FUTURE_ON_SCHEDULER and (<Scheduler>task.loop).bypasses_call_soon:
             task.flags |= TASK_STEP_QUEUED
             return scheduler_push(<Scheduler>task.loop, task)
         return task.handle_yield(yielded)
-    return task.settle(yielded)
+    return task.finish_returned(yielded)
 
 
 # ---- the garbage collector, and the pool ----

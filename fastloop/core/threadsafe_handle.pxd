@@ -8,7 +8,7 @@ cdef class ThreadSafeHandle(Handle):
     pass
 
 
-# HOT. A new one for a queue of loop, whose is_direct holds; see new_queued_handle().
+# HOT. A new one for a queue of loop, whose bypasses_call_soon holds; see new_queued_handle().
 cdef ThreadSafeHandle new_queued_threadsafe_handle(Scheduler loop, object callback, object args)
 
 # The same for any loop: debug mode is looked at.

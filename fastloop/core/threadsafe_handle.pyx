@@ -15,8 +15,9 @@ cimport cython
 from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF
 
-from fastloop.core.handle cimport (
-    HANDLE_CANCELLED, HANDLE_RUNNING, Handle, HandleExtras, call_with_odd_arguments, callback_raised, handle_exchange,
+from fastloop.core.handle cimport Handle
+from fastloop.core.handle_core cimport (
+    HANDLE_CANCELLED, HANDLE_RUNNING, HandleExtras, call_with_odd_arguments, callback_raised, handle_exchange,
     handle_fill_queued, handle_init, loop_is_debug)
 from fastloop.core.queued_object cimport queued_object_disown
 from fastloop.core.runnable cimport Runnable
@@ -116,7 +117,7 @@ cdef int wait_for_end(ThreadSafeHandle handle) except -1:
     if not CANCEL_WAITS or not handle.flags & HANDLE_RUNNING or get_ident() == handle._loop._thread_id:
         return 0
     event = threading.Event()
-    extras = handle.need_extras()
+    extras = handle.make_extras()
     with cython.critical_section(handle):
         # Making the event ran Python code: the callback may have ended meanwhile, and another thread may wait too.
         if not handle.flags & HANDLE_RUNNING:

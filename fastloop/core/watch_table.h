@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { WATCH_TABLE_SMALLEST = 64 };
+enum { WATCH_TABLE_MIN_CAPACITY = 64 };
 
 typedef struct {
     PyObject *watcher; /* NULL for none */
@@ -32,7 +32,7 @@ static inline PyObject *watch_table_find(const watch_table_t *table, int fd)
 
 static int watch_table_grow(watch_table_t *table, int fd)
 {
-    size_t capacity = table->capacity > 0 ? (size_t)table->capacity : WATCH_TABLE_SMALLEST;
+    size_t capacity = table->capacity > 0 ? (size_t)table->capacity : WATCH_TABLE_MIN_CAPACITY;
     while (capacity <= (size_t)fd) {
         capacity *= 2;
     }
@@ -67,7 +67,7 @@ static inline void watch_table_set(watch_table_t *table, int fd, PyObject *watch
 }
 
 /* Whether the table keeps the watcher of fd alive. INVARIANT: there is one, and the caller holds it. */
-static inline void watch_table_hold(watch_table_t *table, int fd, bool is_held)
+static inline void watch_table_keep_alive(watch_table_t *table, int fd, bool is_held)
 {
     watch_t *watch = &table->watches[fd];
     if (watch->is_held == is_held) {

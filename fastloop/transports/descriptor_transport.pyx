@@ -95,7 +95,7 @@ cdef class DescriptorTransport(Transport):
         if not COMPAT_HAS_GIL:
             return self.update_watch()
         if self.loop.watcher(self.fd) is self:
-            self.loop.hold_watcher(self.fd, self.must_stay_alive())
+            self.loop.watch_keeps_alive(self.fd, self.must_stay_alive())
         return 0
 
     cdef int update_watch(self) except -1:

@@ -13,7 +13,7 @@ from cpython.contextvars cimport PyContext_Exit
 from cpython.object cimport PyObject, PyTypeObject, destructor
 from libc.errno cimport EBADF, errno
 
-from fastloop.core.handle cimport call_exception_handler
+from fastloop.core.exception_handler cimport call_exception_handler
 from fastloop.core.interruption cimport call_uninterrupted, interrupt_soon
 from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY, Runnable
 from fastloop.core.scheduler cimport scheduler_will_resume

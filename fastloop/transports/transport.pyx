@@ -12,7 +12,8 @@ from asyncio import base_events, transports
 from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent, PyContext_Exit
 from cpython.object cimport PyObject
 
-from fastloop.core.handle cimport call_exception_handler, call_soon_uninterrupted, new_queued_handle
+from fastloop.core.exception_handler cimport call_exception_handler
+from fastloop.core.handle cimport call_soon_uninterrupted, new_queued_handle
 from fastloop.core.interruption cimport call_uninterrupted, call_uninterrupted_with
 from fastloop.core.scheduler cimport VARS_OFFSET
 from fastloop.python.calls cimport call_enter, call_raised_exit
@@ -101,7 +102,7 @@ cdef class Transport(Runnable):
         return lifecycle_move(&self.state, state)
 
     cdef int call_soon(self, object callback, tuple args, object context) except -1:
-        if self.loop.is_direct:
+        if self.loop.bypasses_call_soon:
             scheduler_push(self.loop, new_queued_handle(self.loop, callback, args, context))
         else:
             call_soon_uninterrupted(self.loop, callback, args, context)
@@ -191,7 +192,7 @@ cdef class Transport(Runnable):
         self.renew_context()
         self.drop_unsent()
         self.stop_watching()
-        if exception is None and self.loop.is_direct and not self.bits.is_queued:
+        if exception is None and self.loop.bypasses_call_soon and not self.bits.is_queued:
             self.bits.is_lost_next = True
             return transport_queue(self)
         return self.call_soon(self._call_connection_lost, (exception,), self.context)

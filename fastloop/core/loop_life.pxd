@@ -1,0 +1,26 @@
+# LoopLife: the life of a loop, from new to closed.
+
+from fastloop.core.scheduler cimport Scheduler
+
+
+cdef class LoopLife(Scheduler):
+    cdef:
+        # asyncio's BaseEventLoop and its subclasses keep these on the instance. As fields they leave the instance's
+        # __dict__ unmade, and the interpreter then finds the loop's methods without looking there.
+        public object _timer_cancelled_count, _scheduled, _internal_fds, _clock_resolution
+        public object _current_handle, _exception_handler, slow_callback_duration, _task_factory
+        public object _default_executor, _executor_shutdown_called
+        public object _asyncgens, _asyncgens_shutdown_called, _old_agen_hooks
+        public object _coroutine_origin_tracking_enabled, _coroutine_origin_tracking_saved_depth
+        public object _selector, _transports, _signal_handlers, _unix_server_sockets, _watcher, _ssock, _csock
+
+        # An exception has ended the last run.
+        bint was_interrupted
+        # A subclass or the instance has a call_soon() of its own.
+        bint has_own_call_soon
+
+    cdef int check_callable(self, object callback, str method) except -1
+    # Decide anew whether futures and tasks may bypass call_soon().
+    cdef int update_bypass(self) except -1
+    cdef int run_overridden_turns(self) except -1
+    cdef int flush_all(self) except -1

@@ -1,0 +1,170 @@
+"""SchedulerParts: what the scheduler is made of, from its making to its end.
+
+Owns: the ready queue, the timers, the poller, the inbox and the table of watched descriptors.
+Promises: the garbage collector sees what they hold. release() closes what the kernel gave and drops what waits.
+Driven by: the scheduler, which runs them, and everything that watches a descriptor.
+"""
+
+import gc
+
+from cpython.exc cimport PyErr_SetFromErrno
+from cpython.object cimport PyObject, traverseproc, visitproc
+from libc.stdint cimport uint32_t
+from libc.string cimport memset
+
+from fastloop.core.held_queues cimport held_queues_forget, held_queues_note, held_queues_take
+from fastloop.core.inbox cimport inbox_clear, inbox_close, inbox_open, inbox_traverse
+from fastloop.core.poll_pacing cimport poll_pacing_end_storm
+from fastloop.core.queued_object cimport queued_object_disown_held, queued_object_drop, queued_object_take_held
+from fastloop.core.ready_queue cimport ready_queue_clear, ready_queue_close, ready_queue_open, ready_queue_traverse
+from fastloop.core.shared_context cimport shared_context_forget, shared_context_traverse
+from fastloop.core.task_registry cimport registry_new_set
+from fastloop.core.timer_heap cimport timer_heap_close, timer_heap_open, timer_heap_traverse
+from fastloop.core.watch_table cimport (
+    watch_table_clear, watch_table_find, watch_table_free, watch_table_keep_alive, watch_table_reserve,
+    watch_table_set, watch_table_traverse)
+from fastloop.poll.busy_poll cimport busy_poll_open
+from fastloop.poll.poller cimport poller_close, poller_forget, poller_open, poller_set_interest
+from fastloop.poll.wakeup cimport WAKEUP_INTEREST, wakeup_fd
+from fastloop.python.type_slots cimport inquiry, type_slots
+
+
+cdef class SchedulerParts:
+    def __cinit__(self, *args, **kwargs):
+        timer_heap_open(&self.timers)
+        memset(&self.poller, 0, sizeof(self.poller))
+        # INVARIANT: has_closed is true whenever a part is missing, so that release() and __dealloc__ may run at any point.
+        self.has_closed = True
+        ready_queue_open(&self.ready)
+        ready_queue_open(&self.unflushed)
+        ready_queue_open(&self.resumed)
+        busy_poll_open(&self.busy_poll)
+        poll_pacing_end_storm(&self.pacing)
+        if poller_open(&self.poller) < 0:
+            PyErr_SetFromErrno(OSError)
+        if inbox_open(&self.inbox) < 0:
+            poller_close(&self.poller)
+            PyErr_SetFromErrno(OSError)
+        if poller_set_interest(&self.poller, wakeup_fd(&self.inbox.wakeup), 0, WAKEUP_INTEREST) < 0:
+            PyErr_SetFromErrno(OSError)
+        self.pending_tasks = registry_new_set()
+        self.has_closed = False
+
+    def __dealloc__(self):
+        held_queues_forget(<void *>self)
+        inbox_close(&self.inbox)
+        poller_close(&self.poller)
+        scheduler_drop_timers(self)
+        timer_heap_close(&self.timers)
+        ready_queue_close(&self.ready)
+        ready_queue_close(&self.unflushed)
+        ready_queue_close(&self.resumed)
+        watch_table_free(&self.watches)
+        shared_context_forget(&self.contexts)
+
+    # ---- watched descriptors ----
+
+    cdef Runnable watcher(self, int fd):
+        cdef PyObject *found = watch_table_find(&self.watches, fd)
+        return <Runnable>found if found is not NULL else None
+
+    cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1:
+        """Let watcher.on_events() hear of fd; old_interest is what this watcher asked for before, 0 for a new one."""
+        poll_pacing_end_storm(&self.pacing)
+        if poller_set_interest(&self.poller, fd, old_interest, new_interest) < 0:
+            PyErr_SetFromErrno(OSError)
+        # After the kernel, which refuses numbers that no table could hold.
+        if watch_table_reserve(&self.watches, fd) < 0:
+            poller_forget(&self.poller, fd)
+            raise MemoryError()
+        if watch_table_find(&self.watches, fd) is not <PyObject *>watcher:
+            watch_table_set(&self.watches, fd, <PyObject *>watcher)
+        return 0
+
+    cdef int unwatch(self, int fd) except -1:
+        """Forget fd and its watcher. The descriptor may be closed already."""
+        if watch_table_find(&self.watches, fd) is not NULL:
+            poller_forget(&self.poller, fd)
+            watch_table_set(&self.watches, fd, NULL)
+        return 0
+
+    cdef int watch_keeps_alive(self, int fd, bint keeps_alive) except -1:
+        # The caller's reference outlives the table's.
+        watcher = self.watcher(fd)
+        if watcher is not None:
+            watch_table_keep_alive(&self.watches, fd, keeps_alive)
+        return 0
+
+    cdef int release(self) except -1:
+        # Destructors that run here find a closed loop.
+        self.has_closed = True
+        shared_context_forget(&self.contexts)
+        inbox_close(&self.inbox)
+        poller_close(&self.poller)
+        self.event_count = 0
+        ready_queue_clear(&self.ready)
+        ready_queue_clear(&self.unflushed)
+        ready_queue_clear(&self.resumed)
+        scheduler_drop_timers(self)
+        watch_table_clear(&self.watches)
+        return 0
+
+
+cdef int scheduler_drop_timers(SchedulerParts self) except -1:
+    """Destructors that run here may add timers: only those that were there are dropped."""
+    cdef PyObject *timer
+    cdef uint32_t left = self.timers.count
+    while left > 0 and self.timers.count > 0:
+        left -= 1
+        timer = scheduler_take_slot(self, self.timers.entries[self.timers.count - 1].slot)
+        queued_object_drop(timer)
+    return 0
+
+
+# The C structures hold references that Cython does not know of, and they are part of cycles (loop -> ready queue -> handle -> loop).
+# The slots of LoopCore, which Cython makes, call these two for their base class.
+cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept:
+    cdef int status
+    queued_object_take_held()
+    status = ready_queue_traverse(&(<SchedulerParts>self).ready, visit, arg)
+    if status == 0:
+        status = ready_queue_traverse(&(<SchedulerParts>self).unflushed, visit, arg)
+    if status == 0:
+        status = ready_queue_traverse(&(<SchedulerParts>self).resumed, visit, arg)
+    if status == 0:
+        status = timer_heap_traverse(&(<SchedulerParts>self).timers, visit, arg)
+    if queued_object_take_held():
+        held_queues_note(self)
+    if status == 0:
+        status = inbox_traverse(&(<SchedulerParts>self).inbox, visit, arg)
+    if status == 0:
+        status = watch_table_traverse(&(<SchedulerParts>self).watches, visit, arg)
+    if status == 0:
+        status = shared_context_traverse(&(<SchedulerParts>self).contexts, visit, arg)
+    return status
+
+
+cdef int scheduler_clear(PyObject *self) noexcept:
+    inbox_clear(&(<SchedulerParts>self).inbox)
+    ready_queue_clear(&(<SchedulerParts>self).ready)
+    ready_queue_clear(&(<SchedulerParts>self).unflushed)
+    ready_queue_clear(&(<SchedulerParts>self).resumed)
+    scheduler_drop_timers(<SchedulerParts>self)
+    watch_table_clear(&(<SchedulerParts>self).watches)
+    shared_context_forget(&(<SchedulerParts>self).contexts)
+    return 0
+
+
+def track_held_handles(phase, info):
+    """After a collection: handles that the program holds while they wait may be part of cycles, which the next one then sees."""
+    cdef void *loop = held_queues_take() if phase == "stop" else NULL
+    while loop is not NULL:
+        ready_queue_traverse(&(<SchedulerParts>loop).ready, <visitproc>queued_object_disown_held, <void *>Runnable)
+        timer_heap_traverse(&(<SchedulerParts>loop).timers, <visitproc>queued_object_disown_held, <void *>Runnable)
+        loop = held_queues_take()
+
+
+gc.callbacks.append(track_held_handles)
+
+(<type_slots *>SchedulerParts).tp_traverse = <traverseproc>scheduler_traverse
+(<type_slots *>SchedulerParts).tp_clear = <inquiry>scheduler_clear
