@@ -74,10 +74,7 @@ def test_asyncio_has_the_name_and_takes_the_arguments(internal):
 def recorders_of_waiters():
     """Each "asyncio.module.name" of a function or class of asyncio that records who waits for several futures."""
     found = {
-        f"{name}.{node.name}": ast.unparse(node)
-        for name, tree in asyncio_sources().items()
-        for node in tree.body
-        if hasattr(node, "name")
+        f"{name}.{node.name}": ast.unparse(node) for name, tree in asyncio_sources().items() for node in tree.body if hasattr(node, "name")
     }
     return {name for name, code in found.items() if "future_add_to_awaited_by(" in code} - {"asyncio.tasks.Task"}
 

@@ -13,7 +13,7 @@ import pytest
 
 SUITES = Path(__file__).resolve().parent / "third_party" / "suites"
 
-TESTS_OF_OTHERS = '''
+TESTS_OF_OTHERS = """
 import asyncio
 import unittest
 import warnings
@@ -59,7 +59,7 @@ def test_way(way):
 class Case(unittest.IsolatedAsyncioTestCase):
     async def test_case(self):
         assert await name_of_the_loop() == LOOP
-'''
+"""
 
 
 def run_pytest(folder, loop, text):

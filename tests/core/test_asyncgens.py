@@ -48,18 +48,15 @@ def test_all_unfinished_generators_are_closed(loop):
     assert [numbers.events for numbers in many] == [["closed"]] * 20
 
 
-def test_generator_that_is_freed_is_closed_by_the_running_loop(loop):
+async def test_generator_that_is_freed_is_closed_by_the_running_loop(loop):
     numbers = Numbers()
 
-    async def main():
-        generator = numbers.generate()
-        await anext(generator)
-        del generator
-        gc.collect()
-        for _ in range(5):
-            await asyncio.sleep(0)
-
-    loop.run_until_complete(main())
+    generator = numbers.generate()
+    await anext(generator)
+    del generator
+    gc.collect()
+    for _ in range(5):
+        await asyncio.sleep(0)
     assert numbers.events == ["closed"]
 
 

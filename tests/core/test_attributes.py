@@ -71,7 +71,7 @@ def test_method_overridden_in_a_subclass_is_the_one_that_code_gets(implementatio
 
 
 @pytest.mark.parametrize("name", ["call_soon", "call_later", "call_at", "create_task", "create_future", "time"])
-def test_method_assigned_to_the_loop_is_the_one_that_code_gets(loop, name):
+async def test_method_assigned_to_the_loop_is_the_one_that_code_gets(loop, name):
     calls = []
     original = getattr(loop, name)
 
@@ -79,31 +79,25 @@ def test_method_assigned_to_the_loop_is_the_one_that_code_gets(loop, name):
         calls.append(name)
         return original(*args, **options)
 
-    async def main():
-        running = asyncio.get_running_loop()
-        await asyncio.sleep(0.001)
-        await asyncio.create_task(asyncio.sleep(0))
-        running.call_soon(int)
-        running.call_at(running.time(), int)
-        future = running.create_future()
-        running.call_later(0, future.set_result, None)
-        await future
-
     setattr(loop, name, replacement)
-    loop.run_until_complete(main())
+    running = asyncio.get_running_loop()
+    await asyncio.sleep(0.001)
+    await asyncio.create_task(asyncio.sleep(0))
+    running.call_soon(int)
+    running.call_at(running.time(), int)
+    future = running.create_future()
+    running.call_later(0, future.set_result, None)
+    await future
     delattr(loop, name)
     assert name in calls
 
 
-def test_connection_method_assigned_to_the_loop_is_used(loop):
+async def test_connection_method_assigned_to_the_loop_is_used(loop):
     async def create_connection(*args, **options):
         return "transport", "protocol"
 
-    async def main():
-        return await loop.create_connection(asyncio.Protocol, "example.invalid", 80)
-
     loop.create_connection = create_connection
-    assert loop.run_until_complete(main()) == ("transport", "protocol")
+    assert await loop.create_connection(asyncio.Protocol, "example.invalid", 80) == ("transport", "protocol")
 
 
 def test_getaddrinfo_assigned_to_the_loop_is_used_by_create_connection(loop):
@@ -186,35 +180,29 @@ def test_thread_id_read_by_libraries_is_set_while_the_loop_runs(loop):
 
 # The interpreter's short way of calling a built-in method: it asks for the very class that defines the method.
 @pytest.mark.fastloop_only
-def test_hot_methods_are_defined_by_the_class_of_their_objects(loop):
-    async def main():
-        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
-        transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
-        hot = {
-            loop: ["call_soon", "call_later", "call_at", "create_task", "create_future", "time"],
-            asyncio.current_task(): ["done", "result", "cancel", "add_done_callback"],
-            transport: ["write", "writelines", "is_closing", "get_extra_info"],
-        }
-        for thing, names in hot.items():
-            for name in names:
-                method = getattr(type(thing), name)
-                assert method.__objclass__ is type(thing), method
-                assert getattr(thing, name).__self__ is thing
-        transport.abort()
-        server.close()
-
-    loop.run_until_complete(main())
+async def test_hot_methods_are_defined_by_the_class_of_their_objects(loop):
+    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+    hot = {
+        loop: ["call_soon", "call_later", "call_at", "create_task", "create_future", "time"],
+        asyncio.current_task(): ["done", "result", "cancel", "add_done_callback"],
+        transport: ["write", "writelines", "is_closing", "get_extra_info"],
+    }
+    for thing, names in hot.items():
+        for name in names:
+            method = getattr(type(thing), name)
+            assert method.__objclass__ is type(thing), method
+            assert getattr(thing, name).__self__ is thing
+    transport.abort()
+    server.close()
 
 
 @pytest.mark.fastloop_only
-def test_transport_makes_no_dictionary_before_it_needs_one(loop):
-    async def main():
-        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
-        transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
-        assert dict not in map(type, gc.get_referents(transport))
-        transport.note = "the program's own"
-        assert vars(transport) == {"note": "the program's own"}
-        transport.abort()
-        server.close()
-
-    loop.run_until_complete(main())
+async def test_transport_makes_no_dictionary_before_it_needs_one(loop):
+    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+    assert dict not in map(type, gc.get_referents(transport))
+    transport.note = "the program's own"
+    assert vars(transport) == {"note": "the program's own"}
+    transport.abort()
+    server.close()

@@ -150,7 +150,7 @@ def test_future_is_awaited_by_every_task_that_waits_for_it(loop, settle):
     assert awaiters(future) == []
 
 
-def test_graph_of_the_current_task_has_the_frames_of_those_who_wait(loop):
+async def test_graph_of_the_current_task_has_the_frames_of_those_who_wait(loop):
     async def inner():
         await asyncio.sleep(0)
         return asyncio.capture_call_graph()
@@ -158,12 +158,9 @@ def test_graph_of_the_current_task_has_the_frames_of_those_who_wait(loop):
     async def middle():
         return await asyncio.create_task(inner())
 
-    async def outer():
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(middle())
-        return task.result()
-
-    graph = loop.run_until_complete(outer())
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(middle())
+    graph = task.result()
     names = []
     while True:
         names.append([entry.frame.f_code.co_name for entry in graph.call_stack])
@@ -202,7 +199,7 @@ def test_callback_that_wakes_no_task_is_nobody_who_waits(loop, settle):
 # The end of waiting
 
 
-def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
+async def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
     only_if_recorded_by(asyncio.tasks.gather)
     if not hasattr(asyncio.tasks, "_discard_awaited_by"):
         pytest.skip("in this patch release of Python a failed gather() is still recorded as waiting")
@@ -210,24 +207,19 @@ def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
     async def fail():
         raise ValueError
 
-    async def outer():
-        with pytest.raises(ValueError):
-            await asyncio.gather(task, fail())
-        return awaiters(task)
-
     task = loop.create_task(wait_for(loop.create_future()))
-    assert loop.run_until_complete(outer()) == []
+    with pytest.raises(ValueError):
+        await asyncio.gather(task, fail())
+    assert awaiters(task) == []
     task.cancel()
     settle()
 
 
-def test_task_that_outlives_wait_is_awaited_by_nobody(loop, settle):
-    async def outer():
-        await asyncio.wait([task], timeout=0.001)
-        return awaiters(task)
+async def test_task_that_outlives_wait_is_awaited_by_nobody(loop, settle):
 
     task = loop.create_task(wait_for(loop.create_future()))
-    assert loop.run_until_complete(outer()) == []
+    await asyncio.wait([task], timeout=0.001)
+    assert awaiters(task) == []
     task.cancel()
     settle()
 

@@ -139,14 +139,11 @@ def test_scheduling_from_another_thread_raises_runtime_error(debug_loop, schedul
     assert "Non-thread-safe operation" in str(errors[0])
 
 
-def test_scheduling_from_another_thread_is_not_checked_without_debug_mode(loop):
+async def test_scheduling_from_another_thread_is_not_checked_without_debug_mode(loop):
     errors = []
 
-    async def main():
-        errors.append(await loop.run_in_executor(None, in_another_thread, loop.call_soon, int))
-
     loop.set_debug(False)
-    loop.run_until_complete(main())
+    errors.append(await loop.run_in_executor(None, in_another_thread, loop.call_soon, int))
     assert errors == [None]
 
 

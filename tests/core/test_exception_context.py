@@ -188,9 +188,7 @@ def test_context_is_the_one_that_asyncio_gives(implementation, asyncio_implement
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_context_is_the_one_that_asyncio_gives_where_the_whole_loop_runs_in_an_except_block(
-    implementation, asyncio_implementation, name
-):
+def test_context_is_the_one_that_asyncio_gives_where_the_whole_loop_runs_in_an_except_block(implementation, asyncio_implementation, name):
     try:
         raise LookupError("around the loop")
     except LookupError:

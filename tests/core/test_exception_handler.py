@@ -236,12 +236,9 @@ def test_exception_that_was_read_is_not_reported(loop, contexts):
     assert contexts == []
 
 
-def test_exception_that_was_awaited_is_not_reported(loop, contexts):
-    async def main():
-        with pytest.raises(SomeError):
-            await loop.create_task(fail_in_task())
-
-    loop.run_until_complete(main())
+async def test_exception_that_was_awaited_is_not_reported(loop, contexts):
+    with pytest.raises(SomeError):
+        await loop.create_task(fail_in_task())
     gc.collect()
     assert contexts == []
 

@@ -51,18 +51,15 @@ def test_child_can_make_and_run_a_loop(implementation, loop):
     assert in_forked_child(child) == "worked"
 
 
-def test_child_forked_by_a_callback_can_make_and_run_a_loop(implementation, loop):
+async def test_child_forked_by_a_callback_can_make_and_run_a_loop(implementation, loop):
     def child():
         with asyncio.Runner(loop_factory=implementation.new_event_loop) as runner:
             return runner.run(work())
 
-    async def main():
-        return in_forked_child(child)
-
-    assert loop.run_until_complete(main()) == "worked"
+    assert in_forked_child(child) == "worked"
 
 
-def test_child_forked_by_a_callback_has_no_running_loop(loop):
+async def test_child_forked_by_a_callback_has_no_running_loop(loop):
     def child():
         try:
             asyncio.get_running_loop()
@@ -70,10 +67,7 @@ def test_child_forked_by_a_callback_has_no_running_loop(loop):
             return "none"
         return "some"
 
-    async def main():
-        return in_forked_child(child)
-
-    assert loop.run_until_complete(main()) == "none"
+    assert in_forked_child(child) == "none"
 
 
 @pytest.mark.fastloop_only

@@ -35,11 +35,8 @@ def test_future_can_be_made_with_an_explicit_loop(implementation, loop):
     assert implementation.Future(loop=loop).get_loop() is loop
 
 
-def test_future_made_inside_the_loop_belongs_to_it(implementation, loop):
-    async def main():
-        return implementation.Future()
-
-    assert loop.run_until_complete(main()).get_loop() is loop
+async def test_future_made_inside_the_loop_belongs_to_it(implementation, loop):
+    assert implementation.Future().get_loop() is loop
 
 
 def test_new_future_is_pending(future):
@@ -259,58 +256,43 @@ def test_every_choice_of_callbacks_can_be_removed(future, run_turn, removed):
     assert order == [number for number in [0, 1, 2, 3, 0, 1] if number not in chosen] + [0]
 
 
-def test_awaiting_returns_the_result(loop, future):
-    async def main():
-        loop.call_soon(future.set_result, "result")
-        return await future
-
-    assert loop.run_until_complete(main()) == "result"
+async def test_awaiting_returns_the_result(loop, future):
+    loop.call_soon(future.set_result, "result")
+    assert await future == "result"
 
 
-def test_awaiting_a_future_that_is_done_does_not_wait(loop, future):
+async def test_awaiting_a_future_that_is_done_does_not_wait(loop, future):
     future.set_result("result")
     turns = []
 
-    async def main():
-        loop.call_soon(turns.append, None)
-        result = await future
-        return result, len(turns)
-
-    assert loop.run_until_complete(main()) == ("result", 0)
+    loop.call_soon(turns.append, None)
+    result = await future
+    assert (result, len(turns)) == ("result", 0)
 
 
-def test_awaiting_raises_the_exception(loop, future):
-    async def main():
-        loop.call_soon(future.set_exception, SomeError())
-        with pytest.raises(SomeError):
-            await future
-
-    loop.run_until_complete(main())
+async def test_awaiting_raises_the_exception(loop, future):
+    loop.call_soon(future.set_exception, SomeError())
+    with pytest.raises(SomeError):
+        await future
 
 
-def test_many_tasks_may_await_one_future(loop, future):
+async def test_many_tasks_may_await_one_future(loop, future):
     async def wait():
         return await future
 
-    async def main():
-        tasks = [asyncio.ensure_future(wait()) for _ in range(50)]
-        await asyncio.sleep(0)
-        future.set_result("result")
-        return await asyncio.gather(*tasks)
-
-    assert loop.run_until_complete(main()) == ["result"] * 50
+    tasks = [asyncio.ensure_future(wait()) for _ in range(50)]
+    await asyncio.sleep(0)
+    future.set_result("result")
+    assert await asyncio.gather(*tasks) == ["result"] * 50
 
 
-def test_future_can_be_iterated_with_yield_from(loop, future):
+async def test_future_can_be_iterated_with_yield_from(loop, future):
     @types.coroutine
     def wait():
         return (yield from future)
 
-    async def main():
-        loop.call_soon(future.set_result, "result")
-        return await wait()
-
-    assert loop.run_until_complete(main()) == "result"
+    loop.call_soon(future.set_result, "result")
+    assert await wait() == "result"
 
 
 def test_awaiting_by_hand_yields_the_future_itself(future):
@@ -367,23 +349,20 @@ def test_future_can_be_referenced_weakly_and_take_attributes(future):
     assert future.attribute == "value"
 
 
-def test_future_can_be_subclassed(implementation, loop):
+async def test_future_can_be_subclassed(implementation, loop):
     class Sub(implementation.Future):
         def __init__(self, *, loop, extra):
             super().__init__(loop=loop)
             self.extra = extra
 
-    async def main():
-        loop.call_soon(future.set_result, "result")
-        return await future
-
     future = Sub(loop=loop, extra=1)
-    assert loop.run_until_complete(main()) == "result"
+    loop.call_soon(future.set_result, "result")
+    assert await future == "result"
     assert future.extra == 1
     assert isinstance(future, asyncio.Future)
 
 
-def test_overridden_methods_of_a_subclass_are_called(implementation, loop):
+async def test_overridden_methods_of_a_subclass_are_called(implementation, loop):
     calls = []
 
     class Sub(implementation.Future):
@@ -395,12 +374,9 @@ def test_overridden_methods_of_a_subclass_are_called(implementation, loop):
             calls.append("result")
             return super().result()
 
-    async def main():
-        loop.call_soon(future.set_result, "result")
-        return await future
-
     future = Sub(loop=loop)
-    assert loop.run_until_complete(main()) == "result"
+    loop.call_soon(future.set_result, "result")
+    assert await future == "result"
     assert "add_done_callback" in calls and "result" in calls
 
 
@@ -454,32 +430,26 @@ def test_make_cancelled_error_gives_an_error_with_the_message(future):
     assert error.args == ("reason",)
 
 
-def test_concurrent_future_is_chained_both_ways(loop):
+async def test_concurrent_future_is_chained_both_ways(loop):
     source = concurrent.futures.Future()
 
-    async def main():
-        wrapped = asyncio.wrap_future(source)
-        wrapped.cancel()
-        await asyncio.sleep(0)
-        return source.cancelled()
-
-    assert loop.run_until_complete(main()) is True
+    wrapped = asyncio.wrap_future(source)
+    wrapped.cancel()
+    await asyncio.sleep(0)
+    assert source.cancelled() is True
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
-def test_call_graph_of_a_future_shows_who_awaits_it(loop, future):
+async def test_call_graph_of_a_future_shows_who_awaits_it(loop, future):
     async def wait():
         await future
 
-    async def main():
-        task = asyncio.create_task(wait(), name="waiter")
-        await asyncio.sleep(0)
-        graph = asyncio.capture_call_graph(future)
-        future.set_result(None)
-        await task
-        return [waiter.future.get_name() for waiter in graph.awaited_by]
-
-    assert loop.run_until_complete(main()) == ["waiter"]
+    task = asyncio.create_task(wait(), name="waiter")
+    await asyncio.sleep(0)
+    graph = asyncio.capture_call_graph(future)
+    future.set_result(None)
+    await task
+    assert [waiter.future.get_name() for waiter in graph.awaited_by] == ["waiter"]
 
 
 # What leaves the loop in the middle of a future's callbacks

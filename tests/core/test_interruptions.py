@@ -30,9 +30,7 @@ def raise_alarm(number, frame):
 @pytest.fixture(params=[KeyboardInterrupt, Alarm], ids=["KeyboardInterrupt", "Exception"], autouse=True)
 def interruption(request):
     """What the handler of SIGUSR1 raises."""
-    previous = signal.signal(
-        signal.SIGUSR1, signal.default_int_handler if request.param is KeyboardInterrupt else raise_alarm
-    )
+    previous = signal.signal(signal.SIGUSR1, signal.default_int_handler if request.param is KeyboardInterrupt else raise_alarm)
     yield request.param
     signal.signal(signal.SIGUSR1, previous)
 

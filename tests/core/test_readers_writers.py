@@ -394,18 +394,15 @@ def test_reader_may_add_and_remove_readers_of_others(loop, pair):
     assert len(rounds) == 50
 
 
-def test_descriptor_of_a_transport_cannot_be_watched(loop):
-    async def main():
-        left, right = socket.socketpair()
-        transport, _ = await loop.create_connection(asyncio.Protocol, sock=left)
-        for watch in (loop.add_reader, loop.add_writer):
-            with pytest.raises(RuntimeError, match="is used by transport"):
-                watch(left, int)
-        transport.close()
-        await asyncio.sleep(0)
-        right.close()
-
-    loop.run_until_complete(main())
+async def test_descriptor_of_a_transport_cannot_be_watched(loop):
+    left, right = socket.socketpair()
+    transport, _ = await loop.create_connection(asyncio.Protocol, sock=left)
+    for watch in (loop.add_reader, loop.add_writer):
+        with pytest.raises(RuntimeError, match="is used by transport"):
+            watch(left, int)
+    transport.close()
+    await asyncio.sleep(0)
+    right.close()
 
 
 def test_closing_the_loop_leaves_the_watched_sockets_open(new_loop, pair):

@@ -276,7 +276,6 @@ def test_task_may_move_to_another_loop(implementation, quiet_loop, other_loop, s
 def test_coroutine_that_starts_its_own_task_anew_does_no_harm(implementation, quiet_loop, other_loop, end):
     other_loop.set_exception_handler(lambda loop, context: None)
     for loop in quiet_loop, other_loop:
-
         tasks = []
 
         async def main(loop=loop, tasks=tasks):

@@ -126,7 +126,8 @@ def test_ps_shows_names_stacks_and_who_waits():
 def test_profiler_samples_tasks(mode, expected):
     with running_program("fastloop", "busy") as pid:
         output = output_of(
-            "profiling.sampling", "attach", "--async-aware", "--async-mode", mode, "--collapsed", "-d", 1, "-o", "/dev/stdout", pid)
+            "profiling.sampling", "attach", "--async-aware", "--async-mode", mode, "--collapsed", "-d", 1, "-o", "/dev/stdout", pid
+        )
     assert "No samples" not in output
     for function in expected:
         assert re.search(rf":{function}:\d+.* \d+$", output, re.MULTILINE), f"{function} was not sampled:\n{output}"

@@ -200,31 +200,25 @@ def test_task_group_in_a_task_is_cancelled_by_a_failing_child(loop, new_task):
     assert loop.run_until_complete(new_task(main())) is True
 
 
-def test_factory_that_makes_one_class_works_on_the_loop(loop, new_task):
+async def test_factory_that_makes_one_class_works_on_the_loop(loop, new_task):
     loop.set_task_factory(lambda loop, coroutine, **options: new_task(coroutine, **options))
 
-    async def main():
-        async with asyncio.TaskGroup() as group:
-            group.create_task(asyncio.sleep(0), name="named")
-        return await asyncio.gather(*[return_argument(number) for number in range(5)])
-
-    assert loop.run_until_complete(main()) == [0, 1, 2, 3, 4]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.sleep(0), name="named")
+    assert await asyncio.gather(*[return_argument(number) for number in range(5)]) == [0, 1, 2, 3, 4]
 
 
-def test_locks_hand_over_between_tasks_of_both_classes(loop, new_task, new_other_task):
-    async def main():
-        lock, order = asyncio.Lock(), []
+async def test_locks_hand_over_between_tasks_of_both_classes(loop, new_task, new_other_task):
+    lock, order = asyncio.Lock(), []
 
-        async def enter(number):
-            async with lock:
-                await asyncio.sleep(0)
-                order.append(number)
+    async def enter(number):
+        async with lock:
+            await asyncio.sleep(0)
+            order.append(number)
 
-        tasks = [(new_task, new_other_task)[number % 2](enter(number)) for number in range(10)]
-        await asyncio.wait(tasks)
-        return order
-
-    assert loop.run_until_complete(main()) == list(range(10))
+    tasks = [(new_task, new_other_task)[number % 2](enter(number)) for number in range(10)]
+    await asyncio.wait(tasks)
+    assert order == list(range(10))
 
 
 def test_done_callbacks_of_both_classes_get_the_future(run_turn, new_task, new_future):

@@ -19,7 +19,6 @@ dies_while_pending = pytest.mark.skipif(not has_gil, reason="without the GIL fas
 TIME_LIMIT_S = 60
 
 
-
 async def wait_for_ever():
     await asyncio.get_running_loop().create_future()
 
@@ -205,17 +204,9 @@ def test_tasks_of_a_thread_that_has_ended_can_end(implementation, loop):
     assert names(loop) == []
 
 
-def test_all_tasks_of_another_thread_are_seen_while_they_come_and_go(implementation, loop):
+async def test_all_tasks_of_another_thread_are_seen_while_they_come_and_go(implementation, loop):
     is_over = threading.Event()
     counts = []
-
-    async def main():
-        held = [asyncio.create_task(wait_for_ever()) for _ in range(20)]
-        while not is_over.is_set():
-            await asyncio.gather(*(asyncio.sleep(0) for _ in range(20)))
-        for task in held:
-            task.cancel()
-        await asyncio.wait(held)
 
     def look():
         try:
@@ -226,7 +217,12 @@ def test_all_tasks_of_another_thread_are_seen_while_they_come_and_go(implementat
 
     thread = threading.Thread(target=look)
     loop.call_soon(loop.call_soon, loop.call_soon, thread.start)
-    loop.run_until_complete(main())
+    held = [asyncio.create_task(wait_for_ever()) for _ in range(20)]
+    while not is_over.is_set():
+        await asyncio.gather(*(asyncio.sleep(0) for _ in range(20)))
+    for task in held:
+        task.cancel()
+    await asyncio.wait(held)
     thread.join()
     assert len(counts) == 200
     assert min(counts) >= 20

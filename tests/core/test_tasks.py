@@ -33,13 +33,10 @@ def test_loop_creates_tasks_of_its_implementation(implementation, loop):
     loop.run_until_complete(task)
 
 
-def test_create_task_and_ensure_future_inside_the_loop_give_the_same_class(implementation, loop):
-    async def main():
-        tasks = [asyncio.create_task(return_argument()), asyncio.ensure_future(return_argument())]
-        await asyncio.gather(*tasks)
-        return {type(task) for task in tasks}
-
-    assert loop.run_until_complete(main()) == {implementation.Task}
+async def test_create_task_and_ensure_future_inside_the_loop_give_the_same_class(implementation, loop):
+    tasks = [asyncio.create_task(return_argument()), asyncio.ensure_future(return_argument())]
+    await asyncio.gather(*tasks)
+    assert {type(task) for task in tasks} == {implementation.Task}
 
 
 def test_task_does_not_start_before_the_next_turn(loop, run_turn):
@@ -55,7 +52,7 @@ def test_task_does_not_start_before_the_next_turn(loop, run_turn):
     assert task.done()
 
 
-def test_tasks_take_steps_in_turn(loop):
+async def test_tasks_take_steps_in_turn(loop):
     order = []
 
     async def count(name):
@@ -63,26 +60,20 @@ def test_tasks_take_steps_in_turn(loop):
             order.append((name, number))
             await asyncio.sleep(0)
 
-    async def main():
-        await asyncio.gather(count("a"), count("b"))
-
-    loop.run_until_complete(main())
+    await asyncio.gather(count("a"), count("b"))
     assert order == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
 
 
-def test_task_takes_its_turn_among_callbacks(loop):
+async def test_task_takes_its_turn_among_callbacks(loop):
     order = []
 
-    async def main():
-        loop.call_soon(order.append, "callback 1")
-        task = asyncio.create_task(return_argument())
-        task.add_done_callback(lambda task: order.append("task done"))
-        loop.call_soon(order.append, "callback 2")
-        await asyncio.sleep(0)
-        order.append("main")
-        await task
-
-    loop.run_until_complete(main())
+    loop.call_soon(order.append, "callback 1")
+    task = asyncio.create_task(return_argument())
+    task.add_done_callback(lambda task: order.append("task done"))
+    loop.call_soon(order.append, "callback 2")
+    await asyncio.sleep(0)
+    order.append("main")
+    await task
     assert order == ["callback 1", "callback 2", "main", "task done"]
 
 
@@ -359,15 +350,12 @@ def test_current_task_is_the_task_that_runs(loop):
     assert asyncio.current_task(loop) is None
 
 
-def test_current_task_is_none_in_callbacks(loop):
+async def test_current_task_is_none_in_callbacks(loop):
     seen = []
 
-    async def main():
-        loop.call_soon(lambda: seen.append(asyncio.current_task()))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-
-    loop.run_until_complete(main())
+    loop.call_soon(lambda: seen.append(asyncio.current_task()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     assert seen == [None]
 
 
@@ -420,19 +408,16 @@ def test_task_that_failed_is_freed_with_its_exception(loop):
 # ---- Steps
 
 
-def test_bare_yield_gives_up_one_turn(loop):
+async def test_bare_yield_gives_up_one_turn(loop):
     @types.coroutine
     def give_up_a_turn():
         yield
 
     order = []
 
-    async def main():
-        loop.call_soon(order.append, "callback")
-        await give_up_a_turn()
-        order.append("main")
-
-    loop.run_until_complete(main())
+    loop.call_soon(order.append, "callback")
+    await give_up_a_turn()
+    order.append("main")
     assert order == ["callback", "main"]
 
 
@@ -446,11 +431,8 @@ def test_deep_chain_of_awaits_returns_its_result(loop):
     assert loop.run_until_complete(descend(200)) == 200
 
 
-def test_ten_thousand_tasks_finish(loop):
-    async def main():
-        return sum(await asyncio.gather(*[return_argument(1) for _ in range(10_000)]))
-
-    assert loop.run_until_complete(main()) == 10_000
+async def test_ten_thousand_tasks_finish(loop):
+    assert sum(await asyncio.gather(*[return_argument(1) for _ in range(10_000)])) == 10_000
 
 
 def test_task_awaiting_a_task_awaiting_a_task_passes_the_result_up(loop):
@@ -460,19 +442,16 @@ def test_task_awaiting_a_task_awaiting_a_task_passes_the_result_up(loop):
     assert loop.run_until_complete(nest(100)) == 0
 
 
-def test_generator_based_coroutine_can_be_a_task(loop):
+async def test_generator_based_coroutine_can_be_a_task(loop):
     @types.coroutine
     def generator():
         yield from asyncio.sleep(0).__await__()
         return "result"
 
-    async def main():
-        return await asyncio.create_task(wrap())
-
     async def wrap():
         return await generator()
 
-    assert loop.run_until_complete(main()) == "result"
+    assert await asyncio.create_task(wrap()) == "result"
 
 
 def test_factory_makes_the_tasks(loop):
@@ -517,7 +496,7 @@ def test_factory_gets_exactly_what_asyncio_passes_it(loop):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-def test_eager_task_runs_until_its_first_wait_when_it_is_made(implementation, loop):
+async def test_eager_task_runs_until_its_first_wait_when_it_is_made(implementation, loop):
     order = []
 
     async def child(name):
@@ -525,46 +504,37 @@ def test_eager_task_runs_until_its_first_wait_when_it_is_made(implementation, lo
         await asyncio.sleep(0)
         order.append(name + " again")
 
-    async def main():
-        task = implementation.Task(child("eager"), loop=loop, eager_start=True)
-        order.append("main")
-        await task
-
-    loop.run_until_complete(main())
+    task = implementation.Task(child("eager"), loop=loop, eager_start=True)
+    order.append("main")
+    await task
     assert order == ["eager", "main", "eager again"]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-def test_eager_task_that_never_waits_is_done_when_it_is_made(implementation, loop):
+async def test_eager_task_that_never_waits_is_done_when_it_is_made(implementation, loop):
     async def child():
         return asyncio.current_task()
 
-    async def main():
-        task = implementation.Task(child(), loop=loop, eager_start=True)
-        assert task.done()
-        assert task.result() is task
-        assert asyncio.current_task() is not task
-        return asyncio.all_tasks() == {asyncio.current_task()}
-
-    assert loop.run_until_complete(main()) is True
+    task = implementation.Task(child(), loop=loop, eager_start=True)
+    assert task.done()
+    assert task.result() is task
+    assert asyncio.current_task() is not task
+    assert (asyncio.all_tasks() == {asyncio.current_task()}) is True
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-def test_eager_task_factory_of_asyncio_works_on_the_loop(loop):
-    async def main():
-        loop.set_task_factory(asyncio.eager_task_factory)
-        order = []
+async def test_eager_task_factory_of_asyncio_works_on_the_loop(loop):
+    loop.set_task_factory(asyncio.eager_task_factory)
+    order = []
 
-        async def child():
-            order.append("child")
+    async def child():
+        order.append("child")
 
-        task = asyncio.create_task(child())
-        order.append("main")
-        await task
-        loop.set_task_factory(None)
-        return order
-
-    assert loop.run_until_complete(main()) == ["child", "main"]
+    task = asyncio.create_task(child())
+    order.append("main")
+    await task
+    loop.set_task_factory(None)
+    assert order == ["child", "main"]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="eager_start of create_task() came with Python 3.14")
@@ -581,16 +551,13 @@ def test_eager_start_can_be_asked_of_create_task(loop):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
-def test_call_graph_of_a_task_shows_who_awaits_it(loop):
+async def test_call_graph_of_a_task_shows_who_awaits_it(loop):
     async def inner():
         await asyncio.sleep(0)
         return [waiter.future.get_name() for waiter in asyncio.capture_call_graph().awaited_by]
 
-    async def main():
-        asyncio.current_task().set_name("outer")
-        return await asyncio.create_task(inner(), name="inner")
-
-    assert loop.run_until_complete(main()) == ["outer"]
+    asyncio.current_task().set_name("outer")
+    assert await asyncio.create_task(inner(), name="inner") == ["outer"]
 
 
 def test_name_given_to_the_constructor_is_no_call_of_set_name(implementation, loop):

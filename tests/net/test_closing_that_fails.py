@@ -35,18 +35,15 @@ async def until(condition):
 
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("method", ["abort", "close"])
-def test_descriptor_that_somebody_else_has_closed(loop, reported, near_and_far, method):
+async def test_descriptor_that_somebody_else_has_closed(loop, reported, near_and_far, method):
     near, _ = near_and_far
 
-    async def main():
-        protocol = ProtocolThatWaits(loop)
-        transport, _ = await loop.create_connection(lambda: protocol, sock=near)
-        os.close(near.fileno())
-        getattr(transport, method)()
-        assert await protocol.lost is None
-        await until(lambda: reported)
-
-    loop.run_until_complete(main())
+    protocol = ProtocolThatWaits(loop)
+    transport, _ = await loop.create_connection(lambda: protocol, sock=near)
+    os.close(near.fileno())
+    getattr(transport, method)()
+    assert await protocol.lost is None
+    await until(lambda: reported)
     assert [type(context["exception"]) for context in reported] == [OSError]
     near.detach()
 
@@ -61,18 +58,15 @@ class SocketThatFails(socket.socket):
 
 
 @pytest.mark.fastloop_only
-def test_close_of_a_sockets_subclass_that_raises(loop, reported, near_and_far):
+async def test_close_of_a_sockets_subclass_that_raises(loop, reported, near_and_far):
     near, _ = near_and_far
     near = SocketThatFails(fileno=near.detach())
 
-    async def main():
-        protocol = ProtocolThatWaits(loop)
-        transport, _ = await loop.create_connection(lambda: protocol, sock=near)
-        transport.close()
-        await protocol.lost
-        await until(lambda: reported)
-
-    loop.run_until_complete(main())
+    protocol = ProtocolThatWaits(loop)
+    transport, _ = await loop.create_connection(lambda: protocol, sock=near)
+    transport.close()
+    await protocol.lost
+    await until(lambda: reported)
     assert [str(context["exception"]) for context in reported] == ["close"]
     assert near.closings == 1
 
@@ -113,29 +107,25 @@ def test_close_of_a_pipe_that_raises(loop, reported, connects):
     assert file.closings == 1
 
 
-def test_close_that_was_replaced_and_raises_at_the_end_of_file(loop, reported, near_and_far):
+async def test_close_that_was_replaced_and_raises_at_the_end_of_file(loop, reported, near_and_far):
     near, far = near_and_far
 
     def close():
         del transport.close
         raise ValueError("replaced")
 
-    async def main():
-        nonlocal transport
-        protocol = ProtocolThatWaits(loop)
-        transport, _ = await loop.create_connection(lambda: protocol, sock=near)
-        transport.close = close
-        far.close()
-        await until(lambda: reported)
-        transport.close()
-        await protocol.lost
-
     transport = None
-    loop.run_until_complete(main())
+    protocol = ProtocolThatWaits(loop)
+    transport, _ = await loop.create_connection(lambda: protocol, sock=near)
+    transport.close = close
+    far.close()
+    await until(lambda: reported)
+    transport.close()
+    await protocol.lost
     assert [str(context["exception"]) for context in reported] == ["replaced"]
 
 
-def test_buffer_that_is_read_only_and_has_no_length(loop, reported, near_and_far):
+async def test_buffer_that_is_read_only_and_has_no_length(loop, reported, near_and_far):
     near, far = near_and_far
 
     class Protocol(ProtocolThatWaits, asyncio.BufferedProtocol):
@@ -145,11 +135,8 @@ def test_buffer_that_is_read_only_and_has_no_length(loop, reported, near_and_far
         def buffer_updated(self, size):
             raise AssertionError("nothing can be received")
 
-    async def main():
-        protocol = Protocol(loop)
-        await loop.create_connection(lambda: protocol, sock=near)
-        far.send(b"data")
-        assert type(await protocol.lost) is TypeError
-
-    loop.run_until_complete(main())
+    protocol = Protocol(loop)
+    await loop.create_connection(lambda: protocol, sock=near)
+    far.send(b"data")
+    assert type(await protocol.lost) is TypeError
     assert [context["message"] for context in reported] == ["Fatal error: protocol.get_buffer() call failed."]

@@ -195,16 +195,13 @@ async def test_names_without_addresses_are_refused(loop, make_protocol, resolve_
         await loop.create_connection(make_protocol, "some.host", 1)
 
 
-def test_error_of_the_resolver_is_raised(run, loop, make_protocol, monkeypatch):
+async def test_error_of_the_resolver_is_raised(loop, make_protocol, monkeypatch):
     async def getaddrinfo(*args, **kwargs):
         raise socket.gaierror(socket.EAI_NONAME, "no such host")
 
-    async def main():
-        with pytest.raises(socket.gaierror, match="no such host"):
-            await loop.create_connection(make_protocol, "some.host", 1)
-
     monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
-    run(main())
+    with pytest.raises(socket.gaierror, match="no such host"):
+        await loop.create_connection(make_protocol, "some.host", 1)
 
 
 async def test_local_address_in_use_is_named(loop, make_protocol, listener):
@@ -251,28 +248,22 @@ async def test_wrapped_sockets_are_refused(loop, make_protocol, tls_contexts):
             await loop.create_server(make_protocol, sock=wrapped)
 
 
-def test_exception_of_the_factory_is_raised(run, loop, listener, unclosed_sockets_allowed):
+async def test_exception_of_the_factory_is_raised(loop, listener, unclosed_sockets_allowed):
     def fail():
         raise ZeroDivisionError
 
-    async def main():
-        with pytest.raises(ZeroDivisionError):
-            await loop.create_connection(fail, *listener.getsockname())
-
-    run(main())
+    with pytest.raises(ZeroDivisionError):
+        await loop.create_connection(fail, *listener.getsockname())
 
 
 # Older versions of asyncio leave it to the collector, and warn.
 @pytest.mark.fastloop_only
-def test_exception_of_the_factory_leaves_no_socket_open(run, loop, listener):
+async def test_exception_of_the_factory_leaves_no_socket_open(loop, listener):
     def fail():
         raise ZeroDivisionError
 
-    async def main():
-        with pytest.raises(ZeroDivisionError):
-            await loop.create_connection(fail, *listener.getsockname())
-        accepted, _ = listener.accept()
-        with accepted:
-            assert accepted.recv(10) == b""
-
-    run(main())
+    with pytest.raises(ZeroDivisionError):
+        await loop.create_connection(fail, *listener.getsockname())
+    accepted, _ = listener.accept()
+    with accepted:
+        assert accepted.recv(10) == b""

@@ -93,7 +93,7 @@ def test_exit_closes_the_datagram_socket_too(loop, no_leaks):
     assert open_count() == before
 
 
-def test_datagram_endpoint_without_failure_is_as_ever(run, loop):
+async def test_datagram_endpoint_without_failure_is_as_ever(loop):
     class Echo(asyncio.DatagramProtocol):
         def connection_made(self, transport):
             self.transport = transport
@@ -108,16 +108,13 @@ def test_datagram_endpoint_without_failure_is_as_ever(run, loop):
         def datagram_received(self, data, address):
             self.received.set_result(data)
 
-    async def main():
-        server, protocol = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))
-        assert type(protocol) is Echo
-        client, asking = await loop.create_datagram_endpoint(Client, remote_addr=server.get_extra_info("sockname"))
-        client.sendto(b"question")
-        assert await asking.received == b"question"
-        client.close()
-        server.close()
-
-    run(main())
+    server, protocol = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))
+    assert type(protocol) is Echo
+    client, asking = await loop.create_datagram_endpoint(Client, remote_addr=server.get_extra_info("sockname"))
+    client.sendto(b"question")
+    assert await asking.received == b"question"
+    client.close()
+    server.close()
 
 
 def test_protocol_without_connection_made_is_refused(run, loop):

@@ -183,27 +183,24 @@ async def test_protocol_set_while_writing_is_paused_is_resumed(narrow_connect, s
 
 
 @pytest.mark.parametrize("name", ["pause_writing", "resume_writing"])
-def test_exception_of_the_protocol_is_reported_and_the_data_arrives(run, narrow_connect, settle, reported, make_protocol, pattern, name):
+async def test_exception_of_the_protocol_is_reported_and_the_data_arrives(narrow_connect, settle, reported, make_protocol, pattern, name):
     error = ZeroDivisionError("the protocol's own")
 
     def fail(protocol):
         raise error
 
-    async def main():
-        protocol = make_protocol(**{name: fail})
-        transport, peer = await narrow_connect(protocol)
-        data = pattern(MUCH)
-        transport.write(data)
-        await settle()
-        assert await peer.receive(MUCH) == data
-        await settle()
-        assert pauses_of(protocol) == ["pause_writing", "resume_writing"]
-        (context,) = reported
-        assert context["message"] == f"protocol.{name}() failed"
-        assert (context["exception"], context["transport"], context["protocol"]) == (error, transport, protocol)
-        assert transport.is_closing() is False
-
-    run(main())
+    protocol = make_protocol(**{name: fail})
+    transport, peer = await narrow_connect(protocol)
+    data = pattern(MUCH)
+    transport.write(data)
+    await settle()
+    assert await peer.receive(MUCH) == data
+    await settle()
+    assert pauses_of(protocol) == ["pause_writing", "resume_writing"]
+    (context,) = reported
+    assert context["message"] == f"protocol.{name}() failed"
+    assert (context["exception"], context["transport"], context["protocol"]) == (error, transport, protocol)
+    assert transport.is_closing() is False
 
 
 # The end

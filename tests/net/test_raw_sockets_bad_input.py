@@ -27,16 +27,14 @@ def calls_of_everything(loop):
     return calls
 
 
-def test_blocking_sockets_are_refused_in_debug_mode(run, loop, pair, calls_of_everything):
-    async def main():
-        pair[0].setblocking(True)
-        for name, call in calls_of_everything(pair[0]).items():
-            with pytest.raises(ValueError, match="must be non-blocking"):
-                await call()
-                pytest.fail(name)
+async def test_blocking_sockets_are_refused_in_debug_mode(loop, pair, calls_of_everything):
 
     loop.set_debug(True)
-    run(main())
+    pair[0].setblocking(True)
+    for name, call in calls_of_everything(pair[0]).items():
+        with pytest.raises(ValueError, match="must be non-blocking"):
+            await call()
+            pytest.fail(name)
 
 
 async def test_wrapped_sockets_are_refused(loop, pair, calls_of_everything, tls_contexts):

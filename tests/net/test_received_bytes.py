@@ -30,7 +30,7 @@ async def receive_each(protocol, peer, sizes):
 
 @pytest.mark.parametrize("sizes", [SMALL_SIZES, LARGE_SIZES, [1024] * 200, [100_000] * 20], ids=["small", "large", "same", "same_large"])
 @pytest.mark.parametrize("kept", [lambda number: False, lambda number: True, lambda number: number % 3 == 0], ids=["none", "all", "some"])
-def test_kept_objects_never_change(run, connect, make_protocol, sizes, kept):
+async def test_kept_objects_never_change(connect, make_protocol, sizes, kept):
     pieces = []
     counted = []
 
@@ -40,12 +40,9 @@ def test_kept_objects_never_change(run, connect, make_protocol, sizes, kept):
         if kept(len(counted)):
             pieces.append((data, bytearray(data), hash(data)))
 
-    async def main():
-        protocol = make_protocol(data_received=receive)
-        _, peer = await connect(protocol)
-        assert await receive_each(protocol, peer, sizes) == protocol.received
-
-    run(main())
+    protocol = make_protocol(data_received=receive)
+    _, peer = await connect(protocol)
+    assert await receive_each(protocol, peer, sizes) == protocol.received
     for data, copy, value in pieces:
         assert data == copy
         assert hash(data) == value == hash(bytes(copy))
@@ -53,18 +50,15 @@ def test_kept_objects_never_change(run, connect, make_protocol, sizes, kept):
 
 
 @pytest.mark.parametrize("size", [600, 5000, 100_000])
-def test_views_and_slices_keep_what_they_show(run, connect, make_protocol, size):
+async def test_views_and_slices_keep_what_they_show(connect, make_protocol, size):
     views = []
 
     def receive(protocol, data):
         views.append((memoryview(data)[1:], bytearray(data[1:])))
 
-    async def main():
-        protocol = make_protocol(data_received=receive)
-        _, peer = await connect(protocol)
-        await receive_each(protocol, peer, [size] * 20)
-
-    run(main())
+    protocol = make_protocol(data_received=receive)
+    _, peer = await connect(protocol)
+    await receive_each(protocol, peer, [size] * 20)
     assert all(view == copy for view, copy in views)
 
 
@@ -78,20 +72,17 @@ async def test_what_waits_to_be_sent_does_not_change(connections, make_protocol,
     assert await peer.receive(len(expected)) == expected
 
 
-def test_objects_of_two_connections_are_not_mixed_up(run, connections, make_protocol):
+async def test_objects_of_two_connections_are_not_mixed_up(connections, make_protocol):
     pieces = []
 
-    async def main():
-        protocols = [make_protocol(data_received=lambda protocol, data: pieces.append((data, bytearray(data)))) for _ in range(2)]
-        peers = [(await connections.accepted(protocol))[1] for protocol in protocols]
-        for number in range(100):
-            await asyncio.gather(*(peer.send(message(2 * number + place, 1500)) for place, peer in enumerate(peers)))
-            for protocol in protocols:
-                await protocol.until_received(1500 * (number + 1))
-        for place, protocol in enumerate(protocols):
-            assert protocol.received == b"".join(message(2 * number + place, 1500) for number in range(100))
-
-    run(main())
+    protocols = [make_protocol(data_received=lambda protocol, data: pieces.append((data, bytearray(data)))) for _ in range(2)]
+    peers = [(await connections.accepted(protocol))[1] for protocol in protocols]
+    for number in range(100):
+        await asyncio.gather(*(peer.send(message(2 * number + place, 1500)) for place, peer in enumerate(peers)))
+        for protocol in protocols:
+            await protocol.until_received(1500 * (number + 1))
+    for place, protocol in enumerate(protocols):
+        assert protocol.received == b"".join(message(2 * number + place, 1500) for number in range(100))
     assert all(data == copy for data, copy in pieces)
 
 

@@ -137,7 +137,8 @@ def test_resets_of_some_connections_cost_the_others_nothing(
     run(main(), 40)
 
 
-def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(run, loop, make_protocol, most_connections, in_thread, reset, pattern):
+@pytest.mark.time_limit(40)
+async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(loop, make_protocol, most_connections, in_thread, reset, pattern):
     count = min(150, most_connections)
     chance = random.Random(7)
     data = pattern(400_000)
@@ -155,20 +156,18 @@ def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(run, loop, m
             assert started[number] + receive_exactly(sock, len(data) - 1000) == data
             sock.close()
 
-    async def main():
-        server = await loop.create_server(make, "127.0.0.1", 0, backlog=4096)
-        await in_thread(be_clients, server.sockets[0].getsockname())
-        for protocol in protocols:
-            await protocol.until_lost()
-        server.close()
-        assert [len(protocol.lost) for protocol in protocols] == [1] * count
-        assert all(isinstance(protocol.lost[0], ConnectionError | None) for protocol in protocols)
-
-    run(main(), 40)
+    server = await loop.create_server(make, "127.0.0.1", 0, backlog=4096)
+    await in_thread(be_clients, server.sockets[0].getsockname())
+    for protocol in protocols:
+        await protocol.until_lost()
+    server.close()
+    assert [len(protocol.lost) for protocol in protocols] == [1] * count
+    assert all(isinstance(protocol.lost[0], ConnectionError | None) for protocol in protocols)
 
 
+@pytest.mark.time_limit(40)
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems drop connections that are reset before they are accepted")
-def test_connections_reset_before_during_and_after_accepting_are_each_lost_once(run, loop, make_protocol, in_thread, reset):
+async def test_connections_reset_before_during_and_after_accepting_are_each_lost_once(loop, make_protocol, in_thread, reset):
     protocols = []
 
     def make():
@@ -183,15 +182,12 @@ def test_connections_reset_before_during_and_after_accepting_are_each_lost_once(
                 sock.sendall(b"x" * chance.randrange(5000))
             reset(sock)
 
-    async def main():
-        server = await loop.create_server(make, "127.0.0.1", 0, backlog=1000)
-        await in_thread(be_clients, server.sockets[0].getsockname())
-        while len(protocols) < 300:
-            await asyncio.sleep(0)
-        for protocol in protocols:
-            await protocol.until_lost()
-        server.close()
-        for protocol in protocols:
-            assert (protocol.calls[0], protocol.calls[-1], len(protocol.lost)) == ("connection_made", "connection_lost", 1)
-
-    run(main(), 40)
+    server = await loop.create_server(make, "127.0.0.1", 0, backlog=1000)
+    await in_thread(be_clients, server.sockets[0].getsockname())
+    while len(protocols) < 300:
+        await asyncio.sleep(0)
+    for protocol in protocols:
+        await protocol.until_lost()
+    server.close()
+    for protocol in protocols:
+        assert (protocol.calls[0], protocol.calls[-1], len(protocol.lost)) == ("connection_made", "connection_lost", 1)

@@ -180,23 +180,21 @@ async def test_socket_receives_while_it_sends_a_file(loop, socket_sender, settle
 # What is refused
 
 
-def test_wrong_sockets_are_refused(run, loop, socket_sender, make_file, tls_contexts):
-    async def main():
-        with socket.socket(type=socket.SOCK_DGRAM) as datagram:
-            datagram.setblocking(False)
-            with pytest.raises(ValueError, match="only SOCK_STREAM"):
-                await loop.sock_sendfile(datagram, make_file(b"data"))
-        sock = socket_sender.sock
-        sock.setblocking(True)
-        with pytest.raises(ValueError, match="must be non-blocking"):
-            await loop.sock_sendfile(sock, make_file(b"data"))
-        sock.setblocking(False)
-        with tls_contexts[1].wrap_socket(sock, server_hostname="localhost", do_handshake_on_connect=False) as wrapped:
-            with pytest.raises(TypeError, match="SSLSocket"):
-                await loop.sock_sendfile(wrapped, make_file(b"data"))
+async def test_wrong_sockets_are_refused(loop, socket_sender, make_file, tls_contexts):
 
     loop.set_debug(True)
-    run(main())
+    with socket.socket(type=socket.SOCK_DGRAM) as datagram:
+        datagram.setblocking(False)
+        with pytest.raises(ValueError, match="only SOCK_STREAM"):
+            await loop.sock_sendfile(datagram, make_file(b"data"))
+    sock = socket_sender.sock
+    sock.setblocking(True)
+    with pytest.raises(ValueError, match="must be non-blocking"):
+        await loop.sock_sendfile(sock, make_file(b"data"))
+    sock.setblocking(False)
+    with tls_contexts[1].wrap_socket(sock, server_hostname="localhost", do_handshake_on_connect=False) as wrapped:
+        with pytest.raises(TypeError, match="SSLSocket"):
+            await loop.sock_sendfile(wrapped, make_file(b"data"))
 
 
 @pytest.mark.parametrize(

@@ -115,34 +115,28 @@ async def test_closing_transport_is_refused(loop, connect, make_protocol, make_f
         await loop.sendfile(transport, make_file(b"data"))
 
 
-def test_transport_of_another_kind_is_refused(run, loop, make_file):
+async def test_transport_of_another_kind_is_refused(loop, make_file):
     class OtherTransport(asyncio.Transport):
         def is_closing(self):
             return False
 
-    async def main():
-        with pytest.raises(RuntimeError, match="sendfile is not supported for transport"):
-            await loop.sendfile(OtherTransport(), make_file(b"data"))
-
-    run(main())
+    with pytest.raises(RuntimeError, match="sendfile is not supported for transport"):
+        await loop.sendfile(OtherTransport(), make_file(b"data"))
 
 
-def test_file_travels_through_tls_by_the_fallback_only(run, loop, make_protocol, make_file, content, tls_contexts):
+async def test_file_travels_through_tls_by_the_fallback_only(loop, make_protocol, make_file, content, tls_contexts):
     server_context, client_context = tls_contexts
 
-    async def main():
-        accepted, made = make_protocol(), make_protocol()
-        server = await loop.create_server(lambda: accepted, "127.0.0.1", 0, ssl=server_context)
-        transport, _ = await loop.create_connection(
-            lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-        )
-        with pytest.raises(RuntimeError, match="fallback is disabled"):
-            await loop.sendfile(transport, make_file(content), fallback=False)
-        assert await loop.sendfile(transport, make_file(content), 7) == SIZE - 7
-        assert await accepted.until_received(SIZE - 7) == content[7:]
-        transport.close()
-        await made.until_lost()
-        await accepted.until_lost()
-        server.close()
-
-    run(main())
+    accepted, made = make_protocol(), make_protocol()
+    server = await loop.create_server(lambda: accepted, "127.0.0.1", 0, ssl=server_context)
+    transport, _ = await loop.create_connection(
+        lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
+    )
+    with pytest.raises(RuntimeError, match="fallback is disabled"):
+        await loop.sendfile(transport, make_file(content), fallback=False)
+    assert await loop.sendfile(transport, make_file(content), 7) == SIZE - 7
+    assert await accepted.until_received(SIZE - 7) == content[7:]
+    transport.close()
+    await made.until_lost()
+    await accepted.until_lost()
+    server.close()

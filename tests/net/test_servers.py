@@ -198,9 +198,7 @@ async def test_arguments_that_contradict_each_other_are_refused(loop, make_proto
 # Protocols and peers that misbehave
 
 
-async def test_factory_that_raises_loses_that_connection_only(
-    serve, connect_to, make_protocol, unclosed_sockets_allowed, reported
-):
+async def test_factory_that_raises_loses_that_connection_only(serve, connect_to, make_protocol, unclosed_sockets_allowed, reported):
     protocol = make_protocol()
     answers = [ZeroDivisionError, protocol]
 
@@ -234,26 +232,23 @@ async def test_factory_that_raises_leaves_no_socket_open_and_is_reported(serve, 
     ]
 
 
-def test_factory_that_raises_is_reported_in_debug_mode(run, loop, serve, connect_to, settle, unclosed_sockets_allowed):
+async def test_factory_that_raises_is_reported_in_debug_mode(loop, serve, connect_to, settle, unclosed_sockets_allowed):
     reports = []
     # The exception itself would keep asyncio's socket alive.
     loop.set_exception_handler(lambda loop, context: reports.append((context["message"], type(context["exception"]))))
     loop.set_debug(True)
 
-    async def main():
-        def fail():
-            raise ZeroDivisionError
+    def fail():
+        raise ZeroDivisionError
 
-        server = await serve(fail)
-        peer = connect_to(server)
-        while not reports:
-            await settle()
-        gc.collect()
-        assert await peer.receive_all() == b""
-        server.close()
-        assert reports == [("Error on transport creation for incoming connection", ZeroDivisionError)]
-
-    run(main())
+    server = await serve(fail)
+    peer = connect_to(server)
+    while not reports:
+        await settle()
+    gc.collect()
+    assert await peer.receive_all() == b""
+    server.close()
+    assert reports == [("Error on transport creation for incoming connection", ZeroDivisionError)]
 
 
 async def test_connection_made_that_raises_is_reported_and_serving_goes_on(serve, connect_to, make_protocol, reported, all_lost):
@@ -312,55 +307,49 @@ async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loo
 # TLS
 
 
-def test_tls_works_over_the_servers_transports(run, loop, make_protocol, tls_contexts, pattern):
+async def test_tls_works_over_the_servers_transports(loop, make_protocol, tls_contexts, pattern):
     server_context, client_context = tls_contexts
 
-    async def main():
-        accepted, made = make_protocol(), make_protocol()
-        accepted.hooks["data_received"] = lambda protocol, data: protocol.transport.write(data)
-        server = await loop.create_server(lambda: accepted, "127.0.0.1", 0, ssl=server_context)
-        transport, _ = await loop.create_connection(
-            lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-        )
-        assert transport.get_extra_info("ssl_object").version().startswith("TLS")
-        assert transport.get_extra_info("peername") == server.sockets[0].getsockname()
-        data = pattern(500_000)
-        transport.write(data)
-        assert await made.until_received(len(data)) == data
-        transport.close()
-        await made.until_lost()
-        await accepted.until_lost()
-        server.close()
-
-    run(main())
+    accepted, made = make_protocol(), make_protocol()
+    accepted.hooks["data_received"] = lambda protocol, data: protocol.transport.write(data)
+    server = await loop.create_server(lambda: accepted, "127.0.0.1", 0, ssl=server_context)
+    transport, _ = await loop.create_connection(
+        lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
+    )
+    assert transport.get_extra_info("ssl_object").version().startswith("TLS")
+    assert transport.get_extra_info("peername") == server.sockets[0].getsockname()
+    data = pattern(500_000)
+    transport.write(data)
+    assert await made.until_received(len(data)) == data
+    transport.close()
+    await made.until_lost()
+    await accepted.until_lost()
+    server.close()
 
 
-def test_client_that_speaks_no_tls_harms_nobody_else(run, loop, make_protocol, tls_contexts, connect_to, reported):
+async def test_client_that_speaks_no_tls_harms_nobody_else(loop, make_protocol, tls_contexts, connect_to, reported):
     ssl = pytest.importorskip("ssl")
     server_context, client_context = tls_contexts
 
-    async def main():
-        protocols = []
+    protocols = []
 
-        def make():
-            protocols.append(make_protocol())
-            return protocols[-1]
+    def make():
+        protocols.append(make_protocol())
+        return protocols[-1]
 
-        server = await loop.create_server(make, "127.0.0.1", 0, ssl=server_context)
-        stranger = connect_to(server)
-        await stranger.send(b"GET / HTTP/1.0\r\n\r\n")
-        await stranger.receive_all()
-        made = make_protocol()
-        transport, _ = await loop.create_connection(
-            lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-        )
-        transport.write(b"data")
-        await protocols[1].until_received(4)
-        transport.close()
-        await made.until_lost()
-        await protocols[1].until_lost()
-        server.close()
-        assert protocols[0].calls == []
-        assert all(isinstance(context["exception"], ssl.SSLError) for context in reported)
-
-    run(main())
+    server = await loop.create_server(make, "127.0.0.1", 0, ssl=server_context)
+    stranger = connect_to(server)
+    await stranger.send(b"GET / HTTP/1.0\r\n\r\n")
+    await stranger.receive_all()
+    made = make_protocol()
+    transport, _ = await loop.create_connection(
+        lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
+    )
+    transport.write(b"data")
+    await protocols[1].until_received(4)
+    transport.close()
+    await made.until_lost()
+    await protocols[1].until_lost()
+    server.close()
+    assert protocols[0].calls == []
+    assert all(isinstance(context["exception"], ssl.SSLError) for context in reported)

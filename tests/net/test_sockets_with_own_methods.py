@@ -73,20 +73,17 @@ def pair(no_leaks):
         yield left, right
 
 
-def test_raw_operations_call_them(run, loop, pair):
+async def test_raw_operations_call_them(loop, pair):
     own, plain = pair
 
-    async def main():
-        await loop.sock_sendall(own, b"question")
-        assert await loop.sock_recv(plain, 100) == turned(b"question")
-        await loop.sock_sendall(plain, b"answer")
-        assert await loop.sock_recv(own, 100) == turned(b"answer")
-        await loop.sock_sendall(plain, b"more")
-        buffer = bytearray(100)
-        assert await loop.sock_recv_into(own, buffer) == 4
-        assert buffer[:4] == turned(b"more")
-
-    run(main())
+    await loop.sock_sendall(own, b"question")
+    assert await loop.sock_recv(plain, 100) == turned(b"question")
+    await loop.sock_sendall(plain, b"answer")
+    assert await loop.sock_recv(own, 100) == turned(b"answer")
+    await loop.sock_sendall(plain, b"more")
+    buffer = bytearray(100)
+    assert await loop.sock_recv_into(own, buffer) == 4
+    assert buffer[:4] == turned(b"more")
 
 
 async def test_datagram_operations_call_them(loop, no_leaks):
@@ -102,77 +99,65 @@ async def test_datagram_operations_call_them(loop, no_leaks):
             assert await loop.sock_recvfrom(own, 100) == (turned(b"answer"), plain_address)
 
 
-def test_transport_calls_them(run, loop, pair, make_protocol, make_peer):
+async def test_transport_calls_them(loop, pair, make_protocol, make_peer):
     own, plain = pair
 
-    async def main():
-        protocol = make_protocol()
-        transport, _ = await loop.create_connection(lambda: protocol, sock=own)
-        peer = make_peer(plain)
-        transport.write(b"question")
-        transport.writelines([b", ", b"and more"])
-        assert await peer.receive(18) == turned(b"question, and more")
-        await peer.send(b"answer")
-        assert await protocol.until_received(6) == turned(b"answer")
-        transport.close()
-        assert await protocol.until_lost() is None
-        assert own.fileno() == -1
-
-    run(main())
+    protocol = make_protocol()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=own)
+    peer = make_peer(plain)
+    transport.write(b"question")
+    transport.writelines([b", ", b"and more"])
+    assert await peer.receive(18) == turned(b"question, and more")
+    await peer.send(b"answer")
+    assert await protocol.until_received(6) == turned(b"answer")
+    transport.close()
+    assert await protocol.until_lost() is None
+    assert own.fileno() == -1
 
 
-def test_streams_call_them(run, pair, make_peer):
+async def test_streams_call_them(pair, make_peer):
     own, plain = pair
 
-    async def main():
-        reader, writer = await asyncio.open_connection(sock=own)
-        peer = make_peer(plain)
-        writer.write(b"line\n")
-        await writer.drain()
-        assert await peer.receive(5) == turned(b"line\n")
-        await peer.send(turned(b"answer\n"))
-        assert await reader.readline() == b"answer\n"
-        writer.close()
-        await writer.wait_closed()
-
-    run(main())
+    reader, writer = await asyncio.open_connection(sock=own)
+    peer = make_peer(plain)
+    writer.write(b"line\n")
+    await writer.drain()
+    assert await peer.receive(5) == turned(b"line\n")
+    await peer.send(turned(b"answer\n"))
+    assert await reader.readline() == b"answer\n"
+    writer.close()
+    await writer.wait_closed()
 
 
-def test_tls_runs_over_them(run, loop, pair, tls_contexts):
+async def test_tls_runs_over_them(loop, pair, tls_contexts):
     own, plain = pair
     server_context, client_context = tls_contexts
 
-    async def main():
-        # Both ends turn the bytes around: they understand each other, and see that nobody went past the methods.
-        reader, writer = asyncio.StreamReader(), None
-        server = asyncio.StreamReaderProtocol(reader)
-        serving = loop.connect_accepted_socket(lambda: server, adopt(plain.dup()), ssl=server_context)
-        connecting = asyncio.open_connection(sock=own, ssl=client_context, server_hostname="localhost")
-        (transport, _), (answers, writer) = await asyncio.gather(serving, connecting)
-        writer.write(b"question")
-        assert await reader.readexactly(8) == b"question"
-        transport.write(b"answer")
-        assert await answers.readexactly(6) == b"answer"
-        writer.close()
-        transport.close()
-        await writer.wait_closed()
-
-    run(main())
+    # Both ends turn the bytes around: they understand each other, and see that nobody went past the methods.
+    reader, writer = asyncio.StreamReader(), None
+    server = asyncio.StreamReaderProtocol(reader)
+    serving = loop.connect_accepted_socket(lambda: server, adopt(plain.dup()), ssl=server_context)
+    connecting = asyncio.open_connection(sock=own, ssl=client_context, server_hostname="localhost")
+    (transport, _), (answers, writer) = await asyncio.gather(serving, connecting)
+    writer.write(b"question")
+    assert await reader.readexactly(8) == b"question"
+    transport.write(b"answer")
+    assert await answers.readexactly(6) == b"answer"
+    writer.close()
+    transport.close()
+    await writer.wait_closed()
 
 
-def test_method_of_the_object_itself_is_called(run, loop, no_leaks):
+async def test_method_of_the_object_itself_is_called(loop, no_leaks):
     class Plain(socket.socket):
         pass
 
-    async def main():
-        left, right = socket.socketpair()
-        with Plain(left.family, left.type, left.proto, fileno=left.detach()) as own, right:
-            own.setblocking(False)
-            own.recv = lambda size: turned(super(Plain, own).recv(size))
-            right.send(b"data")
-            assert await loop.sock_recv(own, 100) == turned(b"data")
-
-    run(main())
+    left, right = socket.socketpair()
+    with Plain(left.family, left.type, left.proto, fileno=left.detach()) as own, right:
+        own.setblocking(False)
+        own.recv = lambda size: turned(super(Plain, own).recv(size))
+        right.send(b"data")
+        assert await loop.sock_recv(own, 100) == turned(b"data")
 
 
 async def test_patched_method_of_all_sockets_is_called_by_new_transports(loop, no_leaks, make_protocol, make_peer, monkeypatch):
@@ -227,41 +212,35 @@ def test_connect_of_the_raw_socket_is_called(run, loop, no_leaks):
         run(main())
 
 
-def test_file_is_sent_through_such_a_transport(run, loop, pair, make_protocol, make_peer, tmp_path):
+async def test_file_is_sent_through_such_a_transport(loop, pair, make_protocol, make_peer, tmp_path):
     own, plain = pair
     (tmp_path / "file").write_bytes(b"content")
 
-    async def main():
-        protocol = make_protocol()
-        transport, _ = await loop.create_connection(lambda: protocol, sock=own)
-        peer = make_peer(plain)
-        with open(tmp_path / "file", "rb") as file:
-            # The kernel sends it, past the object.
-            assert await loop.sendfile(transport, file) == 7
-        assert await peer.receive(7) == b"content"
-        transport.close()
-        await protocol.until_lost()
-
-    run(main())
+    protocol = make_protocol()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=own)
+    peer = make_peer(plain)
+    with open(tmp_path / "file", "rb") as file:
+        # The kernel sends it, past the object.
+        assert await loop.sendfile(transport, file) == 7
+    assert await peer.receive(7) == b"content"
+    transport.close()
+    await protocol.until_lost()
 
 
 @pytest.mark.fastloop_only
-def test_subclass_without_own_methods_gets_fastloops_transport(run, loop, no_leaks, make_protocol):
+async def test_subclass_without_own_methods_gets_fastloops_transport(loop, no_leaks, make_protocol):
     class Named(socket.socket):
         name = "some socket"
 
         def close(self):
             super().close()
 
-    async def main():
-        left, right = socket.socketpair()
-        protocol = make_protocol()
-        sock = Named(left.family, left.type, left.proto, fileno=left.detach())
-        sock.setblocking(False)
-        with right:
-            transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
-            assert type(transport).__module__.startswith("fastloop.")
-            transport.close()
-            await protocol.until_lost()
-
-    run(main())
+    left, right = socket.socketpair()
+    protocol = make_protocol()
+    sock = Named(left.family, left.type, left.proto, fileno=left.detach())
+    sock.setblocking(False)
+    with right:
+        transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
+        assert type(transport).__module__.startswith("fastloop.")
+        transport.close()
+        await protocol.until_lost()

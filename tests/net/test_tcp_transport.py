@@ -283,22 +283,20 @@ async def test_connection_that_is_reset_in_data_received_is_lost_once(connect_tc
 # Debug mode
 
 
-def test_everything_works_in_debug_mode(run, loop, connect_tcp, make_protocol, pattern):
-    async def main():
-        protocol = make_protocol()
-        transport, peer = await connect_tcp(protocol)
-        data = pattern(1_000_000)
-        transport.pause_reading()
-        transport.resume_reading()
-        transport.write(data)
-        transport.write_eof()
-        assert await peer.receive_all() == data
-        await peer.send(b"answer")
-        peer.close()
-        await protocol.until_lost()
-        assert protocol.received == b"answer"
+async def test_everything_works_in_debug_mode(loop, connect_tcp, make_protocol, pattern):
 
     loop.set_debug(True)
     # Building a large answer may well take longer than the tenth of a second after which debug mode complains.
     loop.slow_callback_duration = 60
-    run(main())
+    protocol = make_protocol()
+    transport, peer = await connect_tcp(protocol)
+    data = pattern(1_000_000)
+    transport.pause_reading()
+    transport.resume_reading()
+    transport.write(data)
+    transport.write_eof()
+    assert await peer.receive_all() == data
+    await peer.send(b"answer")
+    peer.close()
+    await protocol.until_lost()
+    assert protocol.received == b"answer"

@@ -80,20 +80,17 @@ async def test_nothing_is_received_while_reading_is_paused(connect, settle, make
     assert await protocol.until_received(5) == b"early"
 
 
-def test_reading_paused_by_connection_made_does_not_begin(run, connect, settle, make_protocol, implementation):
+async def test_reading_paused_by_connection_made_does_not_begin(connect, settle, make_protocol, implementation):
     if implementation.name == "asyncio" and sys.version_info < (3, 11, 4):
         pytest.skip("asyncio's transports heed pause_reading() in connection_made() from Python 3.11.4 on (gh-103607)")
 
-    async def main():
-        protocol = make_protocol(connection_made=lambda protocol, transport: transport.pause_reading())
-        transport, peer = await connect(protocol)
-        await peer.send(b"early")
-        await settle()
-        assert protocol.received == b""
-        transport.resume_reading()
-        assert await protocol.until_received(5) == b"early"
-
-    run(main())
+    protocol = make_protocol(connection_made=lambda protocol, transport: transport.pause_reading())
+    transport, peer = await connect(protocol)
+    await peer.send(b"early")
+    await settle()
+    assert protocol.received == b""
+    transport.resume_reading()
+    assert await protocol.until_received(5) == b"early"
 
 
 async def test_reading_paused_by_data_received_stops_there(connect, settle, make_protocol):
@@ -282,54 +279,45 @@ CALLBACKS = {"make_protocol": ["data_received", "eof_received"], "make_buffered_
 
 
 @pytest.mark.parametrize("kind, name", [(kind, name) for kind, names in CALLBACKS.items() for name in names])
-def test_exception_of_the_protocol_is_reported_and_ends_the_connection(run, connect, reported, request, kind, name):
+async def test_exception_of_the_protocol_is_reported_and_ends_the_connection(connect, reported, request, kind, name):
     error = ZeroDivisionError("the protocol's own")
 
     def fail(protocol, *args):
         raise error
 
-    async def main():
-        protocol = request.getfixturevalue(kind)(**{name: fail})
-        transport, peer = await connect(protocol)
-        await peer.send(b"data")
-        peer.send_end()
-        assert await protocol.until_lost() is error
-        assert len(protocol.lost) == 1
-        (context,) = reported
-        assert context["message"] == f"Fatal error: protocol.{name}() call failed."
-        assert (context["exception"], context["transport"], context["protocol"]) == (error, transport, protocol)
-
-    run(main())
+    protocol = request.getfixturevalue(kind)(**{name: fail})
+    transport, peer = await connect(protocol)
+    await peer.send(b"data")
+    peer.send_end()
+    assert await protocol.until_lost() is error
+    assert len(protocol.lost) == 1
+    (context,) = reported
+    assert context["message"] == f"Fatal error: protocol.{name}() call failed."
+    assert (context["exception"], context["transport"], context["protocol"]) == (error, transport, protocol)
 
 
-def test_exception_of_connection_made_is_reported_and_the_connection_lives(run, connect, reported, make_protocol):
+async def test_exception_of_connection_made_is_reported_and_the_connection_lives(connect, reported, make_protocol):
     def fail(protocol, *args):
         raise ZeroDivisionError
 
-    async def main():
-        protocol = make_protocol(connection_made=fail)
-        transport, peer = await connect(protocol)
-        assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
-        await peer.send(b"data")
-        assert await protocol.until_received(4) == b"data"
-
-    run(main())
+    protocol = make_protocol(connection_made=fail)
+    transport, peer = await connect(protocol)
+    assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
+    await peer.send(b"data")
+    assert await protocol.until_received(4) == b"data"
 
 
-def test_exception_of_connection_lost_is_reported_and_the_socket_is_closed(run, connect, settle, reported, make_protocol):
+async def test_exception_of_connection_lost_is_reported_and_the_socket_is_closed(connect, settle, reported, make_protocol):
     def fail(protocol, *args):
         raise ZeroDivisionError
 
-    async def main():
-        protocol = make_protocol(connection_lost=fail)
-        transport, peer = await connect(protocol)
-        transport.close()
-        assert await peer.receive_all() == b""
-        await settle()
-        assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
-        assert transport.get_extra_info("socket").fileno() == -1
-
-    run(main())
+    protocol = make_protocol(connection_lost=fail)
+    transport, peer = await connect(protocol)
+    transport.close()
+    assert await peer.receive_all() == b""
+    await settle()
+    assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
+    assert transport.get_extra_info("socket").fileno() == -1
 
 
 async def test_end_of_file_calls_the_close_that_was_put_on_the_transport(connect, make_protocol):

@@ -65,26 +65,22 @@ async def test_subclass_arrives_as_the_bytes_that_it_holds(connect, make_protoco
     assert await peer.receive(size) == data
 
 
-def test_bytes_of_a_subclass_are_not_asked_for(run, connect, make_protocol):
+async def test_bytes_of_a_subclass_are_not_asked_for(connect, make_protocol):
     class AbortingBytes(bytes):
         def __bytes__(self):
             transport.abort()
             return b"late"
 
-    async def main():
-        nonlocal transport
-        transport, peer = await connect(make_protocol())
-        for _ in range(20):
-            transport.write(b"a habit ")
-            transport.write(b"of two writes")
-            await asyncio.sleep(0)
-        await peer.receive(20 * 21)
-        transport.write(AbortingBytes(b"data"))
-        assert await peer.receive(4) == b"data"
-        assert not transport.is_closing()
-
     transport = None
-    run(main())
+    transport, peer = await connect(make_protocol())
+    for _ in range(20):
+        transport.write(b"a habit ")
+        transport.write(b"of two writes")
+        await asyncio.sleep(0)
+    await peer.receive(20 * 21)
+    transport.write(AbortingBytes(b"data"))
+    assert await peer.receive(4) == b"data"
+    assert not transport.is_closing()
 
 
 async def test_lines_may_be_any_buffers(connect, make_protocol):
@@ -205,17 +201,14 @@ async def test_bytearray_is_sent_as_it_was_when_it_was_written(connect, make_pro
 
 
 @pytest.mark.parametrize("end", ["close", "write_eof"])
-def test_what_connection_made_writes_is_sent_though_it_ends_the_connection(run, connect, make_protocol, end):
+async def test_what_connection_made_writes_is_sent_though_it_ends_the_connection(connect, make_protocol, end):
     def write_and_end(protocol, transport):
         transport.write(b"greeting, ")
         transport.write(b"farewell")
         getattr(transport, end)()
 
-    async def main():
-        _, peer = await connect(make_protocol(connection_made=write_and_end))
-        assert await peer.receive_all() == b"greeting, farewell"
-
-    run(main())
+    _, peer = await connect(make_protocol(connection_made=write_and_end))
+    assert await peer.receive_all() == b"greeting, farewell"
 
 
 def test_answer_written_by_data_received_is_sent_though_it_closes(run, connect, make_protocol):

@@ -231,38 +231,35 @@ def fail():
 
 @pytest.mark.parametrize("writes", [1, 2])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_what_was_written_before_the_connection_ends_arrives(run, loop, connect, protocol_class, loss, writes):
+async def test_what_was_written_before_the_connection_ends_arrives(loop, connect, protocol_class, loss, writes):
     loop.set_exception_handler(lambda loop, context: None)
 
-    async def main():
-        transport, far = await connect(protocol_class)
-        protocol = transport.get_protocol()
-        protocol.transport, protocol.far = transport, far
+    transport, far = await connect(protocol_class)
+    protocol = transport.get_protocol()
+    protocol.transport, protocol.far = transport, far
 
-        def answer(self, data):
-            for _ in range(writes):
-                self.transport.write(b"answer")
+    def answer(self, data):
+        for _ in range(writes):
+            self.transport.write(b"answer")
 
-        def answer_and_end(self, data):
-            self.transport.write(b"last")
-            LOSSES[loss](self.transport)
+    def answer_and_end(self, data):
+        self.transport.write(b"last")
+        LOSSES[loss](self.transport)
 
-        async def question():
-            far.sock.send(b"question")
-            answered = b""
-            while not answered:
-                await next_step()
-                answered = far.arrived()
-            return answered
+    async def question():
+        far.sock.send(b"question")
+        answered = b""
+        while not answered:
+            await next_step()
+            answered = far.arrived()
+        return answered
 
-        # Long enough for a habit to begin, of either kind.
-        protocol_class.on_data = answer
-        for _ in range(300):
-            await question()
-        protocol_class.on_data = answer_and_end
-        assert await question() == b"last"
-
-    run(main())
+    # Long enough for a habit to begin, of either kind.
+    protocol_class.on_data = answer
+    for _ in range(300):
+        await question()
+    protocol_class.on_data = answer_and_end
+    assert await question() == b"last"
 
 
 @pytest.mark.fastloop_only
@@ -292,19 +289,16 @@ async def test_new_connection_has_the_habit_of_its_protocols_class(connect, prot
 
 
 @pytest.mark.fastloop_only
-def test_other_class_of_protocols_has_no_habit(run, connect, protocol_class):
+async def test_other_class_of_protocols_has_no_habit(connect, protocol_class):
     class Other(asyncio.Protocol):
         pass
 
     classes.append(Other)
 
-    async def main():
-        await write_and_see_it_held(*await connect(protocol_class), b"headers")
-        transport, far = await connect(Other)
-        transport.write(b"headers")
-        assert far.arrived() == b"headers"
-
-    run(main())
+    await write_and_see_it_held(*await connect(protocol_class), b"headers")
+    transport, far = await connect(Other)
+    transport.write(b"headers")
+    assert far.arrived() == b"headers"
 
 
 @pytest.mark.fastloop_only

@@ -88,9 +88,7 @@ def test_levels_are_what_the_model_says_after_any_steps(new_poller, steps):
 
 
 @hypothesis.settings(deadline=None, max_examples=200, database=None)
-@hypothesis.given(
-    steps=st.lists(st.tuples(st.sampled_from(["send", "serve"]), st.integers(0, SOCKETS - 1)), max_size=80)
-)
+@hypothesis.given(steps=st.lists(st.tuples(st.sampled_from(["send", "serve"]), st.integers(0, SOCKETS - 1)), max_size=80))
 def test_owner_that_rearms_what_would_block_misses_no_edge(new_poller, steps):
     poller = new_poller()
     pool = [Watched() for _ in range(SOCKETS)]

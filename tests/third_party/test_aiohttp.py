@@ -210,19 +210,16 @@ async def test_name_is_resolved_and_connected_to(loop, connected):
                 assert await response.read() == b"by name"
 
 
-def test_certificate_that_is_not_trusted_is_refused(run, connected):
+async def test_certificate_that_is_not_trusted_is_refused(loop, connected):
     ssl = pytest.importorskip("ssl", reason="this Python has no TLS")
 
-    async def main():
-        async with connected("TLS", {"/": echo}) as (session, runner):
-            async with aiohttp.ClientSession() as strict:
-                with pytest.raises(aiohttp.ClientConnectorCertificateError) as caught:
-                    await strict.get(f"https://127.0.0.1:{runner.addresses[0][1]}/")
-                assert isinstance(caught.value.certificate_error, ssl.SSLCertVerificationError)
-            async with session.post("/", data=b"trusted") as response:
-                assert await response.read() == b"trusted"
-
-    run(main())
+    async with connected("TLS", {"/": echo}) as (session, runner):
+        async with aiohttp.ClientSession() as strict:
+            with pytest.raises(aiohttp.ClientConnectorCertificateError) as caught:
+                await strict.get(f"https://127.0.0.1:{runner.addresses[0][1]}/")
+            assert isinstance(caught.value.certificate_error, ssl.SSLCertVerificationError)
+        async with session.post("/", data=b"trusted") as response:
+            assert await response.read() == b"trusted"
 
 
 # Concurrency and cancellation

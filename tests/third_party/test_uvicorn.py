@@ -384,7 +384,7 @@ async def test_many_connections_at_once_get_their_own_answers(loop, parser, serv
         await asyncio.gather(*[talk(port, number) for number in range(100)])
 
 
-def test_connection_upgraded_to_a_web_socket_carries_messages_both_ways(run, parser, serve_asgi):
+async def test_connection_upgraded_to_a_web_socket_carries_messages_both_ways(loop, parser, serve_asgi):
     websockets_client = pytest.importorskip("websockets.asyncio.client", reason="websockets is not installed (pip install websockets)")
 
     async def echo_messages(scope, receive, send):
@@ -394,19 +394,15 @@ def test_connection_upgraded_to_a_web_socket_carries_messages_both_ways(run, par
             await send({"type": "websocket.send", "bytes": event.get("bytes"), "text": event.get("text")})
         closed.set_result((event["code"], event["reason"]))
 
-    async def main():
-        nonlocal closed
-        closed = asyncio.get_running_loop().create_future()
-        async with serve_asgi(echo_messages, http=parser, ws="websockets-sansio") as (_, port):
-            url = f"ws://127.0.0.1:{port}/"
-            async with websockets_client.connect(url, proxy=None, subprotocols=["echo"], max_size=None) as connection:
-                assert connection.subprotocol == "echo"
-                messages = ["text ä", b"\0\xff", random.Random(3).randbytes(100_000), *map(str, range(200))]
-                for message in messages:
-                    await connection.send(message)
-                    assert await connection.recv() == message
-                await connection.close(4002, "done")
-            assert await closed == (4002, "done")
-
     closed = None
-    run(main())
+    closed = asyncio.get_running_loop().create_future()
+    async with serve_asgi(echo_messages, http=parser, ws="websockets-sansio") as (_, port):
+        url = f"ws://127.0.0.1:{port}/"
+        async with websockets_client.connect(url, proxy=None, subprotocols=["echo"], max_size=None) as connection:
+            assert connection.subprotocol == "echo"
+            messages = ["text ä", b"\0\xff", random.Random(3).randbytes(100_000), *map(str, range(200))]
+            for message in messages:
+                await connection.send(message)
+                assert await connection.recv() == message
+            await connection.close(4002, "done")
+        assert await closed == (4002, "done")
