@@ -17,6 +17,8 @@ from collections.abc import Callable
 
 import pytest
 
+from actors.tls import make_certificate
+
 # A hang becomes a failure of its test after this long; nothing here is expected to take a tenth of it.
 TIME_LIMIT_S = 20
 
@@ -110,6 +112,11 @@ def implementation(request):
 def asyncio_implementation():
     """asyncio's own implementation, to compare with."""
     return implementation_named("asyncio")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,9 @@ import sys
 
 import pytest
 
+from actors.kernel import settle
+from actors.protocols import RecordingProtocol, RecordingProtocols, until_all_are_lost
+
 # Serves with few descriptors; opens the way when the exception handler hears that there are none left.
 SHORT_OF_DESCRIPTORS = """
 import asyncio, json, os, resource, sys
@@ -87,13 +90,13 @@ def test_process_out_of_descriptors_reports_it_and_loses_nobody(implementation, 
     assert set(map(tuple, reports)) == {("socket.accept() out of system resource", "OSError", "TransportSocket")}
 
 
-async def test_out_of_descriptors_is_reported_and_accepting_goes_on_a_second_later(loop, make_protocol, make_peer, reported):
+async def test_out_of_descriptors_is_reported_and_accepting_goes_on_a_second_later(loop, make_peer, reported):
     # One that needs no second process: the clients are connected before the descriptors run out.
     protocols = []
     all_made = loop.create_future()
 
     def make():
-        protocols.append(make_protocol())
+        protocols.append(RecordingProtocol())
         if len(protocols) == 5:
             all_made.set_result(None)
         return protocols[-1]
@@ -123,13 +126,13 @@ async def test_out_of_descriptors_is_reported_and_accepting_goes_on_a_second_lat
 
 # asyncio tries again although the server is closed, and reports that it cannot.
 @pytest.mark.fastloop_only
-async def test_server_closed_while_it_waits_for_descriptors_stays_closed(loop, make_protocol, make_peer, reported, bystanders):
+async def test_server_closed_while_it_waits_for_descriptors_stays_closed(loop, make_peer, reported, bystanders):
     listener = socket.create_server(("127.0.0.1", 0))
     make_peer(socket.create_connection(listener.getsockname()))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (listener.fileno(), limits[1]))
     try:
-        server = await loop.create_server(make_protocol, sock=listener)
+        server = await loop.create_server(RecordingProtocol, sock=listener)
         while not reported:
             await asyncio.sleep(0)
     finally:
@@ -144,24 +147,18 @@ async def test_server_closed_while_it_waits_for_descriptors_stays_closed(loop, m
 
 
 @pytest.mark.parametrize("count", [1, 50, 99])
-async def test_connections_that_wait_are_accepted_in_one_go(loop, make_protocol, settle, no_leaks, count):
-    protocols = []
-
-    def make():
-        protocols.append(make_protocol())
-        return protocols[-1]
+async def test_connections_that_wait_are_accepted_in_one_go(loop, no_leaks, count):
+    protocols = RecordingProtocols()
 
     listener = socket.create_server(("127.0.0.1", 0), backlog=100)
     clients = [socket.create_connection(listener.getsockname()) for _ in range(count)]
-    server = await loop.create_server(make, sock=listener, backlog=100)
-    while not protocols:
-        await asyncio.sleep(0)
+    server = await loop.create_server(protocols, sock=listener, backlog=100)
+    await protocols.until_made()
     await settle()
     assert [protocol.calls for protocol in protocols] == [["connection_made"]] * count
     for client in clients:
         client.close()
-    for protocol in protocols:
-        await protocol.until_lost()
+    await until_all_are_lost(protocols)
     server.close()
 
 
@@ -177,13 +174,12 @@ def give_number_to_nothing():
 
 
 async def test_listening_descriptor_closed_behind_the_loop_neither_crashes_nor_hangs_it(
-    loop, make_protocol, connections, settle, reported, give_number_to_nothing
+    loop, connections, reported, give_number_to_nothing
 ):
-    server = await loop.create_server(make_protocol, "127.0.0.1", 0)
+    server = await loop.create_server(RecordingProtocol, "127.0.0.1", 0)
     give_number_to_nothing(server.sockets[0].fileno())
     await settle()
-    protocol = make_protocol()
-    _, peer = await connections.tcp(protocol)
+    protocol, _, peer = await connections.tcp()
     await peer.send(b"others live")
     assert await protocol.until_received(11) == b"others live"
     server.close()
@@ -192,12 +188,10 @@ async def test_listening_descriptor_closed_behind_the_loop_neither_crashes_nor_h
 
 @pytest.mark.parametrize("end", ["close", "abort", "write", "data"])
 async def test_descriptor_of_a_transport_closed_behind_the_loop_neither_crashes_nor_hangs_it(
-    loop, make_protocol, make_peer, connections, settle, reported, give_number_to_nothing, end
+    loop, connections, reported, give_number_to_nothing, end
 ):
     left, right = socket.socketpair()
-    peer = make_peer(right)
-    protocol = make_protocol()
-    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    protocol, transport, peer = await connections.over(left, right)
     give_number_to_nothing(left.fileno())
     await settle()
     if end == "write":
@@ -208,8 +202,7 @@ async def test_descriptor_of_a_transport_closed_behind_the_loop_neither_crashes_
         assert await peer.receive_all() == b""
     else:
         getattr(transport, end)()
-    other = make_protocol()
-    _, other_peer = await connections.tcp(other)
+    other, _, other_peer = await connections.tcp()
     await other_peer.send(b"others live")
     assert await other.until_received(11) == b"others live"
     transport.abort()
@@ -218,19 +211,16 @@ async def test_descriptor_of_a_transport_closed_behind_the_loop_neither_crashes_
 
 
 async def test_descriptor_closed_behind_the_loop_while_a_duplicate_lives_does_not_hang_it(
-    loop, make_protocol, make_peer, connections, settle, reported, give_number_to_nothing
+    loop, connections, reported, give_number_to_nothing
 ):
     left, right = socket.socketpair()
-    peer = make_peer(right)
-    protocol = make_protocol()
-    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    protocol, transport, peer = await connections.over(left, right)
     duplicate = left.dup()
     # The kernel goes on to announce data under a number that is somebody else's now.
     give_number_to_nothing(left.fileno())
     await peer.send(b"data for nobody")
     await settle()
-    other = make_protocol()
-    _, other_peer = await connections.tcp(other)
+    other, _, other_peer = await connections.tcp()
     await other_peer.send(b"others live")
     assert await other.until_received(11) == b"others live"
     if not protocol.lost:

@@ -14,6 +14,9 @@ import types
 
 import pytest
 
+from actors.kernel import settle
+from actors.protocols import RecordingProtocol
+
 MOMENTS = ["at once", "a turn later", "when done"]
 
 
@@ -52,7 +55,7 @@ async def cancelled_while_waiting(coroutine, wait_number, moment):
 
 
 @pytest.fixture
-def cancel_while_waiting(loop, settle, bystanders):
+def cancel_while_waiting(loop, bystanders):
     """A coroutine function that awaits what make() makes again and again, cancels each wait of it once, and says how many there are.
 
     It opens bystanders before the cancelled code could close anything a second time. check(result) gets None for each
@@ -81,7 +84,7 @@ def cancel_while_waiting(loop, settle, bystanders):
 
 
 @pytest.fixture
-def assert_cancelled_cleanly(run, make_protocol, cancel_while_waiting, bystanders):
+def assert_cancelled_cleanly(run, cancel_while_waiting, bystanders):
     """A function that cancels each wait of connect(factory), which makes the transport of one connection.
 
     given: the sockets that connect() was given, which afterwards are either closed or still whole.
@@ -91,7 +94,7 @@ def assert_cancelled_cleanly(run, make_protocol, cancel_while_waiting, bystander
         protocols = []
 
         def factory():
-            protocols.append(make_protocol())
+            protocols.append(RecordingProtocol())
             return protocols[-1]
 
         async def check_one(result):
@@ -185,10 +188,10 @@ def test_cancelled_connection_closes_the_given_socket_at_most_once(loop, assert_
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full listener refuses")
 @pytest.mark.parametrize("happy_eyeballs_delay", [None, 0.001])
 async def test_connection_cancelled_while_nobody_answers_closes_what_it_opened(
-    loop, make_protocol, unresponsive_address, resolve_to, settle, bystanders, happy_eyeballs_delay
+    loop, unresponsive_address, resolve_to, bystanders, happy_eyeballs_delay
 ):
     resolve_to(unresponsive_address, unresponsive_address)
-    connecting = loop.create_task(loop.create_connection(make_protocol, "some.host", 1, happy_eyeballs_delay=happy_eyeballs_delay))
+    connecting = loop.create_task(loop.create_connection(RecordingProtocol, "some.host", 1, happy_eyeballs_delay=happy_eyeballs_delay))
     await settle()
     await asyncio.sleep(happy_eyeballs_delay or 0)
     assert not connecting.done()

@@ -8,10 +8,14 @@ import sys
 
 import pytest
 
+from actors.files import pattern
+from actors.kernel import settle
+from actors.protocols import RecordingProtocol, until_all_are_lost
+
 since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
 
 
-async def test_closed_server_refuses_clients_and_keeps_those_it_has(serve, connect_to, accepted, all_lost):
+async def test_closed_server_refuses_clients_and_keeps_those_it_has(serve, connect_to, accepted):
     server = await serve()
     address = server.sockets[0].getsockname()
     peer = connect_to(server)
@@ -22,11 +26,11 @@ async def test_closed_server_refuses_clients_and_keeps_those_it_has(serve, conne
         connect_to(address)
     await peer.check_echo()
     peer.close()
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
 
 
-async def test_server_can_be_closed_by_the_protocol_it_accepts(serve, connect_to, make_protocol):
-    protocol = make_protocol(connection_made=lambda protocol, transport: server.close())
+async def test_server_can_be_closed_by_the_protocol_it_accepts(serve, connect_to):
+    protocol = RecordingProtocol(connection_made=lambda protocol, transport: server.close())
     server = await serve(lambda: protocol)
     peer = connect_to(server)
     await protocol.until_connected()
@@ -45,7 +49,7 @@ async def test_wait_closed_returns_when_a_server_without_clients_is_closed(serve
     await server.wait_closed()
 
 
-async def test_wait_closed_waits_for_the_close(serve, settle):
+async def test_wait_closed_waits_for_the_close(serve):
     server = await serve()
     waiting = asyncio.ensure_future(server.wait_closed())
     await settle()
@@ -54,7 +58,7 @@ async def test_wait_closed_waits_for_the_close(serve, settle):
     await waiting
 
 
-async def test_wait_closed_waits_for_the_clients_since_python_3_12(serve, connect_to, settle, accepted, all_lost):
+async def test_wait_closed_waits_for_the_clients_since_python_3_12(serve, connect_to, accepted):
     server = await serve()
     peer = connect_to(server)
     await peer.check_echo()
@@ -65,10 +69,10 @@ async def test_wait_closed_waits_for_the_clients_since_python_3_12(serve, connec
     assert accepted[0].lost == []
     peer.close()
     await waiting
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
 
 
-async def test_wait_closed_called_early_waits_for_close_and_clients(serve, connect_to, settle, accepted, all_lost):
+async def test_wait_closed_called_early_waits_for_close_and_clients(serve, connect_to, accepted):
     server = await serve()
     peer = connect_to(server)
     await peer.check_echo()
@@ -79,21 +83,21 @@ async def test_wait_closed_called_early_waits_for_close_and_clients(serve, conne
     assert not waiting.done()
     accepted[0].transport.abort()
     await waiting
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
 
 
-async def test_context_manager_closes_the_server(serve, connect_to, accepted, all_lost):
+async def test_context_manager_closes_the_server(serve, connect_to, accepted):
     async with await serve() as server:
         peer = connect_to(server)
         await peer.check_echo()
         peer.close()
-        await all_lost(accepted)
+        await until_all_are_lost(accepted)
     assert server.sockets == ()
     assert server.is_serving() is False
 
 
 @since_3_13
-async def test_close_clients_sends_what_was_written_before(serve, connect_to, accepted, pattern):
+async def test_close_clients_sends_what_was_written_before(serve, connect_to, accepted):
     server = await serve()
     peers = [connect_to(server) for _ in range(3)]
     for peer in peers:
@@ -111,7 +115,7 @@ async def test_close_clients_sends_what_was_written_before(serve, connect_to, ac
 
 
 @since_3_13
-async def test_abort_clients_waits_for_nobody(serve, connect_to, accepted, all_lost):
+async def test_abort_clients_waits_for_nobody(serve, connect_to, accepted):
     server = await serve()
     peers = [connect_to(server) for _ in range(3)]
     for peer in peers:
@@ -122,14 +126,14 @@ async def test_abort_clients_waits_for_nobody(serve, connect_to, accepted, all_l
     server.abort_clients()
     await server.wait_closed()
     assert [protocol.lost for protocol in accepted] == [[None]] * 3
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
     server.abort_clients()
 
 
 # Serving for ever
 
 
-async def test_serve_forever_serves_and_is_cancelled_by_close(serve, connect_to, accepted, all_lost):
+async def test_serve_forever_serves_and_is_cancelled_by_close(serve, connect_to, accepted):
     server = await serve(start_serving=False)
     serving = asyncio.ensure_future(server.serve_forever())
     await asyncio.sleep(0)
@@ -137,7 +141,7 @@ async def test_serve_forever_serves_and_is_cancelled_by_close(serve, connect_to,
     peer = connect_to(server)
     await peer.check_echo()
     peer.close()
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
     server.close()
     with pytest.raises(asyncio.CancelledError):
         await serving

@@ -11,11 +11,14 @@ import sys
 
 import pytest
 
+from actors.failures import fail
+from actors.protocols import RecordingProtocol
+
 
 @pytest.fixture
-def made(make_protocol):
+def made():
     """The protocol of the connection under test."""
-    return make_protocol()
+    return RecordingProtocol()
 
 
 @pytest.fixture
@@ -141,40 +144,40 @@ async def test_happy_eyeballs_try_the_next_address_when_one_refuses(
 # How it fails
 
 
-async def test_refusal_names_the_address(loop, make_protocol, refusing_addresses):
+async def test_refusal_names_the_address(loop, refusing_addresses):
     with pytest.raises(ConnectionRefusedError) as caught:
-        await loop.create_connection(make_protocol, *refusing_addresses[0])
+        await loop.create_connection(RecordingProtocol, *refusing_addresses[0])
     assert caught.value.errno == errno.ECONNREFUSED
     assert f"Connect call failed {refusing_addresses[0]}" in str(caught.value)
 
 
-async def test_refusals_by_several_addresses_are_told_together(loop, make_protocol, resolve_to, refusing_addresses):
+async def test_refusals_by_several_addresses_are_told_together(loop, resolve_to, refusing_addresses):
     resolve_to(*refusing_addresses)
     for options in {}, {"happy_eyeballs_delay": 10}:
         with pytest.raises(OSError, match="^Multiple exceptions: ") as caught:
-            await loop.create_connection(make_protocol, "some.host", 1, **options)
+            await loop.create_connection(RecordingProtocol, "some.host", 1, **options)
         positions = [str(caught.value).index(f"Connect call failed {address}") for address in refusing_addresses]
         assert positions == sorted(positions)
         del caught
 
 
-async def test_refusals_that_say_the_same_are_told_once(loop, make_protocol, resolve_to, refusing_addresses):
+async def test_refusals_that_say_the_same_are_told_once(loop, resolve_to, refusing_addresses):
     resolve_to(refusing_addresses[0], refusing_addresses[0])
     with pytest.raises(ConnectionRefusedError) as caught:
-        await loop.create_connection(make_protocol, "some.host", 1)
+        await loop.create_connection(RecordingProtocol, "some.host", 1)
     assert str(caught.value).count("Connect call failed") == 1
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="new in Python 3.12")
-async def test_all_errors_are_told_as_a_group(loop, make_protocol, resolve_to, refusing_addresses):
+async def test_all_errors_are_told_as_a_group(loop, resolve_to, refusing_addresses):
     resolve_to(*refusing_addresses)
     with pytest.raises(ExceptionGroup, match="create_connection failed") as caught:
-        await loop.create_connection(make_protocol, "some.host", 1, all_errors=True)
+        await loop.create_connection(RecordingProtocol, "some.host", 1, all_errors=True)
     assert [type(error) for error in caught.value.exceptions] == [ConnectionRefusedError] * 3
 
 
 @pytest.mark.parametrize("options, order", [({}, [0, 1, 2]), ({"interleave": 1}, [0, 2, 1]), ({"interleave": 2}, [0, 1, 2])])
-async def test_interleave_mixes_the_families(loop, make_protocol, resolve_to, refusing_addresses, options, order):
+async def test_interleave_mixes_the_families(loop, resolve_to, refusing_addresses, options, order):
     with contextlib.ExitStack() as opened:
         try:
             sock = opened.enter_context(socket.socket(socket.AF_INET6))
@@ -184,74 +187,67 @@ async def test_interleave_mixes_the_families(loop, make_protocol, resolve_to, re
         addresses = [*refusing_addresses[:2], sock.getsockname()]
         resolve_to(*addresses)
         with pytest.raises(OSError, match="Multiple exceptions") as caught:
-            await loop.create_connection(make_protocol, "some.host", 1, **options)
+            await loop.create_connection(RecordingProtocol, "some.host", 1, **options)
         positions = [str(caught.value).index(f"Connect call failed {addresses[index]}") for index in order]
         assert positions == sorted(positions)
 
 
-async def test_names_without_addresses_are_refused(loop, make_protocol, resolve_to):
+async def test_names_without_addresses_are_refused(loop, resolve_to):
     resolve_to()
     with pytest.raises(OSError, match="getaddrinfo\\(\\) returned empty list"):
-        await loop.create_connection(make_protocol, "some.host", 1)
+        await loop.create_connection(RecordingProtocol, "some.host", 1)
 
 
-async def test_error_of_the_resolver_is_raised(loop, make_protocol, monkeypatch):
+async def test_error_of_the_resolver_is_raised(loop, monkeypatch):
     async def getaddrinfo(*args, **kwargs):
         raise socket.gaierror(socket.EAI_NONAME, "no such host")
 
     monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
     with pytest.raises(socket.gaierror, match="no such host"):
-        await loop.create_connection(make_protocol, "some.host", 1)
+        await loop.create_connection(RecordingProtocol, "some.host", 1)
 
 
-async def test_local_address_in_use_is_named(loop, make_protocol, listener):
+async def test_local_address_in_use_is_named(loop, listener):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(OSError, match="error while attempting to bind on address") as caught:
-            await loop.create_connection(make_protocol, *listener.getsockname(), local_addr=taken.getsockname())
+            await loop.create_connection(RecordingProtocol, *listener.getsockname(), local_addr=taken.getsockname())
         assert str(taken.getsockname()[1]) in str(caught.value)
 
 
-async def test_arguments_that_contradict_each_other_are_refused(loop, make_protocol):
+async def test_arguments_that_contradict_each_other_are_refused(loop):
     create = loop.create_connection
     stream, datagram = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
     with stream, datagram:
         with pytest.raises(ValueError, match="can not be specified at the same time"):
-            await create(make_protocol, "127.0.0.1", 1, sock=stream)
+            await create(RecordingProtocol, "127.0.0.1", 1, sock=stream)
         with pytest.raises(ValueError, match="host and port was not specified and no sock"):
-            await create(make_protocol)
+            await create(RecordingProtocol)
         with pytest.raises(ValueError, match="A Stream Socket was expected"):
-            await create(make_protocol, sock=datagram)
+            await create(RecordingProtocol, sock=datagram)
         with pytest.raises(ValueError, match="A Stream Socket was expected"):
-            await loop.connect_accepted_socket(make_protocol, datagram)
+            await loop.connect_accepted_socket(RecordingProtocol, datagram)
         with pytest.raises(ValueError, match="server_hostname is only meaningful with ssl"):
-            await create(make_protocol, sock=stream, server_hostname="localhost")
+            await create(RecordingProtocol, sock=stream, server_hostname="localhost")
         with pytest.raises(ValueError, match="You must set server_hostname"):
-            await create(make_protocol, sock=stream, ssl=True)
+            await create(RecordingProtocol, sock=stream, ssl=True)
         for name in "ssl_handshake_timeout", "ssl_shutdown_timeout":
-            with pytest.raises(ValueError, match=f"{name} is only meaningful with ssl"):
-                await create(make_protocol, sock=stream, **{name: 1})
-            with pytest.raises(ValueError, match=f"{name} is only meaningful with ssl"):
-                await loop.connect_accepted_socket(make_protocol, stream, **{name: 1})
+            for any_create in create, loop.connect_accepted_socket:
+                with pytest.raises(ValueError, match=f"{name} is only meaningful with ssl"):
+                    await any_create(RecordingProtocol, sock=stream, **{name: 1})
         assert stream.fileno() != -1
         assert datagram.fileno() != -1
 
 
-async def test_wrapped_sockets_are_refused(loop, make_protocol, tls_contexts):
+async def test_wrapped_sockets_are_refused(loop, tls_contexts):
     left, right = socket.socketpair()
     with right, tls_contexts[1].wrap_socket(left, server_hostname="localhost", do_handshake_on_connect=False) as wrapped:
-        with pytest.raises(TypeError, match="SSLSocket"):
-            await loop.create_connection(make_protocol, sock=wrapped)
-        with pytest.raises(TypeError, match="SSLSocket"):
-            await loop.connect_accepted_socket(make_protocol, wrapped)
-        with pytest.raises(TypeError, match="SSLSocket"):
-            await loop.create_server(make_protocol, sock=wrapped)
+        for create in loop.create_connection, loop.create_server, loop.connect_accepted_socket:
+            with pytest.raises(TypeError, match="SSLSocket"):
+                await create(RecordingProtocol, sock=wrapped)
 
 
 async def test_exception_of_the_factory_is_raised(loop, listener, unclosed_sockets_allowed):
-    def fail():
-        raise ZeroDivisionError
-
     with pytest.raises(ZeroDivisionError):
         await loop.create_connection(fail, *listener.getsockname())
 
@@ -259,9 +255,6 @@ async def test_exception_of_the_factory_is_raised(loop, listener, unclosed_socke
 # Older versions of asyncio leave it to the collector, and warn.
 @pytest.mark.fastloop_only
 async def test_exception_of_the_factory_leaves_no_socket_open(loop, listener):
-    def fail():
-        raise ZeroDivisionError
-
     with pytest.raises(ZeroDivisionError):
         await loop.create_connection(fail, *listener.getsockname())
     accepted, _ = listener.accept()

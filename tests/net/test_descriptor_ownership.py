@@ -17,6 +17,9 @@ import weakref
 
 import pytest
 
+from actors.kernel import settle
+from actors.protocols import RecordingProtocol
+
 
 async def end_by_close(transport, peer):
     transport.close()
@@ -51,9 +54,8 @@ ENDS = [end_by_close, end_by_abort, end_by_both, end_by_peer, end_by_reset, end_
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
-async def test_transport_closes_its_descriptor_exactly_once(connect, make_protocol, settle, bystanders, reported, end):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_transport_closes_its_descriptor_exactly_once(connect, bystanders, reported, end):
+    protocol, transport, peer = await connect()
     sock = transport.get_extra_info("socket")
     fd = sock.fileno()
     await end(transport, peer)
@@ -73,11 +75,9 @@ async def test_transport_closes_its_descriptor_exactly_once(connect, make_protoc
 
 
 @pytest.mark.parametrize("held", ["socket", "transport", "both"])
-async def test_what_is_held_after_the_end_holds_no_descriptor(loop, make_protocol, make_peer, settle, bystanders, held):
+async def test_what_is_held_after_the_end_holds_no_descriptor(loop, connections, bystanders, held):
     left, right = socket.socketpair()
-    peer = make_peer(right)
-    protocol = make_protocol()
-    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    protocol, transport, peer = await connections.over(left, right)
     fd = left.fileno()
     kept = {"socket": [transport.get_extra_info("socket")], "transport": [transport], "both": [left, transport]}[held]
     transport.close()
@@ -94,10 +94,10 @@ async def test_what_is_held_after_the_end_holds_no_descriptor(loop, make_protoco
     bystanders.check()
 
 
-async def test_transport_keeps_the_very_socket_that_it_was_given(loop, make_protocol, make_peer, bystanders):
+async def test_transport_keeps_the_very_socket_that_it_was_given(loop, make_peer, bystanders):
     left, right = socket.socketpair()
     make_peer(right)
-    protocol = make_protocol()
+    protocol = RecordingProtocol()
     fd = left.fileno()
     transport, _ = await loop.create_connection(lambda: protocol, sock=left)
     assert transport.get_extra_info("socket").fileno() == left.fileno() == fd
@@ -108,11 +108,9 @@ async def test_transport_keeps_the_very_socket_that_it_was_given(loop, make_prot
     left.close()
 
 
-async def test_socket_closed_by_its_former_owner_is_not_closed_again(loop, make_protocol, make_peer, settle, bystanders, reported):
+async def test_socket_closed_by_its_former_owner_is_not_closed_again(loop, connections, bystanders, reported):
     left, right = socket.socketpair()
-    make_peer(right)
-    protocol = make_protocol()
-    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    protocol, transport, _ = await connections.over(left, right)
     left.close()
     bystanders.open()
     transport.abort()
@@ -121,8 +119,8 @@ async def test_socket_closed_by_its_former_owner_is_not_closed_again(loop, make_
     bystanders.check()
 
 
-async def test_server_closes_its_descriptors_exactly_once(loop, make_protocol, settle, bystanders):
-    server = await loop.create_server(make_protocol, ["127.0.0.1", "0.0.0.0"], 0)
+async def test_server_closes_its_descriptors_exactly_once(loop, bystanders):
+    server = await loop.create_server(RecordingProtocol, ["127.0.0.1", "0.0.0.0"], 0)
     sockets = server.sockets
     numbers = {sock.fileno() for sock in sockets}
     server.close()
@@ -140,9 +138,8 @@ async def test_server_closes_its_descriptors_exactly_once(loop, make_protocol, s
 # Numbers in use
 
 
-async def test_descriptor_of_a_transport_cannot_be_watched(connect, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_descriptor_of_a_transport_cannot_be_watched(connect):
+    protocol, transport, peer = await connect()
     sock = transport.get_extra_info("socket")
     loop = asyncio.get_running_loop()
     for file in sock, sock.fileno():
@@ -156,9 +153,8 @@ async def test_descriptor_of_a_transport_cannot_be_watched(connect, make_protoco
     assert await protocol.until_received(10) == b"still read"
 
 
-async def test_number_of_a_closed_transport_can_be_watched_by_its_next_owner(loop, connect, make_protocol, make_peer):
-    protocol = make_protocol()
-    transport, _ = await connect(protocol)
+async def test_number_of_a_closed_transport_can_be_watched_by_its_next_owner(loop, connect, make_peer):
+    protocol, transport, _ = await connect()
     fd = transport.get_extra_info("socket").fileno()
     transport.close()
     await protocol.until_lost()
@@ -170,13 +166,11 @@ async def test_number_of_a_closed_transport_can_be_watched_by_its_next_owner(loo
     assert await peers[fd].receive(4) == b"data"
 
 
-async def test_number_of_a_closed_transport_can_be_used_by_the_next_transport(loop, make_protocol, make_peer, settle):
+async def test_number_of_a_closed_transport_can_be_used_by_the_next_transport(loop, connections):
     numbers = set()
     for number in range(20):
         left, right = socket.socketpair()
-        peer = make_peer(right)
-        protocol = make_protocol()
-        transport, _ = await loop.create_connection(lambda protocol=protocol: protocol, sock=left)
+        protocol, transport, peer = await connections.over(left, right)
         numbers.add(left.fileno())
         await peer.send(b"%d" % number)
         assert await protocol.until_received(len(b"%d" % number)) == b"%d" % number
@@ -189,11 +183,9 @@ async def test_number_of_a_closed_transport_can_be_used_by_the_next_transport(lo
 # Others who hold the connection
 
 
-async def test_duplicate_of_the_socket_outlives_the_transport(loop, make_protocol, make_peer, settle):
+async def test_duplicate_of_the_socket_outlives_the_transport(loop, connections):
     left, right = socket.socketpair()
-    peer = make_peer(right)
-    first = make_protocol()
-    transport, _ = await loop.create_connection(lambda: first, sock=left)
+    first, transport, peer = await connections.over(left, right)
     duplicate = transport.get_extra_info("socket").dup()
     transport.close()
     await first.until_lost()
@@ -201,7 +193,7 @@ async def test_duplicate_of_the_socket_outlives_the_transport(loop, make_protoco
     await peer.send(b"for the duplicate")
     await settle()
     assert first.received == b""
-    second = make_protocol()
+    second = RecordingProtocol()
     transport, _ = await loop.create_connection(lambda: second, sock=duplicate)
     assert await second.until_received(17) == b"for the duplicate"
     transport.close()
@@ -209,9 +201,8 @@ async def test_duplicate_of_the_socket_outlives_the_transport(loop, make_protoco
     assert await peer.receive_all() == b""
 
 
-async def test_child_process_that_holds_the_connection_keeps_it_open(connect, make_protocol, settle, bystanders):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_child_process_that_holds_the_connection_keeps_it_open(connect, bystanders):
+    protocol, transport, peer = await connect()
     fd = transport.get_extra_info("socket").fileno()
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[fd]) as child:
         transport.write(b"farewell")
@@ -227,9 +218,8 @@ async def test_child_process_that_holds_the_connection_keeps_it_open(connect, ma
     assert await peer.receive_all() == b""
 
 
-async def test_child_process_inherits_no_connection(connect, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_child_process_inherits_no_connection(connect):
+    protocol, transport, peer = await connect()
     assert os.get_inheritable(transport.get_extra_info("socket").fileno()) is False
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, close_fds=False) as child:
         transport.close()
@@ -238,9 +228,8 @@ async def test_child_process_inherits_no_connection(connect, make_protocol):
         child.stdin.close()
 
 
-async def test_forked_child_that_ends_harms_no_connection(connect, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_forked_child_that_ends_harms_no_connection(connect):
+    protocol, transport, peer = await connect()
     with warnings.catch_warnings():
         # pytest's own watchdog is a thread, too.
         warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
@@ -291,7 +280,7 @@ def test_transport_dropped_while_it_does_not_read_warns_and_closes(loop, run, ma
     assert run(peer.receive_all()) == b""
 
 
-def test_transport_dropped_where_warnings_are_errors_leaves_its_number_to_others(loop, run, settle, make_peer, monkeypatch):
+def test_transport_dropped_where_warnings_are_errors_leaves_its_number_to_others(loop, run, make_peer, monkeypatch):
     unraisable = []
     monkeypatch.setattr(sys, "unraisablehook", lambda info: unraisable.append(info.exc_type))
     reader, writer = os.pipe()
@@ -320,7 +309,7 @@ def test_transport_dropped_where_warnings_are_errors_leaves_its_number_to_others
     assert reports == [b"data"]
 
 
-def test_transport_that_reads_lives_without_references(loop, run, settle, make_protocol, make_peer):
+def test_transport_that_reads_lives_without_references(loop, run, make_peer):
     left, right = socket.socketpair()
     peer = make_peer(right)
     received = []

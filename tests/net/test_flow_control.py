@@ -9,6 +9,10 @@ import os
 
 import pytest
 
+from actors.files import pattern
+from actors.kernel import settle
+from actors.protocols import RecordingProtocol
+
 # More than the kernel keeps for a connection whose buffer is narrow.
 MUCH = 1_000_000
 
@@ -20,8 +24,8 @@ def pauses_of(protocol):
 # Limits
 
 
-async def test_default_limits(connect, make_protocol):
-    transport, _ = await connect(make_protocol())
+async def test_default_limits(connect):
+    _, transport, _ = await connect()
     assert transport.get_write_buffer_limits() == (16 * 1024, 64 * 1024)
     assert transport.get_write_buffer_size() == 0
 
@@ -38,31 +42,30 @@ async def test_default_limits(connect, make_protocol):
         ({}, (16 * 1024, 64 * 1024)),
     ],
 )
-async def test_limit_that_is_not_given_follows_from_the_other(connections, make_protocol, options, limits):
-    transport, _ = await connections.tcp(make_protocol())
+async def test_limit_that_is_not_given_follows_from_the_other(connections, options, limits):
+    _, transport, _ = await connections.tcp()
     transport.set_write_buffer_limits(high=7, low=3)
     transport.set_write_buffer_limits(**options)
     assert transport.get_write_buffer_limits() == limits
 
 
-async def test_limits_are_given_high_before_low(connections, make_protocol):
-    transport, _ = await connections.tcp(make_protocol())
+async def test_limits_are_given_high_before_low(connections):
+    _, transport, _ = await connections.tcp()
     transport.set_write_buffer_limits(200, 100)
     assert transport.get_write_buffer_limits() == (100, 200)
 
 
 @pytest.mark.parametrize("options", [{"high": 1, "low": 2}, {"high": -1}, {"low": -1}, {"high": 5, "low": -5}])
-async def test_limits_that_make_no_sense_are_refused_and_change_nothing(connections, make_protocol, options):
-    transport, _ = await connections.tcp(make_protocol())
+async def test_limits_that_make_no_sense_are_refused_and_change_nothing(connections, options):
+    _, transport, _ = await connections.tcp()
     with pytest.raises(ValueError, match="must be >= 0"):
         transport.set_write_buffer_limits(**options)
     assert transport.get_write_buffer_limits() == (16 * 1024, 64 * 1024)
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-async def test_limits_can_be_asked_after_the_end(connect, make_protocol, end):
-    protocol = make_protocol()
-    transport, _ = await connect(protocol)
+async def test_limits_can_be_asked_after_the_end(connect, end):
+    protocol, transport, _ = await connect()
     getattr(transport, end)()
     await protocol.until_lost()
     assert transport.get_write_buffer_limits() == (16 * 1024, 64 * 1024)
@@ -72,9 +75,8 @@ async def test_limits_can_be_asked_after_the_end(connect, make_protocol, end):
 # Pausing
 
 
-async def test_slow_reader_pauses_the_protocol_and_resumes_it_once_each(narrow_connect, settle, make_protocol, pattern):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_slow_reader_pauses_the_protocol_and_resumes_it_once_each(narrow_connect):
+    protocol, transport, peer = await narrow_connect()
     data = pattern(MUCH)
     for number in range(1, 4):
         for start in range(0, MUCH, MUCH // 10):
@@ -90,8 +92,8 @@ async def test_slow_reader_pauses_the_protocol_and_resumes_it_once_each(narrow_c
     assert transport.get_write_buffer_size() == 0
 
 
-async def test_buffer_grows_with_what_is_written_and_shrinks_to_nothing(narrow_connect, settle, make_protocol):
-    transport, peer = await narrow_connect(make_protocol())
+async def test_buffer_grows_with_what_is_written_and_shrinks_to_nothing(narrow_connect):
+    _, transport, peer = await narrow_connect()
     transport.write(bytes(MUCH))
     await settle()
     size = transport.get_write_buffer_size()
@@ -105,10 +107,11 @@ async def test_buffer_grows_with_what_is_written_and_shrinks_to_nothing(narrow_c
     assert transport.get_write_buffer_size() == 0
 
 
-async def test_limits_of_zero_pause_for_every_byte_that_waits_and_resume_when_none_does(narrow_connect, settle, make_protocol):
+async def test_limits_of_zero_pause_for_every_byte_that_waits_and_resume_when_none_does(narrow_connect):
     sizes = []
-    protocol = make_protocol(resume_writing=lambda protocol: sizes.append(protocol.transport.get_write_buffer_size()))
-    transport, peer = await narrow_connect(protocol)
+    protocol, transport, peer = await narrow_connect(
+        resume_writing=lambda protocol: sizes.append(protocol.transport.get_write_buffer_size())
+    )
     transport.set_write_buffer_limits(high=0)
     transport.write(bytes(MUCH))
     await settle()
@@ -119,9 +122,8 @@ async def test_limits_of_zero_pause_for_every_byte_that_waits_and_resume_when_no
     assert pauses_of(protocol) == ["pause_writing", "resume_writing"]
 
 
-async def test_high_limit_above_what_waits_does_not_pause(narrow_connect, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_high_limit_above_what_waits_does_not_pause(narrow_connect):
+    protocol, transport, peer = await narrow_connect()
     transport.set_write_buffer_limits(high=10 * MUCH)
     transport.write(bytes(MUCH))
     await settle()
@@ -130,9 +132,8 @@ async def test_high_limit_above_what_waits_does_not_pause(narrow_connect, settle
     assert pauses_of(protocol) == []
 
 
-async def test_limits_lowered_below_what_waits_pause_at_once(narrow_connect, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_limits_lowered_below_what_waits_pause_at_once(narrow_connect):
+    protocol, transport, peer = await narrow_connect()
     transport.set_write_buffer_limits(high=10 * MUCH)
     transport.write(bytes(MUCH))
     await settle()
@@ -144,9 +145,8 @@ async def test_limits_lowered_below_what_waits_pause_at_once(narrow_connect, set
     await protocol.until(lambda: len(pauses_of(protocol)) == 2)
 
 
-async def test_pauses_and_resumptions_alternate_whatever_is_written(narrow_connect, make_protocol, pattern):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_pauses_and_resumptions_alternate_whatever_is_written(narrow_connect):
+    protocol, transport, peer = await narrow_connect()
     transport.set_write_buffer_limits(high=3000, low=1000)
     data = pattern(400_000)
 
@@ -162,18 +162,17 @@ async def test_pauses_and_resumptions_alternate_whatever_is_written(narrow_conne
     assert pauses == ["pause_writing", "resume_writing"] * (len(pauses) // 2)
 
 
-async def test_protocol_that_writes_when_it_is_resumed_keeps_the_order(narrow_connect, make_protocol, pattern):
+async def test_protocol_that_writes_when_it_is_resumed_keeps_the_order(narrow_connect):
     data = pattern(4 * MUCH)
     pieces = [data[start : start + MUCH] for start in range(0, len(data), MUCH)]
-    protocol = make_protocol(resume_writing=lambda protocol: pieces and protocol.transport.write(pieces.pop(0)))
-    transport, peer = await narrow_connect(protocol)
+    protocol, transport, peer = await narrow_connect(resume_writing=lambda protocol: pieces and protocol.transport.write(pieces.pop(0)))
     transport.write(pieces.pop(0))
     assert await peer.receive(len(data)) == data
 
 
-async def test_protocol_set_while_writing_is_paused_is_resumed(narrow_connect, settle, make_protocol):
-    first, second = make_protocol(), make_protocol()
-    transport, peer = await narrow_connect(first)
+async def test_protocol_set_while_writing_is_paused_is_resumed(narrow_connect):
+    first, second = RecordingProtocol(), RecordingProtocol()
+    _, transport, peer = await narrow_connect(first)
     transport.write(bytes(MUCH))
     await settle()
     transport.set_protocol(second)
@@ -183,14 +182,13 @@ async def test_protocol_set_while_writing_is_paused_is_resumed(narrow_connect, s
 
 
 @pytest.mark.parametrize("name", ["pause_writing", "resume_writing"])
-async def test_exception_of_the_protocol_is_reported_and_the_data_arrives(narrow_connect, settle, reported, make_protocol, pattern, name):
+async def test_exception_of_the_protocol_is_reported_and_the_data_arrives(narrow_connect, reported, name):
     error = ZeroDivisionError("the protocol's own")
 
     def fail(protocol):
         raise error
 
-    protocol = make_protocol(**{name: fail})
-    transport, peer = await narrow_connect(protocol)
+    protocol, transport, peer = await narrow_connect(**{name: fail})
     data = pattern(MUCH)
     transport.write(data)
     await settle()
@@ -206,9 +204,8 @@ async def test_exception_of_the_protocol_is_reported_and_the_data_arrives(narrow
 # The end
 
 
-async def test_transport_closed_while_paused_sends_everything(narrow_connect, settle, make_protocol, pattern):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_transport_closed_while_paused_sends_everything(narrow_connect):
+    protocol, transport, peer = await narrow_connect()
     data = pattern(MUCH)
     transport.write(data)
     await settle()
@@ -218,9 +215,8 @@ async def test_transport_closed_while_paused_sends_everything(narrow_connect, se
     assert transport.get_write_buffer_size() == 0
 
 
-async def test_transport_aborted_while_paused_is_not_resumed(narrow_connect, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_transport_aborted_while_paused_is_not_resumed(narrow_connect):
+    protocol, transport, peer = await narrow_connect()
     transport.write(bytes(MUCH))
     await settle()
     transport.abort()
@@ -229,9 +225,8 @@ async def test_transport_aborted_while_paused_is_not_resumed(narrow_connect, set
     assert pauses_of(protocol) == ["pause_writing"]
 
 
-async def test_peer_that_leaves_while_writing_is_paused_is_one_loss(narrow_connect, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_peer_that_leaves_while_writing_is_paused_is_one_loss(narrow_connect):
+    protocol, transport, peer = await narrow_connect()
     transport.write(bytes(MUCH))
     await settle()
     peer.close()
@@ -241,7 +236,7 @@ async def test_peer_that_leaves_while_writing_is_paused_is_one_loss(narrow_conne
     assert transport.get_write_buffer_size() == 0
 
 
-async def test_drain_of_a_stream_waits_for_the_reader(loop, make_peer, settle):
+async def test_drain_of_a_stream_waits_for_the_reader(loop, make_peer):
     accepted = loop.create_future()
     server = await asyncio.start_server(lambda reader, writer: accepted.set_result((reader, writer)), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1000)
@@ -263,10 +258,9 @@ async def test_drain_of_a_stream_waits_for_the_reader(loop, make_peer, settle):
 
 @pytest.mark.parametrize("is_blocked", [False, True], ids=["", "after a backlog"])
 @pytest.mark.parametrize("count", [1, 2, 1023, 1024, 1025, 5000])
-async def test_writelines_takes_more_pieces_than_the_kernel(narrow_connect, settle, make_protocol, pattern, count, is_blocked):
+async def test_writelines_takes_more_pieces_than_the_kernel(narrow_connect, count, is_blocked):
     assert os.sysconf("SC_IOV_MAX") < 5000
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+    protocol, transport, peer = await narrow_connect()
     backlog = bytes(500_000) if is_blocked else b""
     transport.write(backlog)
     await settle()
@@ -278,8 +272,8 @@ async def test_writelines_takes_more_pieces_than_the_kernel(narrow_connect, sett
     assert transport.get_write_buffer_size() == 0
 
 
-async def test_many_small_writes_to_a_reader_that_does_not_read_arrive_in_order(narrow_connect, settle, make_protocol, pattern):
-    transport, peer = await narrow_connect(make_protocol())
+async def test_many_small_writes_to_a_reader_that_does_not_read_arrive_in_order(narrow_connect):
+    _, transport, peer = await narrow_connect()
     data = pattern(600_000)
     for start in range(0, len(data), 30):
         transport.write(data[start : start + 30])

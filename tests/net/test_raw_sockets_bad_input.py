@@ -28,7 +28,6 @@ def calls_of_everything(loop):
 
 
 async def test_blocking_sockets_are_refused_in_debug_mode(loop, pair, calls_of_everything):
-
     loop.set_debug(True)
     pair[0].setblocking(True)
     for name, call in calls_of_everything(pair[0]).items():

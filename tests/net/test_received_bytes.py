@@ -8,6 +8,8 @@ import random
 
 import pytest
 
+from actors.protocols import RecordingProtocol, echo
+
 # Where the smallest and the largest that are used again lie, and the borders between their classes.
 SMALL_SIZES = range(500, 8300, 7)
 LARGE_SIZES = [8191, 8192, 8193, 15_360, 15_361, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 100_000, 131_071, 131_072, 131_073]
@@ -30,7 +32,7 @@ async def receive_each(protocol, peer, sizes):
 
 @pytest.mark.parametrize("sizes", [SMALL_SIZES, LARGE_SIZES, [1024] * 200, [100_000] * 20], ids=["small", "large", "same", "same_large"])
 @pytest.mark.parametrize("kept", [lambda number: False, lambda number: True, lambda number: number % 3 == 0], ids=["none", "all", "some"])
-async def test_kept_objects_never_change(connect, make_protocol, sizes, kept):
+async def test_kept_objects_never_change(connect, sizes, kept):
     pieces = []
     counted = []
 
@@ -40,8 +42,7 @@ async def test_kept_objects_never_change(connect, make_protocol, sizes, kept):
         if kept(len(counted)):
             pieces.append((data, bytearray(data), hash(data)))
 
-    protocol = make_protocol(data_received=receive)
-    _, peer = await connect(protocol)
+    protocol, _, peer = await connect(data_received=receive)
     assert await receive_each(protocol, peer, sizes) == protocol.received
     for data, copy, value in pieces:
         assert data == copy
@@ -50,33 +51,31 @@ async def test_kept_objects_never_change(connect, make_protocol, sizes, kept):
 
 
 @pytest.mark.parametrize("size", [600, 5000, 100_000])
-async def test_views_and_slices_keep_what_they_show(connect, make_protocol, size):
+async def test_views_and_slices_keep_what_they_show(connect, size):
     views = []
 
     def receive(protocol, data):
         views.append((memoryview(data)[1:], bytearray(data[1:])))
 
-    protocol = make_protocol(data_received=receive)
-    _, peer = await connect(protocol)
+    protocol, _, peer = await connect(data_received=receive)
     await receive_each(protocol, peer, [size] * 20)
     assert all(view == copy for view, copy in views)
 
 
 @pytest.mark.parametrize("size", [1024, 100_000])
-async def test_what_waits_to_be_sent_does_not_change(connections, make_protocol, pattern, size):
+async def test_what_waits_to_be_sent_does_not_change(connections, size):
     """Echoed to a peer that does not read yet: the objects wait in the transport while others arrive."""
 
-    protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.write(data))
-    _, peer = await connections.accepted(protocol)
+    protocol, _, peer = await connections.accepted(data_received=echo)
     expected = await receive_each(protocol, peer, [size] * (6_000_000 // size))
     assert await peer.receive(len(expected)) == expected
 
 
-async def test_objects_of_two_connections_are_not_mixed_up(connections, make_protocol):
+async def test_objects_of_two_connections_are_not_mixed_up(connections):
     pieces = []
 
-    protocols = [make_protocol(data_received=lambda protocol, data: pieces.append((data, bytearray(data)))) for _ in range(2)]
-    peers = [(await connections.accepted(protocol))[1] for protocol in protocols]
+    protocols = [RecordingProtocol(data_received=lambda protocol, data: pieces.append((data, bytearray(data)))) for _ in range(2)]
+    peers = [(await connections.accepted(protocol))[2] for protocol in protocols]
     for number in range(100):
         await asyncio.gather(*(peer.send(message(2 * number + place, 1500)) for place, peer in enumerate(peers)))
         for protocol in protocols:
@@ -87,37 +86,28 @@ async def test_objects_of_two_connections_are_not_mixed_up(connections, make_pro
 
 
 @pytest.mark.parametrize("sizes", [SMALL_SIZES, LARGE_SIZES], ids=["small", "large"])
-def test_what_sock_recv_returned_never_changes(run, loop, pair, make_peer, sizes):
+async def test_what_sock_recv_returned_never_changes(loop, pair, make_peer, sizes):
     received = []
-
-    async def main():
-        sock, other = pair
-        peer = make_peer(other)
-        for number, size in enumerate(sizes):
-            sending = asyncio.ensure_future(peer.send(message(number, size)))
-            left = size
-            while left:
-                data = await loop.sock_recv(sock, left)
-                left -= len(data)
-                received.append((data, bytearray(data), hash(data)) if number % 2 else (b"", b"", hash(b"")))
-            await sending
-
-    run(main())
+    sock, other = pair
+    peer = make_peer(other)
+    for number, size in enumerate(sizes):
+        sending = asyncio.ensure_future(peer.send(message(number, size)))
+        left = size
+        while left:
+            data = await loop.sock_recv(sock, left)
+            left -= len(data)
+            received.append((data, bytearray(data), hash(data)) if number % 2 else (b"", b"", hash(b"")))
+        await sending
     assert all(data == copy and hash(bytes(copy)) == value for data, copy, value in received)
 
 
 @pytest.mark.parametrize("size", [1024, 100_000])
-def test_exception_that_holds_the_data_holds_it_unchanged(run, loop, connections, make_protocol, reported, size):
+async def test_exception_that_holds_the_data_holds_it_unchanged(connections, reported, size):
     """A traceback keeps the frame of data_received(), and with it data."""
-
-    async def main():
-        for number in range(5):
-            protocol = make_protocol(data_received=lambda protocol, data: 1 / 0)
-            _, peer = await connections.accepted(protocol)
-            await peer.send(message(number, size))
-            await protocol.until_lost()
-
-    run(main())
+    for number in range(5):
+        protocol, _, peer = await connections.accepted(data_received=lambda protocol, data: 1 / 0)
+        await peer.send(message(number, size))
+        await protocol.until_lost()
     for number, context in enumerate(reported):
         traceback = context["exception"].__traceback__
         while "data" not in traceback.tb_frame.f_locals:

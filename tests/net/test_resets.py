@@ -14,6 +14,10 @@ import threading
 
 import pytest
 
+from actors.files import pattern
+from actors.peers import reset
+from actors.protocols import RecordingBufferedProtocol, RecordingProtocol, RecordingProtocols, echo, until_all_are_lost
+
 ROUNDS = 4
 CHUNK = 1500
 
@@ -57,10 +61,7 @@ def in_thread(loop):
 
 def receive_exactly(sock, size):
     received = b""
-    while len(received) < size:
-        data = sock.recv(size - len(received))
-        if not data:
-            break
+    while len(received) < size and (data := sock.recv(size - len(received))):
         received += data
     return received
 
@@ -69,7 +70,7 @@ def chunk_of(number, round_number):
     return struct.pack(">II", number, round_number) * (CHUNK // 8)
 
 
-def reset_half_of(clients, chance, reset):
+def reset_some_of(clients, chance):
     """Reset a random part of the living; return who lives."""
     living = {}
     for number, sock in clients.items():
@@ -80,20 +81,19 @@ def reset_half_of(clients, chance, reset):
     return living
 
 
+@pytest.mark.time_limit(40)
 @pytest.mark.parametrize("count, buffered", [(2000, False), (500, True)], ids=["plain protocols", "buffered protocols"])
-def test_resets_of_some_connections_cost_the_others_nothing(
-    run, loop, make_protocol, make_buffered_protocol, most_connections, in_thread, reset, count, buffered
-):
+async def test_resets_of_some_connections_cost_the_others_nothing(loop, most_connections, in_thread, count, buffered):
     count = min(count, most_connections)
     chance = random.Random(2024)
     protocols = {}
 
     def make():
         if buffered:
-            return make_buffered_protocol(
+            return RecordingBufferedProtocol(
                 1000, buffer_updated=lambda protocol, size: protocol.transport.write(bytes(protocol.buffer[:size])), connection_made=note
             )
-        return make_protocol(data_received=lambda protocol, data: protocol.transport.write(data), connection_made=note)
+        return RecordingProtocol(data_received=echo, connection_made=note)
 
     def note(protocol, transport):
         protocols[transport.get_extra_info("peername")] = protocol
@@ -104,7 +104,7 @@ def test_resets_of_some_connections_cost_the_others_nothing(
         for round_number in range(ROUNDS):
             for number, sock in clients.items():
                 sock.sendall(chunk_of(number, round_number))
-            clients = reset_half_of(clients, chance, reset)
+            clients = reset_some_of(clients, chance)
             for number, sock in clients.items():
                 assert receive_exactly(sock, len(chunk_of(0, 0))) == chunk_of(number, round_number)
         for sock in clients.values():
@@ -113,53 +113,44 @@ def test_resets_of_some_connections_cost_the_others_nothing(
             sock.close()
         return names, set(clients)
 
-    async def main():
-        server = await loop.create_server(make, "127.0.0.1", 0, backlog=4096)
-        names, living = await in_thread(be_clients, server.sockets[0].getsockname())
-        while len(protocols) < count:
-            await asyncio.sleep(0)
-        for protocol in protocols.values():
-            await protocol.until_lost()
-        server.close()
-        assert 0 < len(living) < count
-        for number, name in names.items():
-            protocol = protocols[name]
-            assert len(protocol.lost) == 1
-            assert protocol.calls.count("connection_made") == 1
-            expected = b"".join(chunk_of(number, round_number) for round_number in range(ROUNDS))
-            if number in living:
-                assert protocol.received == expected
-                assert protocol.lost == [None]
-            else:
-                assert expected.startswith(protocol.received)
-                assert isinstance(protocol.lost[0], ConnectionError | None)
-
-    run(main(), 40)
+    server = await loop.create_server(make, "127.0.0.1", 0, backlog=4096)
+    names, living = await in_thread(be_clients, server.sockets[0].getsockname())
+    while len(protocols) < count:
+        await asyncio.sleep(0)
+    await until_all_are_lost(protocols.values())
+    server.close()
+    assert 0 < len(living) < count
+    for number, name in names.items():
+        protocol = protocols[name]
+        assert len(protocol.lost) == 1
+        assert protocol.calls.count("connection_made") == 1
+        expected = b"".join(chunk_of(number, round_number) for round_number in range(ROUNDS))
+        if number in living:
+            assert protocol.received == expected
+            assert protocol.lost == [None]
+        else:
+            assert expected.startswith(protocol.received)
+            assert isinstance(protocol.lost[0], ConnectionError | None)
 
 
 @pytest.mark.time_limit(40)
-async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(loop, make_protocol, most_connections, in_thread, reset, pattern):
+async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(loop, most_connections, in_thread):
     count = min(150, most_connections)
     chance = random.Random(7)
     data = pattern(400_000)
-    protocols = []
-
-    def make():
-        protocols.append(make_protocol(connection_made=lambda protocol, transport: transport.write(data)))
-        return protocols[-1]
+    protocols = RecordingProtocols(connection_made=lambda protocol, transport: transport.write(data))
 
     def be_clients(address):
         clients = {number: socket.create_connection(address, timeout=20) for number in range(count)}
         started = {number: receive_exactly(sock, 1000) for number, sock in clients.items()}
-        clients = reset_half_of(clients, chance, reset)
+        clients = reset_some_of(clients, chance)
         for number, sock in clients.items():
             assert started[number] + receive_exactly(sock, len(data) - 1000) == data
             sock.close()
 
-    server = await loop.create_server(make, "127.0.0.1", 0, backlog=4096)
+    server = await loop.create_server(protocols, "127.0.0.1", 0, backlog=4096)
     await in_thread(be_clients, server.sockets[0].getsockname())
-    for protocol in protocols:
-        await protocol.until_lost()
+    await until_all_are_lost(protocols)
     server.close()
     assert [len(protocol.lost) for protocol in protocols] == [1] * count
     assert all(isinstance(protocol.lost[0], ConnectionError | None) for protocol in protocols)
@@ -167,12 +158,8 @@ async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(loop, 
 
 @pytest.mark.time_limit(40)
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems drop connections that are reset before they are accepted")
-async def test_connections_reset_before_during_and_after_accepting_are_each_lost_once(loop, make_protocol, in_thread, reset):
-    protocols = []
-
-    def make():
-        protocols.append(make_protocol())
-        return protocols[-1]
+async def test_connections_reset_before_during_and_after_accepting_are_each_lost_once(loop, in_thread):
+    protocols = RecordingProtocols()
 
     def be_clients(address):
         chance = random.Random(1)
@@ -182,12 +169,10 @@ async def test_connections_reset_before_during_and_after_accepting_are_each_lost
                 sock.sendall(b"x" * chance.randrange(5000))
             reset(sock)
 
-    server = await loop.create_server(make, "127.0.0.1", 0, backlog=1000)
+    server = await loop.create_server(protocols, "127.0.0.1", 0, backlog=1000)
     await in_thread(be_clients, server.sockets[0].getsockname())
-    while len(protocols) < 300:
-        await asyncio.sleep(0)
-    for protocol in protocols:
-        await protocol.until_lost()
+    await protocols.until_made(300)
+    await until_all_are_lost(protocols)
     server.close()
     for protocol in protocols:
         assert (protocol.calls[0], protocol.calls[-1], len(protocol.lost)) == ("connection_made", "connection_lost", 1)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from actors.kernel import settle
+
 # More than the kernel keeps for a connection whose buffer is narrow.
 MUCH = 1_000_000
 
@@ -41,9 +43,8 @@ ENDS = [reset_by_peer, left_by_peer, aborted, closed_and_then_reset, closed_and_
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
-async def test_connection_that_is_lost_while_writing_is_paused(narrow_connect, settle, make_protocol, end):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_connection_that_is_lost_while_writing_is_paused(narrow_connect, end):
+    protocol, transport, peer = await narrow_connect()
     transport.write(bytes(MUCH))
     await settle()
     end(transport, peer)
@@ -54,9 +55,8 @@ async def test_connection_that_is_lost_while_writing_is_paused(narrow_connect, s
     assert_not_resumed_when_lost(protocol)
 
 
-async def test_connection_that_is_aborted_by_pause_writing(narrow_connect, settle, make_protocol):
-    protocol = make_protocol(pause_writing=lambda protocol: protocol.transport.abort())
-    transport, _ = await narrow_connect(protocol)
+async def test_connection_that_is_aborted_by_pause_writing(narrow_connect):
+    protocol, transport, _ = await narrow_connect(pause_writing=lambda protocol: protocol.transport.abort())
     transport.write(bytes(MUCH))
     await protocol.until_lost()
     await settle()
@@ -65,9 +65,8 @@ async def test_connection_that_is_aborted_by_pause_writing(narrow_connect, settl
 
 # asyncio loses it twice: at once, and again in the next turn, which fails.
 @pytest.mark.fastloop_only
-async def test_connection_that_is_aborted_by_resume_writing(narrow_connect, settle, make_protocol):
-    protocol = make_protocol(resume_writing=lambda protocol: protocol.transport.abort())
-    transport, peer = await narrow_connect(protocol)
+async def test_connection_that_is_aborted_by_resume_writing(narrow_connect):
+    protocol, transport, peer = await narrow_connect(resume_writing=lambda protocol: protocol.transport.abort())
     transport.write(bytes(MUCH))
     await settle()
     await peer.receive(MUCH)
@@ -76,9 +75,8 @@ async def test_connection_that_is_aborted_by_resume_writing(narrow_connect, sett
     assert protocol.calls[-3:] == ["pause_writing", "resume_writing", "connection_lost"]
 
 
-async def test_connection_lost_by_received_data_while_writing_is_paused(narrow_connect, settle, make_protocol):
-    protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.abort())
-    transport, peer = await narrow_connect(protocol)
+async def test_connection_lost_by_received_data_while_writing_is_paused(narrow_connect):
+    protocol, transport, peer = await narrow_connect(data_received=lambda protocol, data: protocol.transport.abort())
     transport.write(bytes(MUCH))
     await settle()
     # In one batch of the kernel's: there is something to read, and room to write.

@@ -9,6 +9,10 @@ import socket
 
 import pytest
 
+from actors.connections import tcp_pair
+from actors.files import pattern
+from actors.kernel import settle
+
 SIZE = 300_000
 # More than the kernel keeps for a connection.
 LARGE = 12_000_000
@@ -17,7 +21,7 @@ LARGE = 12_000_000
 class TransportSender:
     """Sends files with sendfile()."""
 
-    def __init__(self, loop, transport, protocol, peer):
+    def __init__(self, loop, protocol, transport, peer):
         self._loop = loop
         self._transport = transport
         self._protocol = protocol
@@ -56,30 +60,26 @@ class SocketSender:
 
 @pytest.fixture
 def socket_sender(loop, no_leaks, make_peer):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        sock = socket.create_connection(listener.getsockname())
-        accepted, _ = listener.accept()
+    sock, accepted = tcp_pair()
     with sock:
         sock.setblocking(False)
         yield SocketSender(loop, sock, make_peer(accepted))
 
 
 @pytest.fixture(params=["accepted", "unix", "socket"])
-def make_sender(request, loop, connections, make_protocol, socket_sender):
+def make_sender(request, loop, connections, socket_sender):
     """A coroutine function that makes the sending end of a connection."""
 
     async def make():
         if request.param == "socket":
             return socket_sender
-        protocol = make_protocol()
-        transport, peer = await getattr(connections, request.param)(protocol)
-        return TransportSender(loop, transport, protocol, peer)
+        return TransportSender(loop, *await getattr(connections, request.param)())
 
     return make
 
 
 @pytest.fixture
-def content(pattern):
+def content():
     return pattern(SIZE)
 
 
@@ -110,7 +110,7 @@ async def test_part_of_a_file_is_sent(make_sender, make_file, content, offset, c
     assert expected == b"" or file.tell() == offset + len(expected)
 
 
-async def test_file_waits_for_a_slow_reader(make_sender, settle, make_file, pattern):
+async def test_file_waits_for_a_slow_reader(make_sender, make_file):
     sender = await make_sender()
     data = pattern(LARGE)
     sending = asyncio.ensure_future(sender.send_file(make_file(data), fallback=False))
@@ -122,7 +122,7 @@ async def test_file_waits_for_a_slow_reader(make_sender, settle, make_file, patt
     assert await sender.peer.receive(5) == b"after"
 
 
-async def test_cancelled_sending_leaves_the_connection_usable(make_sender, settle, make_file, pattern):
+async def test_cancelled_sending_leaves_the_connection_usable(make_sender, make_file):
     sender = await make_sender()
     data = pattern(LARGE)
     sending = asyncio.ensure_future(sender.send_file(make_file(data)))
@@ -140,7 +140,7 @@ async def test_cancelled_sending_leaves_the_connection_usable(make_sender, settl
 
 
 @pytest.mark.parametrize("leave", ["close", "reset"])
-async def test_peer_that_leaves_ends_the_sending_with_an_error(make_sender, settle, make_file, leave):
+async def test_peer_that_leaves_ends_the_sending_with_an_error(make_sender, make_file, leave):
     sender = await make_sender()
     file = make_file(bytes(LARGE))
     sending = asyncio.ensure_future(sender.send_file(file))
@@ -165,7 +165,7 @@ async def test_what_is_no_file_is_read_and_written(make_sender, content):
     assert await sender.peer.receive(5) == b"after"
 
 
-async def test_socket_receives_while_it_sends_a_file(loop, socket_sender, settle, make_file, pattern):
+async def test_socket_receives_while_it_sends_a_file(loop, socket_sender, make_file):
     data = pattern(LARGE)
     sending = asyncio.ensure_future(socket_sender.send_file(make_file(data)))
     receiving = asyncio.ensure_future(loop.sock_recv(socket_sender.sock, 100))
@@ -181,7 +181,6 @@ async def test_socket_receives_while_it_sends_a_file(loop, socket_sender, settle
 
 
 async def test_wrong_sockets_are_refused(loop, socket_sender, make_file, tls_contexts):
-
     loop.set_debug(True)
     with socket.socket(type=socket.SOCK_DGRAM) as datagram:
         datagram.setblocking(False)

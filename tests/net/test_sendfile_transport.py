@@ -7,18 +7,22 @@ import asyncio
 
 import pytest
 
+from actors.files import pattern
+from actors.kernel import settle
+from actors.protocols import RecordingProtocol
+
 SIZE = 300_000
 # More than the kernel keeps for a connection.
 LARGE = 12_000_000
 
 
 @pytest.fixture
-def content(pattern):
+def content():
     return pattern(SIZE)
 
 
-async def test_file_is_sent_between_what_is_written_before_and_after(loop, connect, make_protocol, make_file, content):
-    transport, peer = await connect(make_protocol())
+async def test_file_is_sent_between_what_is_written_before_and_after(loop, connect, make_file, content):
+    _, transport, peer = await connect()
 
     async def write():
         transport.write(content[:200_000])
@@ -35,8 +39,8 @@ async def test_file_is_sent_between_what_is_written_before_and_after(loop, conne
     await writing
 
 
-async def test_writing_meanwhile_is_refused(loop, narrow_connect, settle, make_protocol, make_file, pattern):
-    transport, peer = await narrow_connect(make_protocol())
+async def test_writing_meanwhile_is_refused(loop, narrow_connect, make_file):
+    _, transport, peer = await narrow_connect()
     data = pattern(LARGE)
     sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
     await settle()
@@ -50,9 +54,8 @@ async def test_writing_meanwhile_is_refused(loop, narrow_connect, settle, make_p
     assert await peer.receive(5) == b"after"
 
 
-async def test_data_that_arrives_meanwhile_is_not_lost(loop, narrow_connect, settle, make_protocol, make_file, pattern):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_data_that_arrives_meanwhile_is_not_lost(loop, narrow_connect, make_file):
+    protocol, transport, peer = await narrow_connect()
     data = pattern(LARGE)
     sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
     await settle()
@@ -63,9 +66,8 @@ async def test_data_that_arrives_meanwhile_is_not_lost(loop, narrow_connect, set
     assert transport.is_reading() is True
 
 
-async def test_reading_paused_before_stays_paused(loop, connect, settle, make_protocol, make_file, content):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_reading_paused_before_stays_paused(loop, connect, make_file, content):
+    protocol, transport, peer = await connect()
     transport.pause_reading()
     await peer.send(b"early")
     sending = asyncio.ensure_future(loop.sendfile(transport, make_file(content)))
@@ -80,8 +82,8 @@ async def test_reading_paused_before_stays_paused(loop, connect, settle, make_pr
 
 # asyncio leaves the file where it was, though its documentation says that tell() tells what was sent.
 @pytest.mark.fastloop_only
-async def test_file_of_a_cancelled_sending_stands_where_it_was_cut(loop, narrow_connect, settle, make_protocol, make_file, pattern):
-    transport, peer = await narrow_connect(make_protocol())
+async def test_file_of_a_cancelled_sending_stands_where_it_was_cut(loop, narrow_connect, make_file):
+    _, transport, peer = await narrow_connect()
     file = make_file(pattern(LARGE))
     sending = asyncio.ensure_future(loop.sendfile(transport, file))
     await settle()
@@ -95,9 +97,8 @@ async def test_file_of_a_cancelled_sending_stands_where_it_was_cut(loop, narrow_
 # asyncio tells the sending twice, and reports an InvalidStateError.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(5)
-async def test_transport_aborted_meanwhile_ends_the_sending_with_an_error(loop, connections, settle, make_protocol, make_file):
-    protocol = make_protocol()
-    transport, _ = await connections.tcp(protocol)
+async def test_transport_aborted_meanwhile_ends_the_sending_with_an_error(loop, connections, make_file):
+    protocol, transport, _ = await connections.tcp()
     sending = asyncio.ensure_future(loop.sendfile(transport, make_file(bytes(LARGE))))
     await settle()
     transport.abort()
@@ -108,8 +109,8 @@ async def test_transport_aborted_meanwhile_ends_the_sending_with_an_error(loop, 
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-async def test_closing_transport_is_refused(loop, connect, make_protocol, make_file, end):
-    transport, _ = await connect(make_protocol())
+async def test_closing_transport_is_refused(loop, connect, make_file, end):
+    _, transport, _ = await connect()
     getattr(transport, end)()
     with pytest.raises(RuntimeError, match="Transport is closing"):
         await loop.sendfile(transport, make_file(b"data"))
@@ -124,10 +125,10 @@ async def test_transport_of_another_kind_is_refused(loop, make_file):
         await loop.sendfile(OtherTransport(), make_file(b"data"))
 
 
-async def test_file_travels_through_tls_by_the_fallback_only(loop, make_protocol, make_file, content, tls_contexts):
+async def test_file_travels_through_tls_by_the_fallback_only(loop, make_file, content, tls_contexts):
     server_context, client_context = tls_contexts
 
-    accepted, made = make_protocol(), make_protocol()
+    accepted, made = RecordingProtocol(), RecordingProtocol()
     server = await loop.create_server(lambda: accepted, "127.0.0.1", 0, ssl=server_context)
     transport, _ = await loop.create_connection(
         lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"

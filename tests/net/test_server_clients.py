@@ -13,6 +13,9 @@ import weakref
 
 import pytest
 
+from actors.kernel import settle
+from actors.protocols import RecordingProtocol, RecordingProtocols, until_all_are_lost
+
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 13), reason="servers know their clients since Python 3.13")
 
 
@@ -43,7 +46,7 @@ def paused(held):
 
 
 @pytest.fixture
-def accept(connect_to, settle, held):
+def accept(connect_to, held):
     """A coroutine function that connects so many clients, and returns when the server has accepted them."""
 
     async def connect(server, count):
@@ -70,7 +73,7 @@ async def test_server_holds_no_client_alive(serve, accept, paused, held):
     await server.wait_closed()
 
 
-async def test_wait_closed_returns_when_the_last_client_was_dropped(serve, accept, settle, paused, held):
+async def test_wait_closed_returns_when_the_last_client_was_dropped(serve, accept, paused, held):
     server = await serve(paused)
     await accept(server, 3)
     server.close()
@@ -83,7 +86,7 @@ async def test_wait_closed_returns_when_the_last_client_was_dropped(serve, accep
     await waiting
 
 
-async def test_closed_and_lost_clients_are_closed_no_more(serve, connect_to, accepted, all_lost):
+async def test_closed_and_lost_clients_are_closed_no_more(serve, connect_to, accepted):
     server = await serve()
     peers = [connect_to(server) for _ in range(9)]
     for peer in peers:
@@ -91,7 +94,7 @@ async def test_closed_and_lost_clients_are_closed_no_more(serve, connect_to, acc
     # From the front, the end and the middle.
     for number in (0, 8, 4, 3, 1):
         accepted[number].transport.abort()
-    await all_lost(accepted[number] for number in (0, 8, 4, 3, 1))
+    await until_all_are_lost(accepted[number] for number in (0, 8, 4, 3, 1))
     server.close()
     server.close_clients()
     await server.wait_closed()
@@ -100,18 +103,14 @@ async def test_closed_and_lost_clients_are_closed_no_more(serve, connect_to, acc
         assert await peer.receive_all() == b""
 
 
-async def test_clients_of_all_its_sockets_belong_to_the_server(loop, make_protocol, make_peer, settle):
+async def test_clients_of_all_its_sockets_belong_to_the_server(loop, make_peer):
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     for listener in listeners:
         listener.setblocking(False)
     addresses = [listener.getsockname() for listener in listeners]
-    protocols = []
+    protocols = RecordingProtocols()
 
-    def make():
-        protocols.append(make_protocol())
-        return protocols[-1]
-
-    server = asyncio.base_events.Server(loop, listeners, make, None, 100, None)
+    server = asyncio.base_events.Server(loop, listeners, protocols, None, 100, None)
     await server.start_serving()
     peers = [make_peer(socket.create_connection(address)) for address in (*addresses, *addresses)]
     await settle()
@@ -140,7 +139,7 @@ class Client:
         self.calls.append("abort")
 
 
-async def test_clients_of_other_kinds_count_too(serve, connect_to, settle, accepted, all_lost):
+async def test_clients_of_other_kinds_count_too(serve, connect_to, accepted):
     server = await serve()
     peer = connect_to(server)
     await peer.check_echo()
@@ -151,7 +150,7 @@ async def test_clients_of_other_kinds_count_too(serve, connect_to, settle, accep
     del forgotten
     server.abort_clients()
     assert client.calls == ["close", "abort"]
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
     server.close()
     waiting = asyncio.ensure_future(server.wait_closed())
     await settle()
@@ -187,8 +186,8 @@ async def test_clients_may_end_the_others_while_they_die(serve, accept, paused, 
     await server.wait_closed()
 
 
-async def test_server_dropped_before_its_clients(loop, make_protocol, connect_to, all_lost, settle):
-    protocols = [make_protocol() for _ in range(3)]
+async def test_server_dropped_before_its_clients(loop, connect_to):
+    protocols = [RecordingProtocol() for _ in range(3)]
     factories = iter(protocols)
     server = await loop.create_server(lambda: next(factories), "127.0.0.1", 0)
     weak_server = weakref.ref(server)

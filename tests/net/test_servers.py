@@ -12,13 +12,19 @@ import sys
 
 import pytest
 
+from actors.failures import fail
+from actors.files import pattern
+from actors.kernel import settle
+from actors.peers import reset
+from actors.protocols import RecordingProtocol, RecordingProtocols, echo, until_all_are_lost
+
 since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
 
 
 # Serving
 
 
-async def test_server_serves_clients_one_after_another_and_together(serve, connect_to, accepted, all_lost):
+async def test_server_serves_clients_one_after_another_and_together(serve, connect_to, accepted):
     server = await serve()
     for _ in range(5):
         peer = connect_to(server)
@@ -29,7 +35,7 @@ async def test_server_serves_clients_one_after_another_and_together(serve, conne
         await peer.check_echo()
         peer.close()
     assert len(accepted) == 55
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
     server.close()
 
 
@@ -52,8 +58,8 @@ async def test_sockets_are_there_while_the_server_is_open(serve):
     assert sock.fileno() == -1
 
 
-async def test_server_of_a_socket_serves_on_that_socket(loop, make_protocol, connect_to):
-    protocol = make_protocol()
+async def test_server_of_a_socket_serves_on_that_socket(loop, connect_to):
+    protocol = RecordingProtocol()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = await loop.create_server(lambda: protocol, sock=listener)
@@ -68,7 +74,7 @@ async def test_server_of_a_socket_serves_on_that_socket(loop, make_protocol, con
     assert listener.fileno() == -1
 
 
-async def test_server_made_without_serving_begins_when_told(serve, connect_to, accepted, all_lost):
+async def test_server_made_without_serving_begins_when_told(serve, connect_to, accepted):
     server = await serve(start_serving=False)
     address = server.sockets[0].getsockname()
     assert server.is_serving() is False
@@ -80,7 +86,7 @@ async def test_server_made_without_serving_begins_when_told(serve, connect_to, a
     peer = connect_to(server)
     await peer.check_echo()
     peer.close()
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
     server.close()
     assert server.is_serving() is False
 
@@ -93,8 +99,8 @@ async def test_server_closed_before_it_ever_served(serve):
 
 
 @pytest.mark.parametrize("host", [None, ""])
-async def test_no_host_means_every_interface(loop, make_protocol, connect_to, host):
-    protocol = make_protocol()
+async def test_no_host_means_every_interface(loop, connect_to, host):
+    protocol = RecordingProtocol()
     server = await loop.create_server(lambda: protocol, host, 0, family=socket.AF_INET)
     assert [sock.getsockname()[0] for sock in server.sockets] == ["0.0.0.0"]
     connect_to(("127.0.0.1", server.sockets[0].getsockname()[1])).close()
@@ -103,55 +109,50 @@ async def test_no_host_means_every_interface(loop, make_protocol, connect_to, ho
 
 
 @pytest.mark.usefixtures("needs_localhost")
-async def test_server_of_several_hosts_listens_to_each_once(loop, make_protocol, connect_to, all_lost):
-    protocols = []
+async def test_server_of_several_hosts_listens_to_each_once(loop, connect_to):
+    protocols = RecordingProtocols()
 
-    def make():
-        protocols.append(make_protocol())
-        return protocols[-1]
-
-    server = await loop.create_server(make, ["127.0.0.1", "127.0.0.1", "localhost"], 0, family=socket.AF_INET)
+    server = await loop.create_server(protocols, ["127.0.0.1", "127.0.0.1", "localhost"], 0, family=socket.AF_INET)
     # asyncio takes answers of getaddrinfo() that differ for different hosts, and musl's names the host that was asked for.
     has_name = any(name for *_, name, _ in socket.getaddrinfo("localhost", 0, socket.AF_INET, socket.SOCK_STREAM))
     assert [sock.getsockname()[0] for sock in server.sockets] == ["127.0.0.1"] * (2 if has_name else 1)
     server.close()
-    server = await loop.create_server(make, ("127.0.0.1", "0.0.0.0"), 0)
+    server = await loop.create_server(protocols, ("127.0.0.1", "0.0.0.0"), 0)
     assert {sock.getsockname()[0] for sock in server.sockets} == {"127.0.0.1", "0.0.0.0"}
     for sock in server.sockets:
         connect_to(("127.0.0.1", sock.getsockname()[1])).close()
-    while len(protocols) < 2:
-        await asyncio.sleep(0)
-    await all_lost(protocols)
+    await protocols.until_made(2)
+    await until_all_are_lost(protocols)
     server.close()
 
 
-async def test_address_in_use_is_refused_with_its_name(serve, loop, make_protocol):
+async def test_address_in_use_is_refused_with_its_name(serve, loop):
     server = await serve()
     address = server.sockets[0].getsockname()
     with pytest.raises(OSError, match="error while attempting to bind on address") as caught:
-        await loop.create_server(make_protocol, *address)
+        await loop.create_server(RecordingProtocol, *address)
     assert caught.value.errno == errno.EADDRINUSE
     assert str(address[1]) in str(caught.value)
     server.close()
 
 
-async def test_port_is_reused_at_once_after_connections(serve, loop, make_protocol, connect_to, accepted, all_lost):
+async def test_port_is_reused_at_once_after_connections(serve, loop, connect_to, accepted):
     server = await serve()
     address = server.sockets[0].getsockname()
     peer = connect_to(server)
     await peer.check_echo()
     # The side that closes first keeps the port in TIME_WAIT.
     accepted[0].transport.close()
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
     server.close()
-    server = await loop.create_server(make_protocol, *address)
+    server = await loop.create_server(RecordingProtocol, *address)
     server.close()
 
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="needs SO_REUSEPORT")
-async def test_servers_can_share_a_port(serve, loop, make_protocol):
+async def test_servers_can_share_a_port(serve, loop):
     first = await serve(reuse_port=True)
-    second = await loop.create_server(make_protocol, *first.sockets[0].getsockname(), reuse_port=True)
+    second = await loop.create_server(RecordingProtocol, *first.sockets[0].getsockname(), reuse_port=True)
     first.close()
     second.close()
 
@@ -166,7 +167,7 @@ async def test_keep_alive_is_set_when_asked_for(serve, keep_alive):
 
 
 @pytest.mark.parametrize("backlog", [1, 5, 1000])
-async def test_backlog_bounds_who_waits_and_not_who_is_served(serve, connect_to, accepted, backlog, all_lost):
+async def test_backlog_bounds_who_waits_and_not_who_is_served(serve, connect_to, accepted, backlog):
     server = await serve(backlog=backlog)
     peers = []
     for _ in range(20):
@@ -174,41 +175,34 @@ async def test_backlog_bounds_who_waits_and_not_who_is_served(serve, connect_to,
         await peers[-1].check_echo()
     for peer in peers:
         peer.close()
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
     server.close()
 
 
-async def test_arguments_that_contradict_each_other_are_refused(loop, make_protocol):
+async def test_arguments_that_contradict_each_other_are_refused(loop):
     stream, datagram = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
     with stream, datagram:
         with pytest.raises(ValueError, match="can not be specified at the same time"):
-            await loop.create_server(make_protocol, "127.0.0.1", 0, sock=stream)
+            await loop.create_server(RecordingProtocol, "127.0.0.1", 0, sock=stream)
         with pytest.raises(ValueError, match="Neither host/port nor sock"):
-            await loop.create_server(make_protocol)
+            await loop.create_server(RecordingProtocol)
         with pytest.raises(ValueError, match="A Stream Socket was expected"):
-            await loop.create_server(make_protocol, sock=datagram)
+            await loop.create_server(RecordingProtocol, sock=datagram)
         with pytest.raises(TypeError):
-            await loop.create_server(make_protocol, "127.0.0.1", 0, ssl=True)
+            await loop.create_server(RecordingProtocol, "127.0.0.1", 0, ssl=True)
         for name in "ssl_handshake_timeout", "ssl_shutdown_timeout":
             with pytest.raises(ValueError, match=f"{name} is only meaningful with ssl"):
-                await loop.create_server(make_protocol, "127.0.0.1", 0, **{name: 1})
+                await loop.create_server(RecordingProtocol, "127.0.0.1", 0, **{name: 1})
         assert stream.fileno() != -1
 
 
 # Protocols and peers that misbehave
 
 
-async def test_factory_that_raises_loses_that_connection_only(serve, connect_to, make_protocol, unclosed_sockets_allowed, reported):
-    protocol = make_protocol()
-    answers = [ZeroDivisionError, protocol]
-
-    def make():
-        answer = answers.pop(0)
-        if answer is protocol:
-            return protocol
-        raise answer
-
-    server = await serve(make)
+async def test_factory_that_raises_loses_that_connection_only(serve, connect_to, unclosed_sockets_allowed, reported):
+    protocol = RecordingProtocol()
+    factories = iter([fail, lambda: protocol])
+    server = await serve(lambda: next(factories)())
     assert await connect_to(server).receive_all() == b""
     peer = connect_to(server)
     await peer.send(b"data")
@@ -221,9 +215,6 @@ async def test_factory_that_raises_loses_that_connection_only(serve, connect_to,
 # Older versions of asyncio leave the connection to the collector, and tell nobody.
 @pytest.mark.fastloop_only
 async def test_factory_that_raises_leaves_no_socket_open_and_is_reported(serve, connect_to, reported):
-    def fail():
-        raise ZeroDivisionError
-
     server = await serve(fail)
     assert await connect_to(server).receive_all() == b""
     server.close()
@@ -232,14 +223,11 @@ async def test_factory_that_raises_leaves_no_socket_open_and_is_reported(serve, 
     ]
 
 
-async def test_factory_that_raises_is_reported_in_debug_mode(loop, serve, connect_to, settle, unclosed_sockets_allowed):
+async def test_factory_that_raises_is_reported_in_debug_mode(loop, serve, connect_to, unclosed_sockets_allowed):
     reports = []
     # The exception itself would keep asyncio's socket alive.
     loop.set_exception_handler(lambda loop, context: reports.append((context["message"], type(context["exception"]))))
     loop.set_debug(True)
-
-    def fail():
-        raise ZeroDivisionError
 
     server = await serve(fail)
     peer = connect_to(server)
@@ -251,30 +239,21 @@ async def test_factory_that_raises_is_reported_in_debug_mode(loop, serve, connec
     assert reports == [("Error on transport creation for incoming connection", ZeroDivisionError)]
 
 
-async def test_connection_made_that_raises_is_reported_and_serving_goes_on(serve, connect_to, make_protocol, reported, all_lost):
-    protocols = []
-
-    def fail(protocol, transport):
-        raise ZeroDivisionError
-
-    def make():
-        protocols.append(make_protocol(connection_made=fail))
-        return protocols[-1]
-
-    server = await serve(make)
+async def test_connection_made_that_raises_is_reported_and_serving_goes_on(serve, connect_to, reported):
+    protocols = RecordingProtocols(connection_made=fail)
+    server = await serve(protocols)
     peers = [connect_to(server) for _ in range(3)]
-    while len(protocols) < 3:
-        await asyncio.sleep(0)
+    await protocols.until_made(3)
     for protocol in protocols:
         await protocol.until_connected()
     assert [type(context["exception"]) for context in reported] == [ZeroDivisionError] * 3
     for peer in peers:
         peer.close()
-    await all_lost(protocols)
+    await until_all_are_lost(protocols)
     server.close()
 
 
-async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loop, connect_to, make_protocol, reset, accepted, all_lost):
+async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loop, connect_to):
     listener = socket.create_server(("127.0.0.1", 0), backlog=50)
     for number in range(20):
         client = socket.create_connection(listener.getsockname())
@@ -285,17 +264,14 @@ async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loo
         else:
             client.close()
 
-    def make():
-        accepted.append(make_protocol())
-        return accepted[-1]
-
-    server = await loop.create_server(make, sock=listener)
+    accepted = RecordingProtocols()
+    server = await loop.create_server(accepted, sock=listener)
     living = connect_to(server)
     await living.send(b"here I am")
     while not any(protocol.received == b"here I am" for protocol in accepted):
         await asyncio.sleep(0)
     living.close()
-    await all_lost(accepted)
+    await until_all_are_lost(accepted)
     server.close()
     for protocol in accepted:
         assert (protocol.calls[0], protocol.calls[-1]) == ("connection_made", "connection_lost")
@@ -307,11 +283,11 @@ async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loo
 # TLS
 
 
-async def test_tls_works_over_the_servers_transports(loop, make_protocol, tls_contexts, pattern):
+async def test_tls_works_over_the_servers_transports(loop, tls_contexts):
     server_context, client_context = tls_contexts
 
-    accepted, made = make_protocol(), make_protocol()
-    accepted.hooks["data_received"] = lambda protocol, data: protocol.transport.write(data)
+    accepted, made = RecordingProtocol(), RecordingProtocol()
+    accepted.hooks["data_received"] = echo
     server = await loop.create_server(lambda: accepted, "127.0.0.1", 0, ssl=server_context)
     transport, _ = await loop.create_connection(
         lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
@@ -327,21 +303,17 @@ async def test_tls_works_over_the_servers_transports(loop, make_protocol, tls_co
     server.close()
 
 
-async def test_client_that_speaks_no_tls_harms_nobody_else(loop, make_protocol, tls_contexts, connect_to, reported):
+async def test_client_that_speaks_no_tls_harms_nobody_else(loop, tls_contexts, connect_to, reported):
     ssl = pytest.importorskip("ssl")
     server_context, client_context = tls_contexts
 
-    protocols = []
+    protocols = RecordingProtocols()
 
-    def make():
-        protocols.append(make_protocol())
-        return protocols[-1]
-
-    server = await loop.create_server(make, "127.0.0.1", 0, ssl=server_context)
+    server = await loop.create_server(protocols, "127.0.0.1", 0, ssl=server_context)
     stranger = connect_to(server)
     await stranger.send(b"GET / HTTP/1.0\r\n\r\n")
     await stranger.receive_all()
-    made = make_protocol()
+    made = RecordingProtocol()
     transport, _ = await loop.create_connection(
         lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
     )

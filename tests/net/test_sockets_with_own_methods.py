@@ -9,6 +9,8 @@ import socket
 
 import pytest
 
+from actors.protocols import RecordingProtocol, echo
+
 TURN = bytes(255 - byte for byte in range(256))
 
 
@@ -99,10 +101,10 @@ async def test_datagram_operations_call_them(loop, no_leaks):
             assert await loop.sock_recvfrom(own, 100) == (turned(b"answer"), plain_address)
 
 
-async def test_transport_calls_them(loop, pair, make_protocol, make_peer):
+async def test_transport_calls_them(loop, pair, make_peer):
     own, plain = pair
 
-    protocol = make_protocol()
+    protocol = RecordingProtocol()
     transport, _ = await loop.create_connection(lambda: protocol, sock=own)
     peer = make_peer(plain)
     transport.write(b"question")
@@ -160,10 +162,10 @@ async def test_method_of_the_object_itself_is_called(loop, no_leaks):
         assert await loop.sock_recv(own, 100) == turned(b"data")
 
 
-async def test_patched_method_of_all_sockets_is_called_by_new_transports(loop, no_leaks, make_protocol, make_peer, monkeypatch):
+async def test_patched_method_of_all_sockets_is_called_by_new_transports(loop, no_leaks, make_peer, monkeypatch):
     left, right = socket.socketpair()
     left.setblocking(False)
-    peer, protocol = make_peer(right), make_protocol()
+    peer, protocol = make_peer(right), RecordingProtocol()
     plain_recv = socket.socket.recv
     with monkeypatch.context() as patch:
         patch.setattr(socket.socket, "recv", lambda sock, size: turned(plain_recv(sock, size)), raising=False)
@@ -174,8 +176,8 @@ async def test_patched_method_of_all_sockets_is_called_by_new_transports(loop, n
     await protocol.until_lost()
 
 
-async def test_listening_socket_accepts_by_its_own_method(loop, no_leaks, make_protocol, connect_to):
-    protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.write(data))
+async def test_listening_socket_accepts_by_its_own_method(loop, no_leaks, connect_to):
+    protocol = RecordingProtocol(data_received=echo)
     listener = adopt(socket.create_server(("127.0.0.1", 0)))
     server = await loop.create_server(lambda: protocol, sock=listener)
     peer = connect_to(server)
@@ -212,11 +214,11 @@ def test_connect_of_the_raw_socket_is_called(run, loop, no_leaks):
         run(main())
 
 
-async def test_file_is_sent_through_such_a_transport(loop, pair, make_protocol, make_peer, tmp_path):
+async def test_file_is_sent_through_such_a_transport(loop, pair, make_peer, tmp_path):
     own, plain = pair
     (tmp_path / "file").write_bytes(b"content")
 
-    protocol = make_protocol()
+    protocol = RecordingProtocol()
     transport, _ = await loop.create_connection(lambda: protocol, sock=own)
     peer = make_peer(plain)
     with open(tmp_path / "file", "rb") as file:
@@ -228,7 +230,7 @@ async def test_file_is_sent_through_such_a_transport(loop, pair, make_protocol, 
 
 
 @pytest.mark.fastloop_only
-async def test_subclass_without_own_methods_gets_fastloops_transport(loop, no_leaks, make_protocol):
+async def test_subclass_without_own_methods_gets_fastloops_transport(loop, no_leaks):
     class Named(socket.socket):
         name = "some socket"
 
@@ -236,7 +238,7 @@ async def test_subclass_without_own_methods_gets_fastloops_transport(loop, no_le
             super().close()
 
     left, right = socket.socketpair()
-    protocol = make_protocol()
+    protocol = RecordingProtocol()
     sock = Named(left.family, left.type, left.proto, fileno=left.detach())
     sock.setblocking(False)
     with right:

@@ -10,6 +10,11 @@ import sys
 
 import pytest
 
+from actors.files import pattern
+from actors.kernel import settle
+from actors.peers import reset
+from actors.protocols import RecordingProtocol
+
 KINDS = ["tcp", "accepted"]
 
 
@@ -30,16 +35,16 @@ def has_ipv6():
 # What it says about itself
 
 
-async def test_transport_is_an_asyncio_transport(connect, make_protocol):
-    transport, _ = await connect(make_protocol())
+async def test_transport_is_an_asyncio_transport(connect):
+    _, transport, _ = await connect()
     assert isinstance(transport, asyncio.Transport)
     assert isinstance(transport, asyncio.ReadTransport)
     assert isinstance(transport, asyncio.WriteTransport)
     assert transport.is_closing() is False
 
 
-async def test_socket_is_a_transport_socket(connect, make_protocol):
-    transport, peer = await connect(make_protocol())
+async def test_socket_is_a_transport_socket(connect):
+    _, transport, peer = await connect()
     sock = transport.get_extra_info("socket")
     assert type(sock) is asyncio.trsock.TransportSocket
     assert sock.type == socket.SOCK_STREAM
@@ -50,30 +55,28 @@ async def test_socket_is_a_transport_socket(connect, make_protocol):
     assert transport.get_extra_info("socket") is sock
 
 
-async def test_options_can_be_set_through_the_socket(connect_tcp, make_protocol):
-    transport, _ = await connect_tcp(make_protocol())
+async def test_options_can_be_set_through_the_socket(connect_tcp):
+    _, transport, _ = await connect_tcp()
     sock = transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
 
 
-async def test_addresses_are_known(connect_tcp, make_protocol):
-    transport, peer = await connect_tcp(make_protocol())
+async def test_addresses_are_known(connect_tcp):
+    _, transport, peer = await connect_tcp()
     assert transport.get_extra_info("sockname") == peer.sock.getpeername()
     assert transport.get_extra_info("peername") == peer.sock.getsockname()
 
 
-async def test_addresses_are_known_to_connection_made(connect_tcp, make_protocol):
+async def test_addresses_are_known_to_connection_made(connect_tcp):
     seen = []
-    protocol = make_protocol(connection_made=lambda protocol, transport: seen.append(transport.get_extra_info("peername")))
-    _, peer = await connect_tcp(protocol)
+    protocol, _, peer = await connect_tcp(connection_made=lambda protocol, transport: seen.append(transport.get_extra_info("peername")))
     assert seen == [peer.sock.getsockname()]
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-async def test_addresses_are_known_after_the_end(connect_tcp, make_protocol, end):
-    protocol = make_protocol()
-    transport, peer = await connect_tcp(protocol)
+async def test_addresses_are_known_after_the_end(connect_tcp, end):
+    protocol, transport, peer = await connect_tcp()
     getattr(transport, end)()
     await protocol.until_lost()
     assert transport.get_extra_info("sockname") == peer.sock.getpeername()
@@ -117,7 +120,7 @@ class Keeper(asyncio.Protocol):
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("way", ["attribute", "closure", "context", "bound method"])
-async def test_addresses_are_known_after_the_end_to_whoever_kept_the_transport(loop, connect_to, settle, end, way):
+async def test_addresses_are_known_after_the_end_to_whoever_kept_the_transport(loop, connect_to, end, way):
     keeper = Keeper(way)
     server = await loop.create_server(lambda: keeper, "127.0.0.1", 0)
     peer = connect_to(server)
@@ -131,9 +134,8 @@ async def test_addresses_are_known_after_the_end_to_whoever_kept_the_transport(l
     server.close()
 
 
-async def test_unknown_information_is_the_default(connect, make_protocol):
-    protocol = make_protocol()
-    transport, _ = await connect(protocol)
+async def test_unknown_information_is_the_default(connect):
+    protocol, transport, _ = await connect()
     default = object()
     assert transport.get_extra_info("no such name") is None
     assert transport.get_extra_info("no such name", default) is default
@@ -144,8 +146,8 @@ async def test_unknown_information_is_the_default(connect, make_protocol):
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
-async def test_addresses_of_ipv6_have_four_parts(loop, make_protocol):
-    accepted, made = make_protocol(), make_protocol()
+async def test_addresses_of_ipv6_have_four_parts(loop):
+    accepted, made = RecordingProtocol(), RecordingProtocol()
     server = await loop.create_server(lambda: accepted, "::1", 0)
     transport, _ = await loop.create_connection(lambda: made, *server.sockets[0].getsockname()[:2])
     await accepted.until_connected()
@@ -159,13 +161,13 @@ async def test_addresses_of_ipv6_have_four_parts(loop, make_protocol):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems drop the connection before it is accepted")
 @pytest.mark.parametrize("leave", ["close", "reset"])
-async def test_address_of_a_peer_that_left_before_it_was_accepted_is_known(loop, make_protocol, reset, leave):
+async def test_address_of_a_peer_that_left_before_it_was_accepted_is_known(loop, leave):
     seen = []
 
     def look(protocol, transport):
         seen.append((transport.get_extra_info("peername"), transport.get_extra_info("sockname")))
 
-    protocol = make_protocol(connection_made=look)
+    protocol = RecordingProtocol(connection_made=look)
     listener = socket.create_server(("127.0.0.1", 0))
     client = socket.create_connection(listener.getsockname())
     address = client.getsockname()
@@ -187,15 +189,15 @@ def nodelay_of(transport):
     return transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
-async def test_small_writes_are_not_delayed(connect_tcp, make_protocol):
-    transport, _ = await connect_tcp(make_protocol())
+async def test_small_writes_are_not_delayed(connect_tcp):
+    _, transport, _ = await connect_tcp()
     assert nodelay_of(transport)
 
 
 # asyncio leaves the delay on unless the socket was made with IPPROTO_TCP, as hardly anybody does who makes one.
 @pytest.mark.fastloop_only
-async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_protocol(loop, make_protocol):
-    accepted, made = make_protocol(), make_protocol()
+async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_protocol(loop):
+    accepted, made = RecordingProtocol(), RecordingProtocol()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
@@ -216,9 +218,8 @@ async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_p
 
 
 @pytest.mark.parametrize("eof_keeps_open", [False, True])
-async def test_reset_is_the_reason_of_the_loss(connect_tcp, settle, make_protocol, eof_keeps_open):
-    protocol = make_protocol(eof_received=lambda protocol: eof_keeps_open)
-    transport, peer = await connect_tcp(protocol)
+async def test_reset_is_the_reason_of_the_loss(connect_tcp, eof_keeps_open):
+    protocol, transport, peer = await connect_tcp(eof_received=lambda protocol: eof_keeps_open)
     peer.reset()
     assert type(await protocol.until_lost()) is ConnectionResetError
     await settle()
@@ -226,9 +227,8 @@ async def test_reset_is_the_reason_of_the_loss(connect_tcp, settle, make_protoco
     assert transport.is_closing() is True
 
 
-async def test_reset_while_much_waits_to_be_sent_is_told_once(connect_tcp, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect_tcp(protocol)
+async def test_reset_while_much_waits_to_be_sent_is_told_once(connect_tcp):
+    protocol, transport, peer = await connect_tcp()
     transport.write(bytes(20_000_000))
     await settle()
     peer.reset()
@@ -239,9 +239,8 @@ async def test_reset_while_much_waits_to_be_sent_is_told_once(connect_tcp, settl
     assert len(protocol.lost) == 1
 
 
-async def test_reset_after_close_is_told_once(connect_tcp, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect_tcp(protocol)
+async def test_reset_after_close_is_told_once(connect_tcp):
+    protocol, transport, peer = await connect_tcp()
     transport.write(bytes(20_000_000))
     transport.close()
     await settle()
@@ -252,11 +251,10 @@ async def test_reset_after_close_is_told_once(connect_tcp, settle, make_protocol
     assert "eof_received" not in protocol.calls
 
 
-async def test_reset_after_the_peers_end_is_noticed_by_a_write(connect_tcp, settle, make_protocol):
-    protocol = make_protocol(eof_received=lambda protocol: True)
-    transport, peer = await connect_tcp(protocol)
+async def test_reset_after_the_peers_end_is_noticed_by_a_write(connect_tcp):
+    protocol, transport, peer = await connect_tcp(eof_received=lambda protocol: True)
     peer.send_end()
-    await protocol.until(lambda: "eof_received" in protocol.calls)
+    await protocol.until_called("eof_received")
     peer.reset()
     while not protocol.lost:
         transport.write(b"is anybody there?")
@@ -265,9 +263,8 @@ async def test_reset_after_the_peers_end_is_noticed_by_a_write(connect_tcp, sett
     assert len(protocol.lost) == 1
 
 
-async def test_connection_that_is_reset_in_data_received_is_lost_once(connect_tcp, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect_tcp(protocol)
+async def test_connection_that_is_reset_in_data_received_is_lost_once(connect_tcp):
+    protocol, transport, peer = await connect_tcp()
 
     def reset_and_answer(protocol, data):
         peer.reset()
@@ -283,13 +280,11 @@ async def test_connection_that_is_reset_in_data_received_is_lost_once(connect_tc
 # Debug mode
 
 
-async def test_everything_works_in_debug_mode(loop, connect_tcp, make_protocol, pattern):
-
+async def test_everything_works_in_debug_mode(loop, connect_tcp):
     loop.set_debug(True)
     # Building a large answer may well take longer than the tenth of a second after which debug mode complains.
     loop.slow_callback_duration = 60
-    protocol = make_protocol()
-    transport, peer = await connect_tcp(protocol)
+    protocol, transport, peer = await connect_tcp()
     data = pattern(1_000_000)
     transport.pause_reading()
     transport.resume_reading()

@@ -8,16 +8,18 @@ import asyncio
 
 import pytest
 
+from actors.files import pattern
+from actors.kernel import settle
 
-async def test_can_write_eof(connect, make_protocol):
-    transport, _ = await connect(make_protocol())
+
+async def test_can_write_eof(connect):
+    _, transport, _ = await connect()
     assert transport.can_write_eof() is True
 
 
 @pytest.mark.parametrize("size", [0, 10, 3_000_000])
-async def test_end_written_after_data_arrives_after_it_and_the_other_direction_lives(connect, make_protocol, pattern, size):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_end_written_after_data_arrives_after_it_and_the_other_direction_lives(connect, size):
+    protocol, transport, peer = await connect()
     data = pattern(size)
     transport.write(data)
     transport.write_eof()
@@ -28,9 +30,8 @@ async def test_end_written_after_data_arrives_after_it_and_the_other_direction_l
     assert await protocol.until_received(6) == b"answer"
 
 
-async def test_writing_after_the_end_raises_runtime_error(connect, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_writing_after_the_end_raises_runtime_error(connect):
+    protocol, transport, peer = await connect()
     transport.write(b"before")
     transport.write_eof()
     with pytest.raises(RuntimeError, match="after write_eof"):
@@ -42,9 +43,8 @@ async def test_writing_after_the_end_raises_runtime_error(connect, make_protocol
 
 @pytest.mark.parametrize("size", [10, 3_000_000])
 @pytest.mark.parametrize("write_eof", [False, True], ids=["", "after the end"])
-async def test_close_sends_what_was_written_before(connect, make_protocol, pattern, size, write_eof):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_close_sends_what_was_written_before(connect, size, write_eof):
+    protocol, transport, peer = await connect()
     data = pattern(size)
     transport.write(data)
     if write_eof:
@@ -57,9 +57,8 @@ async def test_close_sends_what_was_written_before(connect, make_protocol, patte
     assert protocol.calls.count("connection_lost") == 1
 
 
-async def test_connection_is_lost_after_close_has_returned(connect, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_connection_is_lost_after_close_has_returned(connect):
+    protocol, transport, peer = await connect()
     transport.close()
     assert protocol.lost == []
     assert await protocol.until_lost() is None
@@ -67,9 +66,8 @@ async def test_connection_is_lost_after_close_has_returned(connect, make_protoco
 
 
 @pytest.mark.parametrize("size", [0, 10, 3_000_000])
-async def test_abort_drops_what_is_not_sent(connect, make_protocol, pattern, size):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_abort_drops_what_is_not_sent(connect, size):
+    protocol, transport, peer = await connect()
     data = pattern(size)
     transport.write(data)
     transport.abort()
@@ -82,9 +80,8 @@ async def test_abort_drops_what_is_not_sent(connect, make_protocol, pattern, siz
 
 @pytest.mark.parametrize("first", ["close", "abort"])
 @pytest.mark.parametrize("second", ["close", "abort"])
-async def test_closing_twice_loses_the_connection_once(connect, settle, make_protocol, first, second):
-    protocol = make_protocol()
-    transport, _ = await connect(protocol)
+async def test_closing_twice_loses_the_connection_once(connect, first, second):
+    protocol, transport, _ = await connect()
     getattr(transport, first)()
     getattr(transport, second)()
     await protocol.until_lost()
@@ -93,9 +90,8 @@ async def test_closing_twice_loses_the_connection_once(connect, settle, make_pro
     assert protocol.lost == [None]
 
 
-async def test_abort_after_close_does_not_wait_for_the_reader(narrow_connect, make_protocol):
-    protocol = make_protocol()
-    transport, _ = await narrow_connect(protocol)
+async def test_abort_after_close_does_not_wait_for_the_reader(narrow_connect):
+    protocol, transport, _ = await narrow_connect()
     transport.write(bytes(3_000_000))
     transport.close()
     transport.abort()
@@ -103,9 +99,8 @@ async def test_abort_after_close_does_not_wait_for_the_reader(narrow_connect, ma
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-async def test_writes_after_the_end_of_the_transport_are_dropped(connect, make_protocol, end):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_writes_after_the_end_of_the_transport_are_dropped(connect, end):
+    protocol, transport, peer = await connect()
     transport.write(b"before")
     await asyncio.sleep(0)
     getattr(transport, end)()
@@ -119,9 +114,8 @@ async def test_writes_after_the_end_of_the_transport_are_dropped(connect, make_p
     assert await peer.receive_all() == b"before"
 
 
-async def test_write_after_a_close_that_waits_for_the_reader_harms_nothing(narrow_connect, make_protocol, pattern):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_write_after_a_close_that_waits_for_the_reader_harms_nothing(narrow_connect):
+    protocol, transport, peer = await narrow_connect()
     data = pattern(1_000_000)
     transport.write(data)
     transport.close()
@@ -135,9 +129,8 @@ async def test_write_after_a_close_that_waits_for_the_reader_harms_nothing(narro
 # asyncio of Python 3.12 and 3.13.0 raises AttributeError.
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("end", ["close", "abort", "peer leaves"])
-async def test_lines_written_after_the_end_are_dropped(connect, make_protocol, end):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_lines_written_after_the_end_are_dropped(connect, end):
+    protocol, transport, peer = await connect()
     if end == "peer leaves":
         peer.close()
     else:
@@ -153,9 +146,8 @@ async def test_lines_written_after_the_end_are_dropped(connect, make_protocol, e
 
 # asyncio raises AttributeError.
 @pytest.mark.fastloop_only
-async def test_write_after_a_close_that_waited_for_the_reader_is_dropped(narrow_connect, make_protocol, pattern):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_write_after_a_close_that_waited_for_the_reader_is_dropped(narrow_connect):
+    protocol, transport, peer = await narrow_connect()
     transport.write(bytes(1_000_000))
     transport.close()
     await peer.receive_all()
@@ -165,9 +157,8 @@ async def test_write_after_a_close_that_waited_for_the_reader_is_dropped(narrow_
     transport.abort()
 
 
-async def test_writing_to_a_peer_that_left_never_raises(connect, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_writing_to_a_peer_that_left_never_raises(connect):
+    protocol, transport, peer = await connect()
     transport.pause_reading()
     peer.close()
     for _ in range(30):

@@ -10,10 +10,14 @@ import sys
 
 import pytest
 
+from actors.failures import fail
+from actors.files import pattern
+from actors.kernel import settle
+from actors.protocols import RecordingBufferedProtocol, RecordingProtocol
 
-async def test_callbacks_come_in_their_order(connect, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+
+async def test_callbacks_come_in_their_order(connect):
+    protocol, transport, peer = await connect()
     assert protocol.calls == ["connection_made"]
     assert protocol.transport is transport
     await peer.send(b"data")
@@ -23,9 +27,8 @@ async def test_callbacks_come_in_their_order(connect, make_protocol):
     assert protocol.calls == ["connection_made", "data_received", "eof_received", "connection_lost"]
 
 
-async def test_data_and_end_that_arrive_together_are_told_apart(connect, make_protocol):
-    protocol = make_protocol(connection_made=lambda protocol, transport: transport.pause_reading())
-    transport, peer = await connect(protocol)
+async def test_data_and_end_that_arrive_together_are_told_apart(connect):
+    protocol, transport, peer = await connect(connection_made=lambda protocol, transport: transport.pause_reading())
     await peer.send(b"the last words")
     peer.close()
     transport.resume_reading()
@@ -34,17 +37,15 @@ async def test_data_and_end_that_arrive_together_are_told_apart(connect, make_pr
     assert protocol.calls == ["connection_made", "data_received", "eof_received", "connection_lost"]
 
 
-async def test_much_data_arrives_whole(connect, make_protocol, pattern):
-    protocol = make_protocol()
-    _, peer = await connect(protocol)
+async def test_much_data_arrives_whole(connect):
+    protocol, _, peer = await connect()
     data = pattern(5_000_000)
     await peer.send(data)
     assert await protocol.until_received(len(data)) == data
 
 
-async def test_messages_of_many_sizes_arrive_in_order(connect, make_protocol, pattern):
-    protocol = make_protocol()
-    _, peer = await connect(protocol)
+async def test_messages_of_many_sizes_arrive_in_order(connect):
+    protocol, _, peer = await connect()
     data = pattern(400_000)
     position = 0
     while position < len(data):
@@ -56,10 +57,9 @@ async def test_messages_of_many_sizes_arrive_in_order(connect, make_protocol, pa
     assert await protocol.until_received(len(data)) == data
 
 
-async def test_data_received_earlier_is_not_changed_by_what_arrives_later(connections, make_protocol):
+async def test_data_received_earlier_is_not_changed_by_what_arrives_later(connections):
     kept = []
-    protocol = make_protocol(data_received=lambda protocol, data: kept.append(data))
-    _, peer = await connections.tcp(protocol)
+    protocol, _, peer = await connections.tcp(data_received=lambda protocol, data: kept.append(data))
     for number in range(100):
         await peer.send(b"%03d" % number * 50)
         await protocol.until_received(150 * (number + 1))
@@ -69,9 +69,8 @@ async def test_data_received_earlier_is_not_changed_by_what_arrives_later(connec
 # Pausing
 
 
-async def test_nothing_is_received_while_reading_is_paused(connect, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_nothing_is_received_while_reading_is_paused(connect):
+    protocol, transport, peer = await connect()
     transport.pause_reading()
     await peer.send(b"early")
     await settle()
@@ -80,12 +79,11 @@ async def test_nothing_is_received_while_reading_is_paused(connect, settle, make
     assert await protocol.until_received(5) == b"early"
 
 
-async def test_reading_paused_by_connection_made_does_not_begin(connect, settle, make_protocol, implementation):
+async def test_reading_paused_by_connection_made_does_not_begin(connect, implementation):
     if implementation.name == "asyncio" and sys.version_info < (3, 11, 4):
         pytest.skip("asyncio's transports heed pause_reading() in connection_made() from Python 3.11.4 on (gh-103607)")
 
-    protocol = make_protocol(connection_made=lambda protocol, transport: transport.pause_reading())
-    transport, peer = await connect(protocol)
+    protocol, transport, peer = await connect(connection_made=lambda protocol, transport: transport.pause_reading())
     await peer.send(b"early")
     await settle()
     assert protocol.received == b""
@@ -93,9 +91,8 @@ async def test_reading_paused_by_connection_made_does_not_begin(connect, settle,
     assert await protocol.until_received(5) == b"early"
 
 
-async def test_reading_paused_by_data_received_stops_there(connect, settle, make_protocol):
-    protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.pause_reading())
-    transport, peer = await connect(protocol)
+async def test_reading_paused_by_data_received_stops_there(connect):
+    protocol, transport, peer = await connect(data_received=lambda protocol, data: protocol.transport.pause_reading())
     for number in range(5):
         await peer.send(b"%d" % number)
         await protocol.until_received(2 * number + 1)
@@ -108,9 +105,8 @@ async def test_reading_paused_by_data_received_stops_there(connect, settle, make
     assert protocol.received == b"0011223344"
 
 
-async def test_end_is_not_told_while_reading_is_paused(connect, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_end_is_not_told_while_reading_is_paused(connect):
+    protocol, transport, peer = await connect()
     transport.pause_reading()
     peer.send_end()
     await settle()
@@ -119,9 +115,8 @@ async def test_end_is_not_told_while_reading_is_paused(connect, settle, make_pro
     assert await protocol.until_lost() is None
 
 
-async def test_pausing_and_resuming_in_turn_loses_nothing(connect, make_protocol, pattern):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_pausing_and_resuming_in_turn_loses_nothing(connect):
+    protocol, transport, peer = await connect()
     data = pattern(500_000)
 
     async def switch():
@@ -136,9 +131,8 @@ async def test_pausing_and_resuming_in_turn_loses_nothing(connect, make_protocol
     assert protocol.received == data
 
 
-async def test_is_reading_and_repeated_calls(connect, make_protocol):
-    protocol = make_protocol()
-    transport, _ = await connect(protocol)
+async def test_is_reading_and_repeated_calls(connect):
+    protocol, transport, _ = await connect()
     assert transport.is_reading() is True
     transport.resume_reading()
     assert transport.is_reading() is True
@@ -152,9 +146,8 @@ async def test_is_reading_and_repeated_calls(connect, make_protocol):
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-async def test_pausing_and_resuming_a_closed_transport_does_nothing(connect, settle, make_protocol, end):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_pausing_and_resuming_a_closed_transport_does_nothing(connect, end):
+    protocol, transport, peer = await connect()
     await peer.send(b"not read any more")
     getattr(transport, end)()
     transport.pause_reading()
@@ -170,9 +163,8 @@ async def test_pausing_and_resuming_a_closed_transport_does_nothing(connect, set
 # The end
 
 
-async def test_end_closes_the_transport_unless_the_protocol_objects(connect, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_end_closes_the_transport_unless_the_protocol_objects(connect):
+    protocol, transport, peer = await connect()
     peer.send_end()
     assert await protocol.until_lost() is None
     assert transport.is_closing() is True
@@ -180,11 +172,10 @@ async def test_end_closes_the_transport_unless_the_protocol_objects(connect, mak
 
 
 @pytest.mark.parametrize("size", [10, 3_000_000])
-async def test_transport_can_write_after_the_end_if_the_protocol_wants(connect, settle, make_protocol, pattern, size):
-    protocol = make_protocol(eof_received=lambda protocol: True)
-    transport, peer = await connect(protocol)
+async def test_transport_can_write_after_the_end_if_the_protocol_wants(connect, size):
+    protocol, transport, peer = await connect(eof_received=lambda protocol: True)
     peer.send_end()
-    await protocol.until(lambda: "eof_received" in protocol.calls)
+    await protocol.until_called("eof_received")
     await settle()
     assert protocol.calls == ["connection_made", "eof_received"]
     assert transport.is_closing() is False
@@ -196,9 +187,8 @@ async def test_transport_can_write_after_the_end_if_the_protocol_wants(connect, 
     assert protocol.calls.count("eof_received") == 1
 
 
-async def test_what_is_not_sent_when_the_peer_ends_its_side_still_arrives(narrow_connect, make_protocol, pattern):
-    protocol = make_protocol()
-    transport, peer = await narrow_connect(protocol)
+async def test_what_is_not_sent_when_the_peer_ends_its_side_still_arrives(narrow_connect):
+    protocol, transport, peer = await narrow_connect()
     data = pattern(500_000)
     transport.write(data)
     peer.send_end()
@@ -209,10 +199,9 @@ async def test_what_is_not_sent_when_the_peer_ends_its_side_still_arrives(narrow
 # Other protocols
 
 
-async def test_protocol_set_by_data_received_gets_the_rest(connect, make_protocol):
-    second = make_protocol()
-    first = make_protocol(data_received=lambda protocol, data: protocol.transport.set_protocol(second))
-    transport, peer = await connect(first)
+async def test_protocol_set_by_data_received_gets_the_rest(connect):
+    second = RecordingProtocol()
+    first, transport, peer = await connect(data_received=lambda protocol, data: protocol.transport.set_protocol(second))
     assert transport.get_protocol() is first
     await peer.send(b"to the first")
     await first.until_received(12)
@@ -225,9 +214,9 @@ async def test_protocol_set_by_data_received_gets_the_rest(connect, make_protoco
     assert (second.received, second.calls) == (b"to the second", ["data_received", "eof_received", "connection_lost"])
 
 
-async def test_protocol_set_while_reading_is_paused_gets_what_waits(connect, settle, make_protocol):
-    first, second = make_protocol(), make_protocol()
-    transport, peer = await connect(first)
+async def test_protocol_set_while_reading_is_paused_gets_what_waits(connect):
+    first, second = RecordingProtocol(), RecordingProtocol()
+    _, transport, peer = await connect(first)
     transport.pause_reading()
     await peer.send(b"waits")
     await settle()
@@ -237,16 +226,16 @@ async def test_protocol_set_while_reading_is_paused_gets_what_waits(connect, set
     assert first.received == b""
 
 
-async def test_protocol_set_after_close_hears_of_the_loss(connect, make_protocol):
-    first, second = make_protocol(), make_protocol()
-    transport, _ = await connect(first)
+async def test_protocol_set_after_close_hears_of_the_loss(connect):
+    first, second = RecordingProtocol(), RecordingProtocol()
+    _, transport, _ = await connect(first)
     transport.close()
     transport.set_protocol(second)
     assert await second.until_lost() is None
     assert first.lost == []
 
 
-def test_streams_work_over_the_transports(run, loop):
+async def test_streams_work_over_the_transports(loop):
     async def handle(reader, writer):
         while line := await reader.readline():
             writer.write(line.upper())
@@ -254,39 +243,38 @@ def test_streams_work_over_the_transports(run, loop):
         writer.close()
         await writer.wait_closed()
 
-    async def main():
-        server = await asyncio.start_server(handle, "127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        for number in range(50):
-            writer.write(b"line %d\n" % number)
-            assert await reader.readline() == b"LINE %d\n" % number
-        writer.writelines([b"a", b"b\n"])
-        assert await reader.readexactly(3) == b"AB\n"
-        writer.write_eof()
-        assert await reader.read() == b""
-        writer.close()
-        await writer.wait_closed()
-        server.close()
-        await server.wait_closed()
-
-    run(main())
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    for number in range(50):
+        writer.write(b"line %d\n" % number)
+        assert await reader.readline() == b"LINE %d\n" % number
+    writer.writelines([b"a", b"b\n"])
+    assert await reader.readexactly(3) == b"AB\n"
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+    server.close()
+    await server.wait_closed()
 
 
 # Protocols that raise
 
 
-CALLBACKS = {"make_protocol": ["data_received", "eof_received"], "make_buffered_protocol": ["get_buffer", "buffer_updated", "eof_received"]}
+CALLBACKS = {
+    "make_protocol": (RecordingProtocol, ["data_received", "eof_received"]),
+    "make_buffered_protocol": (RecordingBufferedProtocol, ["get_buffer", "buffer_updated", "eof_received"]),
+}
 
 
-@pytest.mark.parametrize("kind, name", [(kind, name) for kind, names in CALLBACKS.items() for name in names])
-async def test_exception_of_the_protocol_is_reported_and_ends_the_connection(connect, reported, request, kind, name):
+@pytest.mark.parametrize("kind, name", [(kind, name) for kind, (_, names) in CALLBACKS.items() for name in names])
+async def test_exception_of_the_protocol_is_reported_and_ends_the_connection(connect, reported, kind, name):
     error = ZeroDivisionError("the protocol's own")
 
     def fail(protocol, *args):
         raise error
 
-    protocol = request.getfixturevalue(kind)(**{name: fail})
-    transport, peer = await connect(protocol)
+    protocol, transport, peer = await connect(CALLBACKS[kind][0](**{name: fail}))
     await peer.send(b"data")
     peer.send_end()
     assert await protocol.until_lost() is error
@@ -296,23 +284,15 @@ async def test_exception_of_the_protocol_is_reported_and_ends_the_connection(con
     assert (context["exception"], context["transport"], context["protocol"]) == (error, transport, protocol)
 
 
-async def test_exception_of_connection_made_is_reported_and_the_connection_lives(connect, reported, make_protocol):
-    def fail(protocol, *args):
-        raise ZeroDivisionError
-
-    protocol = make_protocol(connection_made=fail)
-    transport, peer = await connect(protocol)
+async def test_exception_of_connection_made_is_reported_and_the_connection_lives(connect, reported):
+    protocol, transport, peer = await connect(connection_made=fail)
     assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
     await peer.send(b"data")
     assert await protocol.until_received(4) == b"data"
 
 
-async def test_exception_of_connection_lost_is_reported_and_the_socket_is_closed(connect, settle, reported, make_protocol):
-    def fail(protocol, *args):
-        raise ZeroDivisionError
-
-    protocol = make_protocol(connection_lost=fail)
-    transport, peer = await connect(protocol)
+async def test_exception_of_connection_lost_is_reported_and_the_socket_is_closed(connect, reported):
+    protocol, transport, peer = await connect(connection_lost=fail)
     transport.close()
     assert await peer.receive_all() == b""
     await settle()
@@ -320,9 +300,8 @@ async def test_exception_of_connection_lost_is_reported_and_the_socket_is_closed
     assert transport.get_extra_info("socket").fileno() == -1
 
 
-async def test_end_of_file_calls_the_close_that_was_put_on_the_transport(connect, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_end_of_file_calls_the_close_that_was_put_on_the_transport(connect):
+    protocol, transport, peer = await connect()
     calls, close = [], transport.close
 
     def note_and_close():
@@ -339,14 +318,11 @@ async def test_end_of_file_calls_the_close_that_was_put_on_the_transport(connect
 
 @pytest.mark.parametrize("error_type", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("leave", ["close", "reset"])
-def test_interrupt_raised_by_connection_lost_leaves_the_loop_and_the_socket_is_closed(
-    loop, connections, reported, make_protocol, error_type, leave
-):
+def test_interrupt_raised_by_connection_lost_leaves_the_loop_and_the_socket_is_closed(loop, connections, reported, error_type, leave):
     def interrupt(protocol, error):
         raise error_type
 
-    protocol = make_protocol(connection_lost=interrupt)
-    transport, peer = loop.run_until_complete(connections.accepted(protocol))
+    protocol, transport, peer = loop.run_until_complete(connections.accepted(connection_lost=interrupt))
     getattr(peer, leave)()
     with pytest.raises(error_type):
         loop.run_forever()
@@ -356,18 +332,12 @@ def test_interrupt_raised_by_connection_lost_leaves_the_loop_and_the_socket_is_c
 
 
 @pytest.mark.parametrize("error_type", [KeyboardInterrupt, SystemExit])
-def test_interrupt_raised_by_data_received_leaves_the_loop_and_the_connection_lives(loop, make_protocol, make_peer, error_type):
+def test_interrupt_raised_by_data_received_leaves_the_loop_and_the_connection_lives(loop, connections, error_type):
     def interrupt(protocol, data):
         if data == b"stop":
             raise error_type
 
-    async def connect():
-        left, right = socket.socketpair()
-        await loop.create_connection(lambda: protocol, sock=left)
-        return make_peer(right)
-
-    protocol = make_protocol(data_received=interrupt)
-    peer = loop.run_until_complete(connect())
+    protocol, _, peer = loop.run_until_complete(connections.over(*socket.socketpair(), data_received=interrupt))
     peer.sock.send(b"stop")
     with pytest.raises(error_type):
         loop.run_forever()

@@ -12,6 +12,8 @@ import weakref
 
 import pytest
 
+from actors.files import pattern
+
 PIECES = [
     b"bytes",
     bytearray(b"bytearray"),
@@ -24,16 +26,16 @@ PIECES = [
 
 
 @pytest.mark.parametrize("data", PIECES, ids=lambda data: f"{type(data).__name__}-{len(data)}")
-async def test_bytes_like_object_arrives(connect, make_protocol, data):
-    transport, peer = await connect(make_protocol())
+async def test_bytes_like_object_arrives(connect, data):
+    _, transport, peer = await connect()
     transport.write(data)
     expected = bytes(data)
     assert await peer.receive(len(expected)) == expected
 
 
 @pytest.mark.parametrize("data", ["text", None, 5, [b"list"], object(), array.array("B", b"array")], ids=lambda data: type(data).__name__)
-async def test_writing_anything_else_raises_type_error_and_changes_nothing(connect, make_protocol, data):
-    transport, peer = await connect(make_protocol())
+async def test_writing_anything_else_raises_type_error_and_changes_nothing(connect, data):
+    _, transport, peer = await connect()
     with pytest.raises(TypeError):
         transport.write(data)
     assert transport.is_closing() is False
@@ -54,8 +56,8 @@ class LyingBytearray(bytearray):
 @pytest.mark.parametrize("kind", [LyingBytes, LyingBytearray])
 @pytest.mark.parametrize("method", ["write", "writelines"])
 @pytest.mark.parametrize("size", [10, 3_000_000])
-async def test_subclass_arrives_as_the_bytes_that_it_holds(connect, make_protocol, pattern, kind, method, size):
-    transport, peer = await connect(make_protocol())
+async def test_subclass_arrives_as_the_bytes_that_it_holds(connect, kind, method, size):
+    _, transport, peer = await connect()
     data = pattern(size)
     if method == "write":
         transport.write(kind(data))
@@ -65,14 +67,14 @@ async def test_subclass_arrives_as_the_bytes_that_it_holds(connect, make_protoco
     assert await peer.receive(size) == data
 
 
-async def test_bytes_of_a_subclass_are_not_asked_for(connect, make_protocol):
+async def test_bytes_of_a_subclass_are_not_asked_for(connect):
     class AbortingBytes(bytes):
         def __bytes__(self):
             transport.abort()
             return b"late"
 
     transport = None
-    transport, peer = await connect(make_protocol())
+    _, transport, peer = await connect()
     for _ in range(20):
         transport.write(b"a habit ")
         transport.write(b"of two writes")
@@ -83,15 +85,14 @@ async def test_bytes_of_a_subclass_are_not_asked_for(connect, make_protocol):
     assert not transport.is_closing()
 
 
-async def test_lines_may_be_any_buffers(connect, make_protocol):
-    transport, peer = await connect(make_protocol())
+async def test_lines_may_be_any_buffers(connect):
+    _, transport, peer = await connect()
     transport.writelines([array.array("B", b"array"), b" and ", bytearray(b"bytearray")])
     assert await peer.receive(19) == b"array and bytearray"
 
 
-async def test_view_with_gaps_arrives_without_its_gaps_or_is_refused(connect, reported, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_view_with_gaps_arrives_without_its_gaps_or_is_refused(connect, reported):
+    protocol, transport, peer = await connect()
     with_gaps = memoryview(b"a-b-c-d-")[::2]
     try:
         transport.write(with_gaps)
@@ -107,15 +108,15 @@ async def test_view_with_gaps_arrives_without_its_gaps_or_is_refused(connect, re
 
 
 @pytest.mark.parametrize("size", [1, 1000, 65536, 65537, 300_000, 5_000_000])
-async def test_large_and_small_pieces_arrive_whole(connect, make_protocol, pattern, size):
-    transport, peer = await connect(make_protocol())
+async def test_large_and_small_pieces_arrive_whole(connect, size):
+    _, transport, peer = await connect()
     data = pattern(size)
     transport.write(data)
     assert await peer.receive(size) == data
 
 
-async def test_pieces_arrive_in_the_order_of_the_calls(narrow_connect, make_protocol, pattern):
-    transport, peer = await narrow_connect(make_protocol())
+async def test_pieces_arrive_in_the_order_of_the_calls(narrow_connect):
+    _, transport, peer = await narrow_connect()
     data = pattern(1_000_000)
     position = 0
     for number in range(10_000):
@@ -140,8 +141,8 @@ async def test_pieces_arrive_in_the_order_of_the_calls(narrow_connect, make_prot
     [[b"a", b"b"], (b"a", bytearray(b"b")), [memoryview(b"ab")], [b"", b"a", b"", b"b"], (piece for piece in (b"a", b"b"))],
     ids=["list", "tuple", "views", "with empty ones", "generator"],
 )
-async def test_writelines_sends_every_piece(implementation, connections, make_protocol, pieces):
-    transport, peer = await connections.tcp(make_protocol())
+async def test_writelines_sends_every_piece(implementation, connections, pieces):
+    _, transport, peer = await connections.tcp()
     # A generator serves one implementation only.
     transport.writelines(pieces if isinstance(pieces, list | tuple) else (piece for piece in (b"a", b"b")))
     assert await peer.receive(2) == b"ab"
@@ -150,8 +151,8 @@ async def test_writelines_sends_every_piece(implementation, connections, make_pr
 # asyncio of Python 3.15 keeps the first pieces and gets stuck.
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("pieces", [[b"never sent", "text"], [b"never sent", 7], 5], ids=["text", "number", "no list"])
-async def test_writelines_with_something_else_sends_nothing(connect, make_protocol, pieces):
-    transport, peer = await connect(make_protocol())
+async def test_writelines_with_something_else_sends_nothing(connect, pieces):
+    _, transport, peer = await connect()
     with pytest.raises(TypeError):
         transport.writelines(pieces)
     transport.write(b"the next")
@@ -159,9 +160,8 @@ async def test_writelines_with_something_else_sends_nothing(connect, make_protoc
 
 
 @pytest.mark.parametrize("empty", [b"", bytearray(), memoryview(b""), []], ids=lambda empty: type(empty).__name__)
-async def test_writing_nothing_sends_nothing(connect, make_protocol, empty):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_writing_nothing_sends_nothing(connect, empty):
+    protocol, transport, peer = await connect()
     write = transport.writelines if empty == [] else transport.write
     write(empty)
     assert transport.get_write_buffer_size() == 0
@@ -175,9 +175,8 @@ async def test_writing_nothing_sends_nothing(connect, make_protocol, empty):
 # asyncio of Python 3.12 and 3.13 keeps the empty piece for ever, and close() waits for it.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(3)
-async def test_empty_pieces_at_the_end_do_not_delay_the_close(connect, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connect(protocol)
+async def test_empty_pieces_at_the_end_do_not_delay_the_close(connect):
+    protocol, transport, peer = await connect()
     transport.writelines([b"data", b"", b""])
     transport.writelines([b"", b""])
     transport.close()
@@ -188,8 +187,8 @@ async def test_empty_pieces_at_the_end_do_not_delay_the_close(connect, make_prot
 @pytest.mark.parametrize("size", [10, 3_000_000], ids=["sent at once", "kept"])
 # From Python 3.12 on, asyncio keeps the very object, sends what it holds later, and forbids to resize it.
 @pytest.mark.fastloop_only
-async def test_bytearray_is_sent_as_it_was_when_it_was_written(connect, make_protocol, pattern, size):
-    transport, peer = await connect(make_protocol())
+async def test_bytearray_is_sent_as_it_was_when_it_was_written(connect, size):
+    _, transport, peer = await connect()
     data = pattern(size)
     first, second = bytearray(data), bytearray(data)
     transport.write(first)
@@ -201,39 +200,35 @@ async def test_bytearray_is_sent_as_it_was_when_it_was_written(connect, make_pro
 
 
 @pytest.mark.parametrize("end", ["close", "write_eof"])
-async def test_what_connection_made_writes_is_sent_though_it_ends_the_connection(connect, make_protocol, end):
+async def test_what_connection_made_writes_is_sent_though_it_ends_the_connection(connect, end):
     def write_and_end(protocol, transport):
         transport.write(b"greeting, ")
         transport.write(b"farewell")
         getattr(transport, end)()
 
-    _, peer = await connect(make_protocol(connection_made=write_and_end))
+    _, _, peer = await connect(connection_made=write_and_end)
     assert await peer.receive_all() == b"greeting, farewell"
 
 
-def test_answer_written_by_data_received_is_sent_though_it_closes(run, connect, make_protocol):
+async def test_answer_written_by_data_received_is_sent_though_it_closes(connect):
     def answer(protocol, data):
         protocol.transport.write(b"you said " + data)
         protocol.transport.close()
 
-    async def main():
-        protocol = make_protocol(data_received=answer)
-        _, peer = await connect(protocol)
-        await peer.send(b"hello")
-        assert await peer.receive_all() == b"you said hello"
-        assert await protocol.until_lost() is None
-
-    run(main())
+    protocol, _, peer = await connect(data_received=answer)
+    await peer.send(b"hello")
+    assert await peer.receive_all() == b"you said hello"
+    assert await protocol.until_lost() is None
 
 
-def test_what_is_written_while_the_loop_does_not_run_is_sent(loop, run, connect, make_protocol):
-    transport, peer = run(connect(make_protocol()))
+def test_what_is_written_while_the_loop_does_not_run_is_sent(loop, run, connect):
+    _, transport, peer = run(connect())
     transport.write(b"between two runs")
     assert run(peer.receive(16)) == b"between two runs"
 
 
-async def test_methods_can_be_replaced(connect, make_protocol):
-    transport, peer = await connect(make_protocol())
+async def test_methods_can_be_replaced(connect):
+    _, transport, peer = await connect()
     written, original = [], transport.write
 
     def write_and_remember(data):
@@ -250,12 +245,10 @@ async def test_methods_can_be_replaced(connect, make_protocol):
     assert await peer.receive(6) == b"unseen"
 
 
-def test_closed_transport_is_collected_and_its_weak_reference_dies(loop, run, make_protocol, make_peer):
+def test_closed_transport_is_collected_and_its_weak_reference_dies(loop, run, connections):
     async def main():
         left, right = socket.socketpair()
-        make_peer(right)
-        protocol = make_protocol()
-        transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+        protocol, transport, _ = await connections.over(left, right)
         weak_transport = weakref.ref(transport)
         assert weak_transport() is transport
         transport.close()
@@ -267,9 +260,8 @@ def test_closed_transport_is_collected_and_its_weak_reference_dies(loop, run, ma
     assert weak_transport() is None
 
 
-async def test_repr_works_in_every_state(connect, make_protocol):
-    protocol = make_protocol()
-    transport, _ = await connect(protocol)
+async def test_repr_works_in_every_state(connect):
+    protocol, transport, _ = await connect()
     assert "clos" not in repr(transport)
     transport.close()
     assert "closing" in repr(transport)

@@ -12,6 +12,9 @@ import sys
 
 import pytest
 
+from actors.kernel import settle
+from actors.protocols import RecordingBufferedProtocol, RecordingProtocol
+
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract names")
 NAME_KINDS = ["text", "bytes", "path", pytest.param("abstract text", marks=on_linux), pytest.param("abstract bytes", marks=on_linux)]
 
@@ -36,8 +39,8 @@ def path(short_folder):
 
 
 @pytest.mark.parametrize("kind", NAME_KINDS)
-async def test_client_and_server_meet_at_a_name(loop, make_protocol, name_of_kind, kind):
-    accepted, made = make_protocol(), make_protocol()
+async def test_client_and_server_meet_at_a_name(loop, name_of_kind, kind):
+    accepted, made = RecordingProtocol(), RecordingProtocol()
     name = name_of_kind(kind)
     server = await loop.create_unix_server(lambda: accepted, name)
     transport, protocol = await loop.create_unix_connection(lambda: made, name)
@@ -53,8 +56,8 @@ async def test_client_and_server_meet_at_a_name(loop, make_protocol, name_of_kin
 
 
 @pytest.mark.parametrize("kind", NAME_KINDS)
-async def test_addresses_are_the_names(loop, make_protocol, name_of_kind, kind):
-    accepted, made = make_protocol(), make_protocol()
+async def test_addresses_are_the_names(loop, name_of_kind, kind):
+    accepted, made = RecordingProtocol(), RecordingProtocol()
     name = name_of_kind(kind)
     server = await loop.create_unix_server(lambda: accepted, name)
     transport, _ = await loop.create_unix_connection(lambda: made, name)
@@ -71,8 +74,8 @@ async def test_addresses_are_the_names(loop, make_protocol, name_of_kind, kind):
     server.close()
 
 
-async def test_address_of_a_client_that_has_a_name_is_that_name(loop, make_protocol, path, short_folder):
-    protocol = make_protocol()
+async def test_address_of_a_client_that_has_a_name_is_that_name(loop, path, short_folder):
+    protocol = RecordingProtocol()
     server = await loop.create_unix_server(lambda: protocol, path)
     with socket.socket(socket.AF_UNIX) as client:
         client.bind(os.path.join(short_folder, "client"))
@@ -83,8 +86,8 @@ async def test_address_of_a_client_that_has_a_name_is_that_name(loop, make_proto
     server.close()
 
 
-async def test_ends_of_a_socket_pair_have_no_addresses(loop, make_protocol):
-    protocol = make_protocol()
+async def test_ends_of_a_socket_pair_have_no_addresses(loop):
+    protocol = RecordingProtocol()
     left, right = socket.socketpair()
     transport, _ = await loop.create_unix_connection(lambda: protocol, sock=left)
     assert (transport.get_extra_info("sockname"), transport.get_extra_info("peername")) == ("", "")
@@ -96,8 +99,8 @@ async def test_ends_of_a_socket_pair_have_no_addresses(loop, make_protocol):
 # The server's file
 
 
-async def test_file_of_a_closed_server_is_removed_since_python_3_13(loop, make_protocol, path):
-    server = await loop.create_unix_server(make_protocol, path)
+async def test_file_of_a_closed_server_is_removed_since_python_3_13(loop, path):
+    server = await loop.create_unix_server(RecordingProtocol, path)
     assert os.path.exists(path)
     server.close()
     await server.wait_closed()
@@ -105,42 +108,42 @@ async def test_file_of_a_closed_server_is_removed_since_python_3_13(loop, make_p
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
-async def test_file_of_a_closed_server_stays_if_cleanup_is_refused(loop, make_protocol, path):
-    server = await loop.create_unix_server(make_protocol, path, cleanup_socket=False)
+async def test_file_of_a_closed_server_stays_if_cleanup_is_refused(loop, path):
+    server = await loop.create_unix_server(RecordingProtocol, path, cleanup_socket=False)
     server.close()
     assert os.path.exists(path)
 
 
-async def test_file_that_is_not_the_servers_any_more_stays(loop, make_protocol, path):
-    first = await loop.create_unix_server(make_protocol, path)
+async def test_file_that_is_not_the_servers_any_more_stays(loop, path):
+    first = await loop.create_unix_server(RecordingProtocol, path)
     os.rename(path, path + ".old")
     pathlib.Path(path).write_text("somebody else's")
     first.close()
     assert pathlib.Path(path).read_text() == "somebody else's"
 
 
-async def test_server_that_is_closed_after_its_file_was_removed_does_not_mind(loop, make_protocol, path):
-    server = await loop.create_unix_server(make_protocol, path)
+async def test_server_that_is_closed_after_its_file_was_removed_does_not_mind(loop, path):
+    server = await loop.create_unix_server(RecordingProtocol, path)
     os.remove(path)
     server.close()
     await server.wait_closed()
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
-async def test_file_of_a_socket_that_was_passed_in_is_removed(loop, make_protocol, path):
+async def test_file_of_a_socket_that_was_passed_in_is_removed(loop, path):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
-    server = await loop.create_unix_server(make_protocol, sock=listener)
+    server = await loop.create_unix_server(RecordingProtocol, sock=listener)
     server.close()
     assert not os.path.exists(path)
 
 
-async def test_stale_file_is_replaced(loop, make_protocol, path):
+async def test_stale_file_is_replaced(loop, path):
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(path)
     with pytest.raises(ConnectionRefusedError):
-        await loop.create_unix_connection(make_protocol, path)
-    protocol = make_protocol()
+        await loop.create_unix_connection(RecordingProtocol, path)
+    protocol = RecordingProtocol()
     server = await loop.create_unix_server(lambda: protocol, path)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
@@ -149,10 +152,10 @@ async def test_stale_file_is_replaced(loop, make_protocol, path):
     server.close()
 
 
-async def test_file_that_is_no_socket_is_left_alone(loop, make_protocol, path):
+async def test_file_that_is_no_socket_is_left_alone(loop, path):
     pathlib.Path(path).write_text("precious")
     with pytest.raises(OSError, match="is already in use") as caught:
-        await loop.create_unix_server(make_protocol, path)
+        await loop.create_unix_server(RecordingProtocol, path)
     assert caught.value.errno == errno.EADDRINUSE
     assert pathlib.Path(path).read_text() == "precious"
 
@@ -160,35 +163,35 @@ async def test_file_that_is_no_socket_is_left_alone(loop, make_protocol, path):
 # Refusals
 
 
-async def test_connecting_to_nothing_raises_file_not_found_error(loop, make_protocol, path):
+async def test_connecting_to_nothing_raises_file_not_found_error(loop, path):
     with pytest.raises(FileNotFoundError):
-        await loop.create_unix_connection(make_protocol, path)
+        await loop.create_unix_connection(RecordingProtocol, path)
 
 
-async def test_name_that_is_too_long_raises_os_error(loop, make_protocol, path):
+async def test_name_that_is_too_long_raises_os_error(loop, path):
     with pytest.raises(OSError):
-        await loop.create_unix_connection(make_protocol, path * 20)
+        await loop.create_unix_connection(RecordingProtocol, path * 20)
     with pytest.raises(OSError):
-        await loop.create_unix_server(make_protocol, path * 20)
+        await loop.create_unix_server(RecordingProtocol, path * 20)
 
 
-async def test_arguments_that_contradict_each_other_are_refused(loop, make_protocol, path):
+async def test_arguments_that_contradict_each_other_are_refused(loop, path):
     unix, tcp, datagram = socket.socket(socket.AF_UNIX), socket.socket(), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     with unix, tcp, datagram:
         for create in (loop.create_unix_connection, loop.create_unix_server):
             with pytest.raises(ValueError, match="can not be specified at the same time"):
-                await create(make_protocol, path, sock=unix)
+                await create(RecordingProtocol, path, sock=unix)
             with pytest.raises(ValueError, match="no(t specified, and no)? (path|sock)"):
-                await create(make_protocol)
+                await create(RecordingProtocol)
             for wrong in (tcp, datagram):
                 with pytest.raises(ValueError, match="UNIX Domain Stream Socket was expected"):
-                    await create(make_protocol, sock=wrong)
+                    await create(RecordingProtocol, sock=wrong)
             with pytest.raises(ValueError, match="only meaningful with ssl"):
-                await create(make_protocol, path, ssl_handshake_timeout=1)
+                await create(RecordingProtocol, path, ssl_handshake_timeout=1)
         with pytest.raises(ValueError, match="server_hostname is only meaningful with ssl"):
-            await loop.create_unix_connection(make_protocol, path, server_hostname="localhost")
+            await loop.create_unix_connection(RecordingProtocol, path, server_hostname="localhost")
         with pytest.raises(TypeError):
-            await loop.create_unix_server(make_protocol, path, ssl=True)
+            await loop.create_unix_server(RecordingProtocol, path, ssl=True)
 
 
 # Descriptors that travel
@@ -200,11 +203,9 @@ def send_with_descriptors(sock, data, descriptors):
 
 @pytest.mark.parametrize("descriptor_count", [1, 3, 60])
 @pytest.mark.parametrize("buffered", [False, True])
-async def test_descriptors_sent_along_neither_stall_the_data_nor_stay_open(
-    connections, make_protocol, make_buffered_protocol, descriptor_count, buffered
-):
-    protocol = make_buffered_protocol() if buffered else make_protocol()
-    transport, peer = await connections.unix(protocol)
+async def test_descriptors_sent_along_neither_stall_the_data_nor_stay_open(connections, descriptor_count, buffered):
+    protocol = RecordingBufferedProtocol() if buffered else RecordingProtocol()
+    _, transport, peer = await connections.unix(protocol)
     with open(os.devnull, "rb") as file:
         for number in range(20):
             send_with_descriptors(peer.sock, b"with %02d" % number, [file.fileno()] * descriptor_count)
@@ -215,9 +216,8 @@ async def test_descriptors_sent_along_neither_stall_the_data_nor_stay_open(
     assert await protocol.until_lost() is None
 
 
-async def test_descriptors_that_arrive_before_reading_begins_do_not_stall_the_data(connections, make_protocol, settle):
-    protocol = make_protocol(connection_made=lambda protocol, transport: transport.pause_reading())
-    transport, peer = await connections.unix(protocol)
+async def test_descriptors_that_arrive_before_reading_begins_do_not_stall_the_data(connections):
+    protocol, transport, peer = await connections.unix(connection_made=lambda protocol, transport: transport.pause_reading())
     with open(os.devnull, "rb") as file:
         for _ in range(5):
             send_with_descriptors(peer.sock, b"x", [file.fileno()])
@@ -231,9 +231,8 @@ async def test_descriptors_that_arrive_before_reading_begins_do_not_stall_the_da
 # The peer's end
 
 
-async def test_peer_that_leaves_without_reading_is_one_loss(connections, settle, make_protocol):
-    protocol = make_protocol()
-    transport, peer = await connections.unix(protocol)
+async def test_peer_that_leaves_without_reading_is_one_loss(connections):
+    protocol, transport, peer = await connections.unix()
     transport.write(b"never read")
     await settle()
     peer.close()

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from actors.tls import Certificate, environment_of_others
+
 # Far longer than any test takes: it turns what would hang into a failure with a traceback.
 TIME_LIMIT_S = 60
 # What a library closes in the background after its last call has this long to close.
@@ -72,51 +74,7 @@ def run(loop):
     return run
 
 
-# TLS
-
-
-@dataclasses.dataclass(frozen=True)
-class Certificate:
-    """A certificate for localhost and 127.0.0.1 that signs itself, and its key."""
-
-    certificate_path: Path
-    key_path: Path
-
-    def server_context(self):
-        import ssl
-
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self.certificate_path, self.key_path)
-        return context
-
-    def client_context(self):
-        """A context that verifies the name and trusts this certificate only."""
-        import ssl
-
-        return ssl.create_default_context(cafile=self.certificate_path)
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
-    pytest.importorskip("ssl", reason="this Python has no TLS")
-    if shutil.which("openssl") is None:
-        pytest.skip("the command openssl, which makes the certificate, is not installed")
-    folder = tmp_path_factory.mktemp("certificate")
-    made = Certificate(folder / "certificate.pem", folder / "key.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
-    command += ["-keyout", made.key_path, "-out", made.certificate_path]
-    subprocess.run(command, check=True, capture_output=True, env=environment_of_others())
-    return made
-
-
 # Servers in processes of their own
-
-
-def environment_of_others():
-    """The environment for programs that are not under test: a sanitizer that watches this process is not theirs."""
-    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
 def free_port():
