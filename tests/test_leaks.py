@@ -19,6 +19,8 @@ import weakref
 
 import pytest
 
+from actors.cases import Cases
+
 TUTORIAL = pathlib.Path(__file__).resolve().parents[1] / "examples" / "tutorial"
 # What is counted does not depend on how long a script waits.
 SHORTER_DELAYS = {"01_call_soon_call_later": ("0.5", "0.001"), "07_ten_tasks": ("0.02", "0.0005")}
@@ -104,12 +106,7 @@ def test_example_leaves_nothing_behind(name, no_leaks):
 
 
 OBJECTS_IN_A_RUN = 1000
-SCENARIOS = {}
-
-
-def scenario(coroutine_function):
-    SCENARIOS[coroutine_function.__name__] = coroutine_function
-    return coroutine_function
+scenario = Cases()
 
 
 @scenario
@@ -198,11 +195,11 @@ async def work_for_the_executor():
 
 
 @pytest.mark.fastloop_only
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", scenario)
 def test_many_objects_leave_nothing_behind(loop, name):
     # The executor starts its threads when they are needed, which depends on how busy they are.
     loop.run_until_complete(asyncio.gather(*[loop.run_in_executor(None, time.sleep, 0.005) for _ in range(64)]))
-    coroutine_function = SCENARIOS[name]
+    coroutine_function = scenario[name]
     assert_nothing_is_left(lambda: loop.run_until_complete(coroutine_function()))
 
 

@@ -7,3 +7,7 @@ class SomeError(Exception):
 
 def fail(*args):
     raise ZeroDivisionError
+
+
+def interrupt(*args):
+    raise KeyboardInterrupt

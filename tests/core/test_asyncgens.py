@@ -38,12 +38,8 @@ def test_generator_is_closed_by_shutdown_asyncgens(loop):
 def test_all_unfinished_generators_are_closed(loop):
     many = [Numbers() for _ in range(20)]
     generators = [numbers.generate() for numbers in many]
-
-    async def start():
-        for generator in generators:
-            await anext(generator)
-
-    loop.run_until_complete(start())
+    for generator in generators:
+        loop.run_until_complete(take_one(generator))
     loop.run_until_complete(loop.shutdown_asyncgens())
     assert [numbers.events for numbers in many] == [["closed"]] * 20
 

@@ -1,4 +1,4 @@
-"""asyncio.capture_call_graph(): who waits for a task or a future, by each of asyncio's ways of waiting. Python 3.14 brought it."""
+"""asyncio.capture_call_graph(): which tasks wait for a task or a future, by each of asyncio's ways of waiting. New in Python 3.14."""
 
 import asyncio
 import functools
@@ -9,8 +9,9 @@ import sysconfig
 import pytest
 
 import fastloop
+from actors.coroutines import wait_for
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
 
 has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
 TASKS = {"own": fastloop.Task, "native": asyncio.Task}
@@ -19,10 +20,6 @@ TASKS = {"own": fastloop.Task, "native": asyncio.Task}
 def awaiters(future):
     """The names of the tasks that wait for future."""
     return sorted(entry.future.get_name() for entry in asyncio.capture_call_graph(future).awaited_by)
-
-
-async def wait_for(future):
-    return await future
 
 
 def only_if_recorded_by(waiting):
@@ -95,7 +92,7 @@ WAYS = [by_await, by_task_group, by_gather, by_shield, by_wait, by_wait_for, by_
 
 
 def names_of_those_who_wait(loop, settle, way, new_parent):
-    """Have a task called "parent" wait for a child; return who waits for the child according to the graph."""
+    """Have a task called "parent" wait for a child; return the names of the tasks that wait for it according to the graph."""
     goes_on, children = loop.create_future(), []
 
     async def child():
@@ -117,7 +114,7 @@ def test_task_is_awaited_by_the_task_that_waits_for_it(loop, settle, way, is_deb
     assert names_of_those_who_wait(loop, settle, way, loop.create_task) == ["parent"]
 
 
-def test_task_that_is_cancelled_by_wait_for_is_awaited_until_it_ends(loop, settle):
+def assert_awaited_until_the_cancellation_ends(loop, settle, new_child, new_parent):
     only_if_recorded_by(asyncio.tasks._cancel_and_wait)
     goes_on = loop.create_future()
 
@@ -127,14 +124,18 @@ def test_task_that_is_cancelled_by_wait_for_is_awaited_until_it_ends(loop, settl
         finally:
             await goes_on
 
-    task = loop.create_task(child())
+    task = new_child(child())
     settle()
-    parent = loop.create_task(asyncio.wait_for(task, 0), name="parent")
+    parent = new_parent(asyncio.wait_for(task, 0), name="parent")
     settle()
     assert awaiters(task) == ["parent"]
     goes_on.set_result(None)
     with pytest.raises(TimeoutError):
         loop.run_until_complete(parent)
+
+
+def test_task_that_is_cancelled_by_wait_for_is_awaited_until_it_ends(loop, settle):
+    assert_awaited_until_the_cancellation_ends(loop, settle, loop.create_task, loop.create_task)
 
 
 # The graph
@@ -150,7 +151,7 @@ def test_future_is_awaited_by_every_task_that_waits_for_it(loop, settle):
     assert awaiters(future) == []
 
 
-async def test_graph_of_the_current_task_has_the_frames_of_those_who_wait(loop):
+def test_graph_of_the_current_task_has_the_frames_of_those_who_wait(loop):
     async def inner():
         await asyncio.sleep(0)
         return asyncio.capture_call_graph()
@@ -158,9 +159,12 @@ async def test_graph_of_the_current_task_has_the_frames_of_those_who_wait(loop):
     async def middle():
         return await asyncio.create_task(inner())
 
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(middle())
-    graph = task.result()
+    async def outer():
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(middle())
+        return task.result()
+
+    graph = loop.run_until_complete(outer())
     names = []
     while True:
         names.append([entry.frame.f_code.co_name for entry in graph.call_stack])
@@ -199,7 +203,7 @@ def test_callback_that_wakes_no_task_is_nobody_who_waits(loop, settle):
 # The end of waiting
 
 
-async def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
+def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
     only_if_recorded_by(asyncio.tasks.gather)
     if not hasattr(asyncio.tasks, "_discard_awaited_by"):
         pytest.skip("in this patch release of Python a failed gather() is still recorded as waiting")
@@ -207,18 +211,20 @@ async def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
     async def fail():
         raise ValueError
 
+    async def outer():
+        with pytest.raises(ValueError):
+            await asyncio.gather(task, fail())
+        return awaiters(task)
+
     task = loop.create_task(wait_for(loop.create_future()))
-    with pytest.raises(ValueError):
-        await asyncio.gather(task, fail())
-    assert awaiters(task) == []
+    assert loop.run_until_complete(outer()) == []
     task.cancel()
     settle()
 
 
-async def test_task_that_outlives_wait_is_awaited_by_nobody(loop, settle):
-
+def test_task_that_outlives_wait_is_awaited_by_nobody(loop, settle):
     task = loop.create_task(wait_for(loop.create_future()))
-    await asyncio.wait([task], timeout=0.001)
+    loop.run_until_complete(asyncio.wait([task], timeout=0.001))
     assert awaiters(task) == []
     task.cancel()
     settle()
@@ -257,23 +263,7 @@ def test_own_task_is_awaited_by_a_task_of_either_kind(loop, settle, new_task, wa
 
 
 def test_wait_for_out_of_time_is_seen_from_a_task_of_either_kind(loop, settle, new_task):
-    only_if_recorded_by(asyncio.tasks._cancel_and_wait)
-    goes_on = loop.create_future()
-
-    async def child():
-        try:
-            await loop.create_future()
-        finally:
-            await goes_on
-
-    task = fastloop.Task(child(), loop=loop)
-    settle()
-    parent = new_task(asyncio.wait_for(task, 0), name="parent")
-    settle()
-    assert awaiters(task) == ["parent"]
-    goes_on.set_result(None)
-    with pytest.raises(TimeoutError):
-        loop.run_until_complete(parent)
+    assert_awaited_until_the_cancellation_ends(loop, settle, functools.partial(fastloop.Task, loop=loop), new_task)
 
 
 @pytest.mark.skipif(not has_gil, reason="without the GIL asyncio's C futures record only asyncio's own tasks as waiters")

@@ -1,4 +1,4 @@
-"""The garbage collector: what it must be able to free, and what may happen while it runs in the middle of the loop's work."""
+"""The garbage collector: what it must be able to free, and what may happen when it runs in the middle of the loop's work."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,8 @@ import warnings
 import weakref
 
 import pytest
+
+from actors.failures import interrupt
 
 
 @pytest.fixture
@@ -259,9 +261,6 @@ def test_value_of_a_context_variable_does_not_outlive_the_run_that_used_it(loop)
 
 def test_value_does_not_outlive_a_run_that_ends_with_an_exception(loop):
     variable = contextvars.ContextVar("variable")
-
-    def interrupt():
-        raise KeyboardInterrupt
 
     def schedule():
         value = Value()

@@ -1,4 +1,4 @@
-"""Where exceptions go that nobody catches: the exception handler, its context, and the log."""
+"""What becomes of exceptions that nobody catches: the exception handler, its context, and the log."""
 
 import asyncio
 import gc
@@ -7,9 +7,8 @@ import sysconfig
 
 import pytest
 
-
-class SomeError(Exception):
-    pass
+from actors.coroutines import wait_for_ever
+from actors.failures import SomeError
 
 
 def fail():
@@ -188,17 +187,10 @@ def test_default_handler_can_be_called_from_a_custom_one(loop, run_turn, logged_
     assert len(logged_errors) == 1
 
 
-def test_default_handler_replaced_on_the_loop_is_used(loop, run_turn):
+@pytest.mark.parametrize("name", ["default_exception_handler", "call_exception_handler"])
+def test_handler_method_replaced_on_the_loop_is_used(loop, run_turn, name):
     contexts = []
-    loop.default_exception_handler = contexts.append
-    loop.call_soon(fail)
-    run_turn()
-    assert [type(context["exception"]) for context in contexts] == [SomeError]
-
-
-def test_call_exception_handler_replaced_on_the_loop_is_used(loop, run_turn):
-    contexts = []
-    loop.call_exception_handler = contexts.append
+    setattr(loop, name, contexts.append)
     loop.call_soon(fail)
     run_turn()
     assert [type(context["exception"]) for context in contexts] == [SomeError]
@@ -257,10 +249,6 @@ def test_cancelled_task_is_not_reported(loop, run_turn, contexts):
 
 # Without the GIL fastloop keeps pending tasks alive until their loop closes, which README states.
 keeps_pending_tasks = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-
-
-async def wait_for_ever():
-    await asyncio.get_running_loop().create_future()
 
 
 @pytest.fixture

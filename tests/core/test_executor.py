@@ -2,10 +2,12 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import gc
 import threading
 import time
+from unittest import mock
 
 import pytest
 
@@ -170,7 +172,7 @@ def raise_(error):
 
 
 def skip_where_asyncio_hangs(implementation, loop):
-    """Up to 3.11.7 and 3.12.1 asyncio's future refuses StopIteration, and one that waits for an executor then stays pending."""
+    """Until 3.11.7 and 3.12.1 asyncio's future refuses StopIteration, and one that waits for an executor stays pending."""
     if implementation.name == "asyncio":
         future = implementation.Future(loop=loop)
         try:
@@ -212,25 +214,19 @@ async def test_exceptions_of_concurrent_futures_become_asyncios(loop, error, exp
     assert caught.value.args == ("message",)
 
 
-class ExecutorThatReturns:
-    """submit() returns what was given, whatever it is."""
-
-    def __init__(self, future):
-        self.future = future
-
-    def submit(self, function, *args):
-        return self.future
+def executor_that_returns(future):
+    return mock.Mock(submit=lambda function, *args: future)
 
 
 def test_future_of_asyncios_from_an_executor_is_returned_as_it_is(loop):
     future = loop.create_future()
-    assert loop.run_in_executor(ExecutorThatReturns(future), int) is future
+    assert loop.run_in_executor(executor_that_returns(future), int) is future
 
 
 @pytest.mark.skipif(not __debug__, reason="asyncio asserts")
 def test_executor_that_returns_no_future_is_refused(loop):
     with pytest.raises(AssertionError, match="concurrent.futures.Future is expected"):
-        loop.run_in_executor(ExecutorThatReturns(5), int)
+        loop.run_in_executor(executor_that_returns(5), int)
 
 
 @pytest.mark.fastloop_only
@@ -238,14 +234,14 @@ def test_exception_that_is_none_fails_the_future(loop):
     work = concurrent.futures.Future()
     work.set_exception("no exception")
     with pytest.raises(TypeError):
-        loop.run_until_complete(loop.run_in_executor(ExecutorThatReturns(work), int))
+        loop.run_until_complete(loop.run_in_executor(executor_that_returns(work), int))
 
 
 def test_exception_class_from_an_executor_becomes_an_instance(loop):
     work = concurrent.futures.Future()
     work.set_exception(ValueError)
     with pytest.raises(ValueError):
-        loop.run_until_complete(loop.run_in_executor(ExecutorThatReturns(work), int))
+        loop.run_until_complete(loop.run_in_executor(executor_that_returns(work), int))
 
 
 class ExecutorInTheSameThread:
@@ -259,19 +255,17 @@ class ExecutorInTheSameThread:
 
 
 def test_work_that_ended_in_the_loops_thread_is_there_as_soon_as_on_asyncio(implementation, asyncio_implementation):
-    def turns_until_done(loop):
-        async def main():
-            turns = 0
-            future = loop.run_in_executor(ExecutorInTheSameThread(), int, "5")
-            while not future.done():
-                turns += 1
-                await asyncio.sleep(0)
-            assert future.result() == 5
-            return turns
+    async def turns_until_done():
+        turns = 0
+        future = asyncio.get_running_loop().run_in_executor(ExecutorInTheSameThread(), int, "5")
+        while not future.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert future.result() == 5
+        return turns
 
-        try:
-            return loop.run_until_complete(main())
-        finally:
-            loop.close()
-
-    assert turns_until_done(implementation.new_event_loop()) == turns_until_done(asyncio_implementation.new_event_loop())
+    turns = []
+    for make_loop in implementation.new_event_loop, asyncio_implementation.new_event_loop:
+        with contextlib.closing(make_loop()) as loop:
+            turns.append(loop.run_until_complete(turns_until_done()))
+    assert turns[0] == turns[1]

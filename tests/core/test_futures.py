@@ -11,9 +11,9 @@ import weakref
 
 import pytest
 
-
-class SomeError(Exception):
-    pass
+from actors.callbacks import Callback
+from actors.coroutines import wait_for
+from actors.failures import SomeError, interrupt
 
 
 @pytest.fixture
@@ -130,10 +130,11 @@ def test_callbacks_run_through_the_loop_in_the_order_in_which_they_were_added(fu
     assert order == [0, 1, 2, 3, 4]
 
 
-def test_callback_gets_the_future(future, run_turn):
+@pytest.mark.parametrize("finish", [lambda future: future.set_result(None), lambda future: future.cancel()], ids=["result", "cancelled"])
+def test_callback_gets_the_future(future, run_turn, finish):
     received = []
     future.add_done_callback(received.append)
-    future.set_result(None)
+    finish(future)
     run_turn()
     assert received == [future]
 
@@ -155,14 +156,6 @@ def test_callback_added_twice_runs_twice(future, run_turn):
     future.set_result(None)
     run_turn()
     assert len(received) == 2
-
-
-def test_callbacks_run_when_the_future_is_cancelled(future, run_turn):
-    received = []
-    future.add_done_callback(received.append)
-    future.cancel()
-    run_turn()
-    assert received == [future]
 
 
 @pytest.mark.parametrize("others", [0, 1, 5])
@@ -277,10 +270,7 @@ async def test_awaiting_raises_the_exception(loop, future):
 
 
 async def test_many_tasks_may_await_one_future(loop, future):
-    async def wait():
-        return await future
-
-    tasks = [asyncio.ensure_future(wait()) for _ in range(50)]
+    tasks = [asyncio.ensure_future(wait_for(future)) for _ in range(50)]
     await asyncio.sleep(0)
     future.set_result("result")
     assert await asyncio.gather(*tasks) == ["result"] * 50
@@ -404,10 +394,6 @@ def test_result_is_released_with_the_future(loop):
 
 
 def test_callback_is_released_when_it_ran(loop, run_turn):
-    class Callback:
-        def __call__(self, future):
-            pass
-
     future, callback = loop.create_future(), Callback()
     reference = weakref.ref(callback)
     future.add_done_callback(callback)
@@ -439,12 +425,9 @@ async def test_concurrent_future_is_chained_both_ways(loop):
     assert source.cancelled() is True
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
 async def test_call_graph_of_a_future_shows_who_awaits_it(loop, future):
-    async def wait():
-        await future
-
-    task = asyncio.create_task(wait(), name="waiter")
+    task = asyncio.create_task(wait_for(future), name="waiter")
     await asyncio.sleep(0)
     graph = asyncio.capture_call_graph(future)
     future.set_result(None)
@@ -457,7 +440,7 @@ async def test_call_graph_of_a_future_shows_who_awaits_it(loop, future):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("position", range(4))
-def test_callbacks_behind_one_that_leaves_the_loop_keep_their_place(loop, error, position):
+def test_callbacks_behind_one_that_leaves_the_loop_keep_their_place(loop, error, position, run_turn):
     order = []
 
     def leave(future):
@@ -474,13 +457,12 @@ def test_callbacks_behind_one_that_leaves_the_loop_keep_their_place(loop, error,
         loop.run_forever()
     future.add_done_callback(lambda future: order.append("added later"))
     loop.call_soon(order.append, "scheduled later")
-    loop.call_soon(loop.stop)
-    loop.run_forever()
+    run_turn()
     callbacks = [number if number != position else "leaves" for number in range(4)]
     assert order == ["before", *callbacks, "behind", "added later", "scheduled later"]
 
 
-def test_every_callback_may_leave_the_loop(loop):
+def test_every_callback_may_leave_the_loop(loop, run_turn):
     order = []
 
     def leave(future):
@@ -495,8 +477,7 @@ def test_every_callback_may_leave_the_loop(loop):
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             loop.run_forever()
-    loop.call_soon(loop.stop)
-    loop.run_forever()
+    run_turn()
     assert order == [0, 1, 2, "behind"]
 
 
@@ -527,11 +508,8 @@ def test_callbacks_of_a_task_keep_their_place_when_one_leaves_the_loop(loop):
     async def main():
         return 5
 
-    def leave(task):
-        raise KeyboardInterrupt
-
     task = loop.create_task(main())
-    task.add_done_callback(leave)
+    task.add_done_callback(interrupt)
     task.add_done_callback(lambda task: order.append(task.result()))
     task.add_done_callback(lambda task: loop.call_soon(order.append, "scheduled by a callback"))
     loop.call_soon(lambda: loop.call_soon(order.append, "behind"))
@@ -545,11 +523,8 @@ def test_context_of_a_callback_that_kept_its_place_is_its_own(loop):
     variable = contextvars.ContextVar("variable", default="none")
     seen = []
 
-    def leave(future):
-        raise KeyboardInterrupt
-
     future = loop.create_future()
-    future.add_done_callback(leave)
+    future.add_done_callback(interrupt)
     context = contextvars.copy_context()
     context.run(variable.set, "set")
     future.add_done_callback(lambda future: seen.append(variable.get()), context=context)

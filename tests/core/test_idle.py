@@ -1,4 +1,4 @@
-"""A loop that has nothing to do makes no system call: not to look at signals, not to look at other threads."""
+"""A loop that has nothing to do makes no system call, neither for signals nor for other threads."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ import fastloop
 STRACE = shutil.which("strace")
 IDLE_S = 1.0
 
-# What sits in run_forever() has done a little of everything before.
+# A process that waits in run_forever() after it has done a little of everything.
 SETTING_UP = """
 import os, signal, socket, sys
 sys.path.insert(0, sys.argv[1])

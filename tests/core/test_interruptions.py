@@ -1,7 +1,7 @@
 """A signal handler that raises between two callbacks, or before a callback has begun: nothing is lost, and the order is kept.
 
-The signal is sent by a C function that runs no Python code, so that the interpreter notices it at the first instruction of the
-function that the loop calls next.
+A C function that runs no Python code sends the signal. The interpreter then notices it at the first instruction of the function
+that the loop calls next.
 """
 
 import asyncio
@@ -16,11 +16,15 @@ import time
 
 import pytest
 
+from actors.callbacks import Callback
+from actors.connections import tcp_pair
+from actors.protocols import RecordingProtocol
+
 pytestmark = pytest.mark.fastloop_only
 
 
 class Alarm(Exception):
-    """What a handler may raise that is no KeyboardInterrupt."""
+    """Something else than KeyboardInterrupt that a handler may raise."""
 
 
 def raise_alarm(number, frame):
@@ -41,9 +45,9 @@ send_signal = functools.partial(ctypes.PyDLL(None).kill, os.getpid(), int(signal
 
 @pytest.fixture
 def run(loop, interruption):
-    """A function that runs turns until so many events were noted, and some more; returns how often that was interrupted.
+    """A function that runs turns until so many events were recorded, and five more; returns how often it was interrupted.
 
-    No task is involved, whose coroutine could be what is interrupted.
+    No task is involved: its coroutine could be what is interrupted.
     """
 
     def run(events, count):
@@ -133,11 +137,7 @@ def test_callback_that_had_begun_is_not_called_again(loop, interruption):
 
 
 def test_stopping_loop_raises_what_came_before_its_last_callback(loop, interruption):
-    calls = []
-
-    def callback():
-        calls.append(None)
-
+    callback = Callback()
     loop.call_soon(loop.stop)
     loop.call_soon(send_signal)
     loop.call_soon(callback)
@@ -145,7 +145,7 @@ def test_stopping_loop_raises_what_came_before_its_last_callback(loop, interrupt
         loop.run_forever()
     loop.stop()
     loop.run_forever()
-    assert calls == [None]
+    assert callback.calls == [()]
 
 
 def test_callbacks_of_a_future_run_in_their_order(loop, run, maybe_debug):
@@ -203,27 +203,19 @@ def test_function_of_asyncio_that_wakes_a_sleeper_may_begin_again(loop, run, giv
 
 
 def test_threadsafe_callback_runs(loop, run, maybe_debug):
-    calls = []
-
-    def callback():
-        calls.append(None)
-
+    callback = Callback()
     loop.call_soon_threadsafe(send_signal)
     loop.call_soon_threadsafe(callback)
-    assert run(calls, 1) == 1
-    assert calls == [None]
+    assert run(callback.calls, 1) == 1
+    assert callback.calls == [()]
 
 
 def test_handle_that_is_asyncios_own_runs(loop, run):
-    calls = []
-
-    def callback():
-        calls.append(None)
-
+    callback = Callback()
     loop.call_soon(send_signal)
     loop._add_callback(asyncio.Handle(callback, (), loop))
-    assert run(calls, 1) == 1
-    assert calls == [None]
+    assert run(callback.calls, 1) == 1
+    assert callback.calls == [()]
 
 
 def test_reader_hears_of_its_descriptor(loop, run, maybe_debug):
@@ -331,7 +323,7 @@ def test_refused_run_inside_a_run_leaves_that_alone(loop):
 
 
 class Recorder(asyncio.Protocol):
-    """Notes what it hears, in Python methods that can be interrupted."""
+    """Records its callbacks, in Python methods that can be interrupted."""
 
     def __init__(self, events):
         self.events = events
@@ -369,17 +361,12 @@ class BufferedRecorder(asyncio.BufferedProtocol):
 
 
 @pytest.fixture
-def pair(loop):
+def connect(loop):
     """A function that connects a protocol to a socket over TCP or a Unix socket; returns (transport, socket)."""
     peers, transports = [], []
 
     def connect(protocol, family):
-        if family == "tcp":
-            with socket.create_server(("127.0.0.1", 0)) as server:
-                peer = socket.create_connection(server.getsockname())
-                own, _ = server.accept()
-        else:
-            own, peer = socket.socketpair()
+        peer, own = tcp_pair() if family == "tcp" else socket.socketpair()
         peers.append(peer)
         own.setblocking(False)
         transport, _ = loop.run_until_complete(loop.create_connection(lambda: protocol, sock=own))
@@ -396,9 +383,9 @@ def pair(loop):
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
 @pytest.mark.parametrize("protocol_type", [Recorder, BufferedRecorder])
-def test_received_data_reaches_the_protocol(loop, run, pair, maybe_debug, family, protocol_type):
+def test_received_data_reaches_the_protocol(loop, run, connect, maybe_debug, family, protocol_type):
     events = []
-    _, peer = pair(protocol_type(events), family)
+    _, peer = connect(protocol_type(events), family)
     events.clear()
     peer.send(b"hello")
     # Ahead of the transport in the queue, once the kernel has reported it.
@@ -410,9 +397,9 @@ def test_received_data_reaches_the_protocol(loop, run, pair, maybe_debug, family
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
-def test_end_of_file_and_loss_reach_the_protocol_once(loop, run, pair, maybe_debug, family):
+def test_end_of_file_and_loss_reach_the_protocol_once(loop, run, connect, maybe_debug, family):
     events = []
-    _, peer = pair(Recorder(events), family)
+    _, peer = connect(Recorder(events), family)
     peer.shutdown(socket.SHUT_WR)
     loop.call_soon(send_signal)
     assert run(events, 3) == 1
@@ -420,9 +407,9 @@ def test_end_of_file_and_loss_reach_the_protocol_once(loop, run, pair, maybe_deb
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
-def test_connection_lost_is_called_after_close(loop, run, pair, maybe_debug, family):
+def test_connection_lost_is_called_after_close(loop, run, connect, maybe_debug, family):
     events = []
-    transport, _ = pair(Recorder(events), family)
+    transport, _ = connect(Recorder(events), family)
     loop.call_soon(send_signal)
     transport.close()
     assert run(events, 2) == 1
@@ -473,9 +460,9 @@ def test_accepted_connection_gets_its_protocol(loop, run, maybe_debug, turns_bef
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
-def test_flow_control_reaches_the_protocol(loop, run, pair, maybe_debug, family):
+def test_flow_control_reaches_the_protocol(loop, run, connect, maybe_debug, family):
     events = []
-    transport, peer = pair(Recorder(events), family)
+    transport, peer = connect(Recorder(events), family)
     events.clear()
     peer.settimeout(10)
     data = bytes(10_000_000)
@@ -565,7 +552,7 @@ def test_bytes_for_a_pipe_are_written_once(loop, run, pipe, maybe_debug):
     assert events == ["made", "pause", "resume"]
 
 
-# What raises each time is no interruption
+# What raises each time is not an interruption
 
 
 @pytest.fixture
@@ -589,27 +576,20 @@ def hook():
     monitoring.free_tool_id(tool)
 
 
-def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, hook):
-    class Protocol(asyncio.Protocol):
+async def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, hook):
+    class Protocol(RecordingProtocol):
         def data_received(self, data):
             raise AssertionError("never begins")
 
-        def connection_lost(self, exception):
-            lost.set_result(exception)
-
-    async def main():
-        near, far = socket.socketpair()
-        with far:
-            await loop.create_connection(Protocol, sock=near)
-            calls = hook(Protocol.data_received)
-            far.send(b"data")
-            assert str(await lost) == "hook"
-            return len(calls)
-
-    lost = loop.create_future()
     contexts = []
     loop.set_exception_handler(lambda loop, context: contexts.append(context))
-    assert loop.run_until_complete(asyncio.wait_for(main(), 20)) < 100
+    near, far = socket.socketpair()
+    with far:
+        _, protocol = await loop.create_connection(Protocol, sock=near)
+        calls = hook(Protocol.data_received)
+        far.send(b"data")
+        assert str(await protocol.until_lost()) == "hook"
+    assert len(calls) < 100
     assert [context["message"] for context in contexts] == ["Fatal error: protocol.data_received() call failed."]
 
 

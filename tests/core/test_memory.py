@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from actors.cases import Cases
+
 MEBIBYTE = 1024 * 1024
 HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
@@ -110,12 +112,7 @@ def test_loops_made_and_closed_leave_resident_memory_where_it_was(implementation
     assert growth_of(resident_bytes, make_and_close, warm_up=2, rounds=10) < 8 * MEBIBYTE
 
 
-SCENARIOS = {}
-
-
-def scenario(coroutine_function):
-    SCENARIOS[coroutine_function.__name__] = coroutine_function
-    return coroutine_function
+scenario = Cases()
 
 
 @scenario
@@ -264,9 +261,9 @@ async def coroutine_that_yields_rubbish():
         pass
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", scenario)
 def test_scenario_leaks_no_memory_over_repeated_runs(plain_loop, name):
-    coroutine_function = SCENARIOS[name]
+    coroutine_function = scenario[name]
     if not HAS_GIL and name == "coroutine_that_yields_rubbish":
         pytest.skip("CPython 3.13t loses blocks here: 601 in 50 rounds, on asyncio's loop as well")
     assert_no_block_leaks(lambda: plain_loop.run_until_complete(coroutine_function()))

@@ -1,26 +1,16 @@
-"""How soon the loop notices what happens while callbacks are ready: I/O and timers within a few turns, other threads at each question.
+"""How soon the loop notices what happens while callbacks are ready: I/O and timers within a few turns, other threads at each poll.
 
-Turns are counted by `await asyncio.sleep(0)`, as many libraries' tests wait for I/O. A storm is a row of more than 64 turns in
-which nothing happens; only in one may fastloop ask the kernel more rarely.
+Turns are counted by `await asyncio.sleep(0)`, which is how many libraries' tests wait for I/O. A storm is a row of more than 64
+turns in which nothing happens. Only in a storm may fastloop ask the kernel less often.
 """
 
 import asyncio
-import socket
 import threading
 import time
 
-import pytest
+from actors.protocols import RecordingProtocol
 
 STORM = 300
-
-
-@pytest.fixture
-def pair():
-    left, right = socket.socketpair()
-    left.setblocking(False)
-    right.setblocking(False)
-    with left, right:
-        yield left, right
 
 
 async def turns_until(condition, limit=10000):
@@ -50,19 +40,12 @@ async def test_readable_descriptor_and_timer_of_no_delay_come_within_two_turns(l
 
 
 async def test_written_bytes_reach_the_other_transport_within_three_turns(loop, pair):
-    class Receiver(asyncio.Protocol):
-        def __init__(self):
-            self.received = b""
-
-        def data_received(self, data):
-            self.received += data
-
     sender, _ = await loop.create_connection(asyncio.Protocol, sock=pair[0])
-    transport, receiver = await loop.create_connection(Receiver, sock=pair[1])
+    transport, receiver = await loop.create_connection(RecordingProtocol, sock=pair[1])
     for number in range(100):
         if number % 10 == 9:
             await storm()
-        receiver.received = b""
+        receiver.received.clear()
         sender.write(b"ping")
         assert await turns_until(lambda: receiver.received == b"ping") <= 3
     sender.close()

@@ -13,14 +13,11 @@ import weakref
 import pytest
 
 import fastloop
+from actors.coroutines import wait_for_ever
 
 has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
 dies_while_pending = pytest.mark.skipif(not has_gil, reason="without the GIL fastloop holds pending tasks: a stated limit")
 TIME_LIMIT_S = 60
-
-
-async def wait_for_ever():
-    await asyncio.get_running_loop().create_future()
 
 
 def names(loop):

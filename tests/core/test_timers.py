@@ -12,15 +12,7 @@ import weakref
 
 import pytest
 
-
-class Callback:
-    """A callable that can be weakly referenced."""
-
-    def __init__(self):
-        self.calls = []
-
-    def __call__(self, *args):
-        self.calls.append(args)
+from actors.callbacks import Callback
 
 
 def run_until_after(loop, delay_s):

@@ -1,6 +1,6 @@
 """Accepting under strain: many at once, no descriptor left, and listening sockets that somebody closed.
 
-A process that has run out of descriptors must say so, wait about a second and go on; nobody who connected is lost.
+A process that has run out of descriptors must say so, wait about a second and accept again. No connection is lost.
 """
 
 import asyncio
@@ -90,31 +90,30 @@ def test_process_out_of_descriptors_reports_it_and_loses_nobody(implementation, 
     assert set(map(tuple, reports)) == {("socket.accept() out of system resource", "OSError", "TransportSocket")}
 
 
-async def test_out_of_descriptors_is_reported_and_accepting_goes_on_a_second_later(loop, make_peer, reported):
-    # One that needs no second process: the clients are connected before the descriptors run out.
-    protocols = []
-    all_made = loop.create_future()
-
-    def make():
-        protocols.append(RecordingProtocol())
-        if len(protocols) == 5:
-            all_made.set_result(None)
-        return protocols[-1]
-
-    listener = socket.create_server(("127.0.0.1", 0))
-    peers = [make_peer(socket.create_connection(listener.getsockname())) for _ in range(5)]
+async def serve_without_descriptors(loop, factory, listener, reported):
+    """Return a server that found no descriptor for a connection, and said so; there are some again."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (listener.fileno(), limits[1]))
     try:
-        server = await loop.create_server(make, sock=listener)
+        server = await loop.create_server(factory, sock=listener)
         while not reported:
             await asyncio.sleep(0)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    return server
+
+
+async def test_out_of_descriptors_is_reported_and_accepting_goes_on_a_second_later(loop, make_peer, reported):
+    # One that needs no second process: the clients are connected before the descriptors run out.
+    protocols = RecordingProtocols()
+    listener = socket.create_server(("127.0.0.1", 0))
+    peers = [make_peer(socket.create_connection(listener.getsockname())) for _ in range(5)]
+    server = await serve_without_descriptors(loop, protocols, listener, reported)
     assert protocols == []
     for peer in peers:
         await peer.send(b"data")
-    await all_made
+    while len(protocols) < 5:
+        await asyncio.sleep(0.01)
     for protocol, peer in zip(protocols, peers):
         await protocol.until_received(4)
         peer.close()
@@ -129,14 +128,7 @@ async def test_out_of_descriptors_is_reported_and_accepting_goes_on_a_second_lat
 async def test_server_closed_while_it_waits_for_descriptors_stays_closed(loop, make_peer, reported, bystanders):
     listener = socket.create_server(("127.0.0.1", 0))
     make_peer(socket.create_connection(listener.getsockname()))
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (listener.fileno(), limits[1]))
-    try:
-        server = await loop.create_server(RecordingProtocol, sock=listener)
-        while not reported:
-            await asyncio.sleep(0)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    server = await serve_without_descriptors(loop, RecordingProtocol, listener, reported)
     reported.clear()
     server.close()
     await server.wait_closed()
@@ -173,15 +165,19 @@ def give_number_to_nothing():
     os.close(null)
 
 
+async def assert_others_live(connections):
+    protocol, _, peer = await connections.tcp()
+    await peer.send(b"others live")
+    assert await protocol.until_received(11) == b"others live"
+
+
 async def test_listening_descriptor_closed_behind_the_loop_neither_crashes_nor_hangs_it(
     loop, connections, reported, give_number_to_nothing
 ):
     server = await loop.create_server(RecordingProtocol, "127.0.0.1", 0)
     give_number_to_nothing(server.sockets[0].fileno())
     await settle()
-    protocol, _, peer = await connections.tcp()
-    await peer.send(b"others live")
-    assert await protocol.until_received(11) == b"others live"
+    await assert_others_live(connections)
     server.close()
     await settle()
 
@@ -202,9 +198,7 @@ async def test_descriptor_of_a_transport_closed_behind_the_loop_neither_crashes_
         assert await peer.receive_all() == b""
     else:
         getattr(transport, end)()
-    other, _, other_peer = await connections.tcp()
-    await other_peer.send(b"others live")
-    assert await other.until_received(11) == b"others live"
+    await assert_others_live(connections)
     transport.abort()
     await protocol.until_lost()
     assert len(protocol.lost) == 1
@@ -216,13 +210,11 @@ async def test_descriptor_closed_behind_the_loop_while_a_duplicate_lives_does_no
     left, right = socket.socketpair()
     protocol, transport, peer = await connections.over(left, right)
     duplicate = left.dup()
-    # The kernel goes on to announce data under a number that is somebody else's now.
+    # The kernel still announces data under a number that is somebody else's now.
     give_number_to_nothing(left.fileno())
     await peer.send(b"data for nobody")
     await settle()
-    other, _, other_peer = await connections.tcp()
-    await other_peer.send(b"others live")
-    assert await other.until_received(11) == b"others live"
+    await assert_others_live(connections)
     if not protocol.lost:
         transport.abort()
     await protocol.until_lost()

@@ -1,6 +1,6 @@
 """A socket or a file that cannot be closed: the exception handler is called once, and the loop keeps running.
 
-asyncio does the same, but its transport then warns that it is unclosed, which fails a test. Such tests run on fastloop only.
+asyncio does the same, but its transport then warns that it is unclosed, which fails a test: such tests run on fastloop only.
 """
 
 import asyncio
@@ -9,6 +9,8 @@ import pickle
 import socket
 
 import pytest
+
+from actors.protocols import RecordingBufferedProtocol, RecordingProtocol
 
 
 @pytest.fixture
@@ -19,18 +21,9 @@ def near_and_far():
         yield near, far
 
 
-class ProtocolThatWaits(asyncio.Protocol):
-    def __init__(self, loop):
-        self.lost = loop.create_future()
-
-    def connection_lost(self, exception):
-        self.lost.set_result(exception)
-
-
 async def until(condition):
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0)
+    while not condition():
+        await asyncio.sleep(0)
 
 
 @pytest.mark.fastloop_only
@@ -38,11 +31,10 @@ async def until(condition):
 async def test_descriptor_that_somebody_else_has_closed(loop, reported, near_and_far, method):
     near, _ = near_and_far
 
-    protocol = ProtocolThatWaits(loop)
-    transport, _ = await loop.create_connection(lambda: protocol, sock=near)
+    transport, protocol = await loop.create_connection(RecordingProtocol, sock=near)
     os.close(near.fileno())
     getattr(transport, method)()
-    assert await protocol.lost is None
+    assert await protocol.until_lost() is None
     await until(lambda: reported)
     assert [type(context["exception"]) for context in reported] == [OSError]
     near.detach()
@@ -62,10 +54,9 @@ async def test_close_of_a_sockets_subclass_that_raises(loop, reported, near_and_
     near, _ = near_and_far
     near = SocketThatFails(fileno=near.detach())
 
-    protocol = ProtocolThatWaits(loop)
-    transport, _ = await loop.create_connection(lambda: protocol, sock=near)
+    transport, protocol = await loop.create_connection(RecordingProtocol, sock=near)
     transport.close()
-    await protocol.lost
+    await protocol.until_lost()
     await until(lambda: reported)
     assert [str(context["exception"]) for context in reported] == ["close"]
     assert near.closings == 1
@@ -89,20 +80,15 @@ class FileThatFailsOnce:
 
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("connects", ["connect_read_pipe", "connect_write_pipe"])
-def test_close_of_a_pipe_that_raises(loop, reported, connects):
-    async def main():
-        reading, writing = os.pipe()
-        ours, other = (reading, writing) if connects == "connect_read_pipe" else (writing, reading)
-        file = FileThatFailsOnce(ours)
-        protocol = ProtocolThatWaits(loop)
-        transport, _ = await getattr(loop, connects)(lambda: protocol, file)
-        transport.close()
-        await protocol.lost
-        await until(lambda: reported)
-        os.close(other)
-        return file
-
-    file = loop.run_until_complete(main())
+async def test_close_of_a_pipe_that_raises(loop, reported, connects):
+    reading, writing = os.pipe()
+    ours, other = (reading, writing) if connects == "connect_read_pipe" else (writing, reading)
+    file = FileThatFailsOnce(ours)
+    transport, protocol = await getattr(loop, connects)(RecordingProtocol, file)
+    transport.close()
+    await protocol.until_lost()
+    await until(lambda: reported)
+    os.close(other)
     assert [str(context["exception"]) for context in reported] == ["close"]
     assert file.closings == 1
 
@@ -114,29 +100,21 @@ async def test_close_that_was_replaced_and_raises_at_the_end_of_file(loop, repor
         del transport.close
         raise ValueError("replaced")
 
-    transport = None
-    protocol = ProtocolThatWaits(loop)
-    transport, _ = await loop.create_connection(lambda: protocol, sock=near)
+    transport, protocol = await loop.create_connection(RecordingProtocol, sock=near)
     transport.close = close
     far.close()
     await until(lambda: reported)
     transport.close()
-    await protocol.lost
+    await protocol.until_lost()
     assert [str(context["exception"]) for context in reported] == ["replaced"]
 
 
 async def test_buffer_that_is_read_only_and_has_no_length(loop, reported, near_and_far):
     near, far = near_and_far
 
-    class Protocol(ProtocolThatWaits, asyncio.BufferedProtocol):
-        def get_buffer(self, size_hint):
-            return pickle.PickleBuffer(b"abc")
-
-        def buffer_updated(self, size):
-            raise AssertionError("nothing can be received")
-
-    protocol = Protocol(loop)
+    protocol = RecordingBufferedProtocol(get_buffer=lambda protocol, size_hint: pickle.PickleBuffer(b"abc"))
     await loop.create_connection(lambda: protocol, sock=near)
     far.send(b"data")
-    assert type(await protocol.lost) is TypeError
+    assert type(await protocol.until_lost()) is TypeError
+    assert protocol.calls == ["connection_made", "connection_lost"]
     assert [context["message"] for context in reported] == ["Fatal error: protocol.get_buffer() call failed."]

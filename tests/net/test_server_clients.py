@@ -1,6 +1,6 @@
 """Which connections a server has: those that close_clients() and abort_clients() end and wait_closed() waits for.
 
-The server holds none of them alive, and one that dies in whatever way is none of them any more.
+The server keeps none of them alive. A connection that dies, in whatever way, is not among them.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import socket
 import sys
 import warnings
 import weakref
+from unittest import mock
 
 import pytest
 
@@ -126,30 +127,18 @@ async def test_clients_of_all_its_sockets_belong_to_the_server(loop, make_peer):
         assert await peer.receive_all() == b""
 
 
-class Client:
-    """A transport of somebody else's, as far as a server is concerned."""
-
-    def __init__(self):
-        self.calls = []
-
-    def close(self):
-        self.calls.append("close")
-
-    def abort(self):
-        self.calls.append("abort")
-
-
 async def test_clients_of_other_kinds_count_too(serve, connect_to, accepted):
     server = await serve()
     peer = connect_to(server)
     await peer.check_echo()
-    client, forgotten = Client(), Client()
+    # Transports of somebody else's, as far as the server is concerned.
+    client, forgotten = mock.Mock(), mock.Mock()
     server._attach(client)
     server._attach(forgotten)
     server.close_clients()
     del forgotten
     server.abort_clients()
-    assert client.calls == ["close", "abort"]
+    assert client.mock_calls == [mock.call.close(), mock.call.abort()]
     await until_all_are_lost(accepted)
     server.close()
     waiting = asyncio.ensure_future(server.wait_closed())
@@ -163,7 +152,7 @@ async def test_closed_server_takes_no_more_clients(serve):
     server = await serve()
     server.close()
     with pytest.raises(AssertionError):
-        server._attach(Client())
+        server._attach(mock.Mock())
 
 
 async def test_clients_may_end_the_others_while_they_die(serve, accept, paused, held):

@@ -1,10 +1,9 @@
-"""Socket objects whose class, or who themselves, bring a recv(), a send() or an accept() of their own: it is called.
+"""Socket objects with their own recv(), send() or accept(), of their class or of the object: it is called.
 
-The socket here turns every byte around on its way, so that its peer sees which way the bytes went.
+The socket here inverts every byte, so that its peer sees which way the bytes went.
 """
 
 import asyncio
-import contextlib
 import socket
 
 import pytest
@@ -19,7 +18,7 @@ def turned(data):
 
 
 class TurningSocket(socket.socket):
-    """Receives and sends every byte turned around, and says once before each operation that it would block."""
+    """Receives and sends every byte inverted, and before each operation says once that it would block."""
 
     is_stubborn = True
 
@@ -135,7 +134,7 @@ async def test_tls_runs_over_them(loop, pair, tls_contexts):
     own, plain = pair
     server_context, client_context = tls_contexts
 
-    # Both ends turn the bytes around: they understand each other, and see that nobody went past the methods.
+    # Both ends invert the bytes: they understand each other, and notice what went past the methods.
     reader, writer = asyncio.StreamReader(), None
     server = asyncio.StreamReaderProtocol(reader)
     serving = loop.connect_accepted_socket(lambda: server, adopt(plain.dup()), ssl=server_context)
@@ -181,7 +180,7 @@ async def test_listening_socket_accepts_by_its_own_method(loop, no_leaks, connec
     listener = adopt(socket.create_server(("127.0.0.1", 0)))
     server = await loop.create_server(lambda: protocol, sock=listener)
     peer = connect_to(server)
-    # Turned around on the way in, and on the way out again.
+    # Inverted on the way in, and on the way out again.
     await peer.check_echo()
     assert isinstance(protocol.transport.get_extra_info("socket")._sock, TurningSocket)
     peer.close()
@@ -197,21 +196,16 @@ async def test_accept_of_the_raw_socket_is_called(loop, no_leaks):
                 assert type(connection) is TurningSocket
 
 
-def test_connect_of_the_raw_socket_is_called(run, loop, no_leaks):
+async def test_connect_of_the_raw_socket_is_called(loop, listener):
     class Redirected(socket.socket):
         def connect(self, address):
-            super().connect(target)
+            super().connect(listener.getsockname())
 
-    async def main():
-        with Redirected() as sock, contextlib.closing(socket.socket()) as nobody:
-            sock.setblocking(False)
-            nobody.bind(("127.0.0.1", 0))
-            await loop.sock_connect(sock, nobody.getsockname())
-            assert sock.getpeername() == target
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        target = listener.getsockname()
-        run(main())
+    with Redirected() as sock, socket.socket() as nobody:
+        sock.setblocking(False)
+        nobody.bind(("127.0.0.1", 0))
+        await loop.sock_connect(sock, nobody.getsockname())
+        assert sock.getpeername() == listener.getsockname()
 
 
 async def test_file_is_sent_through_such_a_transport(loop, pair, make_peer, tmp_path):

@@ -245,17 +245,13 @@ async def test_methods_can_be_replaced(connect):
     assert await peer.receive(6) == b"unseen"
 
 
-def test_closed_transport_is_collected_and_its_weak_reference_dies(loop, run, connections):
-    async def main():
-        left, right = socket.socketpair()
-        protocol, transport, _ = await connections.over(left, right)
-        weak_transport = weakref.ref(transport)
-        assert weak_transport() is transport
-        transport.close()
-        await protocol.until_lost()
-        return weak_transport
-
-    weak_transport = run(main())
+async def test_closed_transport_is_collected_and_its_weak_reference_dies(connections):
+    protocol, transport, _ = await connections.over(*socket.socketpair())
+    weak_transport = weakref.ref(transport)
+    assert weak_transport() is transport
+    transport.close()
+    await protocol.until_lost()
+    del protocol, transport, _
     gc.collect()
     assert weak_transport() is None
 
