@@ -4,11 +4,12 @@ import asyncio
 import concurrent.futures
 import logging
 import os
-import subprocess
 import sys
 import time
 
 import pytest
+
+from actors.programs import run_python
 
 
 @pytest.fixture
@@ -59,8 +60,7 @@ def test_debug_mode_can_be_switched(loop):
 def test_environment_switches_debug_mode_on(implementation, tmp_path, environment, options):
     make = {"fastloop": "fastloop.new_event_loop()", "asyncio": "asyncio.new_event_loop()"}[implementation.name]
     program = f"import asyncio, {implementation.name}; loop = {make}; print(loop.get_debug()); loop.close()"
-    command = [sys.executable, *options, "-c", program]
-    finished = subprocess.run(command, env={**os.environ, **environment}, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    finished = run_python(*options, "-c", program, folder=tmp_path, env={**os.environ, **environment})
     assert (finished.stdout, finished.stderr) == ("True\n", "")
 
 

@@ -4,7 +4,6 @@ import asyncio
 import concurrent.futures
 import inspect
 import selectors
-import subprocess
 import sys
 import types
 import warnings
@@ -14,6 +13,7 @@ import pytest
 import fastloop
 from actors.coroutines import raise_some_error, wait_for
 from actors.failures import SomeError
+from actors.programs import run_python
 
 TRANSPORTS = ["BaseTransport", "ReadTransport", "WriteTransport", "Transport", "DatagramTransport", "SubprocessTransport"]
 PROTOCOLS = ["BaseProtocol", "Protocol", "BufferedProtocol", "DatagramProtocol", "SubprocessProtocol"]
@@ -59,8 +59,7 @@ def test_every_public_name_exists():
 
 def test_star_import_gives_the_public_names(tmp_path):
     program = "import fastloop\nfrom fastloop import *\nprint(all(name in globals() for name in fastloop.__all__))"
-    command = [sys.executable, "-W", "error", "-c", program]
-    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    finished = run_python("-W", "error", "-c", program, folder=tmp_path)
     assert (finished.stdout, finished.stderr) == ("True\n", "")
 
 
@@ -82,7 +81,7 @@ after = snapshot()
 changed = [name for name in before.keys() | after.keys() if before.get(name) is not after.get(name) and before.get(name) != after.get(name)]
 print(sorted(map(str, changed)))
 """
-    finished = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    finished = run_python("-c", program, folder=tmp_path)
     assert (finished.stdout, finished.stderr) == ("[]\n", "")
 
 
@@ -149,7 +148,7 @@ print(*sorted(made))
 
 
 def test_extension_type_of_the_core_that_is_called_without_arguments_does_no_harm(tmp_path):
-    finished = subprocess.run([sys.executable, "-c", EVERY_TYPE], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    finished = run_python("-c", EVERY_TYPE, folder=tmp_path)
     assert finished.returncode == 0, finished.stderr[-2000:]
     made = set(finished.stdout.split())
     assert {"LoopCore", "Future", "Handle"} <= made

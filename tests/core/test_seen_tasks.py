@@ -1,4 +1,4 @@
-"""What tools that look at a process from outside see of its tasks."""
+"""What tools that inspect a process from outside see of its tasks."""
 
 import contextlib
 import re
@@ -8,11 +8,12 @@ import sysconfig
 
 import pytest
 
+from actors.programs import run_python
+
 has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
 needs_gil = pytest.mark.skipif(not has_gil, reason="without the GIL tasks are not linked: a stated limit")
-has_ps = pytest.mark.skipif(sys.version_info < (3, 14), reason="python -m asyncio ps came with Python 3.14")
-has_profiler = pytest.mark.skipif(sys.version_info < (3, 15), reason="the sampling profiler came with Python 3.15")
-TIME_LIMIT_S = 60
+has_ps = pytest.mark.skipif(sys.version_info < (3, 14), reason="python -m asyncio ps is new in Python 3.14")
+has_profiler = pytest.mark.skipif(sys.version_info < (3, 15), reason="the sampling profiler is new in Python 3.15")
 
 PROGRAM = """
 import asyncio, ctypes, importlib, signal, sys
@@ -84,8 +85,7 @@ def running_program(loop_name, *arguments):
 
 
 def output_of(*arguments):
-    command = [sys.executable, "-m", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True).stdout
+    return run_python("-m", *arguments, check=True).stdout
 
 
 def without_addresses(output):
@@ -161,6 +161,6 @@ fastloop.run(main())
 @needs_gil
 @has_ps
 def test_unknown_layout_is_told_and_tasks_are_kept_in_asyncio_set():
-    result = subprocess.run([sys.executable, "-c", FORGED], capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True)
+    result = run_python("-c", FORGED, check=True)
     assert result.stdout.splitlines() == ["['RuntimeWarning']", "['Task-1', 'held']"]
     assert result.stderr == ""

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import random
-import subprocess
 import sys
 import sysconfig
 import threading
@@ -14,10 +13,10 @@ import pytest
 
 import fastloop
 from actors.coroutines import wait_for_ever
+from actors.programs import run_python
 
 has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
 dies_while_pending = pytest.mark.skipif(not has_gil, reason="without the GIL fastloop holds pending tasks: a stated limit")
-TIME_LIMIT_S = 60
 
 
 def names(loop):
@@ -269,8 +268,7 @@ loop.close()
 
 # asyncio's own tasks get lost here: in the child one that ends writes into the list of the new ones (CPython 3.14.8, 3.15.0).
 def test_forked_children_have_lists_of_their_own():
-    command = [sys.executable, "-c", FORKING, "fastloop"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
+    result = run_python("-c", FORKING, "fastloop")
     assert result.stdout.splitlines() == [
         line for depth in (3, 2, 1) for line in (f"{depth} {[f'{depth} {number}' for number in range(6)]}", f"{depth} 1")
     ], result.stderr
@@ -300,15 +298,15 @@ print(len(asyncio.all_tasks(loop)))
 
 
 def test_interpreter_may_end_with_tasks_that_wait():
-    result = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True)
+    result = run_python("-c", ENDING, check=True)
     assert int(result.stdout) in ((20,) if has_gil else (0,))
     assert result.stderr == ""
 
 
-# Who waits, in futures of asyncio's own
+# Which tasks wait, in futures of asyncio's own
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14) or not has_gil, reason="asyncio notes who waits since Python 3.14")
+@pytest.mark.skipif(sys.version_info < (3, 14) or not has_gil, reason="asyncio notes which tasks wait since Python 3.14")
 def test_task_waits_for_a_future_of_asyncio_until_it_goes_on(loop, run_turn):
     def waiting():
         return sorted(task.get_name() for task in future._asyncio_awaited_by or ())

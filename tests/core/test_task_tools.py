@@ -4,35 +4,23 @@ import asyncio
 
 import pytest
 
-
-class SomeError(Exception):
-    pass
-
-
-async def return_argument(argument=None):
-    await asyncio.sleep(0)
-    return argument
+from actors.coroutines import raise_some_error, return_argument, wait_for_ever
+from actors.failures import SomeError
 
 
-async def wait_for_ever():
-    await asyncio.get_running_loop().create_future()
+async def sleep(milliseconds):
+    await asyncio.sleep(milliseconds / 1000)
+    return milliseconds
 
 
 async def test_gather_returns_results_in_the_order_of_its_arguments(loop):
-    async def sleep(milliseconds):
-        await asyncio.sleep(milliseconds / 1000)
-        return milliseconds
-
     assert await asyncio.gather(sleep(3), sleep(1), sleep(2)) == [3, 1, 2]
 
 
 async def test_gather_raises_the_first_exception_or_returns_all(loop):
-    async def fail():
-        raise SomeError
-
     with pytest.raises(SomeError):
-        await asyncio.gather(return_argument(1), fail())
-    first, second = await asyncio.gather(return_argument(1), fail(), return_exceptions=True)
+        await asyncio.gather(return_argument(1), raise_some_error())
+    first, second = await asyncio.gather(return_argument(1), raise_some_error(), return_exceptions=True)
     assert first == 1 and isinstance(second, SomeError)
 
 
@@ -63,10 +51,6 @@ async def test_wait_with_timeout_leaves_the_tasks_pending(loop):
 
 
 async def test_as_completed_yields_in_the_order_of_completion(loop):
-    async def sleep(milliseconds):
-        await asyncio.sleep(milliseconds / 1000)
-        return milliseconds
-
     assert [await next_one for next_one in asyncio.as_completed([sleep(9), sleep(1), sleep(5)])] == [1, 5, 9]
 
 
@@ -113,14 +97,10 @@ async def test_task_group_waits_for_all_its_tasks(loop):
 
 
 async def test_task_group_cancels_the_others_when_one_fails(loop):
-    async def fail():
-        await asyncio.sleep(0)
-        raise SomeError
-
     with pytest.raises(ExceptionGroup) as caught:
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(wait_for_ever())
-            group.create_task(fail())
+            group.create_task(raise_some_error())
     assert [type(error) for error in caught.value.exceptions] == [SomeError]
     assert waiting.cancelled() is True
 
@@ -157,17 +137,11 @@ async def test_lock_is_held_by_one_at_a_time_and_given_in_order(loop):
 async def test_event_condition_and_semaphore_wake_their_waiters(loop):
     event, condition, semaphore = asyncio.Event(), asyncio.Condition(), asyncio.Semaphore(0)
 
-    async def wait_for_event():
-        return await event.wait()
-
     async def wait_for_condition():
         async with condition:
             return await condition.wait()
 
-    async def wait_for_semaphore():
-        return await semaphore.acquire()
-
-    tasks = [asyncio.create_task(wait()) for wait in (wait_for_event, wait_for_condition, wait_for_semaphore)]
+    tasks = [asyncio.create_task(waiting) for waiting in (event.wait(), wait_for_condition(), semaphore.acquire())]
     await asyncio.sleep(0)
     event.set()
     semaphore.release()

@@ -11,18 +11,8 @@ import weakref
 
 import pytest
 
-
-class SomeError(Exception):
-    pass
-
-
-async def return_argument(argument=None):
-    await asyncio.sleep(0)
-    return argument
-
-
-async def wait_for_ever():
-    await asyncio.get_running_loop().create_future()
+from actors.coroutines import raise_some_error, return_argument, wait_for, wait_for_ever
+from actors.failures import SomeError
 
 
 def test_loop_creates_tasks_of_its_implementation(implementation, loop):
@@ -78,10 +68,7 @@ async def test_task_takes_its_turn_among_callbacks(loop):
 
 
 def test_result_and_exception_of_the_coroutine_are_the_tasks(loop):
-    async def fail():
-        raise SomeError
-
-    good, bad = loop.create_task(return_argument("result")), loop.create_task(fail())
+    good, bad = loop.create_task(return_argument("result")), loop.create_task(raise_some_error())
     loop.run_until_complete(asyncio.wait([good, bad]))
     assert good.result() == "result" and good.exception() is None
     assert isinstance(bad.exception(), SomeError)
@@ -117,12 +104,11 @@ def test_task_that_could_not_be_made_never_runs(implementation, loop, run_turn, 
 
     async def main():
         arguments = {"name": Name()} if culprit == "name" else {"unknown": 1}
-        if maker == "create_task":
-            make = loop.create_task
-        elif maker == "Task":
-            make = functools.partial(implementation.Task, loop=loop)
-        else:
-            make = functools.partial(implementation.Task, loop=loop, eager_start=True)
+        make = {
+            "create_task": loop.create_task,
+            "Task": functools.partial(implementation.Task, loop=loop),
+            "Task that starts eagerly": functools.partial(implementation.Task, loop=loop, eager_start=True),
+        }[maker]
         with pytest.raises((SomeError, TypeError)):
             make(coroutine, **arguments)
 
@@ -234,11 +220,7 @@ def test_task_cancelled_before_its_first_step_never_starts(loop, run_turn):
 
 def test_cancellation_goes_through_to_the_awaited_task(loop, run_turn):
     inner = loop.create_task(wait_for_ever())
-
-    async def outer():
-        await inner
-
-    task = loop.create_task(outer())
+    task = loop.create_task(wait_for(inner))
     run_turn()
     task.cancel()
     run_turn()
@@ -317,11 +299,7 @@ def test_task_that_cancels_itself_is_cancelled_at_its_next_await(loop):
 
 def test_cancel_after_the_awaited_future_was_set_still_cancels(loop, run_turn):
     future = loop.create_future()
-
-    async def wait():
-        await future
-
-    task = loop.create_task(wait())
+    task = loop.create_task(wait_for(future))
     run_turn()
     future.set_result(None)
     task.cancel()
@@ -393,10 +371,7 @@ def test_finished_task_is_freed_when_nobody_refers_to_it(loop):
 
 
 def test_task_that_failed_is_freed_with_its_exception(loop):
-    async def fail():
-        raise SomeError
-
-    task = loop.create_task(fail())
+    task = loop.create_task(raise_some_error())
     with pytest.raises(SomeError):
         loop.run_until_complete(task)
     reference = weakref.ref(task)
@@ -448,10 +423,7 @@ async def test_generator_based_coroutine_can_be_a_task(loop):
         yield from asyncio.sleep(0).__await__()
         return "result"
 
-    async def wrap():
-        return await generator()
-
-    assert await asyncio.create_task(wrap()) == "result"
+    assert await asyncio.create_task(wait_for(generator())) == "result"
 
 
 def test_factory_makes_the_tasks(loop):
@@ -495,7 +467,7 @@ def test_factory_gets_exactly_what_asyncio_passes_it(loop):
     assert received == expected
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12")
 async def test_eager_task_runs_until_its_first_wait_when_it_is_made(implementation, loop):
     order = []
 
@@ -510,7 +482,7 @@ async def test_eager_task_runs_until_its_first_wait_when_it_is_made(implementati
     assert order == ["eager", "main", "eager again"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12")
 async def test_eager_task_that_never_waits_is_done_when_it_is_made(implementation, loop):
     async def child():
         return asyncio.current_task()
@@ -522,7 +494,7 @@ async def test_eager_task_that_never_waits_is_done_when_it_is_made(implementatio
     assert (asyncio.all_tasks() == {asyncio.current_task()}) is True
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12")
 async def test_eager_task_factory_of_asyncio_works_on_the_loop(loop):
     loop.set_task_factory(asyncio.eager_task_factory)
     order = []
@@ -537,7 +509,7 @@ async def test_eager_task_factory_of_asyncio_works_on_the_loop(loop):
     assert order == ["child", "main"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="eager_start of create_task() came with Python 3.14")
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="eager_start of create_task() is new in Python 3.14")
 def test_eager_start_can_be_asked_of_create_task(loop):
     async def main():
         return loop.create_task(finish_at_once(), eager_start=True).done(), loop.create_task(finish_at_once(), eager_start=False)
@@ -550,7 +522,7 @@ def test_eager_start_can_be_asked_of_create_task(loop):
     loop.run_until_complete(lazy)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
 async def test_call_graph_of_a_task_shows_who_awaits_it(loop):
     async def inner():
         await asyncio.sleep(0)

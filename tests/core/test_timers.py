@@ -1,6 +1,6 @@
-"""call_later(), call_at(), time() and TimerHandle: order, cancellation, and who keeps the callback alive.
+"""call_later(), call_at(), time() and TimerHandle: order, cancellation, and what keeps the callback alive.
 
-How exact they are is the subject of test_exactness.py.
+test_exactness.py is about how exact they are.
 """
 
 import asyncio
@@ -247,7 +247,7 @@ def test_timer_far_away_does_not_disturb_the_near_ones(loop):
 
 
 class Seconds(float):
-    """What numpy.float64 is: a float with a type of its own."""
+    """A float with its own type, as numpy.float64 is."""
 
 
 class Moment:

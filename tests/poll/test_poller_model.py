@@ -7,10 +7,11 @@ import socket
 
 import pytest
 
+from actors.pollers import EDGE, READABLE, WRITABLE
+
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
 
-READABLE, WRITABLE, CLOSED, EDGE = 1, 2, 4, 8
 INTERESTS = [0, READABLE, WRITABLE, READABLE | WRITABLE]
 SOCKETS = 6
 
