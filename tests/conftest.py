@@ -95,7 +95,7 @@ def pytest_pyfunc_call(pyfuncitem):
     """Have the fixture `run` run a test that is a coroutine function."""
     if not inspect.iscoroutinefunction(pyfuncitem.function):
         return None
-    assert "loop" in pyfuncitem.fixturenames, "a test that is a coroutine function takes loop, or a fixture that does"
+    assert "implementation" in pyfuncitem.fixturenames, "a test that is a coroutine function takes loop, or a fixture that does"
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     time_limit = pyfuncitem.get_closest_marker("time_limit")
     run = pyfuncitem._request.getfixturevalue("run")

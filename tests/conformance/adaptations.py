@@ -1,4 +1,4 @@
-"""Turns CPython's test modules towards the implementation under test.
+"""Points CPython's test modules at the implementation under test.
 
 Two means: a fixture that builds one of asyncio's private loops is given the loop under test instead, and a test class whose
 attributes name a Task or Future class gets subclasses that name the ones under test, alone and paired with the native ones.
@@ -52,7 +52,7 @@ def new_loop_in_set_up(self):
 
 
 def swapping_asyncio_names(**replacements):
-    """Return a setUp() that puts classes in place of asyncio.NAME (and of its submodule's) until the test ends."""
+    """Return a setUp() that replaces asyncio.NAME (and its submodule's) with these classes until the test ends."""
 
     def set_up(self):
         super(type(self), self).setUp()

@@ -1,6 +1,6 @@
 """Runs one test module in worker processes until every test of it has an outcome.
 
-A worker that dies or stops making progress costs the test that it was running; a new worker goes on with the rest.
+A worker that dies or stops making progress costs the test that it was running. A new worker runs the rest.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ WORKER = pathlib.Path(__file__).with_name("worker.py")
 # A worker that crashes this often will not get better.
 MAX_WORKERS_PER_MODULE = 25
 
-# Each worker has a session of its own, so nobody but this process will end it.
+# Each worker has its own session, so only this process will end it.
 _running_workers = set()
 
 

@@ -1,4 +1,4 @@
-"""What it means that fastloop does the same as asyncio.
+"""What "fastloop does the same as asyncio" means.
 
 Owns: the loops that are compared, and how the rules of rules.py are applied.
 

@@ -10,6 +10,7 @@ import socket
 import sys
 
 import rules
+from actors.connections import tcp_pair
 from interpreter import Interpreter, ProgramError
 
 LETTERS = b"abcdefghijklmnopqrstuvwxyz"
@@ -110,7 +111,6 @@ class IoInterpreter(Interpreter):
 
     def add_reader(self, place, node):
         end = self.end(node)
-
         calls = 0
 
         def readable():
@@ -292,7 +292,7 @@ class IoInterpreter(Interpreter):
 
 
 class RecordingProtocol(asyncio.Protocol):
-    """Notes what it is told, and does the bodies of its Reactions."""
+    """Records its callbacks, and does the bodies of its Reactions."""
 
     def __init__(self, interpreter, place, reactions, end):
         self.interpreter = interpreter
@@ -357,9 +357,7 @@ def new_protocol(interpreter, place, reactions, end):
 def connected_pair(kind):
     if kind == "unix":
         return socket.socketpair()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        client = socket.create_connection(listener.getsockname())
-        accepted, _ = listener.accept()
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return client, accepted
+    ends = tcp_pair()
+    for end in ends:
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return ends

@@ -15,6 +15,8 @@ redis_retry = pytest.importorskip("redis.asyncio.retry")
 redis_backoff = pytest.importorskip("redis.backoff")
 redis_exceptions = pytest.importorskip("redis.exceptions")
 
+pytestmark = pytest.mark.usefixtures("loop")
+
 
 @pytest.fixture(params=["TCP, RESP2", "Unix socket, RESP3"])
 def address(request, redis_server):

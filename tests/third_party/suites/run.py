@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 TEST_LIMIT_S = 60
-# A suite in which nothing happens for so long is given up: what hangs outside of a test knows no other limit.
+# A suite in which nothing happens for so long is given up: outside of a test there is no other limit.
 SILENCE_LIMIT_S = 200
 
 
@@ -116,7 +116,7 @@ def virtual_environment(name, suite, version, folder):
 
 
 def run_tests(python, suite, loop, tree, logs, tests=()):
-    """Run the tests of the source tree on a loop; returns outcomes by test."""
+    """Run the tests of the source tree on a loop; return outcomes by test."""
     logs.mkdir(parents=True, exist_ok=True)
     outcomes = logs / "outcomes.jsonl"
     outcomes.unlink(missing_ok=True)
@@ -153,7 +153,7 @@ def wait_while_it_makes_progress(process, outcomes):
 
 
 def read_outcomes(path):
-    """Return outcomes by test; a test that did not get to its end is one that failed."""
+    """Return outcomes by test; a test that did not end has failed."""
     found = {}
     if path.exists():
         for test, outcome in map(json.loads, path.read_text().splitlines()):
@@ -193,7 +193,7 @@ def asyncio_outcomes(python, suite, tree, logs):
 
 
 def compare(name, arguments):
-    """Run one suite; returns the tests that fail on fastloop and pass on asyncio's loop."""
+    """Run one suite; return the tests that fail on fastloop and pass on asyncio's loop."""
     suite = SUITES[name]
     sources = arguments.folder / "sources"
     sources.mkdir(parents=True, exist_ok=True)
