@@ -2,7 +2,7 @@
 
 A test that takes `implementation` or `loop` runs twice, on fastloop and on asyncio's own loop, so that it states what asyncio does
 and not what fastloop happens to do. `@pytest.mark.fastloop_only` limits it to fastloop; `pytest --loop asyncio` limits all of them.
-A test that is a coroutine function runs on its `loop`, within a time limit; one that needs longer says so: `@pytest.mark.time_limit(60)`.
+A test that is a coroutine function runs on its `loop` within a time limit. `@pytest.mark.time_limit(60)` allows it more.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ def pytest_addoption(parser):
 
 
 def take_from_the_collector():
-    """Whatever exists now stays; the collections of later tests need not look at it."""
+    """All objects that exist now stay; the collections of later tests need not look at them."""
     gc.collect()
     gc.freeze()
 
@@ -92,7 +92,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    """Have the fixture `run` run a test that is a coroutine function."""
+    """Run a test that is a coroutine function with the fixture `run`."""
     if not inspect.iscoroutinefunction(pyfuncitem.function):
         return None
     assert "implementation" in pyfuncitem.fixturenames, "a test that is a coroutine function takes loop, or a fixture that does"
@@ -121,7 +121,7 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def needs_localhost():
-    """Skips a test that has the name localhost looked up where the system does not know it, as in a container without /etc/hosts."""
+    """Skips a test that looks up the name localhost where the system does not know it, as in a container without /etc/hosts."""
     try:
         socket.getaddrinfo("localhost", None, socket.AF_INET)
     except socket.gaierror:
@@ -139,7 +139,7 @@ def no_leaks():
     gc.collect()
     descriptors, threads = open_descriptors(), set(threading.enumerate())
     yield
-    # Whatever complains in __del__ does it here, where the complaint belongs to this test.
+    # Objects that complain in __del__ do it here, where the complaint belongs to this test.
     gc.collect()
     assert open_descriptors() == descriptors, "descriptors were left open or were closed by someone who did not own them"
     assert set(threading.enumerate()) <= threads, "threads were left running"
@@ -213,10 +213,11 @@ def run(loop):
 
 @pytest.fixture
 def run_turn(loop):
-    """A function that runs one turn of the loop: what is ready now, not what that makes ready."""
+    """A function that runs turns of the loop, one unless told otherwise: what is ready now, not what that makes ready."""
 
-    def run():
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+    def run(turns=1):
+        for _ in range(turns):
+            loop.call_soon(loop.stop)
+            loop.run_forever()
 
     return run

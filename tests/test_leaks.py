@@ -1,7 +1,7 @@
-"""Nothing is left behind by what is done again and again: objects, references, descriptors, threads, loops.
+"""Repeated work leaves nothing behind: no objects, references, descriptors, threads, loops.
 
-tests/core/test_memory.py counts the allocator's blocks; here whole programs are repeated, and what is counted is what the
-collector tracks and, on a debug build of Python, every reference.
+tests/core/test_memory.py counts the allocator's blocks. Here whole programs are repeated, and the objects that the collector tracks
+are counted and, on a debug build of Python, every reference.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ def assert_nothing_is_left(action, runs=10):
         growth = growth_over(action, runs)
         if max(growth.values(), default=0) < runs:
             return
-        # As text, which is the least that the next batch can find more of.
+        # As text, which adds the least to the count of the next batch.
         growths.append(str(growth))
     pytest.fail(f"left by each {runs} runs: {growths}")
 
@@ -279,7 +279,7 @@ def test_loop_that_is_dropped_unclosed_warns_and_is_collected(implementation, no
     with pytest.warns(ResourceWarning, match="unclosed event loop") as caught:
         del loop
         gc.collect()
-    # The warning names its source, so the loop lives as long as the warning.
+    # The warning names its source, so it keeps the loop alive.
     del caught
     gc.collect()
     assert weak_loop() is None

@@ -72,7 +72,7 @@ def run_pytest(folder, loop, text):
 
 
 def ask_run(expression, *arguments):
-    """What an expression with the functions of run.py gives, by JSON."""
+    """The value of an expression with the functions of run.py, through JSON."""
     program = f"import sys; sys.path.insert(0, {str(SUITES)!r}); import json, run, pathlib; print(json.dumps({expression}))"
     return json.loads(run_python("-P", "-c", program, *arguments, check=True).stdout)
 

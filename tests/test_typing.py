@@ -1,4 +1,4 @@
-"""The types in fastloop/__init__.pyi: strict enough for `mypy --strict`, and true of what the package does.
+"""The types in fastloop/__init__.pyi: strict enough for `mypy --strict`, and true to the package.
 
 mypy runs in an empty folder, so that it finds the fastloop that is installed. Without mypy, what needs it is skipped.
 """
@@ -89,6 +89,6 @@ def test_public_methods_take_the_arguments_that_asyncios_take(implementation, cl
     names = [name for name in dir(asyncios) if not name.startswith("_") and callable(getattr(asyncios, name))]
     expected = {name: parameters_of(getattr(asyncios, name)) for name in names}
     found = {name: parameters_of(getattr(own, name)) for name in names}
-    # create_task() passes every keyword on, whatever this Python's takes.
+    # create_task() passes on every keyword, also those that this Python does not take.
     differing = {name for name in names if expected[name] is not None and found[name] != expected[name]} - {"create_task"}
     assert differing == set()

@@ -1,4 +1,4 @@
-"""Descriptors: who has which, and whether somebody closes those of others."""
+"""Sockets that notice when somebody else closes their descriptors."""
 
 import contextlib
 import os

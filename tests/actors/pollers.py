@@ -109,7 +109,7 @@ class Poller:
         self.library.probe_forget(self.probe, number(file))
 
     def wait(self, timeout_s=10.0, capacity=8192):
-        """Ten seconds stand for "this must come": a test that gets nothing fails on its assertion, not by hanging."""
+        """Ten seconds mean "this must come": a test that gets nothing fails on its assertion, not by hanging."""
         return self.wait_ns(int(timeout_s * 1e9), capacity)
 
     def wait_ns(self, timeout_ns, capacity=8192):

@@ -1,7 +1,7 @@
 """Points CPython's test modules at the implementation under test.
 
-Two means: a fixture that builds one of asyncio's private loops is given the loop under test instead, and a test class whose
-attributes name a Task or Future class gets subclasses that name the ones under test, alone and paired with the native ones.
+There are two ways: a fixture that builds one of asyncio's private loops gets the loop under test instead, and a test class with
+attributes for a Task or Future class gets subclasses with the classes under test, alone and paired with the native ones.
 One function per test module that needs it, found by the module's name; all other modules work through substitution.py alone.
 Generated classes are called Own... ; "C" is asyncio's C implementation and "Py" its Python one, as in CPython's tests.
 """
@@ -45,7 +45,7 @@ def use_loop_under_test(subject):
 
 
 def new_loop_in_set_up(self):
-    """A setUp() for classes whose own one builds a bare BaseEventLoop with a mocked selector."""
+    """A setUp() for classes that would build a bare BaseEventLoop with a mocked selector."""
     test_utils.TestCase.setUp(self)
     self.loop = asyncio.new_event_loop()
     self.set_event_loop(self.loop)

@@ -1,4 +1,4 @@
-"""A loop whose clock a test moves, made of the loop under test.
+"""A loop with a clock that the test moves, made of the loop under test.
 
 CPython's tests of Task have a loop that never waits: a generator gets each deadline and answers by how much the clock moves.
 That loop is asyncio's own. This one keeps the ready queue, the futures and the tasks of the loop under test and replaces

@@ -16,9 +16,7 @@ class Hang(BaseException):
 def outcome_of(case, implementation):
     """Run case(loop, implementation), a function or a coroutine function, on a new loop.
 
-    Return how it ended and the types of what the loop reported.
-
-    How it ended: the string or boolean that it returned, or the type of anything else, or the type of its exception.
+    Return how it ended and the types of what the loop reported. How it ended: the string or boolean that it returned, or the type of anything else, or the type of its exception.
     """
 
     def give_up(number, frame):
@@ -31,7 +29,7 @@ def outcome_of(case, implementation):
     signal.setitimer(signal.ITIMER_REAL, 10)
     try:
         with warnings.catch_warnings():
-            # A coroutine that a refused call leaves behind is not the point here.
+            # A coroutine that a refused call leaves behind does not matter here.
             warnings.simplefilter("ignore", RuntimeWarning)
             try:
                 returned = case(loop, implementation)

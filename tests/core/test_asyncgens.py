@@ -1,4 +1,4 @@
-"""Asynchronous generators that are left unfinished: the loop closes them, by itself or in shutdown_asyncgens()."""
+"""Unfinished asynchronous generators: the loop closes them, by itself or in shutdown_asyncgens()."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ import pytest
 
 
 class Numbers:
-    """An asynchronous generator that tells when it is closed."""
+    """An asynchronous generator that records that it is closed."""
 
     def __init__(self):
         self.events = []
@@ -46,7 +46,6 @@ def test_all_unfinished_generators_are_closed(loop):
 
 async def test_generator_that_is_freed_is_closed_by_the_running_loop(loop):
     numbers = Numbers()
-
     generator = numbers.generate()
     await anext(generator)
     del generator

@@ -1,4 +1,4 @@
-"""What people patch stays patchable: attributes, weak references, subclasses and private names of loop, handles, futures, tasks."""
+"""What programs patch stays patchable: attributes, weak references, subclasses and private names of loop, handles, futures, tasks."""
 
 import asyncio
 import gc
@@ -168,7 +168,7 @@ def test_thread_id_read_by_libraries_is_set_while_the_loop_runs(loop, run_turn):
     assert loop._thread_id is None
 
 
-# The interpreter's short way of calling a built-in method: it asks for the very class that defines the method.
+# The interpreter calls a built-in method the fast way only on an object of exactly the class that defines the method.
 @pytest.mark.fastloop_only
 async def test_hot_methods_are_defined_by_the_class_of_their_objects(loop):
     server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)

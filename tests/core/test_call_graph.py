@@ -33,8 +33,7 @@ def settle(run_turn):
     """A function that runs turns of the loop until all tasks wait."""
 
     def run():
-        for _ in range(6):
-            run_turn()
+        run_turn(6)
 
     return run
 

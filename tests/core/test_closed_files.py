@@ -96,7 +96,7 @@ def test_callback_of_the_other_kind_cannot_be_added_to_a_closed_socket(loop, pai
 
 
 def test_closed_file_object_is_refused(loop, no_leaks):
-    # Other than that of a socket, its fileno() raises, and asyncio asks for it first of all.
+    # Its fileno() raises, unlike a closed socket's, and asyncio asks for it first of all.
     reading_fd, writing_fd = os.pipe()
     with open(reading_fd, "rb", 0) as reading, open(writing_fd, "wb", 0):
         loop.add_reader(reading, int)

@@ -1,4 +1,4 @@
-"""No timer fires early. How late they fire is measured by the benchmarks, not here: a busy machine proves nothing."""
+"""No timer fires early. The benchmarks measure how late they fire: a busy machine proves nothing here."""
 
 import asyncio
 import ctypes

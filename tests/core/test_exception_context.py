@@ -1,4 +1,4 @@
-"""Which exception was being handled when another came out of a future: __context__, the same as from asyncio's futures."""
+"""__context__ of exceptions that come out of a future: the exception that was being handled, as with asyncio's futures."""
 
 import asyncio
 

@@ -198,8 +198,7 @@ def test_handler_method_replaced_on_the_loop_is_used(loop, run_turn, name):
 
 def test_exception_of_a_task_that_nobody_awaits_is_reported_when_the_task_is_freed(loop, run_turn, contexts):
     task = loop.create_task(fail_in_task())
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert contexts == []
     del task
     gc.collect()
@@ -239,8 +238,7 @@ def test_cancelled_task_is_not_reported(loop, run_turn, contexts):
     task = loop.create_task(asyncio.sleep(1000))
     run_turn()
     task.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert task.cancelled()
     del task
     gc.collect()
@@ -255,7 +253,7 @@ keeps_pending_tasks = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 def destroyed(loop):
     """What the loop reports of tasks that were freed while they were pending: the message and the task's name."""
     reports = []
-    # The context itself would keep the task, which then would not go.
+    # The context itself would keep the task alive.
     loop.set_exception_handler(lambda loop, context: reports.append((context["message"], context["task"].get_name())))
     return reports
 
@@ -295,8 +293,7 @@ def test_pending_task_that_asked_for_silence_is_not_reported(loop, run_turn, des
 
 def test_report_of_a_task_names_the_coroutine(loop, run_turn, logged_errors):
     task = loop.create_task(fail_in_task())
-    run_turn()
-    run_turn()
+    run_turn(2)
     del task
     gc.collect()
     (message,) = logged_errors
@@ -308,7 +305,7 @@ def test_report_of_a_task_names_the_coroutine(loop, run_turn, logged_errors):
 
 
 class FailingArguments:
-    """An iterable that fails, but that a message can do without."""
+    """An iterable that fails, but is false, so that a message leaves it out."""
 
     def __iter__(self):
         raise TypeError
@@ -331,7 +328,7 @@ def test_arguments_that_cannot_be_passed_reach_the_handler_and_the_loop_goes_on(
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("args", [5, object()], ids=["number", "object"])
 def test_arguments_that_not_even_a_message_can_show_reach_the_handler_too(loop, run_turn, contexts, args):
-    # asyncio's loop ends with the exception that showing them raises.
+    # asyncio's loop ends with the exception that their repr raises.
     called = []
     handle = loop.call_soon(called.append)
     handle._args = args

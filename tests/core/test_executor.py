@@ -47,7 +47,6 @@ def test_function_runs_in_another_thread(loop):
 
 async def test_loop_goes_on_while_the_function_blocks(loop):
     is_released = threading.Event()
-
     blocked = loop.run_in_executor(None, is_released.wait, 10)
     await asyncio.sleep(0)
     is_released.set()
@@ -84,7 +83,6 @@ def test_default_executor_that_is_no_thread_pool_is_refused(loop):
 
 async def test_cancelling_the_future_does_not_wait_for_the_function(loop):
     is_released = threading.Event()
-
     future = loop.run_in_executor(None, is_released.wait, 10)
     await asyncio.sleep(0)
     future.cancel()
@@ -95,12 +93,11 @@ async def test_cancelling_the_future_does_not_wait_for_the_function(loop):
 
 async def test_function_that_did_not_start_is_cancelled_with_its_future(loop):
     is_released, calls = threading.Event(), []
-
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
         blocking = loop.run_in_executor(executor, is_released.wait, 10)
         waiting = loop.run_in_executor(executor, calls.append, 1)
         waiting.cancel()
-        # The concurrent future is told through the loop.
+        # The concurrent future is cancelled through the loop.
         await asyncio.sleep(0)
         is_released.set()
         await blocking
@@ -109,7 +106,6 @@ async def test_function_that_did_not_start_is_cancelled_with_its_future(loop):
 
 async def test_to_thread_carries_the_context(loop):
     variable = contextvars.ContextVar("variable", default="default")
-
     variable.set("set by the task")
     assert await asyncio.to_thread(variable.get) == "set by the task"
 
@@ -155,7 +151,6 @@ def test_function_that_ends_after_the_loop_closed_harms_nobody(new_loop, logged_
 
 async def test_wrapped_concurrent_future_completes_in_the_loop(loop):
     concurrent_future = concurrent.futures.Future()
-
     wrapped = asyncio.wrap_future(concurrent_future)
     thread = threading.Thread(target=concurrent_future.set_result, args=("done",))
     thread.start()
@@ -164,7 +159,7 @@ async def test_wrapped_concurrent_future_completes_in_the_loop(loop):
     assert result == "done"
 
 
-# Exceptions that a future of asyncio's takes in another form
+# Exceptions that asyncio's futures convert
 
 
 def raise_(error):
@@ -185,7 +180,6 @@ def skip_where_asyncio_hangs(implementation, loop):
 @pytest.mark.parametrize("function, argument", [(next, iter([])), (raise_, StopIteration(5))], ids=["next", "with a value"])
 async def test_stop_iteration_becomes_runtime_error(implementation, loop, function, argument):
     skip_where_asyncio_hangs(implementation, loop)
-
     with pytest.raises(RuntimeError, match="StopIteration interacts badly") as caught:
         await loop.run_in_executor(None, function, argument)
     assert isinstance(caught.value.__cause__, StopIteration)

@@ -1,4 +1,4 @@
-"""Future: its states, its callbacks, its exceptions, and what code outside reads of it."""
+"""Future: its states, its callbacks, its exceptions, and the private names that other code reads."""
 
 import asyncio
 import concurrent.futures
@@ -257,7 +257,6 @@ async def test_awaiting_returns_the_result(loop, future):
 async def test_awaiting_a_future_that_is_done_does_not_wait(loop, future):
     future.set_result("result")
     turns = []
-
     loop.call_soon(turns.append, None)
     result = await future
     assert (result, len(turns)) == ("result", 0)
@@ -418,7 +417,6 @@ def test_make_cancelled_error_gives_an_error_with_the_message(future):
 
 async def test_concurrent_future_is_chained_both_ways(loop):
     source = concurrent.futures.Future()
-
     wrapped = asyncio.wrap_future(source)
     wrapped.cancel()
     await asyncio.sleep(0)

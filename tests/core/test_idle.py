@@ -70,12 +70,12 @@ def test_idle_loop_makes_no_system_call(idle_process, tmp_path):
         calls_at_first = log.read_text().splitlines()
         time.sleep(IDLE_S)
         calls = log.read_text().splitlines()
-        # That strace sees what happens is shown by something that does.
+        # A signal shows that strace sees what happens.
         os.kill(idle_process.pid, signal.SIGUSR1)
         time.sleep(0.2)
         calls_after_a_signal = log.read_text().splitlines()
     finally:
         end(tracer)
-    # strace shows what each thread was in when it came; being looked at makes some kernels begin such a call anew.
+    # strace shows the call that each thread was in when it attached; attaching makes some kernels restart such a call.
     assert calls == calls_at_first
     assert len(calls_after_a_signal) > len(calls)

@@ -319,7 +319,7 @@ def test_refused_run_inside_a_run_leaves_that_alone(loop):
     assert loop.run_until_complete(future) == 1
 
 
-# ---- protocols ----
+# Protocols
 
 
 class Recorder(asyncio.Protocol):
@@ -466,7 +466,7 @@ def test_flow_control_reaches_the_protocol(loop, run, connect, maybe_debug, fami
     events.clear()
     peer.settimeout(10)
     data = bytes(10_000_000)
-    # The first write is the C function's, so to speak: nothing of Python's runs before pause_writing().
+    # No Python function runs before pause_writing().
     loop.call_soon(send_signal)
     loop.call_soon(transport.write, data)
     assert run(events, 1) == 1
@@ -488,7 +488,7 @@ def noop():
     pass
 
 
-# ---- pipes ----
+# Pipes
 
 
 @pytest.fixture
@@ -557,7 +557,7 @@ def test_bytes_for_a_pipe_are_written_once(loop, run, pipe, maybe_debug):
 
 @pytest.fixture
 def hook():
-    """A function that makes every call of a function raise where it begins, as a debugger may; its list notes how often."""
+    """A function that makes every call of a function raise where it begins, as a debugger may; returns a list of these calls."""
     if not hasattr(sys, "monitoring"):
         pytest.skip("sys.monitoring is new in Python 3.12")
     tool, monitoring, calls = 3, sys.monitoring, []

@@ -31,7 +31,7 @@ RESUME = opcode.opmap["RESUME"]
 
 
 def begins_only(frame):
-    """Whether a function of this file that has begun is being interrupted: what it does halfway is its own business."""
+    """Whether a function of this file is interrupted before it has begun: one that is interrupted halfway would lose items."""
     code = frame.f_code.co_code
     return frame.f_lasti <= next((i for i in range(0, len(code), 2) if code[i] == RESUME), -1)
 

@@ -1,4 +1,4 @@
-"""What is done a million times leaves memory where it was: timers, callbacks, futures, tasks, loops."""
+"""Doing something a million times does not grow memory: timers, callbacks, futures, tasks, loops."""
 
 import asyncio
 import gc
@@ -48,7 +48,7 @@ def assert_no_block_leaks(action):
 
 @pytest.fixture
 def plain_loop(loop):
-    """A loop out of debug mode, which -X dev turns on and which keeps a traceback for everything."""
+    """A loop without debug mode, which -X dev turns on and which keeps a traceback for everything."""
     loop.set_debug(False)
     return loop
 
@@ -301,7 +301,7 @@ def test_reference_counts_of_what_everybody_shares_stay(loop):
         loop.call_soon(future.set_result, sentinel)
         assert await future is sentinel
 
-    # A count of its own, because None and the small integers are immortal from Python 3.12 on.
+    # An object of its own, because None and the small integers are immortal from Python 3.12 on.
     sentinel = object()
     loop.run_until_complete(main())
     before = sys.getrefcount(sentinel), sys.getrefcount(loop)

@@ -69,7 +69,7 @@ async def test_storm_does_not_keep_a_watched_descriptor_waiting_for_long(loop, p
     seen = []
     loop.add_reader(left, lambda: (left.recv(1), seen.append("reader")))
     await storm()
-    # Past the loop: it cannot know that an answer may come.
+    # Not through the loop, which cannot know that an answer may come.
     right.send(b"x")
     assert await turns_until(lambda: seen) <= 66
     loop.remove_reader(left)

@@ -166,7 +166,7 @@ def test_version_is_a_version():
     assert major.isdigit() and minor.isdigit()
 
 
-# ---- Ways onto the loop
+# Ways onto the loop
 
 
 def test_run_runs_a_coroutine_on_fastloop_and_returns_its_result(no_leaks):
@@ -239,7 +239,7 @@ def test_install_sets_the_policy_and_uninstall_takes_it_away(no_event_loop, no_l
     assert type(asyncio.run(running_loop())) is not fastloop.EventLoop
 
 
-# ---- Names of the tutorials
+# Names of the tutorials
 
 
 def test_current_loop_can_be_set_and_read(no_event_loop, no_leaks):

@@ -208,7 +208,7 @@ def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loo
     async def fail():
         raise exception
 
-    # As a Runner does it, which makes the task itself.
+    # A Runner also makes the task itself.
     task = loop.create_task(fail())
     with pytest.raises(exception):
         loop.run_until_complete(task)
@@ -232,7 +232,7 @@ def test_other_base_exceptions_are_reported_and_do_not_end_the_run(loop, run_tur
 
 @pytest.fixture
 def refuses_nested_run_forever(implementation):
-    """Skip on the Python whose own loop forgets that it runs when a nested run_forever() is refused."""
+    """Skip on the Pythons in which asyncio's loop forgets that it runs when it refuses a nested run_forever()."""
     if implementation.name == "asyncio" and sys.version_info[:3] in [(3, 13, 0), (3, 13, 1)]:
         pytest.skip("defect of asyncio in Python 3.13.0")
 

@@ -37,7 +37,7 @@ async def five():
     return 5
 
 
-# ---- futures ----
+# Futures
 
 
 def test_pending_future_starts_anew_without_its_callbacks(implementation, loop, run_turn):
@@ -155,7 +155,7 @@ def test_future_of_an_executor_that_starts_anew_never_harms_the_loop(loop, other
     loop.run_until_complete(asyncio.sleep(0))
 
 
-# ---- tasks ----
+# Tasks
 
 
 def queued(loop, implementation):
@@ -321,7 +321,7 @@ def test_future_and_task_that_live_already_refuse(implementation, loop):
     assert loop.run_until_complete(task) == 5
 
 
-# ---- handles ----
+# Handles
 
 MAKERS = ["call_soon", "call_soon_threadsafe"]
 
@@ -372,7 +372,7 @@ def test_callback_that_starts_its_own_handle_anew_in_the_same_context_does_no_ha
 
     def start_anew():
         handle = handles.pop()
-        # Without a loop the handle cannot ask for debug mode, but has forgotten the old one.
+        # Without a loop the handle cannot ask for debug mode, but it has forgotten the old loop.
         with contextlib.nullcontext() if kind == "another loop" else pytest.raises(AttributeError):
             handle.__init__(called.append, ("never",), other_loop if kind == "another loop" else None, context=handle._context)
 
@@ -404,8 +404,7 @@ def test_destructor_that_a_second_init_runs_finds_the_handle_whole_and_its_conte
     implementation.Handle.__init__(handle, seen.append, ("new",), loop)
     gc.collect()
     assert seen.pop() == (seen.append, ("new",), loop, False)
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert sorted(seen) == ["new", "unset"]
 
 
@@ -525,7 +524,7 @@ def test_subclasses_start_anew_too(implementation, loop, run_turn, other_loop):
     assert timer.cancelled()
 
 
-# ---- everything at once ----
+# Everything at once
 
 
 class Program:

@@ -89,7 +89,7 @@ def output_of(*arguments):
 
 
 def without_addresses(output):
-    """What the tools print of tasks, but for addresses, process numbers, the numbers in default names and the order of tasks."""
+    """What the tools print about tasks, without addresses, process numbers, the numbers in default names and the order of tasks."""
     output = re.sub(r"^\d+ +|0x[0-9a-f]+", "", output, flags=re.MULTILINE)
     return sorted(re.sub(r" +", " ", re.sub(r"Task-\d+", "Task-N", line)).strip() for line in output.splitlines())
 

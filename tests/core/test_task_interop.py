@@ -1,4 +1,4 @@
-"""fastloop's Task and Future beside asyncio's, in every pairing, on fastloop's loop and on asyncio's own.
+"""fastloop's Task and Future together with asyncio's, in every pairing, on fastloop's loop and on asyncio's own.
 
 "own" is fastloop's class, "native" asyncio's.
 """
@@ -25,7 +25,7 @@ def new_task(request, loop):
 
 @pytest.fixture(params=TASKS)
 def new_other_task(request, loop):
-    """As new_task, of either class too, for tests that need two."""
+    """Like new_task, also for each class, for tests that need two of them."""
     return functools.partial(TASKS[request.param], loop=loop)
 
 
@@ -85,8 +85,7 @@ def test_cancelling_the_outer_task_cancels_the_inner_one(loop, run_turn, new_tas
     outer = new_task(wait_for(inner))
     run_turn()
     outer.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert inner.cancelled() and outer.cancelled()
 
 
@@ -189,7 +188,6 @@ def test_task_group_in_a_task_is_cancelled_by_a_failing_child(loop, new_task):
 
 async def test_factory_that_makes_one_class_works_on_the_loop(loop, new_task):
     loop.set_task_factory(lambda loop, coroutine, **options: new_task(coroutine, **options))
-
     async with asyncio.TaskGroup() as group:
         group.create_task(asyncio.sleep(0), name="named")
     assert await asyncio.gather(*[return_argument(number) for number in range(5)]) == [0, 1, 2, 3, 4]
@@ -214,8 +212,7 @@ def test_done_callbacks_of_both_classes_get_the_future(run_turn, new_task, new_f
     future.add_done_callback(received.append)
     task.add_done_callback(received.append)
     future.set_result(None)
-    for _ in range(3):
-        run_turn()
+    run_turn(3)
     assert received == [future, task]
 
 

@@ -118,8 +118,7 @@ def test_asyncios_weak_set_knows_pending_tasks(loop, run_turn):
     assert list(weak_set).count(task) == 1
     assert len(weak_set) == others + 1
     task.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     del task
     assert len(weak_set) == others
 
@@ -132,7 +131,7 @@ def test_what_the_collector_destroys_with_tasks_may_ask_for_all_of_them(implemen
         def __del__(self):
             found.extend(asyncio.all_tasks(loop))
 
-    # Older than what refers to it: its destructor runs when the collector takes apart what it has found, not before.
+    # Older than the objects that refer to it: its destructor runs when the collector takes apart what it has found, not before.
     asking = Asking()
     gc.collect()
     gc.disable()
@@ -149,7 +148,7 @@ def test_what_the_collector_destroys_with_tasks_may_ask_for_all_of_them(implemen
         gc.collect(0)
     finally:
         gc.enable()
-    # Since Python 3.14 asyncio finds such tasks, and what is left of them answers.
+    # Since Python 3.14 asyncio finds such tasks, and can ask what is left of them.
     answers = [(task.done(), task.get_coro()) for task in found]
     assert answers == [(False, None)] * len(found)
     found.clear()
@@ -172,8 +171,7 @@ def test_task_that_its_destruction_brings_back_can_be_used(implementation, loop,
     [task] = saved
     assert task.get_name() == "saved"
     task.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert names(loop) == []
     del task
     saved.clear()
@@ -266,7 +264,7 @@ loop.close()
 """
 
 
-# asyncio's own tasks get lost here: in the child one that ends writes into the list of the new ones (CPython 3.14.8, 3.15.0).
+# asyncio's own tasks get lost here: in the child a task that ends writes into the list of the new ones (CPython 3.14.8, 3.15.0).
 def test_forked_children_have_lists_of_their_own():
     result = run_python("-c", FORKING, "fastloop")
     assert result.stdout.splitlines() == [
@@ -321,8 +319,7 @@ def test_task_waits_for_a_future_of_asyncio_until_it_goes_on(loop, run_turn):
     run_turn()
     assert waiting() == ["one", "two"]
     tasks[0].cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert waiting() == []
     goes_on.set_result(None)
     loop.run_until_complete(asyncio.wait(tasks))

@@ -56,7 +56,6 @@ async def test_tasks_take_steps_in_turn(loop):
 
 async def test_task_takes_its_turn_among_callbacks(loop):
     order = []
-
     loop.call_soon(order.append, "callback 1")
     task = asyncio.create_task(return_argument())
     task.add_done_callback(lambda task: order.append("task done"))
@@ -112,7 +111,7 @@ def test_task_that_could_not_be_made_never_runs(implementation, loop, run_turn, 
         with pytest.raises((SomeError, TypeError)):
             make(coroutine, **arguments)
 
-    # Of a task that was destroyed before it was complete.
+    # Drops the report of a task that was destroyed before it was complete.
     loop.set_exception_handler(lambda loop, context: None)
     ran, coroutine = [], run()
     loop.run_until_complete(main())
@@ -182,7 +181,7 @@ def test_task_can_be_subclassed(implementation, loop):
     assert task.get_name() == "sub"
 
 
-# ---- Cancellation
+# Cancellation
 
 
 def test_cancel_raises_cancelled_error_where_the_task_waits(loop, run_turn):
@@ -223,8 +222,7 @@ def test_cancellation_goes_through_to_the_awaited_task(loop, run_turn):
     task = loop.create_task(wait_for(inner))
     run_turn()
     task.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert inner.cancelled() and task.cancelled()
 
 
@@ -303,12 +301,11 @@ def test_cancel_after_the_awaited_future_was_set_still_cancels(loop, run_turn):
     run_turn()
     future.set_result(None)
     task.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert task.cancelled()
 
 
-# ---- Registration
+# Registration
 
 
 def test_current_task_is_the_task_that_runs(loop):
@@ -330,7 +327,6 @@ def test_current_task_is_the_task_that_runs(loop):
 
 async def test_current_task_is_none_in_callbacks(loop):
     seen = []
-
     loop.call_soon(lambda: seen.append(asyncio.current_task()))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -380,7 +376,7 @@ def test_task_that_failed_is_freed_with_its_exception(loop):
     assert reference() is None
 
 
-# ---- Steps
+# Steps
 
 
 async def test_bare_yield_gives_up_one_turn(loop):
@@ -389,7 +385,6 @@ async def test_bare_yield_gives_up_one_turn(loop):
         yield
 
     order = []
-
     loop.call_soon(order.append, "callback")
     await give_up_a_turn()
     order.append("main")

@@ -231,7 +231,7 @@ def test_timers_set_and_cancelled_in_callbacks_keep_the_order(loop):
     for timer in pending:
         timer.cancel()
     assert len(fired) > 100
-    # Deadlines within one nanosecond are one to fastloop's clock.
+    # Deadlines within one nanosecond are equal to fastloop's clock.
     assert all(later > earlier - 2e-9 for earlier, later in itertools.pairwise(fired))
 
 
@@ -251,7 +251,7 @@ class Seconds(float):
 
 
 class Moment:
-    """Not a number, but it compares with them and can become one."""
+    """Not a number, but it can become a float."""
 
     def __init__(self, value):
         self.value = value

@@ -208,7 +208,7 @@ class ProgramGroup:
         return st.lists(phase, min_size=1, max_size=3).map(tuple)
 
     def connections(self):
-        """Often the ends of the first pair begin as transports, else few programs have two that talk to each other."""
+        """Often the ends of the first pair begin as transports, because otherwise few programs have two that talk to each other."""
         connect = st.builds(language.Connect, st.just(0), reactions(body(self.actions, 2)), st.booleans())
         connect_peer = st.builds(language.Connect, st.just(1), reactions(body(self.actions, 2)), st.booleans())
         return st.just(()) | st.tuples(connect) | st.tuples(connect, connect_peer)

@@ -203,7 +203,7 @@ class Interpreter:
             self.note(place, name, "" if result is None else result)
 
     def callback(self, place, body):
-        """A function that notes that it was called, and does the body."""
+        """A function that records its call, and does the body."""
 
         def called(*args):
             variable = VARIABLE.get()
@@ -251,11 +251,11 @@ class Interpreter:
 
     def seconds(self, ticks):
         if ticks > 0 and self.program.clock == "real" and not self.is_idle:
-            # In how many turns it would come depends on the machine: it does not come at all.
+            # The number of turns until then depends on the machine, so the timer never fires.
             return NEVER_S
         return ticks * self.loop.tick_s
 
-    # ---- futures ----
+    # Futures
 
     def new_future(self, place, node=None):
         if node is not None:

@@ -1,7 +1,7 @@
 """Runs a program's descriptors, transports, server and streams; see interpreter.py for the rest.
 
 Everything written arrives at once: on socket pairs always, on the loopback interface as far as the kernel lets it. What is written
-is counted through the whole program, so that lost, doubled and exchanged bytes show in what the readers note.
+is counted through the whole program, so that lost, doubled and exchanged bytes show in what the readers record.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from actors.connections import tcp_pair
 from interpreter import Interpreter, ProgramError
 
 LETTERS = b"abcdefghijklmnopqrstuvwxyz"
-# Of a reader that takes nothing.
+# For a reader that takes nothing.
 MOST_CALLS_FOR_NOTHING = 4
-# Of a buffered protocol, whose buffer is often full so.
+# For a buffered protocol: so small that the buffer is often full.
 BUFFER_SIZE = 4
 CAN_PAUSE_WHILE_CONNECTING = sys.version_info >= (3, 11, 4)
 CAN_WRITE_LINES_AFTER_LOSS = sys.version_info[:2] not in ((3, 12), (3, 13))
-# No more connections are made when there are so many sockets.
+# With so many sockets no further connections are made.
 MOST_ENDS = 10
 
 

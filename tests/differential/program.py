@@ -1,8 +1,8 @@
 """Small programs of the differential test, as data.
 
 A program is a sequence of phases; in each the loop runs for so many turns, or until a coroutine is done. What a callback or a
-coroutine does is its body: a tuple of actions. Some actions carry bodies of their own, for the callbacks that they schedule.
-Resources are called by small numbers, taken modulo of how many there are, so that every program is a valid one.
+coroutine does is its body: a tuple of actions. Some actions have bodies themselves, for the callbacks that they schedule.
+Resources have small numbers, taken modulo their count, so that every program is valid.
 show() prints a program as the Python expression that makes it: what a failure prints can be kept as a test.
 """
 
@@ -20,7 +20,7 @@ class Node:
     """A part of a program."""
 
     def _repr_pretty_(self, printer, cycle):
-        # hypothesis prints what it made; its own way takes time exponential in the depth.
+        # hypothesis prints its examples; its own printer takes time exponential in the depth.
         printer.text(show(self))
 
 
@@ -159,7 +159,7 @@ WaitClosed = waiting("WaitClosed", "end")
 
 @dataclasses.dataclass(frozen=True)
 class Phase(Node):
-    # How long the loop runs at most; an idle phase lasts a few milliseconds, in which it sleeps when nothing is to be done.
+    # How long the loop runs at most. An idle phase lasts a few milliseconds, in which the loop sleeps when it has nothing to do.
     turns: int = 10
     # Done before the loop runs.
     before: Body = ()
@@ -182,7 +182,7 @@ class Program(Node):
 
 
 def show(node, indent=0):
-    """Return the expression that makes a node, in lines, without what has its default value."""
+    """Return the expression that makes a node, in lines, without fields that have their default values."""
     if isinstance(node, tuple):
         if not node:
             return "()"

@@ -1,7 +1,7 @@
 """The only ways in which fastloop may differ from asyncio in the differential test, each with its reason.
 
-Three kinds: what asyncio itself leaves open, lines of the trace that mean the same, and what programs do not do because fastloop
-does it otherwise on purpose. The comparison counts how often each was needed.
+There are three kinds: what asyncio itself leaves open, lines of the trace that mean the same, and what programs do not do because
+fastloop differs on purpose. The comparison counts how often each rule was needed.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Programs that the differential test has found, each with what is right: what asyncio does.
+"""Programs that the differential test has found, each with the right result: what asyncio does.
 
 An event is a line of the trace without the place in the program; "turn 3" begins a turn.
 """

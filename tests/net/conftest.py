@@ -29,7 +29,7 @@ def reported(loop):
 
 @pytest.fixture
 def short_folder():
-    """A folder for sockets, whose names may have some hundred bytes only."""
+    """A folder with a short path: the name of a Unix socket has room for about a hundred bytes."""
     with tempfile.TemporaryDirectory(prefix="net") as folder:
         yield folder
 
@@ -69,12 +69,12 @@ NARROW = 131_072
 
 @pytest.fixture
 def narrow_connect(connect):
-    """As connect, but the kernel keeps so little of what the transport writes that a slow reader is felt soon."""
+    """Like connect, but the kernel buffers so little of what the transport writes that a slow reader is soon noticed."""
 
     async def connect_narrowly(*args, **hooks):
         protocol, transport, peer = await connect(*args, **hooks)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW)
-        # A size that was set does not grow with the use, as sizes do by themselves.
+        # A buffer whose size was set does not grow by itself.
         peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW)
         return protocol, transport, peer
 
@@ -92,12 +92,16 @@ def accepted():
 
 @pytest.fixture
 def serve(loop, accepted):
-    """A coroutine function that makes a server on 127.0.0.1; its protocols answer with what they receive."""
+    """A coroutine function that makes a server on 127.0.0.1, closed at the end; its protocols answer with what they receive."""
+    servers = []
 
     async def create(factory=accepted, **options):
-        return await loop.create_server(factory, "127.0.0.1", 0, **options)
+        servers.append(await loop.create_server(factory, "127.0.0.1", 0, **options))
+        return servers[-1]
 
-    return create
+    yield create
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture
@@ -178,7 +182,7 @@ def unresponsive_address(no_leaks):
 
 @pytest.fixture
 def refusing_addresses(no_leaks):
-    """Three addresses that nobody listens at and nobody else can take."""
+    """Three addresses at which nobody listens, and which nobody else can take."""
     with contextlib.ExitStack() as opened:
         addresses = []
         for _ in range(3):

@@ -16,7 +16,7 @@ import pytest
 from actors.kernel import settle
 from actors.protocols import RecordingProtocol, RecordingProtocols, until_all_are_lost
 
-# Serves with few descriptors; opens the way when the exception handler hears that there are none left.
+# Serves with few descriptors; closes some when the exception handler reports that there are none left.
 SHORT_OF_DESCRIPTORS = """
 import asyncio, json, os, resource, sys
 import {module}
@@ -91,7 +91,7 @@ def test_process_out_of_descriptors_reports_it_and_loses_nobody(implementation, 
 
 
 async def serve_without_descriptors(loop, factory, listener, reported):
-    """Return a server that found no descriptor for a connection, and said so; there are some again."""
+    """Return a server that found no descriptor for a connection and reported it; afterwards there are descriptors again."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (listener.fileno(), limits[1]))
     try:
@@ -104,7 +104,7 @@ async def serve_without_descriptors(loop, factory, listener, reported):
 
 
 async def test_out_of_descriptors_is_reported_and_accepting_goes_on_a_second_later(loop, make_peer, reported):
-    # One that needs no second process: the clients are connected before the descriptors run out.
+    # Needs no second process: the clients are connected before the descriptors run out.
     protocols = RecordingProtocols()
     listener = socket.create_server(("127.0.0.1", 0))
     peers = [make_peer(socket.create_connection(listener.getsockname())) for _ in range(5)]
@@ -141,7 +141,6 @@ async def test_server_closed_while_it_waits_for_descriptors_stays_closed(loop, m
 @pytest.mark.parametrize("count", [1, 50, 99])
 async def test_connections_that_wait_are_accepted_in_one_go(loop, no_leaks, count):
     protocols = RecordingProtocols()
-
     listener = socket.create_server(("127.0.0.1", 0), backlog=100)
     clients = [socket.create_connection(listener.getsockname()) for _ in range(count)]
     server = await loop.create_server(protocols, sock=listener, backlog=100)
@@ -172,9 +171,9 @@ async def assert_others_live(connections):
 
 
 async def test_listening_descriptor_closed_behind_the_loop_neither_crashes_nor_hangs_it(
-    loop, connections, reported, give_number_to_nothing
+    serve, connections, reported, give_number_to_nothing
 ):
-    server = await loop.create_server(RecordingProtocol, "127.0.0.1", 0)
+    server = await serve(RecordingProtocol)
     give_number_to_nothing(server.sockets[0].fileno())
     await settle()
     await assert_others_live(connections)

@@ -1,6 +1,6 @@
 """Protocols that lend their own buffer: get_buffer() and buffer_updated(), on accepted TCP connections and on Unix sockets.
 
-The transport fills no more than it was lent, says how much, and keeps no hold of the buffer afterwards.
+The transport fills at most what it was lent, says how much, and does not keep the buffer afterwards.
 """
 
 import asyncio

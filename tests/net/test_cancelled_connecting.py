@@ -1,4 +1,4 @@
-"""A cancelled create_connection(), or one of its kin, closes exactly what it opened and nothing else.
+"""A cancelled create_connection(), or a method like it, closes exactly what it opened and nothing else.
 
 Each wait of each of them is cancelled in turn, at three moments, while other sockets take the numbers of closed
 descriptors: those must stay intact, and no_leaks finds what stays open.
@@ -49,17 +49,17 @@ async def cancelled_while_waiting(coroutine, wait_number, moment):
     """Await coroutine, and cancel the task when it waits for the wait_number-th time.
 
     moment: "at once", before the loop runs again; "a turn later"; or "when done", between the end of what it waits for
-    and the task's hearing of it.
+    and the task's next step.
     """
     return await awaiting_with_cancellation(coroutine, wait_number, moment)
 
 
 @pytest.fixture
 def cancel_while_waiting(loop, bystanders):
-    """A coroutine function that awaits what make() makes again and again, cancels each wait of it once, and says how many there are.
+    """A coroutine function that awaits make() again and again, cancels each of its waits once, and returns how many there are.
 
     It opens bystanders before the cancelled code could close anything a second time. check(result) gets None for each
-    run that was cancelled and then what the run that came through returned.
+    run that was cancelled, and then the result of the run that was not.
     """
 
     async def cancel_each_wait(make, check, moment):
@@ -147,7 +147,7 @@ def test_cancelled_connection_with_several_addresses_closes_what_it_opened(
     assert waits >= 2
 
 
-# asyncio loses a socket when it is cancelled in the moment in which one of the addresses has won.
+# asyncio loses a socket when it is cancelled at the moment at which one of the addresses wins.
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_cancelled_happy_eyeballs_close_what_they_opened(

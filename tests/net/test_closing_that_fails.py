@@ -30,7 +30,6 @@ async def until(condition):
 @pytest.mark.parametrize("method", ["abort", "close"])
 async def test_descriptor_that_somebody_else_has_closed(loop, reported, near_and_far, method):
     near, _ = near_and_far
-
     transport, protocol = await loop.create_connection(RecordingProtocol, sock=near)
     os.close(near.fileno())
     getattr(transport, method)()
@@ -53,7 +52,6 @@ class SocketThatFails(socket.socket):
 async def test_close_of_a_sockets_subclass_that_raises(loop, reported, near_and_far):
     near, _ = near_and_far
     near = SocketThatFails(fileno=near.detach())
-
     transport, protocol = await loop.create_connection(RecordingProtocol, sock=near)
     transport.close()
     await protocol.until_lost()
@@ -111,7 +109,6 @@ async def test_close_that_was_replaced_and_raises_at_the_end_of_file(loop, repor
 
 async def test_buffer_that_is_read_only_and_has_no_length(loop, reported, near_and_far):
     near, far = near_and_far
-
     protocol = RecordingBufferedProtocol(get_buffer=lambda protocol, size_hint: pickle.PickleBuffer(b"abc"))
     await loop.create_connection(lambda: protocol, sock=near)
     far.send(b"data")

@@ -1,4 +1,4 @@
-"""create_connection() and its kin: whom they reach and how they fail.
+"""create_connection() and the methods like it: what they connect to and how they fail.
 
 What a cancelled one leaves behind is tested in test_cancelled_connecting.py.
 """
@@ -42,7 +42,7 @@ def assert_reaches(made, make_peer):
     return check
 
 
-# Whom it reaches
+# What it connects to
 
 
 async def test_connection_to_an_address(loop, made, listener, assert_reaches):
@@ -96,7 +96,7 @@ async def test_connection_to_a_unix_socket(loop, made, short_folder, assert_reac
 async def test_connection_with_an_end_of_a_pair(loop, made, make_peer, create):
     left, right = socket.socketpair()
     peer = make_peer(right)
-    # A socket that blocks is switched.
+    # A blocking socket becomes non-blocking.
     transport, protocol = await getattr(loop, create)(lambda: made, sock=left)
     assert protocol is made
     assert left.gettimeout() == 0

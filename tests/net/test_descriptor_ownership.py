@@ -1,7 +1,7 @@
-"""One owner for each descriptor: a transport closes its own exactly once, and nobody else's ever.
+"""One owner for each descriptor: a transport closes its own exactly once, and never another one.
 
-After each end other sockets take the freed numbers; a second close by anybody would hit one of them. Also who keeps a
-connection open: duplicates, child processes, and loops and transports that are dropped.
+After each end other sockets take the freed numbers, so that a second close would hit one of them. Also what keeps a connection
+open: duplicates, child processes, and loops and transports that are dropped.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ async def test_transport_closes_its_descriptor_exactly_once(connect, bystanders,
     fd = sock.fileno()
     await end(transport, peer)
     await protocol.until_lost()
-    # Nobody has the number until somebody else takes it.
+    # The number is free until somebody else takes it.
     assert sock.fileno() == -1
     with pytest.raises(OSError):
         os.fstat(fd)
@@ -180,7 +180,7 @@ async def test_number_of_a_closed_transport_can_be_used_by_the_next_transport(lo
     assert len(numbers) < 5
 
 
-# Others who hold the connection
+# Others that hold the connection
 
 
 async def test_duplicate_of_the_socket_outlives_the_transport(loop, connections):
@@ -189,7 +189,7 @@ async def test_duplicate_of_the_socket_outlives_the_transport(loop, connections)
     duplicate = transport.get_extra_info("socket").dup()
     transport.close()
     await first.until_lost()
-    # What arrives now is not the closed transport's business, though the kernel knows the same connection.
+    # Data that arrives now is not for the closed transport, though the kernel knows the same connection.
     await peer.send(b"for the duplicate")
     await settle()
     assert first.received == b""
@@ -257,7 +257,7 @@ async def connect_and_forget(loop, protocol, sock, is_reading, size=0):
 
 @contextlib.contextmanager
 def unclosed_transport_expected():
-    """Fail unless somebody warns of an unclosed transport; its socket may warn, too."""
+    """Fail without a warning of an unclosed transport; its socket may warn, too."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

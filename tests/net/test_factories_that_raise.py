@@ -1,7 +1,7 @@
 """A protocol factory that raises: the error reaches the caller, and what the call made or took over is closed by then.
 
 Stream connections are in test_connecting.py, accepted ones in test_servers.py. Versions of asyncio before 2026 leave the files open
-(gh-156400), so that only fastloop is looked at.
+(gh-156400), so these tests run on fastloop only.
 """
 
 import asyncio
@@ -136,4 +136,3 @@ async def test_accepted_connection_whose_protocol_has_no_connection_made_is_repo
     del error
     gc.collect()
     assert await peer.receive_all() == b""
-    server.close()

@@ -24,7 +24,7 @@ def garbage_of(loop, run):
         try:
             for _ in range(ATTEMPTS):
                 await attempt()
-                # What ended last lets go of it in its own turn.
+                # The last task is released in its own turn.
                 await asyncio.sleep(0.001)
             gc.set_debug(gc.DEBUG_SAVEALL)
             gc.collect()

@@ -100,7 +100,7 @@ async def test_buffer_grows_with_what_is_written_and_shrinks_to_nothing(narrow_c
     assert 0 < size < MUCH
     transport.write(bytes(1000))
     transport.writelines([bytes(20), bytes(3)])
-    # The kernel may take some of it meanwhile.
+    # The kernel may take some of it in between.
     assert 0 < transport.get_write_buffer_size() <= size + 1023
     await peer.receive(MUCH + 1023)
     await settle()

@@ -1,4 +1,4 @@
-"""What can be patched of a transport: its methods on the object, and get_extra_info() in asyncio's classes."""
+"""What can be patched in a transport: its methods on the object, and get_extra_info() in asyncio's classes."""
 
 import asyncio
 from unittest import mock

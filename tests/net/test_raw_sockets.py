@@ -142,7 +142,7 @@ async def test_recv_into_takes_any_writable_buffer(loop, pair):
     right.send(b"abcdef")
     assert await loop.sock_recv_into(left, memoryview(buffer)[2:5]) == 3
     assert buffer == b"\0\0abc\0\0\0\0\0"
-    # Nobody holds the buffer any more.
+    # The buffer is not in use any more.
     buffer.clear()
 
 
@@ -202,7 +202,7 @@ async def test_any_bytes_like_object_is_sent(loop, pair, make_data):
     assert await loop.sock_sendall(left, data[:0]) is None
 
 
-# asyncio compares bytes that were sent with elements that were given, and never comes to an end.
+# asyncio compares bytes that were sent with elements that were given, and never ends.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(3)
 async def test_view_of_larger_elements_is_sent_whole(loop, pair):

@@ -1,6 +1,6 @@
-"""What the loop's sock_ methods refuse, and that a socket is usable afterwards.
+"""What the loop's sock_ methods refuse; the socket is usable afterwards.
 
-What they do with sound arguments is tested in test_raw_sockets.py.
+test_raw_sockets.py tests them with good arguments.
 """
 
 import socket
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def calls_of_everything(loop):
-    """A function that makes a call of each method with this socket."""
+    """A function that returns calls of each method with this socket, by name."""
 
     def calls(sock):
         return {

@@ -1,4 +1,4 @@
-"""sock_connect() and sock_accept(), and what becomes of descriptors whose numbers are used again.
+"""sock_connect() and sock_accept(), and descriptors with numbers that are used again.
 
 Receiving and sending are tested in test_raw_sockets.py.
 """

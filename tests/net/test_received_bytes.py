@@ -1,6 +1,6 @@
-"""The bytes objects that arrive: whatever the transports do with their memory, an object that somebody has never changes.
+"""The bytes objects that arrive: transports reuse their memory, but an object in use never changes.
 
-Sizes around every border at which memory is treated differently (core/scratch.h), with content that differs from message to message.
+The sizes are around every border at which memory is treated differently (core/scratch.h), and each message has other content.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import pytest
 
 from actors.protocols import RecordingProtocol, echo
 
-# Where the smallest and the largest that are used again lie, and the borders between their classes.
+# Around the smallest and the largest size that is used again, and around the borders between the size classes.
 SMALL_SIZES = range(500, 8300, 7)
 LARGE_SIZES = [8191, 8192, 8193, 15_360, 15_361, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 100_000, 131_071, 131_072, 131_073]
 
@@ -37,7 +37,7 @@ async def test_kept_objects_never_change(connect, sizes, kept):
     counted = []
 
     def receive(protocol, data):
-        # As a key of a dictionary would be: an object's hash is remembered with it.
+        # The hash is stored in the object, as for a key of a dictionary.
         counted.append((len(data), hash(data), data[-1]))
         if kept(len(counted)):
             pieces.append((data, bytearray(data), hash(data)))
@@ -64,7 +64,7 @@ async def test_views_and_slices_keep_what_they_show(connect, size):
 
 @pytest.mark.parametrize("size", [1024, 100_000])
 async def test_what_waits_to_be_sent_does_not_change(connections, size):
-    """Echoed to a peer that does not read yet: the objects wait in the transport while others arrive."""
+    """The peer does not read the echo yet: the objects wait in the transport while others arrive."""
 
     protocol, _, peer = await connections.accepted(data_received=echo)
     expected = await receive_each(protocol, peer, [size] * (6_000_000 // size))
@@ -73,7 +73,6 @@ async def test_what_waits_to_be_sent_does_not_change(connections, size):
 
 async def test_objects_of_two_connections_are_not_mixed_up(connections):
     pieces = []
-
     protocols = [RecordingProtocol(data_received=lambda protocol, data: pieces.append((data, bytearray(data)))) for _ in range(2)]
     peers = [(await connections.accepted(protocol))[2] for protocol in protocols]
     for number in range(100):

@@ -1,6 +1,6 @@
-"""Thousands of connections of which random ones are reset while data flows.
+"""Thousands of connections, some of which are reset at random while data flows.
 
-Whoever lives gets every byte, everybody is lost exactly once, and no descriptor is left. The clients are plain blocking
+The others get every byte, each connection is lost exactly once, and no descriptor is left. The clients are plain blocking
 sockets in a thread, so that they share nothing with the loop under test.
 """
 
@@ -37,7 +37,7 @@ def most_connections():
 
 @pytest.fixture
 def in_thread(loop):
-    """A coroutine function that runs a function in a thread of its own and returns what it returns."""
+    """A coroutine function that runs a function in its own thread and returns its result."""
 
     async def run(function, *args):
         result = loop.create_future()
@@ -71,7 +71,7 @@ def chunk_of(number, round_number):
 
 
 def reset_some_of(clients, chance):
-    """Reset a random part of the living; return who lives."""
+    """Reset some clients at random; return the others."""
     living = {}
     for number, sock in clients.items():
         if chance.random() < 0.15:
@@ -83,7 +83,7 @@ def reset_some_of(clients, chance):
 
 @pytest.mark.time_limit(40)
 @pytest.mark.parametrize("count, buffered", [(2000, False), (500, True)], ids=["plain protocols", "buffered protocols"])
-async def test_resets_of_some_connections_cost_the_others_nothing(loop, most_connections, in_thread, count, buffered):
+async def test_resets_of_some_connections_cost_the_others_nothing(serve, most_connections, in_thread, count, buffered):
     count = min(count, most_connections)
     chance = random.Random(2024)
     protocols = {}
@@ -113,7 +113,7 @@ async def test_resets_of_some_connections_cost_the_others_nothing(loop, most_con
             sock.close()
         return names, set(clients)
 
-    server = await loop.create_server(make, "127.0.0.1", 0, backlog=4096)
+    server = await serve(make, backlog=4096)
     names, living = await in_thread(be_clients, server.sockets[0].getsockname())
     while len(protocols) < count:
         await asyncio.sleep(0)
@@ -134,7 +134,7 @@ async def test_resets_of_some_connections_cost_the_others_nothing(loop, most_con
 
 
 @pytest.mark.time_limit(40)
-async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(loop, most_connections, in_thread):
+async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(serve, most_connections, in_thread):
     count = min(150, most_connections)
     chance = random.Random(7)
     data = pattern(400_000)
@@ -148,7 +148,7 @@ async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(loop, 
             assert started[number] + receive_exactly(sock, len(data) - 1000) == data
             sock.close()
 
-    server = await loop.create_server(protocols, "127.0.0.1", 0, backlog=4096)
+    server = await serve(protocols, backlog=4096)
     await in_thread(be_clients, server.sockets[0].getsockname())
     await until_all_are_lost(protocols)
     server.close()
@@ -158,7 +158,7 @@ async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(loop, 
 
 @pytest.mark.time_limit(40)
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems drop connections that are reset before they are accepted")
-async def test_connections_reset_before_during_and_after_accepting_are_each_lost_once(loop, in_thread):
+async def test_connections_reset_before_during_and_after_accepting_are_each_lost_once(serve, in_thread):
     protocols = RecordingProtocols()
 
     def be_clients(address):
@@ -169,7 +169,7 @@ async def test_connections_reset_before_during_and_after_accepting_are_each_lost
                 sock.sendall(b"x" * chance.randrange(5000))
             reset(sock)
 
-    server = await loop.create_server(protocols, "127.0.0.1", 0, backlog=1000)
+    server = await serve(protocols, backlog=1000)
     await in_thread(be_clients, server.sockets[0].getsockname())
     await protocols.until_made(300)
     await until_all_are_lost(protocols)

@@ -1,4 +1,4 @@
-"""resume_writing() against the end of the connection: it may come before connection_lost(), never after the connection is lost."""
+"""resume_writing() and the end of the connection: it may come before connection_lost(), but never after the connection is lost."""
 
 import pytest
 
@@ -79,7 +79,7 @@ async def test_connection_lost_by_received_data_while_writing_is_paused(narrow_c
     protocol, transport, peer = await narrow_connect(data_received=lambda protocol, data: protocol.transport.abort())
     transport.write(bytes(MUCH))
     await settle()
-    # In one batch of the kernel's: there is something to read, and room to write.
+    # The kernel reports both in one batch: something to read, and room to write.
     peer.sock.send(b"x")
     while True:
         try:

@@ -1,6 +1,6 @@
-"""Sending files: sendfile() on transports and sock_sendfile() on sockets; which bytes leave and where the file stands then.
+"""Sending files: sendfile() on transports and sock_sendfile() on sockets; which bytes are sent and the file's position afterwards.
 
-The file's own position never matters, only the offset; with a fallback, anything that can be read can be sent.
+The position before never matters, only the offset. With a fallback, anything that can be read can be sent.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class TransportSender:
         self._transport.write(data)
 
     async def close(self):
-        """Close; a protocol is told so once."""
+        """Close; a protocol loses its connection once."""
         self._transport.close()
         await self._protocol.until_lost()
         assert len(self._protocol.lost) == 1

@@ -1,6 +1,6 @@
-"""sendfile() on transports: its place among what is written and read, and the ends of connections that it meets.
+"""sendfile() on transports: its order among reads and writes, and connections that end while it sends.
 
-What it shares with sock_sendfile() is tested in test_sendfile.py.
+test_sendfile.py tests what it has in common with sock_sendfile().
 """
 
 import asyncio
@@ -80,7 +80,7 @@ async def test_reading_paused_before_stays_paused(loop, connect, make_file, cont
     assert await protocol.until_received(5) == b"early"
 
 
-# asyncio leaves the file where it was, though its documentation says that tell() tells what was sent.
+# asyncio leaves the file's position as it was, though its documentation says that tell() gives the number of bytes sent.
 @pytest.mark.fastloop_only
 async def test_file_of_a_cancelled_sending_stands_where_it_was_cut(loop, narrow_connect, make_file):
     _, transport, peer = await narrow_connect()
@@ -94,7 +94,7 @@ async def test_file_of_a_cancelled_sending_stands_where_it_was_cut(loop, narrow_
     assert len(await peer.receive_all()) == file.tell()
 
 
-# asyncio tells the sending twice, and reports an InvalidStateError.
+# asyncio sets the result of the sending twice, and reports an InvalidStateError.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(5)
 async def test_transport_aborted_meanwhile_ends_the_sending_with_an_error(loop, connections, make_file):
@@ -125,11 +125,10 @@ async def test_transport_of_another_kind_is_refused(loop, make_file):
         await loop.sendfile(OtherTransport(), make_file(b"data"))
 
 
-async def test_file_travels_through_tls_by_the_fallback_only(loop, make_file, content, tls_contexts):
+async def test_file_travels_through_tls_by_the_fallback_only(loop, serve, make_file, content, tls_contexts):
     server_context, client_context = tls_contexts
-
     accepted, made = RecordingProtocol(), RecordingProtocol()
-    server = await loop.create_server(lambda: accepted, "127.0.0.1", 0, ssl=server_context)
+    server = await serve(lambda: accepted, ssl=server_context)
     transport, _ = await loop.create_connection(
         lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
     )
@@ -140,4 +139,3 @@ async def test_file_travels_through_tls_by_the_fallback_only(loop, make_file, co
     transport.close()
     await made.until_lost()
     await accepted.until_lost()
-    server.close()

@@ -110,7 +110,6 @@ async def test_clients_of_all_its_sockets_belong_to_the_server(loop, make_peer):
         listener.setblocking(False)
     addresses = [listener.getsockname() for listener in listeners]
     protocols = RecordingProtocols()
-
     server = asyncio.base_events.Server(loop, listeners, protocols, None, 100, None)
     await server.start_serving()
     peers = [make_peer(socket.create_connection(address)) for address in (*addresses, *addresses)]

@@ -1,4 +1,4 @@
-"""Servers: what they listen to, how they begin, and what they make of protocols and peers that misbehave.
+"""Servers: what they listen to, how they begin, and how they treat protocols and peers that misbehave.
 
 How they end is tested in test_closing_servers.py, what happens when descriptors run out in test_accepting.py, the files of
 Unix servers in test_unix_transport.py.
@@ -36,7 +36,6 @@ async def test_server_serves_clients_one_after_another_and_together(serve, conne
         peer.close()
     assert len(accepted) == 55
     await until_all_are_lost(accepted)
-    server.close()
 
 
 async def test_server_is_an_asyncio_server_that_knows_its_loop(loop, serve):
@@ -44,7 +43,6 @@ async def test_server_is_an_asyncio_server_that_knows_its_loop(loop, serve):
     assert isinstance(server, asyncio.AbstractServer)
     assert server.get_loop() is loop
     assert "sockets=" in repr(server)
-    server.close()
 
 
 async def test_sockets_are_there_while_the_server_is_open(serve):
@@ -111,7 +109,6 @@ async def test_no_host_means_every_interface(loop, connect_to, host):
 @pytest.mark.usefixtures("needs_localhost")
 async def test_server_of_several_hosts_listens_to_each_once(loop, connect_to):
     protocols = RecordingProtocols()
-
     server = await loop.create_server(protocols, ["127.0.0.1", "127.0.0.1", "localhost"], 0, family=socket.AF_INET)
     # asyncio takes answers of getaddrinfo() that differ for different hosts, and musl's names the host that was asked for.
     has_name = any(name for *_, name, _ in socket.getaddrinfo("localhost", 0, socket.AF_INET, socket.SOCK_STREAM))
@@ -133,7 +130,6 @@ async def test_address_in_use_is_refused_with_its_name(serve, loop):
         await loop.create_server(RecordingProtocol, *address)
     assert caught.value.errno == errno.EADDRINUSE
     assert str(address[1]) in str(caught.value)
-    server.close()
 
 
 async def test_port_is_reused_at_once_after_connections(serve, loop, connect_to, accepted):
@@ -176,7 +172,6 @@ async def test_backlog_bounds_who_waits_and_not_who_is_served(serve, connect_to,
     for peer in peers:
         peer.close()
     await until_all_are_lost(accepted)
-    server.close()
 
 
 async def test_arguments_that_contradict_each_other_are_refused(loop):
@@ -209,10 +204,9 @@ async def test_factory_that_raises_loses_that_connection_only(serve, connect_to,
     await protocol.until_received(4)
     peer.close()
     await protocol.until_lost()
-    server.close()
 
 
-# Older versions of asyncio leave the connection to the collector, and tell nobody.
+# Older versions of asyncio leave the connection to the collector, without a report.
 @pytest.mark.fastloop_only
 async def test_factory_that_raises_leaves_no_socket_open_and_is_reported(serve, connect_to, reported):
     server = await serve(fail)
@@ -228,7 +222,6 @@ async def test_factory_that_raises_is_reported_in_debug_mode(loop, serve, connec
     # The exception itself would keep asyncio's socket alive.
     loop.set_exception_handler(lambda loop, context: reports.append((context["message"], type(context["exception"]))))
     loop.set_debug(True)
-
     server = await serve(fail)
     peer = connect_to(server)
     while not reports:
@@ -250,7 +243,6 @@ async def test_connection_made_that_raises_is_reported_and_serving_goes_on(serve
     for peer in peers:
         peer.close()
     await until_all_are_lost(protocols)
-    server.close()
 
 
 async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loop, connect_to):
@@ -263,7 +255,6 @@ async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loo
             reset(client)
         else:
             client.close()
-
     accepted = RecordingProtocols()
     server = await loop.create_server(accepted, sock=listener)
     living = connect_to(server)
@@ -283,12 +274,11 @@ async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loo
 # TLS
 
 
-async def test_tls_works_over_the_servers_transports(loop, tls_contexts):
+async def test_tls_works_over_the_servers_transports(loop, serve, tls_contexts):
     server_context, client_context = tls_contexts
-
     accepted, made = RecordingProtocol(), RecordingProtocol()
     accepted.hooks["data_received"] = echo
-    server = await loop.create_server(lambda: accepted, "127.0.0.1", 0, ssl=server_context)
+    server = await serve(lambda: accepted, ssl=server_context)
     transport, _ = await loop.create_connection(
         lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
     )
@@ -300,16 +290,13 @@ async def test_tls_works_over_the_servers_transports(loop, tls_contexts):
     transport.close()
     await made.until_lost()
     await accepted.until_lost()
-    server.close()
 
 
-async def test_client_that_speaks_no_tls_harms_nobody_else(loop, tls_contexts, connect_to, reported):
+async def test_client_that_speaks_no_tls_harms_nobody_else(loop, serve, tls_contexts, connect_to, reported):
     ssl = pytest.importorskip("ssl")
     server_context, client_context = tls_contexts
-
     protocols = RecordingProtocols()
-
-    server = await loop.create_server(protocols, "127.0.0.1", 0, ssl=server_context)
+    server = await serve(protocols, ssl=server_context)
     stranger = connect_to(server)
     await stranger.send(b"GET / HTTP/1.0\r\n\r\n")
     await stranger.receive_all()

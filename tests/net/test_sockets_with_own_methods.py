@@ -76,7 +76,6 @@ def pair(no_leaks):
 
 async def test_raw_operations_call_them(loop, pair):
     own, plain = pair
-
     await loop.sock_sendall(own, b"question")
     assert await loop.sock_recv(plain, 100) == turned(b"question")
     await loop.sock_sendall(plain, b"answer")
@@ -102,7 +101,6 @@ async def test_datagram_operations_call_them(loop, no_leaks):
 
 async def test_transport_calls_them(loop, pair, make_peer):
     own, plain = pair
-
     protocol = RecordingProtocol()
     transport, _ = await loop.create_connection(lambda: protocol, sock=own)
     peer = make_peer(plain)
@@ -118,7 +116,6 @@ async def test_transport_calls_them(loop, pair, make_peer):
 
 async def test_streams_call_them(pair, make_peer):
     own, plain = pair
-
     reader, writer = await asyncio.open_connection(sock=own)
     peer = make_peer(plain)
     writer.write(b"line\n")
@@ -133,7 +130,6 @@ async def test_streams_call_them(pair, make_peer):
 async def test_tls_runs_over_them(loop, pair, tls_contexts):
     own, plain = pair
     server_context, client_context = tls_contexts
-
     # Both ends invert the bytes: they understand each other, and notice what went past the methods.
     reader, writer = asyncio.StreamReader(), None
     server = asyncio.StreamReaderProtocol(reader)
@@ -211,12 +207,11 @@ async def test_connect_of_the_raw_socket_is_called(loop, listener):
 async def test_file_is_sent_through_such_a_transport(loop, pair, make_peer, tmp_path):
     own, plain = pair
     (tmp_path / "file").write_bytes(b"content")
-
     protocol = RecordingProtocol()
     transport, _ = await loop.create_connection(lambda: protocol, sock=own)
     peer = make_peer(plain)
     with open(tmp_path / "file", "rb") as file:
-        # The kernel sends it, past the object.
+        # The kernel sends it without the object's methods.
         assert await loop.sendfile(transport, file) == 7
     assert await peer.receive(7) == b"content"
     transport.close()

@@ -1,4 +1,4 @@
-"""What is particular to TCP: addresses, delays, resets; and what a transport says about itself.
+"""What TCP alone has: addresses, delays, resets; and what a transport says about itself.
 
 Writing and reading, which TCP and Unix sockets share, are tested in test_transport_writing.py and test_transport_reading.py.
 """
@@ -120,9 +120,9 @@ class Keeper(asyncio.Protocol):
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("way", ["attribute", "closure", "context", "bound method"])
-async def test_addresses_are_known_after_the_end_to_whoever_kept_the_transport(loop, connect_to, end, way):
+async def test_addresses_are_known_after_the_end_to_whoever_kept_the_transport(serve, connect_to, end, way):
     keeper = Keeper(way)
-    server = await loop.create_server(lambda: keeper, "127.0.0.1", 0)
+    server = await serve(lambda: keeper)
     peer = connect_to(server)
     addresses = {"sockname": peer.sock.getpeername(), "peername": peer.sock.getsockname()}
     await settle()
@@ -131,7 +131,6 @@ async def test_addresses_are_known_after_the_end_to_whoever_kept_the_transport(l
     await settle()
     transport = keeper.where()
     assert {name: transport.get_extra_info(name) for name in addresses} == addresses
-    server.close()
 
 
 async def test_unknown_information_is_the_default(connect):
@@ -194,7 +193,7 @@ async def test_small_writes_are_not_delayed(connect_tcp):
     assert nodelay_of(transport)
 
 
-# asyncio leaves the delay on unless the socket was made with IPPROTO_TCP, as hardly anybody does who makes one.
+# asyncio leaves the delay on unless the socket was made with IPPROTO_TCP, which hardly any program does.
 @pytest.mark.fastloop_only
 async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_protocol(loop):
     accepted, made = RecordingProtocol(), RecordingProtocol()
@@ -282,7 +281,7 @@ async def test_connection_that_is_reset_in_data_received_is_lost_once(connect_tc
 
 async def test_everything_works_in_debug_mode(loop, connect_tcp):
     loop.set_debug(True)
-    # Building a large answer may well take longer than the tenth of a second after which debug mode complains.
+    # Building a large answer may take longer than the tenth of a second after which debug mode complains.
     loop.slow_callback_duration = 60
     protocol, transport, peer = await connect_tcp()
     data = pattern(1_000_000)

@@ -119,7 +119,7 @@ async def test_write_after_a_close_that_waits_for_the_reader_harms_nothing(narro
     data = pattern(1_000_000)
     transport.write(data)
     transport.close()
-    # asyncio still sends it, and promises neither that nor the contrary.
+    # asyncio still sends it, but promises nothing.
     transport.write(b"after")
     received = await peer.receive_all()
     assert received in (data, data + b"after")

@@ -1,7 +1,7 @@
-"""What a protocol hears from a stream transport: on accepted TCP connections and on Unix sockets.
+"""What a stream transport calls on its protocol: on accepted TCP connections and on Unix sockets.
 
-connection_made() first, then the data in order, then the end, then connection_lost() once; nothing while reading is paused;
-and from the moment of set_protocol() on, everything to the new protocol.
+First connection_made(), then the data in order, then the end, then connection_lost() once. Nothing while reading is paused.
+After set_protocol() the new protocol gets everything.
 """
 
 import asyncio
@@ -82,7 +82,6 @@ async def test_nothing_is_received_while_reading_is_paused(connect):
 async def test_reading_paused_by_connection_made_does_not_begin(connect, implementation):
     if implementation.name == "asyncio" and sys.version_info < (3, 11, 4):
         pytest.skip("asyncio's transports heed pause_reading() in connection_made() from Python 3.11.4 on (gh-103607)")
-
     protocol, transport, peer = await connect(connection_made=lambda protocol, transport: transport.pause_reading())
     await peer.send(b"early")
     await settle()

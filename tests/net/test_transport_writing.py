@@ -1,7 +1,7 @@
 """What a stream transport does with what is written to it: on accepted TCP connections and on Unix sockets.
 
-Bytes arrive once, in order, as they were when write() was called; the end comes after them; what is written too late is
-dropped without a word. A slow reader is the subject of test_flow_control.py.
+Bytes arrive once, in order, as they were when write() was called. The end comes after them. What is written too late is dropped
+silently. test_flow_control.py is about slow readers.
 """
 
 import array
@@ -125,7 +125,7 @@ async def test_pieces_arrive_in_the_order_of_the_calls(narrow_connect):
         position += step
         if number % 3 == 0:
             transport.writelines([piece[:7], bytearray(piece[7:90]), memoryview(piece)[90:], b""])
-            # asyncio of Python 3.12 and 3.13 gets stuck on an empty piece that nothing follows.
+            # asyncio of Python 3.12 and 3.13 gets stuck on an empty piece at the end.
             transport.write(b"")
         else:
             transport.write(piece)

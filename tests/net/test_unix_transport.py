@@ -1,4 +1,4 @@
-"""What is particular to Unix sockets: their names, their files, and descriptors that travel through them.
+"""What Unix sockets alone have: their names, their files, and descriptors that travel through them.
 
 Writing and reading, which TCP and Unix sockets share, are tested in test_transport_writing.py and test_transport_reading.py.
 """

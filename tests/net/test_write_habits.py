@@ -1,7 +1,7 @@
-"""When written bytes leave: at once, save where a second write follows as good as certainly; and how long those wait.
+"""When written bytes are sent: at once, unless a second write follows almost certainly; and how long those wait.
 
-The far end is a socket that is looked at from inside the same callback, so that nothing but write() itself can have sent. A habit
-needs bursts whose writes are 50 microseconds apart at the most; a busy machine may break one, so habits are taught until they show.
+The far end is a socket that is read within the same callback, so that only write() itself can have sent. A habit needs bursts in
+which the writes are at most 50 microseconds apart. A busy machine may break one, so habits are taught until they show.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ import time
 
 import pytest
 
-# What is known of a class is found by its address: a class that lives on is not taken for another.
+# The habits of a class are found by its address. A class that stays alive is not confused with another one.
 classes = []
 
 
 @pytest.fixture
 def protocol_class():
-    """A class of protocols that nothing is known of."""
+    """A class of protocols without known habits."""
 
     class Protocol(asyncio.Protocol):
         def data_received(self, data):
@@ -29,7 +29,7 @@ def protocol_class():
 
 
 class FarEnd:
-    """A socket that tells what has arrived by now."""
+    """A socket that returns what has arrived so far."""
 
     def __init__(self, sock):
         self.sock = sock
@@ -45,7 +45,7 @@ def tcp_pair():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         far = socket.create_connection(listener.getsockname())
         near, _ = listener.accept()
-    # Loopback delivers at once, but for Nagle.
+    # Loopback delivers at once, except for Nagle's algorithm.
     near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return near, far
 
@@ -233,7 +233,6 @@ def fail():
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_what_was_written_before_the_connection_ends_arrives(loop, connect, protocol_class, loss, writes):
     loop.set_exception_handler(lambda loop, context: None)
-
     transport, far = await connect(protocol_class)
     protocol = transport.get_protocol()
     protocol.transport, protocol.far = transport, far
@@ -294,7 +293,6 @@ async def test_other_class_of_protocols_has_no_habit(connect, protocol_class):
         pass
 
     classes.append(Other)
-
     await write_and_see_it_held(*await connect(protocol_class), b"headers")
     transport, far = await connect(Other)
     transport.write(b"headers")
@@ -416,7 +414,7 @@ async def test_only_write_of_a_quick_callback_leaves_when_that_returns(connect, 
     while not held or not held[-1]:
         await question()
         assert len(held) < 10000
-    # One that takes its time ends it: the next 255 must be quick before anything is held back again.
+    # A slow callback ends the habit: the next 255 must be quick before anything is held back again.
     protocol_class.on_data = lambda self, data: (answer(self, data), time.sleep(0.001))
     await question()
     protocol_class.on_data = answer

@@ -61,7 +61,7 @@ def take_step(poller, watched, action, interest, is_clean):
         poller.forget(watched.socket)
         watched.interest = 0
     elif action == "replace":
-        # The new socket gets the old number, whether or not the poller was told of the closing.
+        # The new socket gets the old number, whether or not the poller was told about the closing.
         if is_clean:
             poller.forget(watched.socket)
         watched.close()
@@ -116,7 +116,7 @@ def test_owner_that_rearms_what_would_block_misses_no_edge(new_poller, steps):
 
 @pytest.fixture
 def thousands_of_pipes():
-    """2,500 pipes, or as many as the limit on descriptors allows: (fd, what it is always ready for)."""
+    """2,500 pipes, or fewer if the limit on descriptors requires it: (fd, what it is always ready for)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 5000 + 200
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

@@ -1,8 +1,8 @@
 """Fixtures of the tests with other people's libraries: the servers that they talk to, and the check that they leave nothing behind.
 
-PostgreSQL and Redis are the real ones, from Debian's packages: the first test that wants one starts it on a free port and in a
-folder of its own, and it ends with the session, or with the test process if that is killed. A test is skipped, with a line that
-says so, where the server or the Python library is not installed. Nothing leaves the loopback interface.
+PostgreSQL and Redis are the real ones, from Debian's packages. The first test that needs one starts it on a free port and in its own
+folder. It ends with the session, or with the test process if that is killed. A test is skipped, with a reason, where the server or the
+Python library is not installed. Nothing leaves the loopback interface.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ def open_descriptors():
 def run(loop):
     """A function that runs a coroutine on the loop under test and waits until no task and no descriptor of it is left.
 
-    The loop is still open then: what is left would stay as long as the loop of a server does.
+    The loop is still open then: what is left would stay until the loop of a server ends.
     """
 
     def left_behind(descriptors_before):

@@ -1,8 +1,8 @@
 """aiohttp's client and server on one loop: over TCP, over TLS and through a Unix socket.
 
-Its connections are asyncio protocols that look at the transport's write buffer, at its extra information and at its socket
-options; a file is answered with loop.sendfile(), and a name is connected to with loop.getaddrinfo() and loop.sock_connect().
-Its parsers are in C and Python; the byte counts here are above every buffer in between.
+Its connections are asyncio protocols that use the transport's write buffer size, its extra information and its socket options. It
+sends files with loop.sendfile(), and connects to names with loop.getaddrinfo() and loop.sock_connect(). Its parsers are in C and
+Python. The byte counts here are above every buffer in between.
 """
 
 import asyncio
@@ -214,7 +214,6 @@ async def test_name_is_resolved_and_connected_to(connected):
 
 async def test_certificate_that_is_not_trusted_is_refused(connected):
     ssl = pytest.importorskip("ssl", reason="this Python has no TLS")
-
     async with connected("TLS", {"/": echo}) as (session, runner):
         async with aiohttp.ClientSession() as strict:
             with pytest.raises(aiohttp.ClientConnectorCertificateError) as caught:

@@ -1,7 +1,7 @@
 """aiosmtpd: a mail server whose loop runs in its own thread, and smtplib's clients in other threads.
 
-Its Controller makes a loop in one thread, runs it in a second and stops it from the first, at any moment: before the first
-connection has its protocol, and while clients are connected. Its server is closed between two runs of the loop.
+Its Controller makes a loop in one thread, runs it in a second one and stops it from the first, at any moment: before the first
+connection has its protocol, and while clients are connected. It closes its server between two runs of the loop.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ def client_of(controller):
 
 
 class UnixClient(smtplib.SMTP):
-    """smtplib's client through a Unix socket, whose path takes the place of the host."""
+    """smtplib's client through a Unix socket: its path is passed instead of the host."""
 
     def _get_socket(self, host, port, timeout):
         connected = socket.socket(socket.AF_UNIX)

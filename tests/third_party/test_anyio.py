@@ -172,7 +172,7 @@ async def test_memory_stream_hands_every_item_to_one_of_many_receivers():
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
 async def test_call_graph_shows_who_waits_for_the_tasks_of_a_group():
     if "awaited_by" not in inspect.getsource(sys.modules[type(anyio.create_task_group()).__module__]):
-        pytest.skip("this anyio does not record who waits")
+        pytest.skip("this anyio does not record which tasks wait")
 
     async def nested(depth):
         asyncio.current_task().set_name(f"depth {depth}")

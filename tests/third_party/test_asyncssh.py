@@ -124,7 +124,7 @@ async def test_waiting_process_is_told_when_the_connection_breaks(connected):
 
 
 def pipe_with(data):
-    """Return the reading end of a pipe that holds all of data, and whose writing end is closed."""
+    """Return the reading end of a pipe that holds all of data; the writing end is closed."""
     reading, writing = os.pipe()
     with open(writing, "wb") as file:
         file.write(data)

@@ -33,7 +33,7 @@ def tcp_address(redis_server):
 
 @contextlib.asynccontextmanager
 async def client_of_empty_server(address, **arguments):
-    """Connect to a server without data; blocking commands wait as long as the test."""
+    """Connect to a server without data; blocking commands have no time limit."""
     async with redis_asyncio.Redis(socket_timeout=None, **address, **arguments) as client:
         await client.flushall()
         yield client

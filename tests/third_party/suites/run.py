@@ -1,4 +1,4 @@
-"""Run the own test suites of libraries on fastloop, and compare with asyncio's loop.
+"""Run the test suites of libraries on fastloop, and compare with asyncio's loop.
 
     python tests/third_party/suites/run.py --fastloop WHEEL anyio websockets aiohttp asyncssh aiosmtpd
 
@@ -48,7 +48,7 @@ def run(command, **arguments):
 
 
 def unpack(archive, target):
-    """Unpack archive, whose files are in one folder, so that this folder becomes target."""
+    """Unpack an archive that holds one folder, and move that folder to target."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         with tarfile.open(archive) as files:
             # Older patch releases of Python 3.11 know no filters.
@@ -231,7 +231,7 @@ def main():
     unknown = set(arguments.suites) - set(SUITES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
-    # Asked to end: what was started ends too.
+    # When this process is asked to end, its children end too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     differences = unavailable = 0
     for name in arguments.suites or SUITES:
