@@ -16,7 +16,8 @@ class Hang(BaseException):
 def outcome_of(case, implementation):
     """Run case(loop, implementation), a function or a coroutine function, on a new loop.
 
-    Return how it ended and the types of what the loop reported. How it ended: the string or boolean that it returned, or the type of anything else, or the type of its exception.
+    Return how it ended and the types of what the loop reported. How it ended is the string or boolean that it returned, or else the
+    type of what it returned or raised.
     """
 
     def give_up(number, frame):

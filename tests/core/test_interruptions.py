@@ -44,13 +44,13 @@ send_signal = functools.partial(ctypes.PyDLL(None).kill, os.getpid(), int(signal
 
 
 @pytest.fixture
-def run(loop, interruption):
+def run_until(loop, interruption):
     """A function that runs turns until so many events were recorded, and five more; returns how often it was interrupted.
 
     No task is involved: its coroutine could be what is interrupted.
     """
 
-    def run(events, count):
+    def run_until(events, count):
         interruptions, more = 0, 5
         deadline = time.monotonic() + 5
         while more > 0:
@@ -63,7 +63,7 @@ def run(loop, interruption):
                 interruptions += 1
         return interruptions
 
-    return run
+    return run_until
 
 
 @pytest.fixture(params=[False, True], ids=["", "debug"])
@@ -107,12 +107,12 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_callback_that_had_not_begun_runs_next_and_in_its_place(loop, run, maybe_debug, kind):
+def test_callback_that_had_not_begun_runs_next_and_in_its_place(loop, run_until, maybe_debug, kind):
     calls = []
     loop.call_soon(send_signal)
     loop.call_soon(KINDS[kind](calls.append), 1)
     loop.call_soon(calls.append, 2)
-    assert run(calls, 2) == 1
+    assert run_until(calls, 2) == 1
     assert calls == [1, 2]
 
 
@@ -148,7 +148,7 @@ def test_stopping_loop_raises_what_came_before_its_last_callback(loop, interrupt
     assert callback.calls == [()]
 
 
-def test_callbacks_of_a_future_run_in_their_order(loop, run, maybe_debug):
+def test_callbacks_of_a_future_run_in_their_order(loop, run_until, maybe_debug):
     calls = []
     future = loop.create_future()
     # For ctypes, as one more argument of the C function.
@@ -159,21 +159,21 @@ def test_callbacks_of_a_future_run_in_their_order(loop, run, maybe_debug):
     future.add_done_callback(lambda future: calls.append(3))
     future.set_result(None)
     loop.call_soon(calls.append, 4)
-    assert run(calls, 4) == 1
+    assert run_until(calls, 4) == 1
     assert calls == [1, 2, 3, 4]
 
 
-def test_only_callback_of_a_future_runs(loop, run, maybe_debug):
+def test_only_callback_of_a_future_runs(loop, run_until, maybe_debug):
     calls = []
     future = loop.create_future()
     future.add_done_callback(lambda future: calls.append(1))
     loop.call_soon(send_signal)
     loop.call_soon(future.set_result, None)
-    assert run(calls, 1) == 1
+    assert run_until(calls, 1) == 1
     assert calls == [1]
 
 
-def test_timer_runs(loop, run, maybe_debug):
+def test_timer_runs(loop, run_until, maybe_debug):
     calls = []
 
     def due(number):
@@ -182,12 +182,12 @@ def test_timer_runs(loop, run, maybe_debug):
     now = loop.time()
     for callback in (send_signal, functools.partial(due, 1), functools.partial(due, 2)):
         loop.call_at(now, callback)
-    assert run(calls, 2) == 1
+    assert run_until(calls, 2) == 1
     assert calls == [1, 2]
 
 
 @pytest.mark.parametrize("give_result", ["futures._set_result_unless_cancelled", "tasks._release_waiter"])
-def test_function_of_asyncio_that_wakes_a_sleeper_may_begin_again(loop, run, give_result):
+def test_function_of_asyncio_that_wakes_a_sleeper_may_begin_again(loop, run_until, give_result):
     module, name = give_result.split(".")
     function = getattr(getattr(asyncio, module), name, None)
     if function is None:
@@ -198,27 +198,27 @@ def test_function_of_asyncio_that_wakes_a_sleeper_may_begin_again(loop, run, giv
 
     loop.call_soon(send_signal)
     loop.call_soon(function, future, *([None] if module == "futures" else []))
-    assert run(woken, 1) == 1
+    assert run_until(woken, 1) == 1
     assert woken == [future]
 
 
-def test_threadsafe_callback_runs(loop, run, maybe_debug):
+def test_threadsafe_callback_runs(loop, run_until, maybe_debug):
     callback = Callback()
     loop.call_soon_threadsafe(send_signal)
     loop.call_soon_threadsafe(callback)
-    assert run(callback.calls, 1) == 1
+    assert run_until(callback.calls, 1) == 1
     assert callback.calls == [()]
 
 
-def test_handle_that_is_asyncios_own_runs(loop, run):
+def test_handle_that_is_asyncios_own_runs(loop, run_until):
     callback = Callback()
     loop.call_soon(send_signal)
     loop._add_callback(asyncio.Handle(callback, (), loop))
-    assert run(callback.calls, 1) == 1
+    assert run_until(callback.calls, 1) == 1
     assert callback.calls == [()]
 
 
-def test_reader_hears_of_its_descriptor(loop, run, maybe_debug):
+def test_reader_hears_of_its_descriptor(loop, run_until, maybe_debug):
     one, other = socket.socketpair()
     calls = []
 
@@ -232,16 +232,16 @@ def test_reader_hears_of_its_descriptor(loop, run, maybe_debug):
         other.send(b"x")
         # Ahead of the reader, which is then in the queue when the kernel reports its descriptor again.
         loop.call_soon(send_signal)
-        assert run(calls, 1) == 1
+        assert run_until(calls, 1) == 1
     assert calls == [b"x"]
 
 
-def test_result_of_an_executor_arrives(loop, run, maybe_debug):
+def test_result_of_an_executor_arrives(loop, run_until, maybe_debug):
     results = []
     work = loop.run_in_executor(None, threading.get_ident)
     work.add_done_callback(results.append)
     loop.call_soon(send_signal)
-    run(results, 1)
+    run_until(results, 1)
     assert results == [work]
     assert work.result() != threading.get_ident()
 
@@ -383,40 +383,40 @@ def connect(loop):
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
 @pytest.mark.parametrize("protocol_type", [Recorder, BufferedRecorder])
-def test_received_data_reaches_the_protocol(loop, run, connect, maybe_debug, family, protocol_type):
+def test_received_data_reaches_the_protocol(loop, run_until, connect, maybe_debug, family, protocol_type):
     events = []
     _, peer = connect(protocol_type(events), family)
     events.clear()
     peer.send(b"hello")
     # Ahead of the transport in the queue, once the kernel has reported it.
     loop.call_soon(send_signal)
-    assert run(events, 1) == 1
+    assert run_until(events, 1) == 1
     peer.send(b"again")
-    run(events, 2)
+    run_until(events, 2)
     assert events == [b"hello", b"again"]
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
-def test_end_of_file_and_loss_reach_the_protocol_once(loop, run, connect, maybe_debug, family):
+def test_end_of_file_and_loss_reach_the_protocol_once(loop, run_until, connect, maybe_debug, family):
     events = []
     _, peer = connect(Recorder(events), family)
     peer.shutdown(socket.SHUT_WR)
     loop.call_soon(send_signal)
-    assert run(events, 3) == 1
+    assert run_until(events, 3) == 1
     assert events == ["made", "eof", ("lost", None)]
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
-def test_connection_lost_is_called_after_close(loop, run, connect, maybe_debug, family):
+def test_connection_lost_is_called_after_close(loop, run_until, connect, maybe_debug, family):
     events = []
     transport, _ = connect(Recorder(events), family)
     loop.call_soon(send_signal)
     transport.close()
-    assert run(events, 2) == 1
+    assert run_until(events, 2) == 1
     assert events == ["made", ("lost", None)]
 
 
-def test_connection_made_is_called(loop, run, maybe_debug):
+def test_connection_made_is_called(loop, run_until, maybe_debug):
     events = []
     own, peer = socket.socketpair()
     own.setblocking(False)
@@ -428,14 +428,14 @@ def test_connection_made_is_called(loop, run, maybe_debug):
 
     with peer:
         task = loop.create_task(connect())
-        assert run(events, 1) == 1
+        assert run_until(events, 1) == 1
         assert events == ["made"]
         task.result()[0].close()
-        run(events, 2)
+        run_until(events, 2)
 
 
 @pytest.mark.parametrize("turns_before", [0, 1, 2, 3])
-def test_accepted_connection_gets_its_protocol(loop, run, maybe_debug, turns_before):
+def test_accepted_connection_gets_its_protocol(loop, run_until, maybe_debug, turns_before):
     events = []
 
     class Accepted(Recorder):
@@ -453,14 +453,14 @@ def test_accepted_connection_gets_its_protocol(loop, run, maybe_debug, turns_bef
         strike = functools.partial(loop.call_soon, strike)
     with socket.create_connection(server.sockets[0].getsockname()):
         loop.call_soon(strike)
-        run(events, 3)
+        run_until(events, 3)
     server.close()
     loop.run_until_complete(server.wait_closed())
     assert events == ["factory", "made", ("lost", None)]
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
-def test_flow_control_reaches_the_protocol(loop, run, connect, maybe_debug, family):
+def test_flow_control_reaches_the_protocol(loop, run_until, connect, maybe_debug, family):
     events = []
     transport, peer = connect(Recorder(events), family)
     events.clear()
@@ -469,17 +469,17 @@ def test_flow_control_reaches_the_protocol(loop, run, connect, maybe_debug, fami
     # No Python function runs before pause_writing().
     loop.call_soon(send_signal)
     loop.call_soon(transport.write, data)
-    assert run(events, 1) == 1
+    assert run_until(events, 1) == 1
     assert events == ["pause"]
     left = len(data)
     while "resume" not in events:
         left -= len(peer.recv(1 << 20))
         loop.call_soon(send_signal)
         loop.call_soon(noop)
-        run(events, 0)
+        run_until(events, 0)
     while left > 0:
         left -= len(peer.recv(1 << 20))
-        run(events, 0)
+        run_until(events, 0)
     assert left == 0
     assert events == ["pause", "resume"]
 
@@ -515,27 +515,27 @@ def pipe(loop):
         os.close(other)
 
 
-def test_data_from_a_pipe_reaches_the_protocol(loop, run, pipe, maybe_debug):
+def test_data_from_a_pipe_reaches_the_protocol(loop, run_until, pipe, maybe_debug):
     events = []
     _, other = pipe(Recorder(events), "read")
     os.write(other, b"hello")
     loop.call_soon(send_signal)
-    assert run(events, 2) == 1
+    assert run_until(events, 2) == 1
     os.write(other, b"again")
-    run(events, 3)
+    run_until(events, 3)
     assert events == ["made", b"hello", b"again"]
 
 
-def test_loss_of_a_pipe_reaches_the_protocol(loop, run, pipe, maybe_debug):
+def test_loss_of_a_pipe_reaches_the_protocol(loop, run_until, pipe, maybe_debug):
     events = []
     transport, _ = pipe(Recorder(events), "read")
     loop.call_soon(send_signal)
     transport.close()
-    assert run(events, 2) == 1
+    assert run_until(events, 2) == 1
     assert events == ["made", ("lost", None)]
 
 
-def test_bytes_for_a_pipe_are_written_once(loop, run, pipe, maybe_debug):
+def test_bytes_for_a_pipe_are_written_once(loop, run_until, pipe, maybe_debug):
     events = []
     transport, other = pipe(Recorder(events), "write")
     data = bytes(range(256)) * 4096
@@ -547,7 +547,7 @@ def test_bytes_for_a_pipe_are_written_once(loop, run, pipe, maybe_debug):
     while sum(map(len, received)) < len(data):
         loop.call_soon(send_signal)
         received.append(os.read(other, 65536))
-        run(events, 0)
+        run_until(events, 0)
     assert b"".join(received) == data
     assert events == ["made", "pause", "resume"]
 

@@ -76,11 +76,6 @@ def connect(request, loop):
         loop.run_until_complete(close())
 
 
-@pytest.fixture
-def run(loop):
-    return lambda coroutine: loop.run_until_complete(asyncio.wait_for(coroutine, 20))
-
-
 async def next_step():
     await asyncio.sleep(0)
 
