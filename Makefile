@@ -1,11 +1,21 @@
-# Everything that is done to fastloop, each in a virtual environment of its own under build/.
+# Everything that can be done with fastloop, each in its own virtual environment under build/.
 #
-#   make test    build the wheel, install it, run the tests on it
-#   make bench   build the wheel, install it, compare it with asyncio and uvloop
+#   make test         build the wheel, install it, run the tests on it
+#   make bench        build the wheel, install it, compare it with asyncio and uvloop
+#   make conformance  run CPython's own asyncio tests on it
+#   make suites       run the test suites of libraries on it
+#   make lint         check style and format
+#   make format       format Python and C
+#   make typecheck    check the stub and the programs in tests/typing
+#   make debug        the tests, built with assertions
+#   make asan, tsan   the tests under the address or thread sanitizer
+#   make annotate     what Cython makes of each line, as HTML
+#   make pictures     draw docs/pictures
+#   make wheel, sdist make a wheel or source archive in dist/
+#   make clean        delete everything that was built
 #
-# Variables: PYTHON=python3.x chooses the interpreter, ARGS="..." goes to pytest or to the benchmarks, RUN="..." stands before
-# the Python that runs the wheel.
-# The switches of setup.py (FASTLOOP_DEBUG=1 and so on) are taken from the environment.
+# Variables: PYTHON=python3.x chooses the interpreter. ARGS="..." goes to pytest or to the benchmarks. RUN="..." is put before the Python
+# that runs the wheel. The switches of setup.py (FASTLOOP_DEBUG=1 and so on) are taken from the environment.
 
 PYTHON ?= python3
 ARGS ?=
@@ -17,13 +27,13 @@ ROOT := $(CURDIR)
 TAG := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] + sys.abiflags)' 2>/dev/null)
 VENV = $(ROOT)/build/venv/$(TAG)
 WHEELS = $(ROOT)/build/wheel/$(TAG)
-# Tests start here: in the top folder a child process's `import fastloop` could find the sources instead of the wheel.
+# Tests start here. In the top folder, `import fastloop` in a child process could find the sources instead of the wheel.
 ELSEWHERE = $(ROOT)/build/elsewhere
 
-.PHONY: help prerequisites install test bench conformance suites debug asan tsan annotate wheel sdist lint typecheck clean
+.PHONY: help prerequisites install test bench conformance suites debug asan tsan annotate wheel sdist lint format typecheck pictures clean
 
 help:
-	@sed -n '3,4s/^# *//p' Makefile
+	@sed -n '3,15s/^# *//p' Makefile
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -34,7 +44,7 @@ $(VENV)/bin/python: | prerequisites
 	@echo "Making the virtual environment build/venv/$(TAG)"
 	@$(PYTHON) -m venv $(VENV)
 
-# Builds the wheel, installs it and checks that Python finds it rather than the sources.
+# Build the wheel, install it, and check that Python finds it and not the sources.
 install: prerequisites $(VENV)/bin/python
 	@echo "Building the wheel (a minute or two the first time)"
 	@rm -rf $(WHEELS) && mkdir -p $(ELSEWHERE)
@@ -44,7 +54,7 @@ install: prerequisites $(VENV)/bin/python
 	@cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/python -c 'import fastloop, sys; \
 	  fastloop.__file__.startswith(sys.prefix) or sys.exit("not the installed wheel: " + fastloop.__file__)'
 
-# hypothesis as a wheel: for some Pythons only older versions have one, and newer ones need Rust.
+# hypothesis only as a wheel: newer versions need Rust to build, and not every Python has wheels of them.
 test: install
 	@$(VENV)/bin/python -m pip install --quiet --only-binary hypothesis "$$(echo $(WHEELS)/*.whl)[test]"
 	@$(VENV)/bin/python -m pip install --quiet --only-binary :all: "$$(echo $(WHEELS)/*.whl)[third-party]" 2>/dev/null || \
@@ -59,22 +69,22 @@ bench: install
 conformance: install
 	cd $(ELSEWHERE) && $(VENV)/bin/python $(ROOT)/tests/conformance/run.py $(ARGS)
 
-# The own tests of libraries, downloaded once: ARGS="anyio websockets" chooses some. Several minutes each.
+# Downloaded once; several minutes for each library. ARGS="anyio websockets" chooses some.
 suites: install
 	$(VENV)/bin/python $(ROOT)/tests/third_party/suites/run.py --fastloop $(WHEELS)/*.whl --folder $(ROOT)/build/suites $(ARGS)
 
 debug:
 	FASTLOOP_DEBUG=1 $(MAKE) test
 
-# Address sanitizer, on Linux; CC=clang chooses clang's. Leaks are not its business here: CPython itself keeps memory until the
-# process ends. clang is asked for its own library first, as it finds gcc's too; a compiler answers with the bare name for none.
+# On Linux. CC=clang chooses clang's sanitizer. Leaks are not checked: CPython itself keeps memory until the process ends. clang's own
+# library is tried first, because clang finds gcc's too. A compiler that has no such library prints the bare name.
 asan:
 	library=$$(for name in libclang_rt.asan-$$(uname -m).so libclang_rt.asan.so libasan.so; do \
 	  found=$$($(CC) -print-file-name=$$name); [ "$$found" = "$$name" ] || { echo "$$found"; break; }; done) && \
 	FASTLOOP_SANITIZE=address $(MAKE) test RUN="env LD_PRELOAD=$$library ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc"
 
-# Thread sanitizer, for a free-threaded Python built with it (--disable-gil --with-thread-sanitizer), TSAN_PYTHON. It is slow: the plain
-# free-threaded PYTHON of the same version compiles, and installs what the tests need. Without ARGS the tests of several threads.
+# TSAN_PYTHON is a free-threaded Python built with --disable-gil --with-thread-sanitizer. It is slow, so PYTHON, the plain free-threaded
+# Python of the same version, compiles and installs. Without ARGS, runs tests/threads.
 TSAN_PYTHON ?= $(PYTHON)-tsan
 TSAN = $(ROOT)/build/tsan/$(TAG)
 
@@ -99,18 +109,35 @@ sdist: prerequisites $(VENV)/bin/python
 	@$(VENV)/bin/python -m pip install --quiet build
 	$(VENV)/bin/python -m build --sdist $(ROOT)
 
+# Pinned: a new version of a formatter may format differently.
+FORMATTERS = "ruff==0.17.*" "clang-format==22.*"
+C_FILES = $$(find fastloop -name '*.h'; find benchmarks tests -name '*.[ch]')
+
 lint: prerequisites $(VENV)/bin/python
-	@$(VENV)/bin/python -m pip install --quiet ruff cython-lint
+	@$(VENV)/bin/python -m pip install --quiet $(FORMATTERS) cython-lint
 	$(VENV)/bin/ruff check .
 	PATH="$(VENV)/bin:$$PATH" cython-lint fastloop
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 
-# The stub and the programs in tests/typing for the oldest and the newest Python; then the stub against the module as it is.
+format: prerequisites $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip install --quiet $(FORMATTERS)
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/clang-format -i $(C_FILES)
+
+# The stub and the programs in tests/typing, for the oldest and the newest Python. Then the stub against the module.
 typecheck: install
 	@$(VENV)/bin/python -m pip install --quiet mypy
 	cd $(ELSEWHERE) && for version in 3.11 3.15; do \
 	  $(VENV)/bin/mypy --config-file $(ROOT)/pyproject.toml --python-version $$version $(ROOT)/tests/typing || exit 1; done
 	cd $(ELSEWHERE) && $(VENV)/bin/stubtest --mypy-config-file $(ROOT)/pyproject.toml \
 	  --allowlist $(ROOT)/tests/typing/stubtest_allowlist.txt fastloop
+
+# The comment with graphviz's version is left out, so that only a changed picture is a change.
+pictures:
+	@command -v dot >/dev/null || { echo "dot was not found. Debian and Ubuntu: apt install graphviz. macOS: brew install graphviz." >&2; exit 1; }
+	@for source in docs/pictures/*.dot; do svg=$${source%.dot}.svg; echo "$$svg"; \
+	  dot -Tsvg "$$source" >"$$svg.new" && sed '/^<!-- Generated by/,/-->$$/d' "$$svg.new" >"$$svg" && rm "$$svg.new" || exit 1; done
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

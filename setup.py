@@ -1,11 +1,11 @@
 """Builds one extension module for each .pyx file under fastloop/.
 
-Everything else about the package stands in pyproject.toml. Environment switches, each off unless set:
+Everything else about the package is in pyproject.toml. Environment switches, each off unless set:
     FASTLOOP_DEBUG=1        -O0 -g, C and Cython assertions on, macro FASTLOOP_DEBUG
     FASTLOOP_FORCE_POLL=1   the poll(2) backend even where epoll or kqueue exist
     FASTLOOP_SANITIZE=LIST  compiler sanitizers, such as "address" or "address,undefined"
     FASTLOOP_ANNOTATE=1     Cython's annotated HTML beside the generated C
-Each set of switches has a build directory of its own, so changing a switch rebuilds what it must and nothing else.
+Each set of switches has its own build directory, so a changed switch rebuilds what it must and nothing else.
 """
 
 import os
@@ -32,7 +32,7 @@ DIRECTIVES = {
     "initializedcheck": False,
     "nonecheck": False,
     "cdivision": True,
-    # What a destructor raises goes to sys.unraisablehook alone; printed first, SystemExit would end the process.
+    # An exception in a destructor goes to sys.unraisablehook only. If it were printed first, SystemExit would end the process.
     "unraisable_tracebacks": False,
     "freethreading_compatible": True,
 }
@@ -66,7 +66,7 @@ def compiler_settings():
     if is_on("FASTLOOP_DEBUG"):
         compile_args += ["-O0", "-g"]
         define.append(("FASTLOOP_DEBUG", "1"))
-        # Some Pythons bring _FORTIFY_SOURCE, which warns in every file when nothing is optimised.
+        # Some Pythons define _FORTIFY_SOURCE, which warns in every file when nothing is optimised.
         undefine += ["NDEBUG", "_FORTIFY_SOURCE"]
     else:
         # Many Pythons are built with -g and pass it on; -g0 keeps wheels small.
@@ -80,7 +80,7 @@ def compiler_settings():
         link_args += sanitize
     return {
         "language": "c",
-        "include_dirs": [str(PACKAGE / layer) for layer in ("poll", "core", "net") if (PACKAGE / layer).is_dir()],
+        "include_dirs": [str(PACKAGE / layer) for layer in ("poll", "python", "core", "net", "transports")],
         "define_macros": define,
         "undef_macros": undefine,
         "extra_compile_args": compile_args,
@@ -112,7 +112,7 @@ def extensions(build_base):
 
 
 def remove_stale(build_base):
-    """Delete built modules whose source is gone; setuptools would go on packing them."""
+    """Delete built modules whose source is gone; setuptools would keep packing them."""
     for lib in build_base.glob("lib*"):
         for built in filter(Path.is_file, lib.rglob("*")):
             source = built.relative_to(lib)
@@ -122,7 +122,7 @@ def remove_stale(build_base):
                 built.unlink()
 
 
-# Cython's worker processes import this file again where processes are spawned rather than forked.
+# Where processes are spawned and not forked, Cython's worker processes import this file again.
 if __name__ == "__main__":
     build_base = Path("build", variant())
     remove_stale(build_base)

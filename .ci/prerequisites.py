@@ -1,4 +1,4 @@
-"""Says in one line what is missing before a build can start: Python, venv, a C compiler or Python's headers.
+"""Says in one line what a build lacks: Python, venv, a C compiler or Python's headers.
 
 The Makefile runs it with the Python that it will use, which may be too old for fastloop.
 """

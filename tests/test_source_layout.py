@@ -15,9 +15,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fastloop"
-LAYERS = ["poll", "core", "net", "tls", "api", "runner", "policy", "__init__"]
+LAYERS_OF_ONE_FILE = ["runner", "policy", "__init__"]
+LAYERS = ["poll", "python", "core", "net", "transports", "tls", "api", *LAYERS_OF_ONE_FILE]
 SOURCE_SUFFIXES = {".py", ".pyi", ".pyx", ".pxd", ".h"}
 MAX_LINES = 600
+# Python.h has no file of ours, and two kinds of names.
+PXDS_OF_PYTHON_H = {"capi", "type_slots"}
 C_RETURN_TYPES = r"(?:unsigned\s+)?(?:void|int|bint|char|short|long|float|double|size_t|ssize_t|Py_ssize_t|u?int\d+_t)"
 
 
@@ -56,7 +59,7 @@ def units_on_the_map():
                 folder = word
             elif re.fullmatch(r"\w+\.(h|pyx|py|pxd)", word):
                 name = word.rsplit(".", 1)[0]
-                units.append(name if name in LAYERS else f"{folder}{name}")
+                units.append(name if name in LAYERS_OF_ONE_FILE else f"{folder}{name}")
             else:
                 break
     return units
@@ -123,6 +126,26 @@ def test_every_file_imports_only_from_the_left_and_from_above():
 def test_every_file_on_the_map_exists():
     units = {unit_of(path) for path in source_files("fastloop")}
     assert [unit for unit in units_on_the_map() if unit not in units] == []
+
+
+def test_a_header_is_declared_to_cython_in_its_own_pxd_only():
+    offenders = []
+    for path in source_files("fastloop", suffixes={".pyx", ".pxd"}):
+        for name in re.findall(r'cdef extern from "([\w./]+)\.h"', read(path)):
+            is_own = path.suffix == ".pxd" and (path.stem == name or name == "Python" and path.stem in PXDS_OF_PYTHON_H)
+            if not is_own:
+                offenders.append(f"{relative(path)} declares {name}.h")
+    assert offenders == []
+
+
+def test_no_c_name_is_declared_to_cython_twice():
+    declared = {}
+    for path in source_files("fastloop", suffixes={".pxd"}):
+        if not re.search(r'^cdef extern from "', read(path), re.M):
+            continue
+        for name in re.findall(r"^    (?!#|ctypedef|enum)[^\n(]*?(\w+)(?: \"\w+\")?\(", read(path), re.M):
+            declared.setdefault(name, []).append(relative(path))
+    assert {name: paths for name, paths in declared.items() if len(paths) > 1} == {}
 
 
 # Rules for each file

@@ -12,7 +12,7 @@ def finish(started_at):
     loop.stop()
 
 
-# Python 3.14 and later make no loop by themselves, so set one; get_event_loop() then gives it to whoever asks.
+# Python 3.14 and later do not make a loop by themselves, so set one for get_event_loop() to return.
 asyncio.set_event_loop(asyncio.new_event_loop())
 loop = asyncio.get_event_loop()
 

@@ -27,7 +27,7 @@ try_to_read("set_result() a second time", lambda: future.set_result(43))
 print("now the loop runs")
 loop.run_until_complete(future)
 
-# A callback that is added to a future that is done waits for the loop, too.
+# A callback added to a future that is already done waits for the loop too.
 future.add_done_callback(lambda done: print("late callback"))
 print("added a late callback")
 loop.call_soon(loop.stop)

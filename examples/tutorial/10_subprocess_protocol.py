@@ -1,4 +1,4 @@
-"""A child process: the loop reads and writes its pipes and tells when it ends."""
+"""A child process: the loop reads and writes its pipes, and reports its end."""
 
 import sys
 
@@ -25,7 +25,7 @@ class ChildProtocol(asyncio.SubprocessProtocol):
         print("process exited")
 
     def connection_lost(self, error):
-        # All pipes are closed and the process has ended: nothing more will come.
+        # All pipes are closed and the process has ended.
         self.exited.set_result(self.transport.get_returncode())
 
 

@@ -34,7 +34,9 @@ CALLED = [
     Internal("asyncio.tasks._register_eager_task", "core/task_registry.pyx", "all_tasks() sees unlinked tasks", "task", since="3.14"),
     Internal("asyncio.tasks._unregister_eager_task", "core/task_registry.pyx", "its opposite", "task", since="3.14"),
     Internal("asyncio.futures._set_result_unless_cancelled", "core/interruption.pyx", "ends a sleep; may begin again"),
-    Internal("asyncio.futures._convert_future_exc", "core/raising.py", "asyncio's class for one of concurrent.futures", "exception"),
+    Internal(
+        "asyncio.futures._convert_future_exc", "python/exception_arguments.py", "asyncio's class for one of concurrent.futures", "exception"
+    ),
     Internal("asyncio.futures._chain_future", "core/executor_future.pyx", "whether work that ends in the loop's thread ends at once"),
     Internal("asyncio.base_futures._future_repr", "core/future.pyx", "the text of a future", "future"),
     Internal("asyncio.base_tasks._task_repr", "core/task.pyx", "the text of a task", "task"),
@@ -75,23 +77,29 @@ CALLED = [
         "an address that may be a name",
         "self, address, family=, type=, proto=, loop=",
     ),
-    Internal("asyncio.base_events.Server", "net/server_clients.pyx", "whether it wants to know its connections"),
-    Internal("asyncio.base_events.Server._attach", "net/server_clients.pyx", "a server counts its connections"),
-    Internal("asyncio.base_events.Server._detach", "net/server_clients.pyx", "its opposite"),
+    Internal("asyncio.base_events.Server", "transports/server_clients.pyx", "whether it wants to know its connections"),
+    Internal("asyncio.base_events.Server._attach", "transports/server_clients.pyx", "a server counts its connections"),
+    Internal("asyncio.base_events.Server._detach", "transports/server_clients.pyx", "its opposite"),
     Internal(
-        "asyncio.base_events.Server._wakeup", "net/server_clients.pyx", "the last connection leaves a closed server", "self", since="3.13"
+        "asyncio.base_events.Server._wakeup",
+        "transports/server_clients.pyx",
+        "the last connection leaves a closed server",
+        "self",
+        since="3.13",
     ),
-    Internal("asyncio.constants.ACCEPT_RETRY_DELAY", "net/listener.pyx", "how long to wait for descriptors"),
-    Internal("asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES", "net/output_transport.pyx", "lost writes before a warning"),
+    Internal("asyncio.constants.ACCEPT_RETRY_DELAY", "transports/listener.pyx", "how long to wait for descriptors"),
+    Internal("asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES", "transports/writing_transport.pyx", "lost writes before a warning"),
     Internal("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", "api/tls_connections.py", "default of an argument"),
     Internal("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", "api/tls_connections.py", "default of an argument"),
-    Internal("asyncio.constants._SendfileMode.TRY_NATIVE", "net/stream_transport.pyx", "sendfile() may try _sendfile_native()"),
+    Internal("asyncio.constants._SendfileMode.TRY_NATIVE", "transports/stream_transport.pyx", "sendfile() may try _sendfile_native()"),
     Internal(
         "asyncio.transports._FlowControlMixin",
-        "net/output_transport.pyx net/transport.pyx",
+        "transports/writing_transport.pyx transports/transport.pyx",
         "the class that isinstance() takes stream transports for; whether get_extra_info() is patched",
     ),
-    Internal("asyncio.trsock.TransportSocket", "net/listener.pyx net/transport.pyx", "the socket that users get", "sock"),
+    Internal(
+        "asyncio.trsock.TransportSocket", "transports/listener.pyx transports/socket_transport.pyx", "the socket that users get", "sock"
+    ),
     Internal(
         "asyncio.sslproto.SSLProtocol",
         "api/tls_connections.py",
@@ -133,14 +141,14 @@ OVERRIDDEN = [
     Internal("asyncio.SelectorEventLoop._check_thread", "core/loop_core.pyx", "debug mode's error of a wrong thread"),
     Internal("asyncio.SelectorEventLoop._create_connection_transport", "api/connecting.py", "closes the socket if the factory fails"),
     Internal("asyncio.SelectorEventLoop._make_datagram_transport", "api/connecting.py", "closes the socket if the factory fails"),
-    Internal("asyncio.SelectorEventLoop._ensure_fd_no_transport", "net/net_core.pyx", "refuses a transport's descriptor"),
-    Internal("asyncio.SelectorEventLoop._make_socket_transport", "net/net_core.pyx", "makes fastloop's stream transports"),
+    Internal("asyncio.SelectorEventLoop._ensure_fd_no_transport", "transports/transport_core.pyx", "refuses a transport's descriptor"),
+    Internal("asyncio.SelectorEventLoop._make_socket_transport", "transports/transport_core.pyx", "makes fastloop's stream transports"),
     Internal("asyncio.SelectorEventLoop._make_read_pipe_transport", "api/pipes.py", "a pipe's transport that can be interrupted"),
     Internal("asyncio.SelectorEventLoop._make_write_pipe_transport", "api/pipes.py", "a pipe's transport that can be interrupted"),
     Internal("asyncio.SelectorEventLoop._make_ssl_transport", "api/tls_connections.py", "TLS over them"),
     Internal("asyncio.SelectorEventLoop._sendfile_native", "api/sending_files.py", "sendfile(2) to them"),
-    Internal("asyncio.SelectorEventLoop._start_serving", "net/net_core.pyx", "begins to accept"),
-    Internal("asyncio.SelectorEventLoop._stop_serving", "net/net_core.pyx", "its opposite"),
+    Internal("asyncio.SelectorEventLoop._start_serving", "transports/transport_core.pyx", "begins to accept"),
+    Internal("asyncio.SelectorEventLoop._stop_serving", "transports/transport_core.pyx", "its opposite"),
     Internal("asyncio.SelectorEventLoop._run_forever_setup", "core/loop_core.pyx", "before the first turn", since="3.13"),
     Internal("asyncio.SelectorEventLoop._run_forever_cleanup", "core/loop_core.pyx", "after the last turn", since="3.13"),
 ]
@@ -179,8 +187,8 @@ KEPT_BY_LOOP = [
 
 # What asyncio's Server keeps on the instance.
 KEPT_BY_SERVER = [
-    Internal("_clients", "net/server_clients.pyx", "the WeakSet of its connections, in whose place fastloop's goes", since="3.13"),
-    Internal("_sockets", "net/server_clients.pyx", "what it listens on; None once it is closed"),
+    Internal("_clients", "transports/server_clients.pyx", "the WeakSet of its connections, in whose place fastloop's goes", since="3.13"),
+    Internal("_sockets", "transports/server_clients.pyx", "what it listens on; None once it is closed"),
 ]
 
 # What asyncio's own code and libraries read from futures, tasks and handles: fastloop's carry the names too, and fastloop in

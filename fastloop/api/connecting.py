@@ -40,9 +40,7 @@ class ConnectMethods:
         The options are those of the running Python's asyncio. Raises OSError if no address can be bound or connected to.
         """
         endpoint = _Endpoint(self, protocol_factory)
-        return await asyncio.BaseEventLoop.create_datagram_endpoint(
-            endpoint, endpoint.make_protocol, local_addr, remote_addr, **options
-        )
+        return await asyncio.BaseEventLoop.create_datagram_endpoint(endpoint, endpoint.make_protocol, local_addr, remote_addr, **options)
 
     async def connect_read_pipe(self, protocol_factory, pipe):
         """Read from pipe, a file object that is not blocking and is closed with the transport; returns (transport, protocol)."""

@@ -1,6 +1,6 @@
 """class EventLoop: the event loop as its users see it.
 
-Owns: which part of asyncio serves what NetCore and LoopCore do not.
+Owns: which part of asyncio serves what TransportCore and LoopCore do not.
 Promises: an asyncio.SelectorEventLoop in every respect that code outside asyncio can see; one owner thread.
 Driven by: asyncio.Runner, run_until_complete() or run_forever().
 """
@@ -17,13 +17,13 @@ from fastloop.api.signals import SignalMethods
 from fastloop.api.sockets import SocketMethods
 from fastloop.api.tls_connections import TlsMethods
 from fastloop.core.fast_lane import give_loop_methods
-from fastloop.net.net_core import NetCore
+from fastloop.transports.transport_core import TransportCore
 
 _live_loops = weakref.WeakSet()
 
 
 class EventLoop(
-    SignalMethods, ConnectMethods, PipeMethods, SocketMethods, SendfileMethods, TlsMethods, NetCore, asyncio.SelectorEventLoop
+    SignalMethods, ConnectMethods, PipeMethods, SocketMethods, SendfileMethods, TlsMethods, TransportCore, asyncio.SelectorEventLoop
 ):
     """fastloop's event loop: EventLoop() makes one that is open and not running.
 

@@ -7,7 +7,7 @@ Driven by: connect_read_pipe(), connect_write_pipe() and subprocesses, through a
 
 from asyncio import unix_events
 
-from fastloop.net.pipe_steps import ReadPipeSteps, WritePipeSteps
+from fastloop.transports.pipe_steps import ReadPipeSteps, WritePipeSteps
 
 
 class PipeMethods:

@@ -11,7 +11,7 @@ import io
 import os
 import sys
 
-from fastloop.net.stream_transport import StreamTransport
+from fastloop.transports.stream_transport import StreamTransport
 
 # On 32-bit systems more overflows.
 LARGEST_BLOCK = sys.maxsize // 2 + 1

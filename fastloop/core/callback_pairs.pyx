@@ -7,9 +7,7 @@ Driven by: Future, where it is asked for its callbacks, and where they must go t
 
 from cpython.object cimport PyObject
 
-
-cdef extern from "Python.h":
-    int PyList_SetSlice(object items, Py_ssize_t low, Py_ssize_t high, PyObject *replacement) except -1
+from fastloop.python.capi cimport PyList_SetSlice
 
 
 cdef list all_pairs(object callback, object context, list more):

@@ -33,9 +33,10 @@ static inline double clock_seconds(int64_t time_ns)
  * so asyncio runs such a timer at once, as it does one from before zero; infinity never comes. */
 static inline int64_t clock_deadline(double when_s)
 {
-    int64_t bits;
-    if (!(when_s > 0.0))
+    if (!(when_s > 0.0)) {
         return CLOCK_AT_ONCE;
+    }
+    int64_t bits;
     memcpy(&bits, &when_s, sizeof(bits));
     return bits;
 }
@@ -43,13 +44,15 @@ static inline int64_t clock_deadline(double when_s)
 /* How long to wait, at now_s, for a deadline; rounded up. Below 0 for one that never comes. */
 static inline int64_t clock_wait_ns(int64_t deadline, double now_s)
 {
-    double when_s, wait_ns;
-    if (deadline == CLOCK_AT_ONCE)
+    if (deadline == CLOCK_AT_ONCE) {
         return 0;
+    }
+    double when_s;
     memcpy(&when_s, &deadline, sizeof(when_s));
-    wait_ns = ceil((when_s - now_s) * 1e9);
-    if (wait_ns >= 9.2e18)
+    const double wait_ns = ceil((when_s - now_s) * 1e9);
+    if (wait_ns >= 9.2e18) {
         return -1;
+    }
     return wait_ns > 0.0 ? (int64_t)wait_ns : 0;
 }
 
@@ -58,13 +61,15 @@ static inline int64_t clock_wait_ns(int64_t deadline, double now_s)
  * Elsewhere it is the clock itself. */
 #if defined(__x86_64__)
 #include <x86intrin.h>
-#define CLOCK_TICKS_PER_US 2000
+enum { CLOCK_TICKS_PER_US = 2000 };
+
 static inline uint64_t clock_ticks(void)
 {
     return __rdtsc();
 }
 #else
-#define CLOCK_TICKS_PER_US 1000
+enum { CLOCK_TICKS_PER_US = 1000 };
+
 static inline uint64_t clock_ticks(void)
 {
     return (uint64_t)clock_now_ns();
@@ -75,12 +80,12 @@ static inline uint64_t clock_ticks(void)
  * 0 where that is not known, while seen_ticks is 0. */
 static inline uint64_t clock_ticks_before(int64_t deadline, double seen_s, uint64_t seen_ticks)
 {
-    double when_s, wait_ns;
     if (deadline == CLOCK_AT_ONCE || seen_ticks == 0) {
         return 0;
     }
+    double when_s;
     memcpy(&when_s, &deadline, sizeof(when_s));
-    wait_ns = (when_s - seen_s) * 1e9;
+    const double wait_ns = (when_s - seen_s) * 1e9;
     if (wait_ns >= 9.2e18) {
         return UINT64_MAX;
     }

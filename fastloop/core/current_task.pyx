@@ -10,13 +10,7 @@ import asyncio.tasks
 from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError, PyDict_SetItem
 from cpython.object cimport PyObject
 
-
-cdef extern from "cpython_compat.h":
-    ctypedef struct compat_call_t:
-        pass
-    void compat_call_prepare(compat_call_t *call, object callable) noexcept
-    object compat_call(const compat_call_t *call, PyObject **args, Py_ssize_t count)
-    const bint COMPAT_CURRENT_TASK_IN_DICT
+from fastloop.python.cpython_compat cimport COMPAT_CURRENT_TASK_IN_DICT, compat_call, compat_call_prepare, compat_call_t
 
 
 cdef:

@@ -11,10 +11,12 @@ import concurrent.futures
 
 from cpython.object cimport PyObject
 
-from fastloop.core.raising import exception_from_executor
-
 from fastloop.core.future cimport FUTURE_DONE, FUTURE_ON_SCHEDULER
-from fastloop.core.scheduler cimport ready_queue_put_back, scheduler_push_foreign
+from fastloop.core.ready_queue cimport ready_queue_put_back
+from fastloop.core.scheduler cimport scheduler_push_foreign
+
+
+from fastloop.python.exception_arguments import exception_from_executor
 
 
 # Work that ends in the loop's own thread, such as an executor's that runs it at once, ends the future at once: since some patch

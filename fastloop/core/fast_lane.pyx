@@ -8,15 +8,18 @@ Driven by: the interpreter, through the method descriptors, whose function point
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 
+from fastloop.core.clock cimport clock_deadline, clock_now_ns, clock_seconds
 from fastloop.core.future cimport Future
-from fastloop.core.handle cimport (
-    Handle, TimerHandle, new_queued_handle, new_queued_timer_handle)
+from fastloop.core.handle cimport Handle, TimerHandle, new_queued_handle, new_queued_timer_handle
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.core.scheduler cimport (
-    COMPAT_HAS_GIL, clock_deadline, clock_now_ns, clock_seconds, scheduler_push, scheduler_push_foreign, scheduler_push_timer,
-    scheduler_runs_elsewhere)
+    scheduler_push, scheduler_push_foreign, scheduler_push_timer, scheduler_runs_elsewhere)
 from fastloop.core.task cimport Task, new_task
 from fastloop.core.threadsafe_handle cimport ThreadSafeHandle, new_queued_threadsafe_handle
+from fastloop.python.capi cimport PyCoro_CheckExact, PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
+from fastloop.python.method_copies cimport method_copies_make
+
 
 from fastloop.core.loop_core import LoopCore as loop_core_type
 
@@ -56,14 +59,6 @@ cdef extern from *:
     fast_function_t fast_lane_open(object descriptor, fast_function_t lane) except NULL
     tuple fast_lane_tuple(PyObject **items, Py_ssize_t count)
     PyObject *fast_lane_empty_tuple
-
-cdef extern from "own_methods.h":
-    int own_methods_give(object type, object base) except -1
-
-cdef extern from "Python.h":
-    bint PyCoro_CheckExact(PyObject *)
-    bint PyFloat_CheckExact(PyObject *)
-    double PyFloat_AS_DOUBLE(PyObject *) noexcept
 
 
 cdef fast_function_t call_soon_behind, call_soon_threadsafe_behind, call_later_behind, create_task_behind
@@ -116,10 +111,10 @@ cdef PyObject *create_task(PyObject *self, PyObject **args, Py_ssize_t count, Py
 
 def give_loop_methods(cls):
     """Let instances of cls itself, a subclass of LoopCore, have their methods called as fast as if it were LoopCore."""
-    own_methods_give(cls, loop_core_type)
+    method_copies_make(cls, loop_core_type)
 
 
-own_methods_give(Task, Future)
+method_copies_make(Task, Future)
 
 Py_INCREF(())
 fast_lane_empty_tuple = <PyObject *>()

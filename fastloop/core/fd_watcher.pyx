@@ -13,14 +13,11 @@ from posix.fcntl cimport F_GETFD, fcntl
 
 from fastloop.core.future cimport FUTURE_DONE, new_future
 from fastloop.core.handle cimport HANDLE_CANCELLED
-from fastloop.core.scheduler cimport ready_queue_has, scheduler_expect_events, scheduler_push
+from fastloop.core.ready_queue cimport ready_queue_has
+from fastloop.core.scheduler cimport scheduler_expect_events, scheduler_push
 from fastloop.poll.poller cimport (
     POLL_BOTH_DIRECTIONS, POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm)
-
-
-cdef extern from "cpython_compat.h":
-    # What a weak reference refers to, borrowed and only to be compared; NULL once it is gone.
-    PyObject *weakref_target "compat_weakref_target"(object reference) noexcept
+from fastloop.python.cpython_compat cimport compat_weakref_target
 
 
 cdef class FdWatcher(Runnable):
@@ -111,7 +108,7 @@ cdef int finish_one(Future waiter) except -1:
 cdef Future wait_for_socket(Scheduler scheduler, int fd, object sock, unsigned int direction):
     cdef FdWatcher watcher = watcher_for(scheduler, fd)
     cdef Future waiter = new_future(scheduler)
-    cdef bint is_same_socket = watcher.socket_ref is not None and weakref_target(watcher.socket_ref) is <PyObject *>sock
+    cdef bint is_same_socket = watcher.socket_ref is not None and compat_weakref_target(watcher.socket_ref) is <PyObject *>sock
     scheduler_expect_events(scheduler)
     if direction == POLL_READABLE:
         watcher.read_waiters = with_waiter(watcher.read_waiters, waiter)

@@ -17,35 +17,24 @@ from cpython.contextvars cimport PyContext_CopyCurrent
 from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
-from fastloop.core.call_graph import awaiters_of
-from fastloop.core.raising import exception_from_triple, exception_instance
-
-from fastloop.core.callback_pairs cimport all_pairs, as_callback, delete_pair, find_pair, matching_pairs, public_callbacks
+from fastloop.core.callback_pairs cimport (
+    all_pairs, as_callback, delete_pair, find_pair, matching_pairs, public_callbacks)
 from fastloop.core.handle cimport call_soon_uninterrupted, new_handle
 from fastloop.core.interruption cimport interruption_came_first, interruption_was_first
-from fastloop.core.object_pool cimport (
-    PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
-from fastloop.core.scheduler cimport ready_queue_put_back, scheduler_push
+from fastloop.core.ready_queue cimport ready_queue_put_back
+from fastloop.core.scheduler cimport scheduler_push
+from fastloop.python.calls cimport call_one_in_context, call_raised_exit
+from fastloop.python.capi cimport (
+    PyErr_SetObject, PyException_SetTraceback, PyObject_CallFinalizerFromDealloc, object_type)
+from fastloop.python.cpython_compat cimport (
+    COMPAT_FUTURE_INIT_ONCE, COMPAT_THROW_WARNS, compat_raise_again, compat_raise_in_context, compat_stop_iteration,
+    compat_take_exception)
+from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
+from fastloop.python.type_slots cimport iternextfunc, type_slots
 
 
-cdef extern from "calls.h":
-    PyObject *call_one_in_context(object context, object callable, object argument) noexcept
-    bint call_raised_exit() noexcept
-
-cdef extern from "cpython_compat.h":
-    object compat_take_exception()
-    int compat_raise_again(object exception) except -1
-    int compat_raise_in_context(object exception) except -1
-    PyObject *compat_stop_iteration(object value) noexcept
-    const bint COMPAT_FUTURE_INIT_ONCE
-    const bint COMPAT_THROW_WARNS
-
-cdef extern from "Python.h":
-    ctypedef PyObject *(*iternextfunc)(PyObject *) noexcept
-    ctypedef struct type_slots "PyTypeObject":
-        iternextfunc tp_iternext
-    void PyErr_SetObject(object type, object exception) noexcept
-    void PyException_SetTraceback(object exception, object traceback)
+from fastloop.core.call_graph import awaiters_of
+from fastloop.python.exception_arguments import exception_from_triple, exception_instance
 
 
 cdef object InvalidStateError = exceptions.InvalidStateError, CancelledError = exceptions.CancelledError

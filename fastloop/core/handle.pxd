@@ -1,7 +1,8 @@
 # Handle and TimerHandle: a callback that waits for its turn, or for its moment.
 
 from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
-from fastloop.core.scheduler cimport COMPAT_HAS_GIL, Scheduler, scheduler_snapshot
+from fastloop.core.scheduler cimport Scheduler, scheduler_snapshot
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
 
 
 cdef enum:

@@ -14,38 +14,23 @@ from cpython.contextvars cimport PyContext_Copy, PyContext_CopyCurrent
 from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF, Py_XDECREF
 
+from fastloop.core.clock cimport clock_deadline
 from fastloop.core.interruption cimport interrupt_soon, interruption_came_first, interruption_came_halfway
-from fastloop.core.object_pool cimport (
-    object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t, object_type)
-from fastloop.core.scheduler cimport (
-    VARS_OFFSET, Scheduler, clock_deadline, ready_queue_put_back, scheduler_push, scheduler_push_timer, scheduler_take_timer,
-    shared_context_give_back, shared_context_has_spare, shared_context_lend)
+from fastloop.core.queued_object cimport queued_object_disown, queued_object_drop
+from fastloop.core.ready_queue cimport ready_queue_put_back
+from fastloop.core.scheduler cimport Scheduler, VARS_OFFSET, scheduler_push, scheduler_push_timer, scheduler_take_timer
+from fastloop.core.shared_context cimport shared_context_give_back, shared_context_has_spare, shared_context_lend
+from fastloop.python.calls cimport call_in_context, call_raised_exit
+from fastloop.python.capi cimport PyContext_CheckExact, Py_REFCNT, new_reference, object_type
+from fastloop.python.cpython_compat cimport compat_begin_handling, compat_end_handling, compat_take_exception
+from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t
 
-
-cdef extern from "calls.h":
-    PyObject *call_in_context(object context, object callable, object args) noexcept
-    bint call_raised_exit() noexcept
-
-cdef extern from "cpython_compat.h":
-    object compat_take_exception()
-    PyObject *compat_begin_handling(object exception) noexcept
-    void compat_end_handling(PyObject *former) noexcept
-
-cdef extern from "Python.h":
-    # Of a borrowed pointer, since an object argument would be counted itself.
-    Py_ssize_t Py_REFCNT(PyObject *object) noexcept
 
 cdef extern from *:
     """
     #define HANDLE_PLACE_OF_CONTEXT(handle) (&(handle)->context)
     """
     PyObject **place_of_context "HANDLE_PLACE_OF_CONTEXT"(Handle handle) noexcept
-    PyObject *new_reference "Py_NewRef"(object) noexcept
-    bint PyContext_CheckExact(PyObject *) noexcept
-
-cdef extern from "queued_object.h":
-    void queued_object_disown(PyObject *object) noexcept
-    void queued_object_drop(PyObject *object) noexcept
 
 
 cdef:

@@ -34,8 +34,9 @@ static inline void held_queues_note(void *loop)
     if (held_queues.count == held_queues.capacity) {
         size_t capacity = held_queues.capacity ? 2 * held_queues.capacity : 8;
         void **loops = (void **)PyMem_RawRealloc(held_queues.loops, capacity * sizeof(void *));
-        if (loops == NULL)
+        if (loops == NULL) {
             return;
+        }
         held_queues.loops = loops;
         held_queues.capacity = capacity;
     }

@@ -135,7 +135,7 @@ static inline void inbox_wake(inbox_t *inbox)
 
 static inline int inbox_grow(inbox_t *inbox)
 {
-    const size_t capacity = inbox->capacity ? 2 * inbox->capacity : READY_QUEUE_SMALLEST;
+    const size_t capacity = inbox->capacity ? 2 * inbox->capacity : READY_QUEUE_MIN_CAPACITY;
     PyObject **pushed = (PyObject **)PyMem_RawRealloc(inbox->pushed, capacity * sizeof(PyObject *));
     if (pushed == NULL) {
         return -1;
@@ -213,7 +213,7 @@ static inline void inbox_close(inbox_t *inbox)
 /* In a forked child, where the thread that had the lock may not exist. */
 static inline void inbox_forked(inbox_t *inbox)
 {
-    memset(&inbox->lock, 0, sizeof inbox->lock);
+    memset(&inbox->lock, 0, sizeof(inbox->lock));
     wakeup_close(&inbox->wakeup);
 }
 

@@ -17,22 +17,11 @@ import types
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
+from fastloop.core.ready_queue cimport ready_queue_put_back
 from fastloop.core.runnable cimport Runnable
-from fastloop.core.scheduler cimport ready_queue_put_back
-
-
-cdef extern from "calls.h":
-    PyObject *call_one(object callable, object argument) noexcept
-
-
-cdef extern from "cpython_compat.h":
-    object compat_take_exception()
-    void compat_raise(PyObject *exception) noexcept
-    int compat_raise_again(object exception) except -1
-
-cdef extern from "Python.h":
-    PyObject *call_none "PyObject_CallNoArgs"(object callable) noexcept
-    PyObject *call_with "PyObject_Call"(object callable, object args, PyObject *keywords) noexcept
+from fastloop.python.calls cimport call_one
+from fastloop.python.capi cimport call_none, call_with
+from fastloop.python.cpython_compat cimport compat_raise, compat_raise_again, compat_take_exception
 
 
 cdef enum:

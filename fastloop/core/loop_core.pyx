@@ -16,16 +16,19 @@ from asyncio import base_events, events
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
+from fastloop.core.clock cimport clock_deadline, clock_now_ns, clock_seconds
 from fastloop.core.executor_future cimport executor_future
 from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_descriptors
 from fastloop.core.future cimport Future as FutureType, future_drop_ready_callback, new_future
 from fastloop.core.handle cimport (
     HANDLE_CANCELLED, Handle, TimerHandle, new_handle, new_queued_handle, new_queued_timer_handle, new_timer_handle,
     timer_keep_moment)
+from fastloop.core.inbox cimport inbox_forked, inbox_wake
+from fastloop.core.queued_object cimport queued_object_disown
+from fastloop.core.ready_queue cimport ready_queue_peek
 from fastloop.core.ready_view cimport ask_kernel, new_ready_view, push_handle
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport (
-    COMPAT_HAS_GIL, PyThread_get_thread_ident, clock_deadline, clock_now_ns, clock_seconds, inbox_forked, inbox_wake, ready_queue_peek,
     scheduler_expect_events, scheduler_is_interrupted, scheduler_push, scheduler_push_foreign, scheduler_push_timer,
     scheduler_runs_elsewhere)
 from fastloop.core.seen_task cimport seen_task_unregister
@@ -33,20 +36,13 @@ from fastloop.core.task cimport Task, new_task
 from fastloop.core.task_registry cimport registry_holds
 from fastloop.core.threadsafe_handle cimport new_threadsafe_handle
 from fastloop.poll.poller cimport poller_close, poller_name
+from fastloop.python.capi cimport PyCoro_CheckExact, PyObject_GenericSetAttr, PyThread_get_thread_ident
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
+from fastloop.python.method_copies cimport method_copies_are_same
+
 
 from fastloop.core.future import Future
 from fastloop.core.task import Task as MakeTask
-
-
-cdef extern from "queued_object.h":
-    void queued_object_disown(PyObject *object) noexcept
-
-cdef extern from "own_methods.h":
-    bint own_methods_are_same(object one, object other) noexcept
-
-cdef extern from "Python.h":
-    int PyObject_GenericSetAttr(object, object, PyObject *value) except -1
-    bint PyCoro_CheckExact(object)
 
 
 cdef:
@@ -79,12 +75,12 @@ cdef class LoopCore(Scheduler):
         cls = type(self)
         own = getattr(self, "__dict__", None) or ()
         self.seen_ticks = self.timers_due_ticks = 0
-        self.has_own_time = not own_methods_are_same(cls.time, LoopCore.time) or "time" in own
+        self.has_own_time = not method_copies_are_same(cls.time, LoopCore.time) or "time" in own
         self.has_own_time_or_call_at = (
-            self.has_own_time or not own_methods_are_same(cls.call_at, LoopCore.call_at) or "call_at" in own)
+            self.has_own_time or not method_copies_are_same(cls.call_at, LoopCore.call_at) or "call_at" in own)
         self.has_own_call_soon = (
-            not own_methods_are_same(cls.call_soon, LoopCore.call_soon) or "call_soon" in own
-            or not own_methods_are_same(cls.call_soon_threadsafe, LoopCore.call_soon_threadsafe)
+            not method_copies_are_same(cls.call_soon, LoopCore.call_soon) or "call_soon" in own
+            or not method_copies_are_same(cls.call_soon_threadsafe, LoopCore.call_soon_threadsafe)
             or "call_soon_threadsafe" in own)
         return self.update_direct()
 
@@ -172,7 +168,7 @@ cdef class LoopCore(Scheduler):
         cdef Task task
         name = kwargs.get("name")
         # Making a string of any other name runs Python code. If that fails, the task must not be in the queue already.
-        if (self.is_direct and self._task_factory is None and not self.makes_native_tasks and PyCoro_CheckExact(coro)
+        if (self.is_direct and self._task_factory is None and not self.makes_native_tasks and PyCoro_CheckExact(<PyObject *>coro)
                 and kwargs.keys() <= NAME_AND_CONTEXT and (name is None or type(name) is str)):
             task = new_task(self, coro, kwargs.get("context"))
             if name is not None:

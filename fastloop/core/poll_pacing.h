@@ -28,9 +28,9 @@ enum {
 };
 
 typedef struct {
-    int quiet_turns;   /* questions without an answer, up to POLL_PACING_QUIET_TURNS */
-    int turns_between; /* two questions; 1 outside of a storm */
-    int turns_since;   /* the last question, as of the last look */
+    int quiet_turns;      /* questions without an answer, up to POLL_PACING_QUIET_TURNS */
+    int turns_between;    /* two questions; 1 outside of a storm */
+    int turns_since;      /* the last question, as of the last look */
     int turns_until_look; /* HOT: counted down in every turn */
     int turns_between_looks;
     bool turns_are_long;

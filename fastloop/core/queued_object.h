@@ -14,8 +14,9 @@
 /* HOT. The object is in no queue any more; others may hold it, and then it may be part of a cycle. */
 static inline void queued_object_disown(PyObject *object)
 {
-    if (!PyObject_GC_IsTracked(object))
+    if (!PyObject_GC_IsTracked(object)) {
         PyObject_GC_Track(object);
+    }
 }
 
 /* Set when the collector meets an object that others hold too: its fields are not the queue's to speak for, so the collector takes
@@ -25,19 +26,30 @@ static bool queued_object_is_held;
 static inline int queued_object_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Py_VISIT(object);
-    if (PyObject_GC_IsTracked(object))
+    if (PyObject_GC_IsTracked(object)) {
         return 0;
-    if (Py_REFCNT(object) == 1)
+    }
+    if (Py_REFCNT(object) == 1) {
         return Py_TYPE(object)->tp_traverse(object, visit, arg);
+    }
     queued_object_is_held = true;
     return 0;
+}
+
+/* Whether the collector has met such an object since this was asked last. */
+static inline bool queued_object_take_held(void)
+{
+    const bool is_held = queued_object_is_held;
+    queued_object_is_held = false;
+    return is_held;
 }
 
 /* A visitproc for the traversal of a queue, whose objects are of the given type: what others hold too becomes tracked. */
 static inline int queued_object_disown_held(PyObject *object, void *type)
 {
-    if (PyObject_TypeCheck(object, (PyTypeObject *)type) && Py_REFCNT(object) > 1)
+    if (PyObject_TypeCheck(object, (PyTypeObject *)type) && Py_REFCNT(object) > 1) {
         queued_object_disown(object);
+    }
     return 0;
 }
 

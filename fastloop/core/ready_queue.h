@@ -8,13 +8,16 @@
 #define FASTLOOP_READY_QUEUE_H
 
 #include <Python.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "queued_object.h"
 
-#define READY_QUEUE_SMALLEST 64
-#define READY_QUEUE_LARGEST_IDLE 65536 /* half a megabyte */
+enum {
+    READY_QUEUE_MIN_CAPACITY = 64,
+    READY_QUEUE_MAX_IDLE_CAPACITY = 65536, /* half a megabyte */
+};
 
 typedef struct {
     PyObject **ring;
@@ -26,12 +29,12 @@ typedef struct {
 static inline int ready_queue_open(ready_queue_t *queue)
 {
     memset(queue, 0, sizeof(*queue));
-    queue->ring = (PyObject **)PyMem_RawMalloc(READY_QUEUE_SMALLEST * sizeof(PyObject *));
+    queue->ring = (PyObject **)PyMem_RawMalloc(READY_QUEUE_MIN_CAPACITY * sizeof(PyObject *));
     if (queue->ring == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    queue->mask = READY_QUEUE_SMALLEST - 1;
+    queue->mask = READY_QUEUE_MIN_CAPACITY - 1;
     return 0;
 }
 
@@ -125,48 +128,54 @@ static inline PyObject *ready_queue_peek(const ready_queue_t *queue, size_t inde
 }
 
 /* Looks at everything that waits. */
-static inline int ready_queue_has(const ready_queue_t *queue, const PyObject *runnable)
+static inline bool ready_queue_has(const ready_queue_t *queue, const PyObject *runnable)
 {
     for (size_t i = 0; i < queue->count; i++) {
-        if (ready_queue_peek(queue, i) == runnable)
-            return 1;
+        if (ready_queue_peek(queue, i) == runnable) {
+            return true;
+        }
     }
-    return 0;
+    return false;
 }
 
 /* After a burst the ring goes back to a size that fits; a failure to shrink changes nothing. */
 static inline void ready_queue_trim(ready_queue_t *queue)
 {
-    if (queue->count == 0 && queue->mask + 1 > READY_QUEUE_LARGEST_IDLE) {
-        ready_queue_resize(queue, READY_QUEUE_SMALLEST);
+    if (queue->count == 0 && queue->mask + 1 > READY_QUEUE_MAX_IDLE_CAPACITY) {
+        ready_queue_resize(queue, READY_QUEUE_MIN_CAPACITY);
     }
 }
 
 /* Drops what waits. Runs destructors, which may push again: only what waited at the start is dropped here. */
 static inline void ready_queue_clear(ready_queue_t *queue)
 {
-    if (queue->ring == NULL)
+    if (queue->ring == NULL) {
         return;
-    for (size_t left = queue->count; left > 0 && queue->count > 0; left--)
+    }
+    for (size_t left = queue->count; left > 0 && queue->count > 0; left--) {
         queued_object_drop(ready_queue_pop(queue));
+    }
 }
 
 static inline int ready_queue_traverse(ready_queue_t *queue, visitproc visit, void *arg)
 {
-    if (queue->ring == NULL)
+    if (queue->ring == NULL) {
         return 0;
+    }
     for (size_t i = 0; i < queue->count; i++) {
         int status = queued_object_traverse(queue->ring[(queue->head + i) & queue->mask], visit, arg);
-        if (status != 0)
+        if (status != 0) {
             return status;
+        }
     }
     return 0;
 }
 
 static inline void ready_queue_close(ready_queue_t *queue)
 {
-    while (queue->ring != NULL && queue->count > 0)
+    while (queue->ring != NULL && queue->count > 0) {
         ready_queue_clear(queue);
+    }
     PyMem_RawFree(queue->ring);
     queue->ring = NULL;
     queue->mask = 0;

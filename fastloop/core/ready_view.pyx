@@ -12,16 +12,15 @@ from asyncio import events
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
-from fastloop.core.handle cimport Handle
-from fastloop.core.interruption cimport interruption_was_first
-from fastloop.core.object_pool cimport object_type_close
-from fastloop.core.scheduler cimport (
-    inbox_collect, ready_queue_clear, ready_queue_drop_last, ready_queue_peek, ready_queue_pop, ready_queue_put_back, scheduler_push)
 from fastloop.core.current_task cimport swap_current_task
-
-
-cdef extern from "queued_object.h":
-    void queued_object_disown(PyObject *object) noexcept
+from fastloop.core.handle cimport Handle
+from fastloop.core.inbox cimport inbox_collect
+from fastloop.core.interruption cimport interruption_was_first
+from fastloop.core.queued_object cimport queued_object_disown
+from fastloop.core.ready_queue cimport (
+    ready_queue_clear, ready_queue_drop_last, ready_queue_peek, ready_queue_pop, ready_queue_put_back)
+from fastloop.core.scheduler cimport scheduler_push
+from fastloop.python.object_pool cimport object_type_close
 
 
 cdef class ForeignHandle(Runnable):

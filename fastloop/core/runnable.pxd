@@ -2,20 +2,14 @@
 
 from libc.stdint cimport uint32_t
 
-
-cdef extern from "shared_fields.h":
-    # Written by the loop's thread, read by any.
-    ctypedef uint32_t shared_flags_t
-    ctypedef bint shared_bool_t
-    ctypedef int shared_int_t
-    ctypedef unsigned long shared_ident_t
+from fastloop.python.shared_fields cimport shared_flags_t
 
 
 cdef enum:
     # The scheduler leaves the current task before it runs anything without this flag.
     RUNNABLE_STEPS_TASK = 1
-    # It is not worth it to wait awake for its events for long: short_wait.h.
-    RUNNABLE_IS_AWAITED_BRIEFLY = 2
+    # It is not worth it to wait awake for its events for long: busy_poll.h.
+    RUNNABLE_IS_POLLED_BRIEFLY = 2
     # Bits from here on belong to the subclasses.
     RUNNABLE_FIRST_FREE_FLAG = 4
 

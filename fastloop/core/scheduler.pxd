@@ -4,103 +4,19 @@ from cpython.contextvars cimport PyContext_CopyCurrent
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from fastloop.core.runnable cimport Runnable, shared_bool_t, shared_ident_t
+from fastloop.core.clock cimport clock_ticks_before
+from fastloop.core.inbox cimport inbox_collect, inbox_push, inbox_t
+from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_t
+from fastloop.core.ready_queue cimport ready_queue_peek, ready_queue_push, ready_queue_t
+from fastloop.core.runnable cimport Runnable
+from fastloop.core.shared_context cimport shared_context_current, shared_context_t
+from fastloop.core.timer_heap cimport timer_heap_push, timer_heap_t, timer_heap_take
+from fastloop.core.watch_table cimport watch_table_t
+from fastloop.poll.busy_poll cimport busy_poll_t
 from fastloop.poll.poller cimport poll_event_t, poller_t
-from fastloop.poll.wakeup cimport wakeup_t
-
-
-cdef extern from "clock.h" nogil:
-    const uint64_t CLOCK_TICKS_PER_US
-    int64_t clock_now_ns() noexcept
-    double clock_seconds(int64_t time_ns) noexcept
-    int64_t clock_deadline(double when_s) noexcept
-    int64_t clock_wait_ns(int64_t deadline, double now_s) noexcept
-    uint64_t clock_ticks() noexcept
-    uint64_t clock_ticks_before(int64_t deadline, double seen_s, uint64_t seen_ticks) noexcept
-
-
-cdef extern from "cpython_compat.h":
-    const bint COMPAT_HAS_GIL
-
-
-cdef extern from "ready_queue.h":
-    ctypedef struct ready_queue_t:
-        size_t count
-    int ready_queue_open(ready_queue_t *queue) except -1
-    void ready_queue_close(ready_queue_t *queue) noexcept
-    void ready_queue_clear(ready_queue_t *queue) noexcept
-    void ready_queue_drop_last(ready_queue_t *queue) noexcept
-    void ready_queue_trim(ready_queue_t *queue) noexcept
-    int ready_queue_append(ready_queue_t *queue, PyObject *runnable) except -1
-    int ready_queue_push(ready_queue_t *queue, PyObject *runnable) except -1
-    int ready_queue_put_back(ready_queue_t *queue, PyObject *runnable) except -1
-    PyObject *ready_queue_pop(ready_queue_t *queue) noexcept
-    bint ready_queue_has(const ready_queue_t *queue, const PyObject *runnable) noexcept
-    PyObject *ready_queue_peek(const ready_queue_t *queue, size_t index) noexcept
-
-
-cdef extern from "inbox.h":
-    ctypedef struct inbox_t:
-        wakeup_t wakeup
-    int inbox_push(inbox_t *inbox, ready_queue_t *ready, PyObject *runnable) except -1
-    void inbox_wake(inbox_t *inbox) noexcept
-    void inbox_forked(inbox_t *inbox) noexcept
-    int inbox_collect(inbox_t *inbox, ready_queue_t *ready) except -1
-
-
-cdef extern from "poll_pacing.h" nogil:
-    ctypedef struct poll_pacing_t:
-        pass
-    void poll_pacing_end_storm(poll_pacing_t *pacing) noexcept
-
-
-cdef extern from "watch_table.h":
-    ctypedef struct watch_table_t:
-        int capacity
-        int count
-    PyObject *watch_table_find(const watch_table_t *table, int fd) noexcept
-    void watch_table_hold(watch_table_t *table, int fd, bint is_held) noexcept
-
-
-cdef extern from "shared_context.h":
-    ctypedef struct shared_context_t:
-        PyObject *snapshot
-    object shared_context_current(shared_context_t *shared, Py_ssize_t vars_offset)
-    bint shared_context_has_spare(const shared_context_t *shared, PyObject *snapshot) noexcept
-    PyObject *shared_context_lend(shared_context_t *shared, PyObject **place) noexcept
-    void shared_context_give_back(
-        shared_context_t *shared, PyObject **place, PyObject *snapshot, Py_ssize_t vars_offset) noexcept
-
-
-cdef extern from "timer_heap.h":
-    ctypedef struct timer_entry_t:
-        int64_t deadline
-        uint32_t slot
-    ctypedef struct timer_heap_t:
-        timer_entry_t *entries
-        uint32_t count
-    void timer_heap_open(timer_heap_t *heap) noexcept
-    void timer_heap_close(timer_heap_t *heap) noexcept
-    int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64_t deadline) except -1
-    PyObject *timer_heap_take(timer_heap_t *heap, uint32_t slot) noexcept
-
-
-cdef extern from "scratch.h":
-    ctypedef struct scratch_t:
-        pass
-    const Py_ssize_t SCRATCH_SIZE
-    char *scratch_memory(scratch_t *scratch) except NULL
-    object scratch_bytes(scratch_t *scratch, Py_ssize_t size)
-    void scratch_close(scratch_t *scratch) noexcept
-
-
-cdef extern from "short_wait.h":
-    ctypedef struct short_wait_t:
-        bint is_brief
-
-
-cdef extern from "Python.h":
-    unsigned long PyThread_get_thread_ident() noexcept
+from fastloop.python.capi cimport PyThread_get_thread_ident
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
+from fastloop.python.shared_fields cimport shared_bool_t, shared_ident_t
 
 
 cdef enum:
@@ -120,7 +36,7 @@ cdef class Scheduler:
         poller_t poller
         # When to ask it while callbacks are ready, and whether to ask for a few microseconds before sleeping.
         poll_pacing_t pacing
-        short_wait_t short_wait
+        busy_poll_t busy_poll
         # The batch in hand. An exception may interrupt it; the next question begins with what is left.
         poll_event_t events[POLL_BATCH]
         int event_count
@@ -143,8 +59,6 @@ cdef class Scheduler:
         ready_queue_t resumed
         # Kept alive here where tasks cannot be linked (task_registry.pyx), elsewhere None.
         set pending_tasks
-        # For whoever reads from the kernel.
-        scratch_t scratch
         shared_context_t contexts
 
         # The loop's life. Written by LoopCore only; other threads ask about the shared ones.

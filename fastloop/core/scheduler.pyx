@@ -5,7 +5,7 @@ Order: asyncio's. A turn first collects I/O and due timers behind what is ready,
   what those callbacks schedule waits for the next turn.
 Promises: with callbacks ready the kernel is asked in every turn, and only in a storm more rarely (poll_pacing.h); due timers are
   collected in every turn. With nothing ready the loop sleeps exactly until the next timer, after a few microseconds of busy
-  polling where that has paid off lately (short_wait.h). An exception, such as a signal handler raises, interrupts a turn and
+  polling where that has paid off lately (busy_poll.h). An exception, such as a signal handler raises, interrupts a turn and
   loses nothing: the next turn continues where it was.
 Driven by: LoopCore.run_forever().
 """
@@ -20,70 +20,30 @@ from cpython.ref cimport Py_DECREF
 from libc.errno cimport EINTR, errno
 from libc.string cimport memset
 
-from fastloop.core.runnable cimport RUNNABLE_IS_AWAITED_BRIEFLY, RUNNABLE_STEPS_TASK, Runnable
+from fastloop.core.clock cimport (
+    CLOCK_TICKS_PER_US, clock_deadline, clock_now_ns, clock_seconds, clock_ticks, clock_ticks_before, clock_wait_ns)
 from fastloop.core.current_task cimport swap_current_task
+from fastloop.core.held_queues cimport held_queues_forget, held_queues_note, held_queues_take
+from fastloop.core.inbox cimport (
+    inbox_begin_sleep, inbox_clear, inbox_close, inbox_collect, inbox_end_sleep, inbox_open, inbox_traverse)
+from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_is_due, poll_pacing_note
+from fastloop.core.queued_object cimport queued_object_disown_held, queued_object_drop, queued_object_take_held
+from fastloop.core.ready_queue cimport (
+    ready_queue_append, ready_queue_clear, ready_queue_close, ready_queue_open, ready_queue_pop, ready_queue_traverse,
+    ready_queue_trim)
+from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY, RUNNABLE_STEPS_TASK, Runnable
+from fastloop.core.shared_context cimport shared_context_forget, shared_context_traverse
 from fastloop.core.task_registry cimport registry_new_set
-from fastloop.poll.poller cimport (
-    poller_close, poller_forget, poller_open, poller_set_interest, poller_wait)
+from fastloop.core.timer_heap cimport timer_heap_close, timer_heap_open, timer_heap_take, timer_heap_traverse
+from fastloop.core.watch_table cimport (
+    watch_table_clear, watch_table_find, watch_table_free, watch_table_hold, watch_table_reserve, watch_table_set,
+    watch_table_traverse)
+from fastloop.poll.busy_poll cimport busy_poll_is_due, busy_poll_note, busy_poll_open, busy_poll_us
+from fastloop.poll.poller cimport poller_close, poller_forget, poller_open, poller_set_interest, poller_wait
 from fastloop.poll.wakeup cimport WAKEUP_INTEREST, WAKEUP_NEEDS_DRAIN, wakeup_drain, wakeup_fd
-
-
-cdef extern from "Python.h":
-    ctypedef int (*inquiry)(PyObject *) noexcept
-    ctypedef struct type_slots "PyTypeObject":
-        traverseproc tp_traverse
-        inquiry tp_clear
-
-cdef extern from "context_vars.h":
-    Py_ssize_t context_vars_find(object context, object copy, object changed) noexcept
-
-cdef extern from "cpython_compat.h":
-    bint compat_has_other_threads() noexcept
-
-cdef extern from "inbox.h":
-    int inbox_open(inbox_t *inbox) noexcept
-    bint inbox_begin_sleep(inbox_t *inbox) noexcept
-    void inbox_end_sleep(inbox_t *inbox) noexcept
-    int inbox_traverse(inbox_t *inbox, visitproc visit, void *arg) noexcept
-    void inbox_clear(inbox_t *inbox) noexcept
-    void inbox_close(inbox_t *inbox) noexcept
-
-cdef extern from "poll_pacing.h" nogil:
-    bint poll_pacing_is_due(poll_pacing_t *pacing) noexcept
-    void poll_pacing_note(poll_pacing_t *pacing, bint has_answer, bint has_threads) noexcept
-
-cdef extern from "queued_object.h":
-    bint queued_object_is_held
-    int queued_object_disown_held(PyObject *object, void *type) noexcept
-    void queued_object_drop(PyObject *object) noexcept
-
-cdef extern from "ready_queue.h":
-    int ready_queue_traverse(ready_queue_t *queue, visitproc visit, void *arg) noexcept
-
-cdef extern from "shared_context.h":
-    void shared_context_forget(shared_context_t *shared) noexcept
-    int shared_context_traverse(shared_context_t *shared, visitproc visit, void *arg) noexcept
-
-cdef extern from "short_wait.h" nogil:
-    int short_wait_us(const short_wait_t *wait) noexcept
-    void short_wait_open(short_wait_t *wait) noexcept
-    bint short_wait_is_due(short_wait_t *wait, int64_t timeout_ns) noexcept
-    void short_wait_note(short_wait_t *wait, bint has_come) noexcept
-
-cdef extern from "held_queues.h":
-    void held_queues_note(void *loop) noexcept
-    void held_queues_forget(void *loop) noexcept
-    void *held_queues_take() noexcept
-
-cdef extern from "timer_heap.h":
-    int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void *arg) noexcept
-
-cdef extern from "watch_table.h":
-    int watch_table_reserve(watch_table_t *table, int fd) noexcept
-    void watch_table_set(watch_table_t *table, int fd, PyObject *watcher) noexcept
-    void watch_table_clear(watch_table_t *table) noexcept
-    int watch_table_traverse(watch_table_t *table, visitproc visit, void *arg) noexcept
-    void watch_table_free(watch_table_t *table) noexcept
+from fastloop.python.context_vars cimport context_vars_find
+from fastloop.python.cpython_compat cimport compat_has_other_threads
+from fastloop.python.type_slots cimport inquiry, type_slots
 
 
 cdef Py_ssize_t find_vars_offset() except -1:
@@ -105,7 +65,7 @@ cdef class Scheduler:
         ready_queue_open(&self.ready)
         ready_queue_open(&self.unflushed)
         ready_queue_open(&self.resumed)
-        short_wait_open(&self.short_wait)
+        busy_poll_open(&self.busy_poll)
         poll_pacing_end_storm(&self.pacing)
         if poller_open(&self.poller) < 0:
             PyErr_SetFromErrno(OSError)
@@ -128,7 +88,6 @@ cdef class Scheduler:
         ready_queue_close(&self.resumed)
         watch_table_free(&self.watches)
         shared_context_forget(&self.contexts)
-        scratch_close(&self.scratch)
 
     # ---- the turn ----
 
@@ -185,7 +144,7 @@ cdef class Scheduler:
         if not inbox_begin_sleep(&self.inbox) or self.ready.count > 0 or self.unflushed.count > 0 or self.resumed.count > 0:
             timeout_ns = 0
         with nogil:
-            if short_wait_is_due(&self.short_wait, timeout_ns):
+            if busy_poll_is_due(&self.busy_poll, timeout_ns):
                 # If nothing has come, the turn ends and the next one sleeps. In between signals are handled: one that arrived while
                 # this thread did not sleep would not interrupt the sleep.
                 count = wait_shortly(self)
@@ -227,7 +186,7 @@ cdef class Scheduler:
         cdef int fd
         cdef unsigned int flags
         # Of the watchers; anything else, such as the wake-up, is awaited briefly too.
-        cdef unsigned int flags_of_all = RUNNABLE_IS_AWAITED_BRIEFLY
+        cdef unsigned int flags_of_all = RUNNABLE_IS_POLLED_BRIEFLY
         while self.next_event < self.event_count:
             # Each watcher may silence the events behind it: look at the batch, not at a copy.
             flags = self.events[self.next_event].flags
@@ -246,7 +205,7 @@ cdef class Scheduler:
                 # The descriptor was closed behind the loop's back and lives on in a duplicate.
                 poller_forget(&self.poller, fd)
             self.next_event += 1
-        self.short_wait.is_brief = flags_of_all == RUNNABLE_IS_AWAITED_BRIEFLY
+        self.busy_poll.is_brief = flags_of_all == RUNNABLE_IS_POLLED_BRIEFLY
         return 0
 
     # ---- timers ----
@@ -394,13 +353,13 @@ cdef inline int scheduler_check_owner(Scheduler self) except -1:
 
 
 cdef int wait_shortly(Scheduler self) noexcept nogil:
-    """Events, or 0 if nothing came within short_wait_us(), or -1 with errno."""
-    cdef uint64_t limit = short_wait_us(&self.short_wait) * CLOCK_TICKS_PER_US
+    """Events, or 0 if nothing came within busy_poll_us(), or -1 with errno."""
+    cdef uint64_t limit = busy_poll_us(&self.busy_poll) * CLOCK_TICKS_PER_US
     cdef uint64_t began = clock_ticks()
     cdef int event_count = 0
     while event_count == 0 and clock_ticks() - began < limit:
         event_count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
-    short_wait_note(&self.short_wait, event_count != 0)
+    busy_poll_note(&self.busy_poll, event_count != 0)
     return event_count
 
 
@@ -433,8 +392,7 @@ cdef int scheduler_drop_timers(Scheduler self) except -1:
 # The slots of LoopCore, which Cython makes, call these two for their base class.
 cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept:
     cdef int status
-    global queued_object_is_held
-    queued_object_is_held = False
+    queued_object_take_held()
     status = ready_queue_traverse(&(<Scheduler>self).ready, visit, arg)
     if status == 0:
         status = ready_queue_traverse(&(<Scheduler>self).unflushed, visit, arg)
@@ -442,7 +400,7 @@ cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept
         status = ready_queue_traverse(&(<Scheduler>self).resumed, visit, arg)
     if status == 0:
         status = timer_heap_traverse(&(<Scheduler>self).timers, visit, arg)
-    if queued_object_is_held:
+    if queued_object_take_held():
         held_queues_note(self)
     if status == 0:
         status = inbox_traverse(&(<Scheduler>self).inbox, visit, arg)

@@ -2,7 +2,8 @@
 
 from fastloop.core.future cimport FUTURE_FIRST_FREE_FLAG, Future
 from fastloop.core.seen_fields cimport seen_entry_t, seen_waiters_t
-from fastloop.core.task_registry cimport COMPAT_HAS_GIL, registry_add, registry_list, registry_unlink
+from fastloop.core.task_registry cimport registry_add, registry_list, registry_unlink
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
 
 
 cdef enum:

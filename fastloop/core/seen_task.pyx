@@ -11,29 +11,22 @@ import _asyncio
 from cpython.object cimport PyObject, PyTypeObject, traverseproc, visitproc
 from libc.stdint cimport uint64_t
 
-from fastloop.core.call_graph import awaiters_of
-
 from fastloop.core.future cimport FUTURE_DONE, FUTURE_ON_SCHEDULER
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport Scheduler
 from fastloop.core.seen_fields cimport (
-    seen_entry_name_by_number, seen_entry_number, seen_waiters_add, seen_waiters_clear, seen_waiters_discard, seen_waiters_of)
+    seen_entry_name_by_number, seen_entry_number, seen_waiters_add, seen_waiters_clear, seen_waiters_discard,
+    seen_waiters_of)
 from fastloop.core.task_registry cimport (
     registry_hold, registry_is_seen, registry_let_go, registry_open, registry_unlink)
 from fastloop.core.waiting_tasks cimport waiters_behind
+from fastloop.python.capi cimport PyObject_TypeCheck, object_type
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
+from fastloop.python.instance_dict cimport instance_dict_postpone
+from fastloop.python.type_slots cimport inquiry, type_slots
 
 
-cdef extern from "Python.h":
-    ctypedef int (*inquiry)(PyObject *) noexcept
-    ctypedef struct type_slots "PyTypeObject":
-        traverseproc tp_traverse
-        inquiry tp_clear
-    bint PyObject_TypeCheck(object, PyTypeObject *type) noexcept
-    PyTypeObject *Py_TYPE(object) noexcept
-
-
-cdef extern from "lazy_dict.h":
-    void lazy_dict_unmake(PyObject *object) noexcept
+from fastloop.core.call_graph import awaiters_of
 
 
 cdef extern from *:
@@ -145,7 +138,7 @@ cdef int show_waiters(SeenTask task, object waiters) except -1:
 
 cdef inline bint is_seen_task(SeenTask task, object waiter) noexcept:
     """Whether tools that have come from task to waiter find the fields of a task there."""
-    return (Py_TYPE(waiter) is Py_TYPE(task) or PyObject_TypeCheck(waiter, <PyTypeObject *>SeenTask)
+    return (object_type(<PyObject *>waiter) is object_type(<PyObject *>task) or PyObject_TypeCheck(waiter, <PyTypeObject *>SeenTask)
             or PyObject_TypeCheck(waiter, NATIVE_TASK))
 
 
@@ -190,7 +183,7 @@ cdef int seen_task_clear(PyObject *self) noexcept:
     (<SeenTask>self).flags &= ~<unsigned int>SEEN_TASK_IS_SHOWN
     cdef int status = plain_clear(self)
     # Cython leaves None in place of the __dict__, and every method call on the task would fail. all_tasks() may still return the task.
-    lazy_dict_unmake(self)
+    instance_dict_postpone(<PyObject *>self)
     return status
 
 

@@ -19,7 +19,7 @@ typedef struct {
     PyObject *snapshot;
     const PyObject *vars; /* the snapshot's mapping of variables; borrowed from it, and only compared */
     PyObject *spare;
-    PyObject *spare_of;   /* the snapshot that the spare is a copy of */
+    PyObject *spare_of; /* the snapshot that the spare is a copy of */
 } shared_context_t;
 
 /* A copy of the current context, not to be entered; a new reference. */
@@ -60,8 +60,7 @@ static inline PyObject *shared_context_lend(shared_context_t *shared, PyObject *
 
 /* HOT. The opposite, if the context is like the snapshot still; takes over the caller's reference to that. INVARIANT: nobody else holds the
  * context. */
-static inline void shared_context_give_back(
-    shared_context_t *shared, PyObject **place, PyObject *snapshot, Py_ssize_t vars_offset)
+static inline void shared_context_give_back(shared_context_t *shared, PyObject **place, PyObject *snapshot, Py_ssize_t vars_offset)
 {
     PyObject *context = *place;
     *place = snapshot;

@@ -20,35 +20,19 @@ from fastloop.core.future cimport (
     FUTURE_BLOCKING, FUTURE_DONE, FUTURE_FAILED, FUTURE_FINISHED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
     future_init)
 from fastloop.core.handle cimport call_soon_uninterrupted, new_handle
-from fastloop.core.object_pool cimport (
-    PyObject_CallFinalizerFromDealloc, object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type)
 from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.core.seen_task cimport (
-    SEEN_TASK_IS_SHOWN, SeenTask, seen_task_close, seen_task_open, seen_task_register, seen_task_set_name, seen_task_unregister,
-    seen_task_wait)
-
-
-cdef extern from "calls.h":
-    bint call_raised_exit() noexcept
-
-cdef extern from "cpython_compat.h":
-    object compat_take_exception()
-    void compat_raise(PyObject *exception) noexcept
-    object compat_stop_iteration_value()
-    const bint COMPAT_FUTURE_INIT_ONCE
-    const bint COMPAT_TASK_CHECKS_CONTEXT
-    const bint COMPAT_UNCANCEL_CLEARS_REQUEST
-
-cdef extern from "Python.h":
-    ctypedef enum PySendResult:
-        PYGEN_RETURN
-        PYGEN_ERROR
-        PYGEN_NEXT
-    PySendResult PyIter_Send(object iterator, object value, PyObject **result) noexcept
-    PyObject *call_method_one "PyObject_CallMethodOneArg"(object receiver, object name, object argument) noexcept
-    bint PyGen_CheckExact(object)
-    bint PyContext_CheckExact(object)
+    SEEN_TASK_IS_SHOWN, SeenTask, seen_task_close, seen_task_open, seen_task_register, seen_task_set_name,
+    seen_task_unregister, seen_task_wait)
+from fastloop.python.calls cimport call_raised_exit
+from fastloop.python.capi cimport (
+    PYGEN_ERROR, PYGEN_NEXT, PyContext_CheckExact, PyGen_CheckExact, PyIter_Send, PyObject_CallFinalizerFromDealloc,
+    PySendResult, call_method_one, object_type)
+from fastloop.python.cpython_compat cimport (
+    COMPAT_FUTURE_INIT_ONCE, COMPAT_TASK_CHECKS_CONTEXT, COMPAT_UNCANCEL_CLEARS_REQUEST, compat_raise,
+    compat_stop_iteration_value, compat_take_exception)
+from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
 
 
 # A call through this type leaves a raised exception to the caller, who looks at the result.
@@ -219,7 +203,7 @@ cdef class Task(SeenTask):
         else:
             # A second __init__() came while the task was in the queue.
             return 0
-        if not PyContext_CheckExact(self.context):
+        if not PyContext_CheckExact(<PyObject *>self.context):
             # Something with a run() of its own, which a handle knows to call.
             return new_handle(self.loop, self._step, (error,), self.context).run()
         if (<unchecked_step_t>step_in_context)(self, error) < 0:
@@ -364,7 +348,7 @@ cdef class Task(SeenTask):
 
 
 cdef int task_init(Task task, object coro, object context) except -1:
-    if context is not None and COMPAT_TASK_CHECKS_CONTEXT and not PyContext_CheckExact(context):
+    if context is not None and COMPAT_TASK_CHECKS_CONTEXT and not PyContext_CheckExact(<PyObject *>context):
         raise TypeError(f"a context was expected, got {context!r}; give a contextvars.Context or None")
     task.flags |= RUNNABLE_STEPS_TASK | TASK_LOG_DESTROY_PENDING
     task.coro = coro

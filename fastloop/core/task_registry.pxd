@@ -1,17 +1,8 @@
 # Which tasks exist, told to asyncio and to the tools that look from outside.
 
-from fastloop.core.seen_fields cimport (
-    seen_entry_t, seen_link_t, seen_list_append, seen_list_remove)
-
-
-cdef extern from "cpython_compat.h":
-    const bint COMPAT_ASYNCIO_LINKS_TASKS
-    const bint COMPAT_HAS_GIL
-
-cdef extern from "Python.h":
-    ctypedef struct PyThreadState:
-        pass
-    PyThreadState *PyThreadState_Get() noexcept
+from fastloop.core.seen_fields cimport seen_entry_t, seen_link_t, seen_list_append, seen_list_remove
+from fastloop.python.capi cimport PyThreadState_Get
+from fastloop.python.cpython_compat cimport COMPAT_ASYNCIO_LINKS_TASKS, COMPAT_HAS_GIL
 
 
 cdef struct registry_t:

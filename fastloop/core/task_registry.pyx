@@ -21,14 +21,11 @@ from cpython.set cimport PySet_Add, PySet_Discard
 from libc.stdint cimport uint64_t
 
 from fastloop.core.seen_fields cimport (
-    SEEN_COROUTINE, SEEN_IS_SET, SEEN_IS_TASK, SEEN_LINK, SEEN_NAME, SEEN_SIZE_OF_ASYNCIO, SEEN_WAITERS, seen_entry_name_by_number,
-    seen_entry_t, seen_link_t, seen_list_open, seen_list_remove, seen_list_remove_after_fork,
-    seen_number_is_readable)
-
-
-cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject *object) noexcept
-    bint PyObject_GC_IsFinalized(PyObject *object) noexcept
+    SEEN_COROUTINE, SEEN_IS_SET, SEEN_IS_TASK, SEEN_LINK, SEEN_NAME, SEEN_SIZE_OF_ASYNCIO, SEEN_WAITERS,
+    seen_entry_name_by_number, seen_entry_t, seen_link_t, seen_list_open, seen_list_remove,
+    seen_list_remove_after_fork, seen_number_is_readable)
+from fastloop.python.capi cimport PyObject_GC_IsFinalized, PyThreadState_Get, Py_REFCNT
+from fastloop.python.cpython_compat cimport COMPAT_ASYNCIO_LINKS_TASKS, COMPAT_HAS_GIL
 
 
 cdef enum:

@@ -18,21 +18,12 @@ from cpython.ref cimport Py_DECREF
 from fastloop.core.handle cimport (
     HANDLE_CANCELLED, HANDLE_RUNNING, Handle, HandleExtras, call_with_odd_arguments, callback_raised, handle_exchange,
     handle_fill_queued, handle_init, loop_is_debug)
-from fastloop.core.object_pool cimport (
-    object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t, object_type)
+from fastloop.core.queued_object cimport queued_object_disown
 from fastloop.core.runnable cimport Runnable
-from fastloop.core.scheduler cimport COMPAT_HAS_GIL
-
-
-cdef extern from "calls.h":
-    PyObject *call_in_context(object context, object callable, object args) noexcept
-
-cdef extern from "Python.h":
-    # Of a borrowed pointer, since an object argument would be counted itself.
-    Py_ssize_t Py_REFCNT(PyObject *object) noexcept
-
-cdef extern from "queued_object.h":
-    void queued_object_disown(PyObject *object) noexcept
+from fastloop.python.calls cimport call_in_context
+from fastloop.python.capi cimport Py_REFCNT, object_type
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
+from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new_untracked, object_pool_open, object_pool_t
 
 
 cdef:

@@ -10,12 +10,16 @@
 #define FASTLOOP_TIMER_HEAP_H
 
 #include <Python.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "queued_object.h"
 
-#define TIMER_HEAP_ARITY 4
-#define TIMER_HEAP_SMALLEST 64
+enum {
+    TIMER_HEAP_ARITY = 4,
+    TIMER_HEAP_MIN_CAPACITY = 64,
+};
+
 #define TIMER_NO_SLOT UINT32_MAX
 
 typedef struct {
@@ -27,19 +31,20 @@ typedef struct {
 
 typedef struct {
     timer_entry_t *entries;
-    uint32_t *places;   /* by slot: where the timer's entry stands; for a free slot, the next free one */
-    PyObject **timers;  /* by slot */
+    uint32_t *places;  /* by slot: where the timer's entry stands; for a free slot, the next free one */
+    PyObject **timers; /* by slot */
     uint32_t count;
-    uint32_t capacity;  /* of all three arrays */
+    uint32_t capacity;   /* of all three arrays */
     uint32_t used_slots; /* slots at or above were never given out */
-    uint32_t free_slot; /* first of the free list, or TIMER_NO_SLOT */
+    uint32_t free_slot;  /* first of the free list, or TIMER_NO_SLOT */
     uint32_t next_sequence;
 } timer_heap_t;
 
-static inline int timer_heap_is_before(const timer_entry_t *a, const timer_entry_t *b)
+static inline bool timer_heap_is_before(const timer_entry_t *a, const timer_entry_t *b)
 {
-    if (a->deadline != b->deadline)
+    if (a->deadline != b->deadline) {
         return a->deadline < b->deadline;
+    }
     return (int32_t)(a->sequence - b->sequence) < 0;
 }
 
@@ -53,8 +58,9 @@ static inline void timer_heap_sift_up(timer_heap_t *heap, uint32_t index, timer_
 {
     while (index > 0) {
         uint32_t parent = (index - 1) / TIMER_HEAP_ARITY;
-        if (!timer_heap_is_before(&entry, &heap->entries[parent]))
+        if (!timer_heap_is_before(&entry, &heap->entries[parent])) {
             break;
+        }
         timer_heap_place(heap, index, heap->entries[parent]);
         index = parent;
     }
@@ -66,9 +72,11 @@ static inline uint32_t timer_heap_earliest_child(const timer_heap_t *heap, uint3
 {
     uint32_t end = first + TIMER_HEAP_ARITY < heap->count ? first + TIMER_HEAP_ARITY : heap->count;
     uint32_t earliest = first;
-    for (uint32_t child = first + 1; child < end; child++)
-        if (timer_heap_is_before(&heap->entries[child], &heap->entries[earliest]))
+    for (uint32_t child = first + 1; child < end; child++) {
+        if (timer_heap_is_before(&heap->entries[child], &heap->entries[earliest])) {
             earliest = child;
+        }
+    }
     return earliest;
 }
 
@@ -76,11 +84,13 @@ static inline void timer_heap_sift_down(timer_heap_t *heap, uint32_t index, time
 {
     for (;;) {
         uint64_t first = (uint64_t)index * TIMER_HEAP_ARITY + 1;
-        if (first >= heap->count)
+        if (first >= heap->count) {
             break;
+        }
         uint32_t child = timer_heap_earliest_child(heap, (uint32_t)first);
-        if (!timer_heap_is_before(&heap->entries[child], &entry))
+        if (!timer_heap_is_before(&heap->entries[child], &entry)) {
             break;
+        }
         timer_heap_place(heap, index, heap->entries[child]);
         index = child;
     }
@@ -91,16 +101,19 @@ static inline void timer_heap_sift_down(timer_heap_t *heap, uint32_t index, time
 static int timer_heap_resize(timer_heap_t *heap, uint32_t capacity)
 {
     void *entries = PyMem_RawRealloc(heap->entries, capacity * sizeof(timer_entry_t));
-    if (entries == NULL)
+    if (entries == NULL) {
         return -1;
+    }
     heap->entries = (timer_entry_t *)entries;
     void *places = PyMem_RawRealloc(heap->places, capacity * sizeof(uint32_t));
-    if (places == NULL)
+    if (places == NULL) {
         return -1;
+    }
     heap->places = (uint32_t *)places;
     void *timers = PyMem_RawRealloc(heap->timers, capacity * sizeof(PyObject *));
-    if (timers == NULL)
+    if (timers == NULL) {
         return -1;
+    }
     heap->timers = (PyObject **)timers;
     heap->capacity = capacity;
     return 0;
@@ -108,7 +121,7 @@ static int timer_heap_resize(timer_heap_t *heap, uint32_t capacity)
 
 static inline int timer_heap_grow(timer_heap_t *heap)
 {
-    uint32_t capacity = heap->capacity ? 2 * heap->capacity : TIMER_HEAP_SMALLEST;
+    uint32_t capacity = heap->capacity ? 2 * heap->capacity : TIMER_HEAP_MIN_CAPACITY;
     if (capacity <= heap->capacity || timer_heap_resize(heap, capacity) < 0) {
         PyErr_NoMemory();
         return -1;
@@ -134,8 +147,9 @@ static inline uint32_t timer_heap_take_slot(timer_heap_t *heap)
 /* HOT. Keeps a reference to the timer. Returns its slot, or -1 with MemoryError raised. */
 static inline int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64_t deadline)
 {
-    if (heap->count == heap->capacity && timer_heap_grow(heap) < 0)
+    if (heap->count == heap->capacity && timer_heap_grow(heap) < 0) {
         return -1;
+    }
     timer_entry_t entry = {deadline, heap->next_sequence++, timer_heap_take_slot(heap)};
     heap->timers[entry.slot] = Py_NewRef(timer);
     timer_heap_sift_up(heap, heap->count++, entry);
@@ -146,10 +160,10 @@ static inline int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64
  * LIMIT: one timer that stays keeps 28 bytes for each of the most timers there ever were. */
 static inline void timer_heap_trim(timer_heap_t *heap)
 {
-    if (heap->count == 0 && heap->capacity > 16 * TIMER_HEAP_SMALLEST) {
+    if (heap->count == 0 && heap->capacity > 16 * TIMER_HEAP_MIN_CAPACITY) {
         heap->used_slots = 0;
         heap->free_slot = TIMER_NO_SLOT;
-        (void)timer_heap_resize(heap, TIMER_HEAP_SMALLEST);
+        (void)timer_heap_resize(heap, TIMER_HEAP_MIN_CAPACITY);
     }
 }
 
@@ -160,10 +174,11 @@ static inline PyObject *timer_heap_take(timer_heap_t *heap, uint32_t slot)
     timer_entry_t last = heap->entries[--heap->count];
     PyObject *timer = heap->timers[slot];
     if (last.slot != slot) {
-        if (index > 0 && timer_heap_is_before(&last, &heap->entries[(index - 1) / TIMER_HEAP_ARITY]))
+        if (index > 0 && timer_heap_is_before(&last, &heap->entries[(index - 1) / TIMER_HEAP_ARITY])) {
             timer_heap_sift_up(heap, index, last);
-        else
+        } else {
             timer_heap_sift_down(heap, index, last);
+        }
     }
     heap->places[slot] = heap->free_slot;
     heap->free_slot = slot;
@@ -175,8 +190,9 @@ static inline int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void 
 {
     for (uint32_t i = 0; i < heap->count; i++) {
         int status = queued_object_traverse(heap->timers[heap->entries[i].slot], visit, arg);
-        if (status != 0)
+        if (status != 0) {
             return status;
+        }
     }
     return 0;
 }

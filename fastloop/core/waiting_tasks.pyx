@@ -11,21 +11,13 @@ import asyncio
 
 import _asyncio
 
-from cpython.object cimport PyObject
+
+from fastloop.python.capi cimport (
+    PyCFunction_Check, PyCodeObject, PyFunction_Check, PyFunction_GET_CODE, PyFunction_GET_DEFAULTS, PyMethod_Check,
+    PyMethod_GET_FUNCTION, PyMethod_GET_SELF)
+
 
 from fastloop.core.call_graph import WAITING_TASKS, awaiters_behind
-
-
-cdef extern from "Python.h":
-    bint PyCFunction_Check(object)
-    bint PyFunction_Check(object)
-    bint PyMethod_Check(object)
-    PyObject *PyMethod_GET_FUNCTION(object) noexcept
-    PyObject *PyMethod_GET_SELF(object) noexcept
-    PyObject *PyFunction_GET_CODE(object) noexcept
-    PyObject *PyFunction_GET_DEFAULTS(object) noexcept
-    ctypedef struct PyCodeObject:
-        PyObject *co_name
 
 
 cdef:

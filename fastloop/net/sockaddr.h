@@ -2,7 +2,7 @@
  *
  * Promises: (host, port) for IPv4, (host, port, flow information, scope) for IPv6, a str for a Unix path, bytes for an
  *   abstract name; for any other family NULL without an exception, and then the socket object must be asked.
- * An address of IPv4 or IPv6 can be kept as the kernel told it until somebody asks: fewer bytes, and no work if nobody does.
+ * An address of IPv4 or IPv6 can be stored as the kernel gave it until somebody asks: fewer bytes, and no work if nobody does.
  * Owns: nothing.
  */
 #ifndef FASTLOOP_SOCKADDR_H
@@ -21,35 +21,40 @@
 static inline PyObject *sockaddr_ipv4(const struct sockaddr_in *address)
 {
     char host[INET_ADDRSTRLEN];
-    if (inet_ntop(AF_INET, &address->sin_addr, host, sizeof(host)) == NULL)
+    if (inet_ntop(AF_INET, &address->sin_addr, host, sizeof(host)) == NULL) {
         return PyErr_SetFromErrno(PyExc_OSError);
+    }
     return Py_BuildValue("si", host, (int)ntohs(address->sin_port));
 }
 
 static inline PyObject *sockaddr_ipv6(const struct sockaddr_in6 *address)
 {
     char host[INET6_ADDRSTRLEN];
-    if (inet_ntop(AF_INET6, &address->sin6_addr, host, sizeof(host)) == NULL)
+    if (inet_ntop(AF_INET6, &address->sin6_addr, host, sizeof(host)) == NULL) {
         return PyErr_SetFromErrno(PyExc_OSError);
-    return Py_BuildValue("siII", host, (int)ntohs(address->sin6_port), (unsigned)ntohl(address->sin6_flowinfo),
-                         (unsigned)address->sin6_scope_id);
+    }
+    return Py_BuildValue(
+        "siII", host, (int)ntohs(address->sin6_port), (unsigned)ntohl(address->sin6_flowinfo), (unsigned)address->sin6_scope_id);
 }
 
 static inline PyObject *sockaddr_unix(const struct sockaddr_un *address, socklen_t length)
 {
     const size_t offset = offsetof(struct sockaddr_un, sun_path);
-    if (length <= offset)
+    if (length <= offset) {
         return PyUnicode_FromStringAndSize("", 0);
+    }
     const size_t size = length - offset;
-    if (address->sun_path[0] == 0)
+    if (address->sun_path[0] == 0) {
         return size == 1 ? PyUnicode_FromStringAndSize("", 0) : PyBytes_FromStringAndSize(address->sun_path, (Py_ssize_t)size);
+    }
     return PyUnicode_DecodeFSDefaultAndSize(address->sun_path, (Py_ssize_t)strnlen(address->sun_path, size));
 }
 
 static inline PyObject *sockaddr_to_python(const struct sockaddr_storage *address, socklen_t length)
 {
-    if (length == 0)
+    if (length == 0) {
         return NULL;
+    }
     switch (address->ss_family) {
     case AF_INET:
         return sockaddr_ipv4((const struct sockaddr_in *)address);
@@ -66,8 +71,9 @@ static inline PyObject *sockaddr_to_python(const struct sockaddr_storage *addres
 static inline PyObject *sockaddr_to_python_or_none(const struct sockaddr_storage *address, socklen_t length)
 {
     PyObject *found = sockaddr_to_python(address, length);
-    if (found != NULL)
+    if (found != NULL) {
         return found;
+    }
     PyErr_Clear();
     return Py_NewRef(Py_None);
 }
@@ -77,41 +83,44 @@ typedef union {
     struct sockaddr any;
     struct sockaddr_in ipv4;
     struct sockaddr_in6 ipv6;
-} sockaddr_kept_t;
+} sockaddr_raw_t;
 
-static inline bool sockaddr_is_kept(const sockaddr_kept_t *kept)
+static inline bool sockaddr_raw_is_set(const sockaddr_raw_t *raw)
 {
-    return kept->any.sa_family != AF_UNSPEC;
+    return raw->any.sa_family != AF_UNSPEC;
 }
 
-/* Returns whether it is an address that can be kept. */
-static inline bool sockaddr_keep(sockaddr_kept_t *kept, const struct sockaddr_storage *address, socklen_t length)
+/* Returns whether it is an address that can be stored so. */
+static inline bool sockaddr_raw_set(sockaddr_raw_t *raw, const struct sockaddr_storage *address, socklen_t length)
 {
-    if (!((address->ss_family == AF_INET && length == sizeof(kept->ipv4))
-          || (address->ss_family == AF_INET6 && length == sizeof(kept->ipv6))))
+    if (!((address->ss_family == AF_INET && length == sizeof(raw->ipv4))
+            || (address->ss_family == AF_INET6 && length == sizeof(raw->ipv6)))) {
         return false;
-    memcpy(kept, address, length);
+    }
+    memcpy(raw, address, length);
     return true;
 }
 
 /* None for no address. */
-static inline PyObject *sockaddr_kept_to_python(const sockaddr_kept_t *kept)
+static inline PyObject *sockaddr_raw_to_python(const sockaddr_raw_t *raw)
 {
     struct sockaddr_storage address;
-    if (!sockaddr_is_kept(kept))
+    if (!sockaddr_raw_is_set(raw)) {
         return Py_NewRef(Py_None);
+    }
     memset(&address, 0, sizeof(address));
-    memcpy(&address, kept, sizeof(*kept));
-    return sockaddr_to_python_or_none(&address, sizeof(*kept));
+    memcpy(&address, raw, sizeof(*raw));
+    return sockaddr_to_python_or_none(&address, sizeof(*raw));
 }
 
 /* The address of the descriptor itself; None where the family is not known here or the kernel has no answer. */
-static inline PyObject *sockaddr_of_own_end(int fd)
+static inline PyObject *sockaddr_local(int fd)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) {
         return Py_NewRef(Py_None);
+    }
     return sockaddr_to_python_or_none(&address, length);
 }
 

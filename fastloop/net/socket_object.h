@@ -32,19 +32,21 @@ static int socket_object_learn(PyObject *sock)
 {
     const int fd = socket_object_ask(sock);
     PyTypeObject *type = Py_TYPE(sock);
-    while (type != NULL && strcmp(type->tp_name, "_socket.socket") != 0)
+    while (type != NULL && strcmp(type->tp_name, "_socket.socket") != 0) {
         type = type->tp_base;
-    if (fd >= 0 && type != NULL && type->tp_basicsize >= (Py_ssize_t)sizeof(socket_object_t)
-        && ((socket_object_t *)sock)->fd == fd)
+    }
+    if (fd >= 0 && type != NULL && type->tp_basicsize >= (Py_ssize_t)sizeof(socket_object_t) && ((socket_object_t *)sock)->fd == fd) {
         socket_object_type = (PyTypeObject *)Py_NewRef((PyObject *)type);
+    }
     return fd;
 }
 
 /* HOT. Never raises. */
 static inline int socket_object_fd(PyObject *sock)
 {
-    if (socket_object_type != NULL && PyObject_TypeCheck(sock, socket_object_type))
+    if (socket_object_type != NULL && PyObject_TypeCheck(sock, socket_object_type)) {
         return ((socket_object_t *)sock)->fd;
+    }
     return socket_object_learn(sock);
 }
 

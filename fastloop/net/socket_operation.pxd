@@ -1,8 +1,10 @@
 # SocketOperation: the awaitables of sock_recv(), sock_recv_into() and sock_sendall().
 
 from cpython.object cimport PyObject
+
 from fastloop.core.future cimport Future
 from fastloop.core.loop_core cimport LoopCore
+from fastloop.net.receive_buffer cimport receive_buffer_t
 
 
 cdef enum socket_operation_kind:
@@ -14,6 +16,8 @@ cdef enum socket_operation_kind:
 cdef class SocketOperation:
     cdef:
         LoopCore loop
+        # OWNERSHIP: the loop's.
+        receive_buffer_t *received
         object sock
         # SOCKET_RECEIVE_INTO and SOCKET_SEND_ALL: the program's buffer, pinned from the first step to the last.
         object buffer
@@ -38,4 +42,5 @@ cdef class SocketOperation:
     cdef PyObject *wait(self, int fd, unsigned int direction) except? NULL
 
 
-cdef SocketOperation new_socket_operation(LoopCore loop, socket_operation_kind kind, object sock, object buffer, Py_ssize_t size)
+cdef SocketOperation new_socket_operation(
+    LoopCore loop, receive_buffer_t *received, socket_operation_kind kind, object sock, object buffer, Py_ssize_t size)

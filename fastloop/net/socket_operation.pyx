@@ -23,36 +23,20 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.fd_watcher cimport wait_for_socket
 from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE
-from fastloop.core.scheduler cimport SCRATCH_SIZE, scheduler_expect_events, scratch_memory, scratch_t
+from fastloop.core.scheduler cimport scheduler_expect_events
+from fastloop.net.receive_buffer cimport (
+    RECEIVE_BUFFER_SIZE, receive_buffer_bytes, receive_buffer_memory, receive_buffer_t)
+from fastloop.net.socket_object cimport socket_object_fd
+from fastloop.net.syscalls cimport net_receive, net_send, net_would_block
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
+from fastloop.python.capi cimport _PyBytes_Resize, bytes_of, int_of, new_reference
+from fastloop.python.cpython_compat cimport COMPAT_THROW_WARNS, compat_stop_iteration
+from fastloop.python.type_slots cimport iternextfunc, type_slots
+
 
 cimport cython
 
-from fastloop.core.raising import exception_from_triple
-
-
-cdef extern from "Python.h":
-    ctypedef PyObject *(*iternextfunc)(PyObject *) noexcept
-    ctypedef struct type_slots "PyTypeObject":
-        iternextfunc tp_iternext
-    PyObject *bytes_of "PyBytes_FromStringAndSize"(const char *start, Py_ssize_t size) except NULL
-    int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
-    PyObject *int_of "PyLong_FromSsize_t"(Py_ssize_t value) except NULL
-
-cdef extern from "cpython_compat.h":
-    PyObject *compat_stop_iteration(object value) noexcept
-    const bint COMPAT_THROW_WARNS
-
-cdef extern from "scratch.h":
-    PyObject *scratch_bytes(scratch_t *scratch, Py_ssize_t size) except NULL
-
-cdef extern from "socket_object.h":
-    int socket_object_fd(object sock) noexcept
-
-cdef extern from "syscalls.h" nogil:
-    bint net_would_block(int error) noexcept
-    ssize_t net_receive(int fd, void *buffer, size_t size) noexcept
-    ssize_t net_send(int fd, const void *data, size_t size) noexcept
+from fastloop.python.exception_arguments import exception_from_triple
 
 
 cdef:
@@ -163,9 +147,9 @@ cdef class SocketOperation:
         if self.size == 0:
             # Like socket.recv(0): no system call.
             return bytes_of(NULL, 0)
-        if self.size <= SCRATCH_SIZE:
-            count = net_receive(fd, scratch_memory(&self.loop.scratch), self.size)
-            return scratch_bytes(&self.loop.scratch, count) if count >= 0 else self.wait(fd, POLL_READABLE)
+        if self.size <= RECEIVE_BUFFER_SIZE:
+            count = net_receive(fd, receive_buffer_memory(self.received), self.size)
+            return new_reference(receive_buffer_bytes(self.received, count)) if count >= 0 else self.wait(fd, POLL_READABLE)
         data = bytes_of(NULL, self.size)
         count = net_receive(fd, PyBytes_AS_STRING(<object>data), self.size)
         if count >= 0:
@@ -219,9 +203,11 @@ cdef PyObject *socket_operation_next(PyObject *self) except? NULL:
 (<type_slots *>SocketOperation).tp_iternext = <iternextfunc>socket_operation_next
 
 
-cdef SocketOperation new_socket_operation(LoopCore loop, socket_operation_kind kind, object sock, object buffer, Py_ssize_t size):
+cdef SocketOperation new_socket_operation(
+        LoopCore loop, receive_buffer_t *received, socket_operation_kind kind, object sock, object buffer, Py_ssize_t size):
     cdef SocketOperation operation = SocketOperation.__new__(SocketOperation)
     operation.loop = loop
+    operation.received = received
     operation.kind = kind
     operation.sock = sock
     operation.buffer = buffer

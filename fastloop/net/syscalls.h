@@ -35,7 +35,7 @@
 #define NET_SEND_FLAGS MSG_DONTWAIT
 #endif
 
-enum { NET_MOST_VECTORS = 64 };
+enum { NET_MAX_VECTORS = 64 };
 
 static inline bool net_would_block(int error)
 {

@@ -168,8 +168,7 @@ static inline struct timespec poll_timeout_to_timespec(int64_t timeout_ns)
 #elif defined(__linux__)
 #define FASTLOOP_POLLER_IS_EPOLL 1
 #include "poller_epoll.h"
-#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) \
-    || defined(__DragonFly__)
+#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__NetBSD__) || defined(__OpenBSD__) || defined(__DragonFly__)
 #include "poller_kqueue.h"
 #else
 #include "poller_poll.h"

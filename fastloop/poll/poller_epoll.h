@@ -19,7 +19,7 @@
  * milliseconds do. */
 #if defined(__NR_epoll_pwait2)
 #define FASTLOOP_NR_EPOLL_PWAIT2 __NR_epoll_pwait2
-#elif (defined(__x86_64__) && !defined(__ILP32__)) || defined(__i386__) || defined(__aarch64__) || defined(__arm__) \
+#elif (defined(__x86_64__) && !defined(__ILP32__)) || defined(__i386__) || defined(__aarch64__) || defined(__arm__)                        \
     || defined(__powerpc__) || defined(__s390__) || defined(__riscv)
 #define FASTLOOP_NR_EPOLL_PWAIT2 441
 #endif

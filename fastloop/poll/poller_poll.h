@@ -43,7 +43,7 @@ struct poller {
 
 static inline int poller_open(poller_t *poller)
 {
-    memset(poller, 0, sizeof *poller);
+    memset(poller, 0, sizeof(*poller));
     poller->is_open = true;
     return 0;
 }
@@ -54,7 +54,7 @@ static inline void poller_close(poller_t *poller)
     free(poller->entries);
     free(poller->interests);
     free(poller->slots);
-    memset(poller, 0, sizeof *poller);
+    memset(poller, 0, sizeof(*poller));
     errno = saved_errno;
 }
 
@@ -72,12 +72,12 @@ static inline int poller_poll_entry_fd(const struct pollfd *entry)
 
 static inline int poller_poll_resize(poller_t *poller, int capacity)
 {
-    struct pollfd *entries = realloc(poller->entries, (size_t)capacity * sizeof *entries);
+    struct pollfd *entries = realloc(poller->entries, (size_t)capacity * sizeof(*entries));
     if (entries == NULL) {
         return poll_fail(ENOMEM);
     }
     poller->entries = entries;
-    unsigned char *interests = realloc(poller->interests, (size_t)capacity * sizeof *interests);
+    unsigned char *interests = realloc(poller->interests, (size_t)capacity * sizeof(*interests));
     if (interests == NULL) {
         /* The entries may have shrunk already, never below count. */
         if (capacity < poller->capacity) {
@@ -102,11 +102,11 @@ static inline int poller_poll_index_up_to(poller_t *poller, int fd)
     if (size > INT_MAX) {
         size = INT_MAX;
     }
-    int *slots = realloc(poller->slots, (size_t)size * sizeof *slots);
+    int *slots = realloc(poller->slots, (size_t)size * sizeof(*slots));
     if (slots == NULL) {
         return poll_fail(ENOMEM);
     }
-    memset(slots + poller->slots_size, 0, (size_t)(size - poller->slots_size) * sizeof *slots);
+    memset(slots + poller->slots_size, 0, (size_t)(size - poller->slots_size) * sizeof(*slots));
     poller->slots = slots;
     poller->slots_size = (int)size;
     return 0;

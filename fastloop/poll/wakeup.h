@@ -57,14 +57,14 @@ static inline void wakeup_close_descriptors(wakeup_t *wakeup)
 static inline ssize_t wakeup_write(wakeup_t *wakeup)
 {
     const uint64_t one = 1;
-    return write(wakeup->write_fd, &one, sizeof one);
+    return write(wakeup->write_fd, &one, sizeof(one));
 }
 
 /* One read takes the whole counter. */
 static inline bool wakeup_read(wakeup_t *wakeup)
 {
     uint64_t signals;
-    (void)!read(wakeup->read_fd, &signals, sizeof signals);
+    (void)!read(wakeup->read_fd, &signals, sizeof(signals));
     return false;
 }
 
@@ -114,7 +114,7 @@ static inline ssize_t wakeup_write(wakeup_t *wakeup)
 static inline bool wakeup_read(wakeup_t *wakeup)
 {
     char signals[256];
-    return read(wakeup->read_fd, signals, sizeof signals) == (ssize_t)sizeof signals;
+    return read(wakeup->read_fd, signals, sizeof(signals)) == (ssize_t)sizeof(signals);
 }
 
 #endif

@@ -55,10 +55,10 @@ def load_probe(library):
     probe.probe_timeout_to_ms.argtypes = [ns]
     probe.probe_refuse_epoll_pwait2.argtypes = [ctypes.c_int]
     arguments = {
-        "short_wait_open": [],
-        "short_wait_is_due": [ns],
-        "short_wait_note short_wait_make_brief": [ctypes.c_int],
-        "short_wait_us": [],
+        "busy_poll_open": [],
+        "busy_poll_is_due": [ns],
+        "busy_poll_note busy_poll_make_brief": [ctypes.c_int],
+        "busy_poll_us": [],
         "free open close reopen_after_fork name has_only_milliseconds": [],
         "wakeup_open wakeup_close wakeup_fd wakeup_signal wakeup_drain wakeup_reopen_after_fork": [],
         "set_interest": [ctypes.c_int, unsigned, unsigned],

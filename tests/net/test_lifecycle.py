@@ -6,7 +6,7 @@ A transport's state shows in what it does: is_closing(), whether data arrives, w
 import socket
 
 import pytest
-from fastloop.net.transport import lifecycle
+from fastloop.transports.transport import lifecycle
 
 from actors.peers import Peer
 from actors.protocols import RecordingProtocol

@@ -5,7 +5,7 @@
 #include "wakeup.h"
 
 #include "poller.h"
-#include "short_wait.h"
+#include "busy_poll.h"
 
 #include <stdlib.h>
 
@@ -29,7 +29,7 @@ const int probe_wakeup_needs_drain = WAKEUP_NEEDS_DRAIN;
 typedef struct {
     poller_t poller;
     wakeup_t wakeup;
-    short_wait_t short_wait;
+    busy_poll_t busy_poll;
     poll_event_t events[PROBE_CAPACITY];
 } probe_t;
 
@@ -46,11 +46,11 @@ const char *probe_name(probe_t *probe);
 int probe_event_fd(probe_t *probe, int index);
 unsigned probe_event_flags(probe_t *probe, int index);
 int probe_timeout_to_ms(int64_t timeout_ns);
-void probe_short_wait_open(probe_t *probe);
-int probe_short_wait_is_due(probe_t *probe, int64_t timeout_ns);
-void probe_short_wait_note(probe_t *probe, int has_come);
-void probe_short_wait_make_brief(probe_t *probe, int is_brief);
-int probe_short_wait_us(probe_t *probe);
+void probe_busy_poll_open(probe_t *probe);
+int probe_busy_poll_is_due(probe_t *probe, int64_t timeout_ns);
+void probe_busy_poll_note(probe_t *probe, int has_come);
+void probe_busy_poll_make_brief(probe_t *probe, int is_brief);
+int probe_busy_poll_us(probe_t *probe);
 int probe_wakeup_open(probe_t *probe);
 void probe_wakeup_close(probe_t *probe);
 int probe_wakeup_fd(probe_t *probe);
@@ -127,29 +127,29 @@ int probe_timeout_to_ms(int64_t timeout_ns)
     return poll_timeout_to_ms(timeout_ns);
 }
 
-void probe_short_wait_open(probe_t *probe)
+void probe_busy_poll_open(probe_t *probe)
 {
-    short_wait_open(&probe->short_wait);
+    busy_poll_open(&probe->busy_poll);
 }
 
-int probe_short_wait_is_due(probe_t *probe, int64_t timeout_ns)
+int probe_busy_poll_is_due(probe_t *probe, int64_t timeout_ns)
 {
-    return short_wait_is_due(&probe->short_wait, timeout_ns);
+    return busy_poll_is_due(&probe->busy_poll, timeout_ns);
 }
 
-void probe_short_wait_note(probe_t *probe, int has_come)
+void probe_busy_poll_note(probe_t *probe, int has_come)
 {
-    short_wait_note(&probe->short_wait, has_come);
+    busy_poll_note(&probe->busy_poll, has_come);
 }
 
-void probe_short_wait_make_brief(probe_t *probe, int is_brief)
+void probe_busy_poll_make_brief(probe_t *probe, int is_brief)
 {
-    probe->short_wait.is_brief = is_brief;
+    probe->busy_poll.is_brief = is_brief;
 }
 
-int probe_short_wait_us(probe_t *probe)
+int probe_busy_poll_us(probe_t *probe)
 {
-    return short_wait_us(&probe->short_wait);
+    return busy_poll_us(&probe->busy_poll);
 }
 
 int probe_wakeup_open(probe_t *probe)

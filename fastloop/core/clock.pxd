@@ -1,0 +1,13 @@
+"""clock.h holds what these promise."""
+
+from libc.stdint cimport int64_t, uint64_t
+
+
+cdef extern from "clock.h" nogil:
+    int64_t clock_now_ns() noexcept
+    double clock_seconds(int64_t time_ns) noexcept
+    int64_t clock_deadline(double when_s) noexcept
+    int64_t clock_wait_ns(int64_t deadline, double now_s) noexcept
+    const uint64_t CLOCK_TICKS_PER_US
+    uint64_t clock_ticks() noexcept
+    uint64_t clock_ticks_before(int64_t deadline, double seen_s, uint64_t seen_ticks) noexcept

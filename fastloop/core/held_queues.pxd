@@ -1,0 +1,7 @@
+"""held_queues.h holds what these promise."""
+
+
+cdef extern from "held_queues.h":
+    void held_queues_forget(void *loop) noexcept
+    void held_queues_note(void *loop) noexcept
+    void *held_queues_take() noexcept

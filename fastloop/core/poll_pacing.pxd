@@ -1,0 +1,10 @@
+"""poll_pacing.h holds what these promise."""
+
+
+cdef extern from "poll_pacing.h" nogil:
+    ctypedef struct poll_pacing_t:
+        pass
+
+    void poll_pacing_end_storm(poll_pacing_t *pacing) noexcept
+    bint poll_pacing_is_due(poll_pacing_t *pacing) noexcept
+    void poll_pacing_note(poll_pacing_t *pacing, bint has_answer, bint has_threads) noexcept

@@ -1,0 +1,13 @@
+"""busy_poll.h holds what these promise."""
+
+from libc.stdint cimport int64_t
+
+
+cdef extern from "busy_poll.h" nogil:
+    ctypedef struct busy_poll_t:
+        bint is_brief
+
+    void busy_poll_open(busy_poll_t *wait) noexcept
+    bint busy_poll_is_due(busy_poll_t *wait, int64_t timeout_ns) noexcept
+    int busy_poll_us(const busy_poll_t *wait) noexcept
+    void busy_poll_note(busy_poll_t *wait, bint has_come) noexcept

@@ -1,0 +1,98 @@
+/* Calling into Python from the scheduler: in a context, and with everything kept alive that the callee could drop.
+ *
+ * Owns: for the time of a call, a reference to the callable, its arguments and its context, since the callback may
+ *   cancel its own handle or close the loop.
+ */
+#ifndef FASTLOOP_CALLS_H
+#define FASTLOOP_CALLS_H
+
+#include <Python.h>
+#include <stdbool.h>
+
+/* Anything with a run() may be used as a context, as in asyncio. */
+static inline PyObject *call_through_run(PyObject *context, PyObject *callable, PyObject *args)
+{
+    PyObject *run = PyObject_GetAttrString(context, "run");
+    PyObject *first = run != NULL ? PyTuple_Pack(1, callable) : NULL;
+    PyObject *all = first != NULL ? PySequence_Concat(first, args) : NULL;
+    PyObject *result = all != NULL ? PyObject_CallObject(run, all) : NULL;
+    Py_XDECREF(all);
+    Py_XDECREF(first);
+    Py_XDECREF(run);
+    return result;
+}
+
+/* HOT. A new reference, or NULL with the exception raised. args is a tuple. */
+static inline PyObject *call_in_context(PyObject *context, PyObject *callable, PyObject *args)
+{
+    if (!PyContext_CheckExact(context)) {
+        return call_through_run(context, callable, args);
+    }
+    if (PyContext_Enter(context) < 0) {
+        return NULL;
+    }
+    Py_INCREF(context);
+    Py_INCREF(callable);
+    Py_INCREF(args);
+    PyObject *result = PyObject_Vectorcall(callable, ((PyTupleObject *)args)->ob_item, (size_t)PyTuple_GET_SIZE(args), NULL);
+    if (PyContext_Exit(context) < 0) {
+        Py_CLEAR(result);
+    }
+    Py_DECREF(args);
+    Py_DECREF(callable);
+    Py_DECREF(context);
+    return result;
+}
+
+/* HOT. The same with one argument, which the caller keeps alive. */
+static inline PyObject *call_one_in_context(PyObject *context, PyObject *callable, PyObject *argument)
+{
+    if (!PyContext_CheckExact(context)) {
+        PyObject *args = PyTuple_Pack(1, argument);
+        PyObject *result = args != NULL ? call_through_run(context, callable, args) : NULL;
+        Py_XDECREF(args);
+        return result;
+    }
+    if (PyContext_Enter(context) < 0) {
+        return NULL;
+    }
+    Py_INCREF(context);
+    Py_INCREF(callable);
+    PyObject *result = PyObject_CallOneArg(callable, argument);
+    if (PyContext_Exit(context) < 0) {
+        Py_CLEAR(result);
+    }
+    Py_DECREF(callable);
+    Py_DECREF(context);
+    return result;
+}
+
+/* HOT. In the current context, with one argument; the caller keeps both alive. A bound method is called without the detour through
+ * its object. */
+static inline PyObject *call_one(PyObject *callable, PyObject *argument)
+{
+    PyObject *stack[] = {NULL, NULL, argument};
+    if (!PyMethod_Check(callable)) {
+        return PyObject_Vectorcall(callable, stack + 2, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    }
+    stack[1] = PyMethod_GET_SELF(callable);
+    return PyObject_Vectorcall(PyMethod_GET_FUNCTION(callable), stack + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+/* Enters the context unless it is entered already; returns whether it did, and the caller must leave it. */
+static inline bool call_enter(PyObject *context)
+{
+    if (PyContext_Enter(context) == 0) {
+        return true;
+    }
+    PyErr_Clear();
+    return false;
+}
+
+/* KeyboardInterrupt and SystemExit are the ones that leave the loop. */
+static inline bool call_raised_exit(void)
+{
+    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) || PyErr_ExceptionMatches(PyExc_SystemExit);
+}
+
+#endif

@@ -1,0 +1,11 @@
+"""calls.h holds what these promise."""
+
+from cpython.object cimport PyObject
+
+
+cdef extern from "calls.h":
+    PyObject *call_in_context(object context, object callable, object args) noexcept
+    PyObject *call_one_in_context(object context, object callable, object argument) noexcept
+    PyObject *call_one(object callable, object argument) noexcept
+    bint call_enter(object context) noexcept
+    bint call_raised_exit() noexcept

@@ -1,0 +1,51 @@
+"""Python.h, what Cython's own cpython package does not declare or declares otherwise: here NULL and -1 are the caller's to notice."""
+
+from cpython.object cimport PyObject, PyTypeObject
+
+
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+
+    ctypedef struct PyThreadState:
+        pass
+
+    ctypedef struct PyCodeObject:
+        PyObject *co_name
+
+    int PyList_SetSlice(object items, Py_ssize_t low, Py_ssize_t high, PyObject *replacement) except -1
+    bint PyCoro_CheckExact(PyObject *object) noexcept
+    bint PyFloat_CheckExact(PyObject *)
+    double PyFloat_AS_DOUBLE(PyObject *) noexcept
+    void PyErr_SetObject(object type, object exception) noexcept
+    void PyException_SetTraceback(object exception, object traceback)
+    # Of a borrowed pointer, since an object argument would be counted itself.
+    Py_ssize_t Py_REFCNT(PyObject *object) noexcept
+    PyObject *call_none "PyObject_CallNoArgs"(object callable) noexcept
+    PyObject *call_with "PyObject_Call"(object callable, object args, PyObject *keywords) noexcept
+    int PyObject_GenericSetAttr(object, object, PyObject *value) except -1
+    unsigned long PyThread_get_thread_ident() noexcept
+    bint PyObject_TypeCheck(object, PyTypeObject *type) noexcept
+    PyTypeObject *object_type "Py_TYPE"(PyObject *object) noexcept
+    PySendResult PyIter_Send(object iterator, object value, PyObject **result) noexcept
+    PyObject *call_method_one "PyObject_CallMethodOneArg"(object receiver, object name, object argument) noexcept
+    bint PyGen_CheckExact(object) noexcept
+    bint PyContext_CheckExact(PyObject *object) noexcept
+    PyThreadState *PyThreadState_Get() noexcept
+    bint PyObject_GC_IsFinalized(PyObject *object) noexcept
+    bint PyCFunction_Check(object)
+    bint PyFunction_Check(object)
+    bint PyMethod_Check(object)
+    PyObject *PyMethod_GET_FUNCTION(object) noexcept
+    PyObject *PyMethod_GET_SELF(object) noexcept
+    PyObject *PyFunction_GET_CODE(object) noexcept
+    PyObject *PyFunction_GET_DEFAULTS(object) noexcept
+    PyObject *bytes_of "PyBytes_FromStringAndSize"(const char *start, Py_ssize_t size) except NULL
+    int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
+    PyObject *int_of "PyLong_FromSsize_t"(Py_ssize_t value) except NULL
+    int PyObject_CallFinalizerFromDealloc(PyObject *object) noexcept
+    const Py_ssize_t PY_SSIZE_T_MAX
+    PyObject *new_reference "Py_NewRef"(object) noexcept
+    int get_buffer "PyObject_GetBuffer"(object data, Py_buffer *view, int flags) noexcept

@@ -1,0 +1,210 @@
+/* The one place that looks at Python's version: what its C API spells differently from release to release.
+ *
+ * Owns: nothing.
+ * Promises: every function here means the same on CPython 3.11 and later, free-threaded builds included.
+ */
+#ifndef FASTLOOP_CPYTHON_COMPAT_H
+#define FASTLOOP_CPYTHON_COMPAT_H
+
+#include <Python.h>
+#include <stdbool.h>
+
+/* The raised exception, normalised and with its traceback attached; the caller owns it. NULL if none is raised. */
+static inline PyObject *compat_take_exception(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL) {
+        return NULL;
+    }
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(value, traceback);
+    }
+    Py_DECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+#endif
+}
+
+/* Raises an exception object as it stands; takes over the caller's reference. */
+static inline void compat_raise(PyObject *exception)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(exception);
+#else
+    PyObject *type = (PyObject *)Py_TYPE(exception);
+    Py_INCREF(type);
+    PyErr_Restore(type, exception, PyException_GetTraceback(exception));
+#endif
+}
+
+/* From here on the exception is handled, as in an except block: sys.exc_info() returns it, and a new exception has it as its context.
+ * Returns the exception that was handled before, or NULL, for compat_end_handling(). */
+static inline PyObject *compat_begin_handling(PyObject *exception)
+{
+    PyObject *former = PyErr_GetHandledException();
+    PyErr_SetHandledException(exception);
+    return former;
+}
+
+/* Takes over the reference. An exception that is raised stays raised. */
+static inline void compat_end_handling(PyObject *former)
+{
+    PyErr_SetHandledException(former);
+    Py_XDECREF(former);
+}
+
+/* Raises an exception object as it stands. Always returns -1. */
+static inline int compat_raise_again(PyObject *exception)
+{
+    compat_raise(Py_NewRef(exception));
+    return -1;
+}
+
+/* The same, but what is being handled here becomes its __context__. Always returns -1. */
+static inline int compat_raise_in_context(PyObject *exception)
+{
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    return -1;
+}
+
+/* Ends an iterator with a value: what `return value` does in a generator. Always returns NULL.
+ * The interpreter reads a NULL without an exception as "ended with None": the common case makes no object. */
+static inline PyObject *compat_stop_iteration(PyObject *value)
+{
+    if (value == Py_None) {
+        return NULL;
+    }
+    if (PyTuple_Check(value) || PyExceptionInstance_Check(value)) {
+        /* PyErr_SetObject() would take these apart. */
+        PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+        if (stop != NULL) {
+            compat_raise(stop);
+        }
+        return NULL;
+    }
+    PyErr_SetObject(PyExc_StopIteration, value);
+    return NULL;
+}
+
+/* The value of a raised StopIteration, which is cleared; NULL with another exception raised otherwise. */
+static inline PyObject *compat_stop_iteration_value(void)
+{
+    PyObject *stop = compat_take_exception();
+    if (stop == NULL) {
+        return Py_NewRef(Py_None);
+    }
+    PyObject *value = Py_XNewRef(((PyStopIterationObject *)stop)->value);
+    Py_DECREF(stop);
+    return value != NULL ? value : Py_NewRef(Py_None);
+}
+
+/* A built-in function with the fast calling convention, called without the detour through its object.
+ * OWNERSHIP: the caller that prepares the call owns callable while it is used. */
+typedef PyObject *(*compat_fast_function_t)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+typedef struct {
+    PyObject *callable;
+    PyObject *self;
+    compat_fast_function_t function;
+} compat_call_t;
+
+static inline void compat_call_prepare(compat_call_t *call, PyObject *callable)
+{
+    call->callable = callable;
+    call->self = NULL;
+    call->function = NULL;
+    if (PyCFunction_CheckExact(callable) && PyCFunction_GET_FLAGS(callable) == (METH_FASTCALL | METH_KEYWORDS)) {
+        call->self = PyCFunction_GET_SELF(callable);
+        call->function = (compat_fast_function_t)(void (*)(void))PyCFunction_GET_FUNCTION(callable);
+    }
+}
+
+/* HOT. A new reference, or NULL with the exception raised. */
+static inline PyObject *compat_call(const compat_call_t *call, PyObject *const *args, Py_ssize_t count)
+{
+    if (call->function != NULL) {
+        return call->function(call->self, args, count, NULL);
+    }
+    return PyObject_Vectorcall(call->callable, args, (size_t)count, NULL);
+}
+
+/* What a weak reference refers to: borrowed, and only to be compared. NULL once it is gone. */
+static inline PyObject *compat_weakref_target(PyObject *reference)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *target = NULL;
+    if (PyWeakref_GetRef(reference, &target) <= 0) {
+        return NULL;
+    }
+    /* The caller holds an object that it may be: if it is another one, its life is not at stake here. */
+    Py_DECREF(target);
+    return target;
+#else
+    PyObject *target = PyWeakref_GET_OBJECT(reference);
+    return target == Py_None ? NULL : target;
+#endif
+}
+
+/* From 3.14 on the current task lives in the thread state, out of reach of the dict that earlier versions share. */
+#define COMPAT_CURRENT_TASK_IN_DICT (PY_VERSION_HEX < 0x030E0000)
+
+/* Since 3.14 asyncio finds its tasks by links of one to the next: see seen_fields.h. */
+#define COMPAT_ASYNCIO_LINKS_TASKS (PY_VERSION_HEX >= 0x030E0000)
+
+/* Since 3.13 the last uncancel() also takes back a cancellation that has not reached the coroutine yet (gh-117407). */
+#define COMPAT_UNCANCEL_CLEARS_REQUEST (PY_VERSION_HEX >= 0x030D0000)
+
+/* Since 3.15 a future refuses a second __init__(); before, it starts anew. */
+#define COMPAT_FUTURE_INIT_ONCE (PY_VERSION_HEX >= 0x030F0000)
+
+/* throw(type, value, traceback) is deprecated since 3.12. */
+#define COMPAT_THROW_WARNS (PY_VERSION_HEX >= 0x030C0000)
+
+/* None is immortal since 3.12; before, every field that holds it holds a reference. */
+#define COMPAT_NONE_IS_IMMORTAL (PY_VERSION_HEX >= 0x030C0000)
+
+/* Since 3.15 a task refuses a context that is none when it is made; before, its first step fails. */
+#define COMPAT_TASK_CHECKS_CONTEXT (PY_VERSION_HEX >= 0x030F0000)
+
+/* Whether only one thread at a time runs Python code. */
+#ifdef Py_GIL_DISABLED
+#define COMPAT_HAS_GIL 0
+#else
+#define COMPAT_HAS_GIL 1
+#endif
+
+/* Whether nobody but the caller can reach the object. False where reference counts do not tell. */
+static inline bool compat_is_last_reference(PyObject *object)
+{
+#ifdef Py_GIL_DISABLED
+    (void)object;
+    return false;
+#else
+    return Py_REFCNT(object) == 1;
+#endif
+}
+
+/* Before, asyncio's writelines() went through write(), and its errors say so. */
+#define COMPAT_WRITELINES_HAS_ITS_NAME (PY_VERSION_HEX >= 0x030C0000)
+
+/* Whether another thread may want the GIL: one of this interpreter's, or any of another interpreter's.
+ * A thread that comes to Python has a thread state before it asks for the GIL. Without a GIL the answer is yes: threads then wait
+ * for each other to reach a safe point. */
+static inline bool compat_has_other_threads(void)
+{
+#ifdef Py_GIL_DISABLED
+    return true;
+#else
+    PyThreadState *own = PyThreadState_Get();
+    PyInterpreterState *interpreter = PyThreadState_GetInterpreter(own);
+    return PyInterpreterState_ThreadHead(interpreter) != own || PyThreadState_Next(own) != NULL || PyInterpreterState_Head() != interpreter
+           || PyInterpreterState_Next(interpreter) != NULL;
+#endif
+}
+
+#endif

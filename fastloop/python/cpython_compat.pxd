@@ -1,0 +1,31 @@
+"""cpython_compat.h holds what these promise."""
+
+from cpython.object cimport PyObject
+
+
+cdef extern from "cpython_compat.h":
+    ctypedef struct compat_call_t:
+        pass
+
+    object compat_take_exception()
+    void compat_raise(PyObject *exception) noexcept
+    void compat_end_handling(PyObject *former) noexcept
+    PyObject *compat_begin_handling(object exception) noexcept
+    int compat_raise_again(object exception) except -1
+    int compat_raise_in_context(object exception) except -1
+    PyObject *compat_stop_iteration(object value) noexcept
+    object compat_stop_iteration_value()
+    void compat_call_prepare(compat_call_t *call, object callable) noexcept
+    object compat_call(const compat_call_t *call, PyObject **args, Py_ssize_t count)
+    # What a weak reference refers to, borrowed and only to be compared; NULL once it is gone.
+    PyObject *compat_weakref_target(object reference) noexcept
+    const bint COMPAT_CURRENT_TASK_IN_DICT
+    const bint COMPAT_ASYNCIO_LINKS_TASKS
+    const bint COMPAT_UNCANCEL_CLEARS_REQUEST
+    const bint COMPAT_FUTURE_INIT_ONCE
+    const bint COMPAT_THROW_WARNS
+    const bint COMPAT_TASK_CHECKS_CONTEXT
+    const bint COMPAT_HAS_GIL
+    bint compat_is_last_reference(object object) noexcept
+    const bint COMPAT_WRITELINES_HAS_ITS_NAME
+    bint compat_has_other_threads() noexcept

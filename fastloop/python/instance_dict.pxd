@@ -1,0 +1,7 @@
+"""instance_dict.h holds what these promise."""
+
+from cpython.object cimport PyObject
+
+
+cdef extern from "instance_dict.h":
+    void instance_dict_postpone(PyObject *object) noexcept

@@ -1,0 +1,14 @@
+"""shared_fields.h holds what these promise."""
+
+from libc.stdint cimport uint32_t
+
+
+cdef extern from "shared_fields.h":
+    # Written by the loop's thread, read by any.
+    ctypedef uint32_t shared_flags_t
+
+    ctypedef bint shared_bool_t
+
+    ctypedef int shared_int_t
+
+    ctypedef unsigned long shared_ident_t

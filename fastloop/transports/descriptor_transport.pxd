@@ -1,0 +1,51 @@
+# DescriptorTransport: a transport that has a descriptor.
+
+from fastloop.net.socket_core cimport SocketCore
+from fastloop.net.socket_object cimport socket_object_fd
+from fastloop.python.shared_fields cimport shared_int_t
+from fastloop.transports.transport cimport Transport
+
+
+cdef class DescriptorTransport(Transport):
+    cdef:
+        # OWNERSHIP: if there is an owner, a socket or file object, the descriptor is its, else the transport's. An accepted connection
+        # gets a socket object when somebody asks for it.
+        object owner
+        # What each read calls: data_received, or get_buffer and buffer_updated. Looked up by set_protocol().
+        object receive
+        object buffer_updated
+
+        # -1 once it is closed.
+        shared_int_t fd
+        # What the poller reports of it: POLL_READABLE, ...
+        unsigned int interest
+
+    # Change what the poller reports of the descriptor. If the kernel refuses, the connection ends.
+    cdef int watch_for(self, unsigned int interest) except -1
+    cdef int watch_again(self) except -1
+    cdef int set_interest(self, unsigned int interest) except -1
+    cdef int watch_reading(self) except -1
+    # What is watched for is what is wanted now. Where levels are used, anything else would be reported in every turn.
+    cdef int update_interest(self) except -1
+
+    # While something may happen to it, the loop keeps the transport alive; otherwise its user must.
+    cdef int update_keep_alive(self) except -1
+    # The same without the GIL.
+    cdef int update_watch(self) except -1
+    cdef bint must_stay_alive(self) noexcept
+    cdef bint owner_is_shared(self) noexcept
+
+    # Read once; no Python code runs. Returns the number of bytes, 0 at the end of file, or -errno.
+    cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept
+    # What to do about 0 or -errno.
+    cdef int nothing_received(self, Py_ssize_t answer) except -1
+
+    cdef int close_descriptor(self, SocketCore loop) except -1
+    cdef int leave_server(self) except -1
+
+
+# HOT. The descriptor; -1 if somebody closed the owner, whose number may by now be another's.
+cdef inline int transport_fd(DescriptorTransport transport) noexcept:
+    if transport.owner is not None and socket_object_fd(transport.owner) != transport.fd:
+        return -1
+    return transport.fd

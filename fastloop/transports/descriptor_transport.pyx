@@ -1,0 +1,154 @@
+"""DescriptorTransport: a transport that has a descriptor.
+
+Owns: the descriptor, from its making until connection_lost() has been called. It is closed exactly once, by its owner if it has one.
+Promises: the poller forgets the descriptor before it is closed. The loop keeps the transport alive while something may happen to it.
+Driven by: the subclasses, which say what they wait for.
+"""
+
+import warnings
+
+from cpython.object cimport PyObject
+
+from fastloop.core.inbox cimport inbox_wake
+from fastloop.core.interruption cimport close_uninterrupted
+from fastloop.core.scheduler cimport Scheduler, scheduler_runs_elsewhere
+from fastloop.net.syscalls cimport net_close
+from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
+from fastloop.python.capi cimport Py_REFCNT
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
+from fastloop.transports.lifecycle cimport TRANSPORT_CLOSED, TRANSPORT_CLOSING
+from fastloop.transports.transport cimport transport_is_reading
+
+
+cdef class DescriptorTransport(Transport):
+    def __cinit__(self, *args, **kwargs):
+        self.fd = -1
+
+    def __dealloc__(self):
+        if self.fd >= 0 and self.owner is None:
+            net_close(self.fd)
+
+    def __del__(self):
+        if self.fd < 0:
+            self.leave_server()
+            wake_elsewhere(self.loop)
+            return
+        # First, whatever fails below: the table must not keep what dies now.
+        if COMPAT_HAS_GIL and self.loop is not None:
+            self.stop_watching()
+        warning = f"unclosed transport {self!r}"
+        self.close_descriptor(self.loop if COMPAT_HAS_GIL else None)
+        self.leave_server()
+        wake_elsewhere(self.loop)
+        # Last: it may be an error.
+        warnings.warn(warning, ResourceWarning, source=self)
+
+    @property
+    def _paused(self):
+        return self.bits.reading_is_paused
+
+    @property
+    def _sock_fd(self):
+        self.send_held()
+        return self.fd
+
+    # ---- what the poller reports ----
+
+    cdef int watch_for(self, unsigned int interest) except -1:
+        if interest == self.interest:
+            return 0
+        return self.set_interest(interest)
+
+    cdef int watch_again(self) except -1:
+        """Have an edge reported once more if it is ready: the last one was not used up."""
+        return self.set_interest(self.interest)
+
+    cdef int set_interest(self, unsigned int interest) except -1:
+        try:
+            self.loop.watch(self.fd, self, self.interest, interest)
+            self.interest = interest
+        except OSError as error:
+            self.fail_with(error, "Fatal error: the socket cannot be watched")
+        return 0
+
+    cdef int update_interest(self) except -1:
+        cdef unsigned int interest = 0
+        if transport_is_reading(self):
+            interest |= POLL_READABLE
+        if self.bits.is_blocked:
+            interest |= POLL_WRITABLE
+        return self.watch_for(interest)
+
+    cdef int watch_reading(self) except -1:
+        return 0
+
+    cdef int stop_watching(self) except -1:
+        # If somebody closed the descriptor, its number may be watched for another by now.
+        if self.loop.watcher(self.fd) is self:
+            self.loop.unwatch(self.fd)
+        self.interest = 0
+        return 0
+
+    # ---- who keeps it alive ----
+
+    cdef int update_keep_alive(self) except -1:
+        if not COMPAT_HAS_GIL:
+            return self.update_watch()
+        if self.loop.watcher(self.fd) is self:
+            self.loop.hold_watcher(self.fd, self.must_stay_alive())
+        return 0
+
+    cdef int update_watch(self) except -1:
+        # A transport that nobody holds may die in any thread, and the loop's must not meet it in the table: without work it leaves.
+        if not self.must_stay_alive():
+            return self.stop_watching()
+        if transport_is_reading(self) and not self.interest & POLL_READABLE:
+            return self.watch_reading()
+        return 0
+
+    cdef bint must_stay_alive(self) noexcept:
+        return True
+
+    cdef bint owner_is_shared(self) noexcept:
+        """Whether the program holds the owner: it may use it directly, and what was written before must have been sent."""
+        return self.owner is not None and Py_REFCNT(<PyObject *>self.owner) > 1
+
+    # ---- reading ----
+
+    cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept:
+        return 0
+
+    cdef int nothing_received(self, Py_ssize_t answer) except -1:
+        return 0
+
+    # ---- the end ----
+
+    cdef int release(self, bint has_caller) except -1:
+        self.receive = self.buffer_updated = None
+        return Transport.release(self, has_caller)
+
+    cdef int release_descriptor(self, SocketCore loop, bint has_caller) except -1:
+        return self.close_descriptor(loop)
+
+    cdef int close_descriptor(self, SocketCore loop) except -1:
+        owner, fd = self.owner, self.fd
+        self.fd = -1
+        if owner is not None:
+            close_uninterrupted(loop, owner)
+        elif fd >= 0:
+            net_close(fd)
+        return 0
+
+    cdef int leave_server(self) except -1:
+        return 0
+
+    def __repr__(self):
+        state = " closed" if self.state == TRANSPORT_CLOSED else " closing" if self.state >= TRANSPORT_CLOSING else ""
+        return f"<{type(self).__name__}{state} fd={self.fd}>"
+
+
+cdef int wake_elsewhere(Scheduler loop) except -1:
+    """Something died in another thread than its loop's: poll(2) may still watch the descriptor, and a server may have been told."""
+    if loop is not None and scheduler_runs_elsewhere(loop):
+        inbox_wake(&loop.inbox)
+    return 0

@@ -1,0 +1,25 @@
+"""SendfileWaiters: what waits while sendfile() writes past a transport.
+
+Owns: the futures that sendfile() awaits.
+Promises: each is done once; with ConnectionError if the connection ends first.
+Driven by: the transport, which tells what happens to its writing half.
+"""
+
+
+cdef class SendfileWaiters:
+    cdef int note_empty(self) except -1:
+        if not self.empty.done():
+            self.empty.set_result(None)
+        return 0
+
+    cdef int note_writable(self) except -1:
+        waiter, self.writable = self.writable, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        return 0
+
+    cdef int fail(self) except -1:
+        for waiter in (self.empty, self.writable):
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(ConnectionError("Connection is closed by peer"))
+        return 0

@@ -1,0 +1,212 @@
+"""SendingTransport: what a transport still has to send.
+
+Owns: the bytes that were written and not sent yet, and whether the protocol is paused for them.
+Promises: they leave in order, whatever happens to the connection, or connection_lost() says why not. A full kernel is asked again when
+  it reports room. Nothing is lost by close() or abort() that asyncio would have sent.
+Driven by: WritingTransport, and the poller by way of the subclass.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.errno cimport EBADF, errno
+
+from fastloop.net.syscalls cimport NET_MAX_VECTORS, iovec, net_send, net_send_vectors, net_would_block
+from fastloop.poll.poller cimport POLL_EDGE, POLL_WRITABLE, poller_rearm
+from fastloop.python.capi cimport PY_SSIZE_T_MAX
+from fastloop.transports.descriptor_transport cimport transport_fd
+from fastloop.transports.flow_control cimport (
+    FLOW_CONTROL_DEFAULT_HIGH_BYTES, flow_control_is_drained, flow_control_is_full, flow_control_open)
+from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN
+from fastloop.transports.write_queue cimport (
+    write_queue_advance, write_queue_clear, write_queue_open, write_queue_push, write_queue_vectors)
+
+
+cdef class SendingTransport(DescriptorTransport):
+    def __cinit__(self, *args, **kwargs):
+        write_queue_open(&self.output)
+        flow_control_open(&self.limits)
+
+    def __dealloc__(self):
+        write_queue_clear(&self.output)
+
+    @property
+    def _protocol_paused(self):
+        return self.bits.protocol_is_paused
+
+    # ---- sending ----
+
+    cdef int push(self, object data) except -1:
+        return write_queue_push(&self.output, data if PyBytes_CheckExact(data) else bytes(data), 0)
+
+    cdef int send_bytes(self, object data) except -1:
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        cdef ssize_t sent = net_send(transport_fd(self), PyBytes_AS_STRING(data), size)
+        return 0 if sent == size else self.keep_rest(sent, errno, data, max(sent, 0))
+
+    cdef int send_buffer(self, object data) except -1:
+        """Only what the kernel does not take is copied."""
+        cdef Py_buffer view
+        cdef ssize_t sent
+        cdef int error
+        rest = None
+        if isinstance(data, memoryview) and not data.c_contiguous:
+            return self.send_bytes(data.tobytes())
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            sent = net_send(transport_fd(self), view.buf, view.len)
+            error = errno
+            if sent < view.len:
+                rest = PyBytes_FromStringAndSize(<char *>view.buf + max(sent, 0), view.len - max(sent, 0))
+        finally:
+            PyBuffer_Release(&view)
+        return 0 if rest is None else self.keep_rest(sent, error, rest, 0)
+
+    cdef int keep_rest(self, ssize_t sent, int error, object data, Py_ssize_t skip) except -1:
+        """The kernel has taken a part, or (sent is -1) has refused everything with error. What is left of data begins at skip."""
+        if sent < 0 and not net_would_block(error):
+            return self.fail_with_errno(EBADF if transport_fd(self) < 0 else error, "Fatal write error on socket transport")
+        write_queue_push(&self.output, data, skip)
+        self.block()
+        return self.pause_protocol_if_full()
+
+    cdef int send_output(self) except -1:
+        """HOT. Send until output is empty or the kernel takes no more."""
+        cdef size_t size
+        cdef ssize_t sent
+        cdef int fd = transport_fd(self)
+        while self.output.count > 0:
+            sent = send_once(self, fd, &size)
+            if sent < 0:
+                if net_would_block(errno):
+                    self.block()
+                    break
+                return self.fail_with_errno(EBADF if fd < 0 else errno, "Fatal write error on socket transport")
+            if <size_t>sent < size:
+                self.block()
+                break
+        self.resume_protocol_if_drained()
+        # resume_writing() may have written more, or closed.
+        if self.output.count == 0 and self.state < TRANSPORT_LOSING:
+            return self.output_is_empty()
+        return 0
+
+    cdef int send_output_and_pause(self) except -1:
+        self.send_output()
+        return self.pause_protocol_if_full()
+
+    cdef int drop_unsent(self) except -1:
+        # asyncio would have sent by now what was only held for a later write.
+        if not self.bits.is_blocked:
+            send_ignoring_errors(self)
+        write_queue_clear(&self.output)
+        return 0
+
+    # ---- a full kernel ----
+
+    cdef int block(self) except -1:
+        cdef unsigned int interest = self.interest | POLL_WRITABLE | POLL_EDGE
+        self.bits.is_blocked = True
+        if self.bits.uses_levels:
+            self.update_interest()
+        elif interest == self.interest:
+            poller_rearm(&self.loop.poller, self.fd, POLL_WRITABLE)
+        else:
+            self.watch_for(interest)
+        return self.update_keep_alive()
+
+    cdef int note_writable(self) noexcept:
+        if self.bits.is_blocked:
+            self.bits.may_send = True
+        return 0
+
+    cdef int forget_writable(self) noexcept:
+        self.bits.may_send = False
+        return 0
+
+    cdef int send_again(self) except -1:
+        if not self.bits.may_send or self.state >= TRANSPORT_LOSING:
+            return 0
+        self.bits.may_send = False
+        self.bits.is_blocked = False
+        if self.sendfile is not None:
+            self.sendfile.note_writable()
+        return self.send_output()
+
+    cdef int output_is_empty(self) except -1:
+        if self.bits.uses_levels and self.interest & POLL_WRITABLE:
+            self.update_interest()
+        if self.state != TRANSPORT_OPEN or self.bits.reading_is_paused:
+            self.update_keep_alive()
+        if self.sendfile is not None:
+            self.sendfile.note_empty()
+        if self.state == TRANSPORT_CLOSING:
+            return self.begin_losing(None)
+        return self.finish_writing()
+
+    cdef int finish_writing(self) except -1:
+        return 0
+
+    # ---- flow control ----
+
+    def get_write_buffer_size(self):
+        """Return the number of bytes that wait to be sent."""
+        self.send_held()
+        return self.output.size_bytes
+
+    def get_write_buffer_limits(self):
+        """Return the limits (low, high) in bytes."""
+        return (self.limits.low_bytes, self.limits.high_bytes)
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        """Call pause_writing() above high bytes that wait to be sent, resume_writing() at low or below.
+
+        By default high is 64 KiB, or four times low, and low a quarter of high. Raises ValueError unless high >= low >= 0.
+        """
+        if high is None:
+            high = FLOW_CONTROL_DEFAULT_HIGH_BYTES if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+        self.limits.high_bytes, self.limits.low_bytes = min(high, PY_SSIZE_T_MAX), min(low, PY_SSIZE_T_MAX)
+        self.send_held()
+        if self.state < TRANSPORT_LOSING:
+            self.pause_protocol_if_full()
+
+    cdef int pause_protocol_if_full(self) except -1:
+        # What nobody has tried to send yet does not count: the kernel may take it all.
+        if (not self.bits.is_blocked or self.bits.protocol_is_paused
+                or not flow_control_is_full(&self.limits, self.output.size_bytes)):
+            return 0
+        self.bits.protocol_is_paused = True
+        return self.tell_protocol("pause_writing")
+
+    cdef int resume_protocol_if_drained(self) except -1:
+        # A lost connection has nothing to write, but no room for more either.
+        if (self.bits.protocol_is_paused and flow_control_is_drained(&self.limits, self.output.size_bytes)
+                and self.state < TRANSPORT_LOSING):
+            self.bits.protocol_is_paused = False
+            return self.tell_protocol("resume_writing")
+        return 0
+
+
+cdef inline ssize_t send_once(SendingTransport self, int fd, size_t *size) noexcept:
+    """HOT. One system call for up to size bytes of output. Returns how many the kernel has taken, or -1 with errno."""
+    cdef iovec vectors[NET_MAX_VECTORS]
+    cdef ssize_t sent
+    cdef int vector_count = write_queue_vectors(&self.output, vectors, NET_MAX_VECTORS, size)
+    if vector_count == 1:
+        sent = net_send(fd, vectors[0].iov_base, vectors[0].iov_len)
+    else:
+        sent = net_send_vectors(fd, vectors, vector_count)
+    if sent > 0:
+        write_queue_advance(&self.output, sent)
+    return sent
+
+
+cdef int send_ignoring_errors(SendingTransport self) noexcept:
+    cdef size_t size
+    cdef int fd = transport_fd(self)
+    while fd >= 0 and self.output.count > 0 and send_once(self, fd, &size) > 0:
+        pass
+    return 0

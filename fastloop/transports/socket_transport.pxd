@@ -1,0 +1,38 @@
+# SocketTransport: what is known of a transport's socket.
+
+from fastloop.net.sockaddr cimport sockaddr_raw_t
+from fastloop.net.socket_core cimport SocketCore
+from fastloop.transports.client_ring cimport client_link_t
+from fastloop.transports.writing_transport cimport WritingTransport
+
+
+cdef class SocketTransport(WritingTransport):
+    cdef:
+        short family, type, proto
+
+        # The addresses as Python's, made when somebody asks: peername of raw_peername if that is known, sockname by the kernel.
+        sockaddr_raw_t raw_peername
+        object peername
+        object sockname
+        # What get_extra_info("socket") gives.
+        object sock_for_users
+
+        # The asyncio.Server that accepted the connection, or None.
+        object server
+        # Its place among the server's clients.
+        client_link_t link
+
+    # Each is made when first asked for.
+    cdef object make_sock(self)
+    cdef object make_sock_for_users(self)
+    cdef object make_peername(self)
+    cdef object make_sockname(self)
+
+
+cdef int socket_transport_init(
+    SocketTransport transport, SocketCore loop, object sock, int fd, object protocol, object context, dict extra) except -1
+
+# Look the peer's address up, if it is not known.
+cdef int socket_transport_find_peer(SocketTransport transport) except -1
+
+cdef int socket_transport_join(SocketTransport transport, object server) except -1

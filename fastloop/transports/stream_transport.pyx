@@ -1,0 +1,336 @@
+"""StreamTransport: TCP and Unix stream sockets.
+
+Owns: how far the socket has been read. What must be sent is the base class's.
+Promises: bytes are delivered in order and as soon as they can be; a read that comes back short is the last one until the next edge.
+Driven by: the poller's events, which queue the transport, and then the scheduler.
+"""
+
+import asyncio
+import socket
+from asyncio import base_events, constants
+
+from cpython.contextvars cimport PyContext_Exit
+from libc.errno cimport EBADF, errno
+
+from fastloop.core.handle cimport call_exception_handler
+from fastloop.core.interruption cimport call_uninterrupted, interrupt_soon
+from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY
+from fastloop.core.scheduler cimport scheduler_will_resume
+from fastloop.net.syscalls cimport net_receive, net_set_nodelay, net_would_block
+from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
+from fastloop.python.calls cimport call_enter, call_raised_exit
+from fastloop.python.cpython_compat cimport compat_take_exception
+from fastloop.python.method_copies cimport method_copies_make
+from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd
+from fastloop.transports.lifecycle cimport (
+    TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING, TRANSPORT_READ_ENDED)
+from fastloop.transports.receiver cimport receiver_for
+from fastloop.transports.sendfile_waiters cimport SendfileWaiters
+from fastloop.transports.sending_transport cimport SendingTransport
+from fastloop.transports.socket_transport cimport (
+    socket_transport_find_peer, socket_transport_init, socket_transport_join)
+from fastloop.transports.transport cimport (
+    Transport, transport_is_reading, transport_queue, transport_queue_for_next_turn, transport_runs_elsewhere,
+    transport_unqueue)
+from fastloop.transports.writing_transport cimport WritingTransport
+
+
+cimport cython
+
+
+cdef enum:
+    # The answer to this much takes longer than it pays to busy-poll for: busy_poll.h.
+    BRIEF_POLL_FROM_BYTES = 8192
+
+
+cdef:
+    int AF_INET = socket.AF_INET
+    int AF_INET6 = socket.AF_INET6
+    object SENDFILE_MODE = constants._SendfileMode.TRY_NATIVE
+
+
+@cython.final
+cdef class StreamTransport(SocketTransport):
+    """What asyncio.Transport promises, over a stream socket; isinstance() takes it for one."""
+
+    @property
+    def _start_tls_compatible(self):
+        return True
+
+    @property
+    def _sendfile_compatible(self):
+        return SENDFILE_MODE
+
+    cdef int protocol_changed(self) except -1:
+        self.receiver = receiver_for(self.protocol)
+        self.receiver.attach(self, self.protocol)
+        return WritingTransport.protocol_changed(self)
+
+    # ---- its turn ----
+
+    cdef int on_events(self, unsigned int events) except -1:
+        if events & (POLL_READABLE | POLL_CLOSED):
+            self.bits.may_have_data = True
+            if events & POLL_CLOSED:
+                self.bits.peer_may_have_ended = True
+        if events & (POLL_WRITABLE | POLL_CLOSED):
+            self.note_writable()
+        if self.bits.uses_levels and not transport_is_reading(self):
+            self.update_interest()
+        return transport_queue(self) if self.has_work() else 0
+
+    cdef bint has_work(self) noexcept:
+        """Whether it must go into the ready queue."""
+        return not self.bits.is_queued and (
+            (self.bits.may_have_data and transport_is_reading(self)) or self.bits.may_send)
+
+    cdef int ask_again(self) except -1:
+        """Leave the rest to the next turn, if the kernel reports it then, as asyncio does."""
+        if not self.has_work():
+            return 0
+        if self.bits.peer_may_have_ended and not self.bits.uses_levels:
+            # The end of file or an error was reported. It stays, so the kernel would report it again.
+            return transport_queue_for_next_turn(self)
+        self.bits.may_have_data = self.bits.peer_may_have_ended = False
+        self.forget_writable()
+        # A level is reported anyway.
+        return 0 if self.bits.uses_levels else self.watch_again()
+
+    cdef int run(self) except -1:
+        # The protocol may end the connection, and then the context is gone from the transport.
+        context = self.context
+        transport_unqueue(self)
+        if self.state >= TRANSPORT_LOSING and not self.bits.is_lost_next:
+            return 0
+        return 0 if (<int (*)(StreamTransport, object) noexcept>take_turn)(self, context) == 0 else self.turn_failed()
+
+    cdef int turn_failed(self) except -1:
+        """Report the exception like that of a callback. The loop keeps running."""
+        if call_raised_exit():
+            return -1
+        exception = compat_take_exception()
+        # At its end a transport has lost its loop: it is the one that runs here.
+        return call_exception_handler(asyncio.get_running_loop(), {
+            "message": f"Exception in callback of {type(self).__name__}",
+            "exception": exception,
+            "transport": self,
+            "protocol": self.protocol,
+        })
+
+    # ---- reading ----
+
+    cdef int start_reading(self) except -1:
+        if self.state != TRANSPORT_OPENING:
+            return 0
+        self.move_to(TRANSPORT_OPEN)
+        self.watch_reading()
+        return self.update_keep_alive()
+
+    cdef int watch_reading(self) except -1:
+        # Watched already if connection_made() wrote more than the kernel takes.
+        cdef unsigned int interest = self.interest | POLL_READABLE | POLL_EDGE
+        return self.update_interest() if self.bits.uses_levels else self.watch_for(interest)
+
+    cdef bint must_stay_alive(self) noexcept:
+        return transport_is_reading(self) or self.output.count > 0 or self.sendfile is not None
+
+    cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept:
+        cdef Py_ssize_t count
+        cdef int fd = transport_fd(self)
+        if fd < 0:
+            return -EBADF
+        count = net_receive(fd, buffer, size)
+        if count < 0:
+            count = -errno
+        if not self.bits.is_tcp:
+            if count < BRIEF_POLL_FROM_BYTES:
+                self.flags &= ~<unsigned int>RUNNABLE_IS_POLLED_BRIEFLY
+            else:
+                self.flags |= RUNNABLE_IS_POLLED_BRIEFLY
+        if count <= 0:
+            self.bits.may_have_data = self.bits.peer_may_have_ended = False
+        elif count < size and not self.bits.peer_may_have_ended:
+            self.bits.may_have_data = False
+            poller_rearm(&self.loop.poller, fd, POLL_READABLE)
+        return count
+
+    cdef int nothing_received(self, Py_ssize_t answer) except -1:
+        if answer == 0:
+            return self.end_of_file()
+        if net_would_block(-answer):
+            poller_rearm(&self.loop.poller, self.fd, POLL_READABLE)
+            return 0
+        return self.fail_with_errno(-answer, "Fatal read error on socket transport")
+
+    cdef int end_of_file(self) except -1:
+        if self.loop.is_debug:
+            self.log_end_of_file()
+        try:
+            keep_open = call_uninterrupted(self.loop, self.protocol.eof_received)
+        except (SystemExit, KeyboardInterrupt):
+            # The next read finds the end again.
+            self.bits.may_have_data = True
+            raise
+        except BaseException as error:
+            return self.fail_with(error, "Fatal error: protocol.eof_received() call failed.")
+        if not keep_open:
+            # By its name: asyncio calls it so, and finds a close() that somebody has put on this one transport.
+            self.close()
+        elif self.state == TRANSPORT_OPEN:
+            self.move_to(TRANSPORT_READ_ENDED)
+            self.update_keep_alive()
+        return 0
+
+    cdef int log_end_of_file(self) except -1:
+        try:
+            base_events.logger.debug("%r received EOF", self)
+        except BaseException as error:
+            interrupt_soon(self.loop, error)
+        return 0
+
+    def is_reading(self):
+        """Return True while data may arrive."""
+        return self.state < TRANSPORT_CLOSING and not self.bits.reading_is_paused
+
+    def pause_reading(self):
+        """Have no data arrive until resume_reading(). Does nothing if reading is paused or the transport is closing."""
+        if self.state >= TRANSPORT_CLOSING or self.bits.reading_is_paused:
+            return
+        self.bits.reading_is_paused = True
+        if self.bits.is_queued and not scheduler_will_resume(self.loop, self):
+            self.bits.skips_read = True
+        if self.loop.is_debug:
+            base_events.logger.debug("%r pauses reading", self)
+        self.update_keep_alive()
+
+    def resume_reading(self):
+        """Undo pause_reading(). Does nothing if reading is not paused or the transport is closing."""
+        if self.state >= TRANSPORT_CLOSING or not self.bits.reading_is_paused:
+            return
+        self.bits.reading_is_paused = False
+        if self.loop.is_debug:
+            base_events.logger.debug("%r resumes reading", self)
+        # As asyncio's reader, which is a new one.
+        self.renew_context()
+        if self.bits.uses_levels:
+            self.update_interest()
+        self.update_keep_alive()
+        self.ask_again()
+
+    # ---- sendfile() ----
+
+    def _make_empty_waiter(self):
+        """Return a future that is done when everything is sent; until _reset_empty_waiter() nothing can be written."""
+        if self.sendfile is not None:
+            raise RuntimeError("Empty waiter is already set")
+        if self.output.count > 0 and not self.bits.is_blocked:
+            self.send_output()
+        self.sendfile = SendfileWaiters()
+        self.sendfile.empty = self.loop.create_future()
+        if self.output.count == 0:
+            self.sendfile.note_empty()
+        return self.sendfile.empty
+
+    def _reset_empty_waiter(self):
+        self.sendfile = None
+
+    def _open_descriptor(self):
+        """The descriptor. Raises ConnectionError if the connection is gone."""
+        if self.state >= TRANSPORT_LOSING:
+            raise ConnectionError("Connection is closed by peer")
+        return transport_fd(self)
+
+    def _wait_writable(self):
+        """Return a future that is done when it is worth trying to send past the transport again."""
+        self._open_descriptor()
+        if self.sendfile is None:
+            raise RuntimeError("sendfile is not in progress")
+        waiter = self.sendfile.writable = self.loop.create_future()
+        self.block()
+        return waiter
+
+    cdef int release(self, bint has_caller) except -1:
+        try:
+            SocketTransport.release(self, has_caller)
+        finally:
+            if self.sendfile is not None:
+                self.sendfile.fail()
+        return 0
+
+    def __repr__(self):
+        text = DescriptorTransport.__repr__(self)
+        if self.state >= TRANSPORT_LOSING or transport_runs_elsewhere(self):
+            return text
+        reading = "polling" if transport_is_reading(self) else "idle"
+        writing = "polling" if self.bits.is_blocked else "idle"
+        return f"{text.removesuffix('>')} read={reading} write=<{writing}, bufsize={self.output.size_bytes}>>"
+
+
+method_copies_make(StreamTransport, SocketTransport)
+method_copies_make(StreamTransport, WritingTransport)
+method_copies_make(StreamTransport, SendingTransport)
+method_copies_make(StreamTransport, DescriptorTransport)
+method_copies_make(StreamTransport, Transport)
+
+
+cdef int take_turn(StreamTransport self, object context) except -1:
+    """HOT. One turn of the transport: read once, send once."""
+    cdef bint has_entered = call_enter(context)
+    try:
+        if self.bits.is_lost_next:
+            return self.call_connection_lost_in_turn()
+        self.bits.is_receiving = True
+        if self.bits.skips_read:
+            self.bits.skips_read = False
+        elif self.bits.may_have_data and transport_is_reading(self):
+            self.receiver.read(self)
+        self.learn_from_return()
+        self.send_again()
+    finally:
+        self.bits.is_receiving = False
+        # Also when KeyboardInterrupt ends the loop for now.
+        if self.state < TRANSPORT_LOSING:
+            self.ask_again()
+        if has_entered:
+            PyContext_Exit(context)
+    return 0
+
+
+cdef StreamTransport new_stream_transport(SocketCore loop, object sock, object protocol, object context, dict extra, object server):
+    cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
+    note_kind(transport, sock.family, sock.type, sock.proto)
+    socket_transport_init(transport, loop, sock, sock.fileno(), protocol, context, extra)
+    net_set_nodelay(transport.fd, transport.family, transport.type)
+    if extra is not None and "peername" in extra:
+        transport.peername = extra["peername"]
+    else:
+        socket_transport_find_peer(transport)
+    socket_transport_join(transport, server)
+    return transport
+
+
+cdef int note_kind(StreamTransport transport, int family, int type, int proto) except -1:
+    transport.family, transport.type, transport.proto = family, type, proto
+    if family == AF_INET or family == AF_INET6:
+        transport.bits.is_tcp = True
+        transport.flags |= RUNNABLE_IS_POLLED_BRIEFLY
+    else:
+        # A read of a Unix socket also comes back short where descriptors were sent, and no edge tells of the data behind them.
+        transport.bits.uses_levels = True
+    return 0
+
+
+cdef StreamTransport new_accepted_transport(
+        SocketCore loop, int fd, int family, int type, int proto, const sockaddr_raw_t *peer, object peername, object protocol,
+        object context):
+    cdef StreamTransport transport = StreamTransport.__new__(StreamTransport)
+    note_kind(transport, family, type, proto)
+    transport.raw_peername = peer[0]
+    transport.peername = peername
+    socket_transport_init(transport, loop, None, fd, protocol, context, None)
+    return transport
+
+
+cdef int stream_transport_join(StreamTransport transport, object server) except -1:
+    socket_transport_join(transport, server)
+    return socket_transport_find_peer(transport)

@@ -1,0 +1,52 @@
+"""TransportCore: the loop's methods that make transports.
+
+Owns: nothing; the scheduler's table has the transports and listeners by descriptor.
+Promises: asyncio's own create_connection(), create_server() and their kin, which decide everything else, get fastloop's transports.
+Driven by: asyncio's code, by its private hooks, and the program.
+"""
+
+import asyncio
+
+from fastloop.net.plain_sockets cimport LISTENER_METHODS, STREAM_METHODS, has_own_methods
+from fastloop.transports.listener cimport start_listening, stop_listening
+from fastloop.transports.stream_transport cimport StreamTransport, new_stream_transport
+from fastloop.transports.transport cimport Transport, transport_keep_context
+
+
+cdef object SelectorEventLoop = asyncio.SelectorEventLoop
+
+
+cdef class TransportCore(SocketCore):
+    def _ensure_fd_no_transport(self, fd):
+        # asyncio's own transports, for datagrams, are in its dict; it also knows what to say of things without a descriptor.
+        if self._transports or not isinstance(fd, int):
+            SelectorEventLoop._ensure_fd_no_transport(self, fd)
+            fd = fd if isinstance(fd, int) else fd.fileno()
+        found = self.watcher(fd)
+        if isinstance(found, Transport) and not (<Transport>found).is_closing():
+            raise RuntimeError(f"File descriptor {fd!r} is used by transport {found!r}")
+
+    def _make_socket_transport(self, sock, protocol, waiter=None, **options):
+        cdef StreamTransport transport
+        if has_own_methods(sock, STREAM_METHODS):
+            return SelectorEventLoop._make_socket_transport(self, sock, protocol, waiter, **options)
+        self._ensure_fd_no_transport(sock)
+        # As on asyncio, AttributeError if the factory returned something that is not a protocol.
+        protocol.connection_made
+        transport = new_stream_transport(
+            self, sock, protocol, options.get("context"), options.get("extra"), options.get("server"))
+        if options.get("context") is not None:
+            transport_keep_context(transport)
+        transport.call_soon(transport._call_connection_made, (waiter,), transport.context_of_connection_made())
+        return transport
+
+    def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts, **options):
+        if sslcontext is not None or has_own_methods(sock, LISTENER_METHODS):
+            return SelectorEventLoop._start_serving(
+                self, protocol_factory, sock, sslcontext, server, backlog, *timeouts, **options)
+        self._ensure_fd_no_transport(sock)
+        start_listening(self, sock, protocol_factory, server, backlog, options.get("context"))
+
+    def _stop_serving(self, sock):
+        stop_listening(self, sock)
+        SelectorEventLoop._stop_serving(self, sock)

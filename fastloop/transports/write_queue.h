@@ -1,0 +1,135 @@
+/* What a stream transport still has to send: chunks in the order in which they were written.
+ *
+ * Owns: one reference to the bytes object of every chunk, until its last byte was taken by the kernel.
+ * Promises: no allocation while few chunks wait; size_bytes is always the sum of what is left.
+ * INVARIANT: chunks are bytes objects, which nobody can change, and none of them is empty.
+ * Driven by sending_transport.pyx.
+ */
+#ifndef FASTLOOP_WRITE_QUEUE_H
+#define FASTLOOP_WRITE_QUEUE_H
+
+#include <Python.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/uio.h>
+
+enum {
+    /* Head and body of a response, say, without a trip to the allocator. */
+    WRITE_QUEUE_INLINE = 2,
+    WRITE_QUEUE_SMALLEST = 16,
+};
+
+typedef struct {
+    PyObject *first_chunks[WRITE_QUEUE_INLINE];
+    PyObject **chunks; /* first_chunks, or memory of its own */
+    size_t capacity;
+    size_t head;  /* of the first chunk that is not sent yet */
+    size_t count; /* chunks from head on */
+    size_t sent_of_head;
+    size_t size_bytes;
+} write_queue_t;
+
+static inline void write_queue_open(write_queue_t *queue)
+{
+    queue->chunks = queue->first_chunks;
+    queue->capacity = WRITE_QUEUE_INLINE;
+    queue->head = queue->count = queue->sent_of_head = queue->size_bytes = 0;
+}
+
+static int write_queue_make_room(write_queue_t *queue)
+{
+    /* Half of the room sent already: moving what is left to the front is cheaper than growing. */
+    if (queue->head > 0 && queue->head >= queue->capacity / 2) {
+        memmove(queue->chunks, queue->chunks + queue->head, queue->count * sizeof(PyObject *));
+        queue->head = 0;
+        return 0;
+    }
+    size_t capacity = queue->capacity < WRITE_QUEUE_SMALLEST ? WRITE_QUEUE_SMALLEST : 2 * queue->capacity;
+    PyObject **chunks = (PyObject **)PyMem_Malloc(capacity * sizeof(PyObject *));
+    if (chunks == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(chunks, queue->chunks + queue->head, queue->count * sizeof(PyObject *));
+    if (queue->chunks != queue->first_chunks) {
+        PyMem_Free(queue->chunks);
+    }
+    queue->chunks = chunks;
+    queue->capacity = capacity;
+    queue->head = 0;
+    return 0;
+}
+
+/* HOT. Keeps a reference of its own. INVARIANT: data is a bytes object with skip < its size. */
+static inline int write_queue_push(write_queue_t *queue, PyObject *data, size_t skip)
+{
+    if (queue->head + queue->count == queue->capacity && write_queue_make_room(queue) < 0) {
+        return -1;
+    }
+    if (queue->count == 0) {
+        queue->sent_of_head = skip;
+    }
+    queue->chunks[queue->head + queue->count] = Py_NewRef(data);
+    queue->count++;
+    queue->size_bytes += (size_t)PyBytes_GET_SIZE(data) - skip;
+    return 0;
+}
+
+/* What must be sent next; returns the number of vectors, at most most, and their bytes together in size. */
+static inline int write_queue_vectors(const write_queue_t *queue, struct iovec *vectors, int most, size_t *size)
+{
+    int count = queue->count < (size_t)most ? (int)queue->count : most;
+    *size = 0;
+    for (int i = 0; i < count; i++) {
+        PyObject *chunk = queue->chunks[queue->head + (size_t)i];
+        size_t skip = i == 0 ? queue->sent_of_head : 0;
+        vectors[i].iov_base = PyBytes_AS_STRING(chunk) + skip;
+        vectors[i].iov_len = (size_t)PyBytes_GET_SIZE(chunk) - skip;
+        *size += vectors[i].iov_len;
+    }
+    return count;
+}
+
+static inline void write_queue_reset(write_queue_t *queue)
+{
+    if (queue->chunks != queue->first_chunks) {
+        PyMem_Free(queue->chunks);
+        queue->chunks = queue->first_chunks;
+        queue->capacity = WRITE_QUEUE_INLINE;
+    }
+    queue->head = queue->sent_of_head = 0;
+}
+
+/* HOT. The kernel has taken the next sent bytes. INVARIANT: sent <= size_bytes. */
+static inline void write_queue_advance(write_queue_t *queue, size_t sent)
+{
+    queue->size_bytes -= sent;
+    sent += queue->sent_of_head;
+    while (queue->count > 0) {
+        PyObject *chunk = queue->chunks[queue->head];
+        size_t size = (size_t)PyBytes_GET_SIZE(chunk);
+        if (sent < size) {
+            break;
+        }
+        sent -= size;
+        queue->head++;
+        queue->count--;
+        Py_DECREF(chunk);
+    }
+    queue->sent_of_head = sent;
+    if (queue->count == 0) {
+        write_queue_reset(queue);
+    }
+}
+
+static inline void write_queue_clear(write_queue_t *queue)
+{
+    while (queue->count > 0) {
+        queue->count--;
+        Py_DECREF(queue->chunks[queue->head++]);
+    }
+    queue->size_bytes = 0;
+    write_queue_reset(queue);
+}
+
+#endif

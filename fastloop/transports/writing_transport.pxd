@@ -1,0 +1,21 @@
+# WritingTransport: write() and its kin, and which writes are held for the next one.
+
+from fastloop.transports.sending_transport cimport SendingTransport
+from fastloop.transports.write_habit cimport write_burst_t
+
+
+cdef class WritingTransport(SendingTransport):
+    cdef:
+        # What was written lately, and whether more is expected.
+        write_burst_t burst
+        # Writes since the connection was lost; above a limit they are reported.
+        Py_ssize_t lost_writes
+
+    cdef int check_writable(self, str method) except -1
+    cdef bint drops_writes(self) except -1
+
+    cdef bint holds_back(self) noexcept
+    cdef int hold(self) except -1
+    cdef int end_burst(self) noexcept
+    # The protocol's callback for received data has returned: did it write once, and only just now?
+    cdef int learn_from_return(self) noexcept

@@ -1,0 +1,253 @@
+"""WritingTransport: write() and its kin, and which writes are held for the next one.
+
+Owns: the habit of writing: how many writes a burst has, and how fast they follow one another.
+Promises: a write leaves at once, except that the first writes of a step are held where another one is as good as certain
+  (write_habit.h). Held data leaves with the last write of the burst, with any question to the transport, or when the step ends.
+Driven by: the program's writes, and the scheduler, which flushes.
+"""
+
+from asyncio import base_events, constants, transports
+
+from cpython.buffer cimport PyObject_CheckBuffer
+from cpython.bytes cimport PyBytes_CheckExact
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t
+
+from fastloop.core.scheduler cimport scheduler_ends_step, scheduler_expect_events, scheduler_flush_later
+from fastloop.net.syscalls cimport net_shutdown_write
+from fastloop.python.capi cimport object_type
+from fastloop.python.cpython_compat cimport COMPAT_WRITELINES_HAS_ITS_NAME
+from fastloop.transports.descriptor_transport cimport transport_fd
+from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING
+from fastloop.transports.transport cimport transport_runs_elsewhere
+from fastloop.transports.write_habit cimport (
+    write_burst_count, write_burst_expects_more, write_burst_expects_return, write_burst_goes_on,
+    write_burst_is_fresh, write_burst_now, write_habit_learn, write_habit_learn_return, write_habit_of_class,
+    write_habit_open)
+
+
+cdef enum:
+    # More than this leaves at once: to wait would only keep the kernel idle.
+    MAX_HELD_BYTES = 65536
+
+
+cdef:
+    Py_ssize_t MAX_SILENT_LOST_WRITES = constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
+    # What asyncio's messages call it.
+    str WRITELINES = "writelines" if COMPAT_WRITELINES_HAS_ITS_NAME else "write"
+    # What asyncio's own stream transports are, and what its sendfile() insists on.
+    object FLOW_CONTROL = transports._FlowControlMixin
+
+
+cdef class WritingTransport(SendingTransport):
+    """The writing half of what asyncio.Transport promises; isinstance() takes it for one."""
+
+    def __cinit__(self, *args, **kwargs):
+        write_habit_open(&self.burst.habit)
+
+    @property
+    def __class__(self):
+        return FLOW_CONTROL
+
+    @property
+    def _conn_lost(self):
+        return (self.state >= TRANSPORT_LOSING) + self.lost_writes
+
+    def write(self, data):
+        """Send data, a bytes-like object, without blocking; what is mutable is copied.
+
+        It leaves at once, save where the program's habit says that another write follows within microseconds: then both leave
+        together, at the latest when the running callback or step ends. After the connection is lost, data is dropped.
+        Raises TypeError for anything else, RuntimeError after write_eof() and during sendfile().
+        """
+        if not PyBytes_CheckExact(data):
+            check_data(data)
+            data = plain(data)
+        self.check_writable("write")
+        if not len(data) or self.drops_writes():
+            return
+        scheduler_expect_events(self.loop)
+        if self.bits.is_blocked:
+            self.push(data)
+            self.pause_protocol_if_full()
+        elif self.holds_back():
+            self.push(data)
+            self.hold()
+        else:
+            if self.output.count > 0:
+                self.push(data)
+                self.send_output_and_pause()
+            elif PyBytes_CheckExact(data):
+                self.send_bytes(data)
+            else:
+                self.send_buffer(data)
+            self.burst.ended_at = write_burst_now()
+
+    def writelines(self, list_of_data):
+        """Send the bytes-like objects of an iterable one behind the other; see write()."""
+        self.check_writable(WRITELINES)
+        list_of_data = list(list_of_data)
+        # All or nothing: a bad one must not leave half a message behind.
+        list_of_data = [data if PyBytes_CheckExact(data) else plain_buffer(data) for data in list_of_data]
+        list_of_data = [data for data in list_of_data if data]
+        if not list_of_data or self.drops_writes():
+            return
+        for data in list_of_data:
+            self.push(data)
+        scheduler_expect_events(self.loop)
+        if self.bits.is_blocked:
+            self.pause_protocol_if_full()
+        elif self.holds_back():
+            self.hold()
+        else:
+            self.send_output_and_pause()
+            self.burst.ended_at = write_burst_now()
+
+    cdef int check_writable(self, str method) except -1:
+        if self.bits.eof_is_wanted:
+            raise RuntimeError(f"Cannot call {method}() after write_eof()")
+        if self.sendfile is not None:
+            raise RuntimeError(f"unable to {method}; sendfile is in progress")
+        return 0
+
+    cdef bint drops_writes(self) except -1:
+        """After the connection is lost, writes are dropped and counted."""
+        if self.state < TRANSPORT_LOSING:
+            return False
+        if self.lost_writes + 1 >= MAX_SILENT_LOST_WRITES:
+            base_events.logger.warning("socket.send() raised exception.")
+        self.lost_writes += 1
+        return True
+
+    # ---- waiting for the rest of a burst ----
+
+    cdef bint holds_back(self) noexcept:
+        """Count a write. Is another one as good as certain, in this step of the loop's own thread?"""
+        cdef uint32_t step = <uint32_t>self.loop.steps
+        cdef bint goes_on = write_burst_goes_on(&self.burst, step)
+        if not goes_on and self.burst.count > 0:
+            self.end_burst()
+        write_burst_count(&self.burst, step, goes_on)
+        if write_burst_expects_more(&self.burst) or (
+                self.bits.is_receiving and write_burst_expects_return(&self.burst)):
+            return scheduler_ends_step(self.loop) and not self.owner_is_shared()
+        return False
+
+    cdef int hold(self) except -1:
+        """Something was pushed: it waits for the rest of the burst, unless it is much already."""
+        self.burst.ended_at = write_burst_now()
+        if self.output.size_bytes > max_held_bytes(self):
+            self.send_output_and_pause()
+            self.burst.ended_at = write_burst_now()
+        elif not self.bits.is_unflushed:
+            self.bits.is_unflushed = True
+            return scheduler_flush_later(self.loop, self)
+        return 0
+
+    cdef int end_burst(self) noexcept:
+        write_habit_learn(&self.burst.habit, self.burst.count)
+        if self.protocol is not None:
+            write_habit_learn(write_habit_of_class(object_type(<PyObject *>self.protocol)), self.burst.count)
+        self.burst.count = 0
+        return 0
+
+    cdef int learn_from_return(self) noexcept:
+        cdef bint is_soon
+        if self.burst.count == 1 and self.protocol is not None and self.burst.step == <uint32_t>self.loop.steps:
+            is_soon = write_burst_is_fresh(&self.burst)
+            write_habit_learn_return(&self.burst.habit, is_soon)
+            write_habit_learn_return(write_habit_of_class(object_type(<PyObject *>self.protocol)), is_soon)
+        return 0
+
+    cdef int protocol_changed(self) except -1:
+        self.burst.habit = write_habit_of_class(object_type(<PyObject *>self.protocol))[0]
+        return 0
+
+    cdef int send_held(self) except -1:
+        if transport_runs_elsewhere(self):
+            # What is held leaves when the step of the loop's thread ends.
+            return 0
+        self.burst.may_hold = False
+        if self.burst.count > 0:
+            self.end_burst()
+        if self.output.count > 0 and not self.bits.is_blocked:
+            return self.flush()
+        return 0
+
+    cdef int flush(self) except -1:
+        self.bits.is_unflushed = False
+        if self.output.count > 0 and not self.bits.is_blocked:
+            return self.send_output_and_pause()
+        return 0
+
+    cdef int drop_unsent(self) except -1:
+        if self.burst.count > 0:
+            self.end_burst()
+        return SendingTransport.drop_unsent(self)
+
+    # ---- the end ----
+
+    def write_eof(self):
+        """Send what was written and then the end of file; reading is still possible. Does nothing the second time."""
+        if self.state >= TRANSPORT_CLOSING or self.bits.eof_is_wanted:
+            return
+        self.bits.eof_is_wanted = True
+        if not self.bits.is_blocked:
+            self.send_output()
+
+    def can_write_eof(self):
+        """Return True: stream sockets can be closed in one direction."""
+        return True
+
+    cdef int finish_writing(self) except -1:
+        if self.bits.eof_is_wanted and not self.bits.eof_is_sent:
+            self.bits.eof_is_sent = True
+            net_shutdown_write(transport_fd(self))
+        return 0
+
+    def close(self):
+        """Send what was written, then close; connection_lost(None) follows. No more data arrives."""
+        if transport_runs_elsewhere(self):
+            # As a StreamWriter does that dies in any thread.
+            loop = self.loop
+            if loop is not None:
+                loop.call_soon_threadsafe(self.close)
+            return
+        if self.state < TRANSPORT_CLOSING and self.output.count > 0 and not self.bits.is_blocked:
+            self.send_output()
+        if self.state >= TRANSPORT_CLOSING:
+            return
+        if self.output.count == 0:
+            self.begin_losing(None)
+        else:
+            self.move_to(TRANSPORT_CLOSING)
+
+    def abort(self):
+        """Close at once: what the kernel has not taken is dropped, and connection_lost(None) is called in the next turn."""
+        # asyncio has handed it to the kernel by now, as far as there was room.
+        if self.state < TRANSPORT_LOSING and self.output.count > 0 and not self.bits.is_blocked:
+            self.send_output()
+        self.begin_losing(None)
+
+
+cdef inline size_t max_held_bytes(WritingTransport self) noexcept:
+    """How much may be held. A program that sets a lower limit wants to hear early of what the kernel does not take."""
+    return min(self.limits.high_bytes, <size_t>MAX_HELD_BYTES)
+
+
+cdef int check_data(object data) except -1:
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
+    return 0
+
+
+cdef object plain(object data):
+    """A copy of a subclass's content: its methods must not run in the middle of a write."""
+    kind = type(data)
+    return data if kind is bytearray or kind is memoryview else memoryview(data).tobytes()
+
+
+cdef object plain_buffer(object data):
+    if not PyObject_CheckBuffer(data):
+        check_data(data)
+    return plain(data)
