@@ -81,7 +81,7 @@ def test_leak_is_found():
 
 @pytest.mark.skipif(
     sys.version_info < (3, 14) and bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-    reason="CPython 3.13 without the GIL keeps functions and classes for ever, once a process has started a thread",
+    reason="CPython 3.13 without the GIL keeps functions and classes forever, once a process has started a thread",
 )
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_example_leaves_nothing_behind(name, no_leaks):

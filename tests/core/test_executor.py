@@ -173,7 +173,7 @@ def skip_where_asyncio_hangs(implementation, loop):
         try:
             future.set_exception(StopIteration())
         except TypeError:
-            pytest.skip("asyncio's future stays pending for ever")
+            pytest.skip("asyncio's future stays pending forever")
         assert isinstance(future.exception(), RuntimeError)
 
 

@@ -234,7 +234,7 @@ def test_loops_of_two_threads_send_each_other_callbacks(new_loop, in_thread):
 
 def test_task_that_another_thread_starts_eagerly_does_not_disturb_the_loops_tasks(implementation, loop):
     if implementation.name == "asyncio" and sys.version_info < (3, 14):
-        pytest.skip("asyncio's tasks fail, and hang for ever")
+        pytest.skip("asyncio's tasks fail, and hang forever")
     is_asked, is_tried = threading.Event(), threading.Event()
     outcomes, steps = [], []
 

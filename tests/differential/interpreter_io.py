@@ -130,7 +130,7 @@ class IoInterpreter(Interpreter):
         except OSError as error:
             return type(error).__name__
         if not data:
-            # The end is reported for ever.
+            # The end is reported forever.
             self.loop.remove_reader(end.sock)
         return data
 

@@ -72,12 +72,12 @@ SAME_LINES = (REPORT_KEYS, ACCEPTING_REPORT, WRITE_EOF_ERROR)
 
 READER_BESIDE_OPERATION = Rule(
     "add_reader() and remove_reader() beside sock_recv()",
-    "on asyncio these take the descriptor away from the operation, which then waits for ever; fastloop keeps the two apart",
+    "on asyncio these take the descriptor away from the operation, which then waits forever; fastloop keeps the two apart",
     "readers and writers of a socket for which sock_recv() or sock_sendall() waits, or will wait",
 )
 OPERATIONS_AT_ONCE = Rule(
     "two calls of sock_recv() or sock_sendall() at once",
-    "on asyncio the second one takes the descriptor away from the first, which then waits for ever; on fastloop they take turns",
+    "on asyncio the second one takes the descriptor away from the first, which then waits forever; on fastloop they take turns",
     "the second call for the same socket while the first one waits",
 )
 READING_AFTER_EOF = Rule(

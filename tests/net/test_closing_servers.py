@@ -130,7 +130,7 @@ async def test_abort_clients_waits_for_nobody(serve, connect_to, accepted):
     server.abort_clients()
 
 
-# Serving for ever
+# Serving forever
 
 
 async def test_serve_forever_serves_and_is_cancelled_by_close(serve, connect_to, accepted):

@@ -1,4 +1,4 @@
-"""The states of a stream transport: exactly one test for each edge of the table in fastloop/net/lifecycle.h.
+"""The states of a stream transport: exactly one test for each edge of the table in fastloop/transports/lifecycle.h.
 
 A transport's state shows in what it does: is_closing(), whether data arrives, whether writes are sent, and connection_lost().
 """

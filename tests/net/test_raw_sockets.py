@@ -108,7 +108,7 @@ async def test_receiving_given_up_by_wait_for_loses_no_data(pair, receive):
     assert await asyncio.wait_for(receive(left, 100), 10) == b"kept"
 
 
-# On asyncio's loop the second takes the first one's place, and the first waits for ever.
+# On asyncio's loop the second takes the first one's place, and the first waits forever.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(3)
 async def test_several_tasks_can_receive_on_one_socket(loop, pair, receive):

@@ -1,6 +1,6 @@
 """The bytes objects that arrive: transports reuse their memory, but an object in use never changes.
 
-The sizes are around every border at which memory is treated differently (core/scratch.h), and each message has other content.
+The sizes are around every border at which memory is treated differently (net/receive_buffer.h), and each message has other content.
 """
 
 import asyncio

@@ -172,7 +172,7 @@ async def test_writing_nothing_sends_nothing(connect, empty):
     assert await protocol.until_lost() is None
 
 
-# asyncio of Python 3.12 and 3.13 keeps the empty piece for ever, and close() waits for it.
+# asyncio of Python 3.12 and 3.13 keeps the empty piece forever, and close() waits for it.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(3)
 async def test_empty_pieces_at_the_end_do_not_delay_the_close(connect):

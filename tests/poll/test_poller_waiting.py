@@ -1,4 +1,4 @@
-"""How long poller_wait() waits: never too short, not much too long, and for ever if asked to."""
+"""How long poller_wait() waits: never too short, not much too long, and forever if asked to."""
 
 import errno
 import os

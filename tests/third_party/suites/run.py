@@ -221,7 +221,7 @@ def compare(name, arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Run the own test suites of libraries on fastloop, and compare with asyncio's loop.")
+    parser = argparse.ArgumentParser(description="Run the test suites of libraries on fastloop, and compare with asyncio's loop.")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"default: all, {' '.join(SUITES)}")
     parser.add_argument("--loop", choices=("fastloop", "asyncio"), default="fastloop", help="asyncio: only count what fails there")
     parser.add_argument("--fastloop", default=str(REPOSITORY), metavar="WHAT", help="what pip installs: a wheel; default: these sources")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Suite:
-    """The own tests of one library.
+    """The tests of one library.
 
     requirements: what the tests import beside the library itself. tests: the folders or files that hold them.
     configuration: the file with pytest's settings, or none. arguments: more for pytest. hidden: folders of the source tree that
