@@ -50,13 +50,7 @@ def implementation_named(name):
     import fastloop
 
     return Implementation(
-        "fastloop",
-        fastloop.new_event_loop,
-        fastloop.EventLoop,
-        fastloop.Future,
-        fastloop.Task,
-        fastloop.Handle,
-        fastloop.TimerHandle,
+        "fastloop", fastloop.new_event_loop, fastloop.EventLoop, fastloop.Future, fastloop.Task, fastloop.Handle, fastloop.TimerHandle
     )
 
 

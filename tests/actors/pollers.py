@@ -23,11 +23,7 @@ elif sys.platform == "darwin" or "bsd" in sys.platform:
 else:
     NATIVE = "poll"
 
-DEFINES = {
-    NATIVE: [],
-    "poll": ["-DFASTLOOP_FORCE_POLL"],
-    f"{NATIVE}, pipe": ["-DFASTLOOP_FORCE_PIPE"],
-}
+DEFINES = {NATIVE: [], "poll": ["-DFASTLOOP_FORCE_POLL"], f"{NATIVE}, pipe": ["-DFASTLOOP_FORCE_PIPE"]}
 BACKENDS = sorted({NATIVE, "poll"})
 WAKEUPS = sorted({*BACKENDS, f"{NATIVE}, pipe"})
 

@@ -78,12 +78,7 @@ def _run_worker(result, subject, stall_timeout_s, wanted):
         command = [sys.executable, "-X", "faulthandler", WORKER, result.module, subject, folder]
         with open(log, "wb") as log_file:
             process = subprocess.Popen(
-                command,
-                cwd=working_directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log_file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+                command, cwd=working_directory, stdin=subprocess.DEVNULL, stdout=log_file, stderr=subprocess.STDOUT, start_new_session=True
             )
             _running_workers.add(process)
             is_stalled = _wait_while_it_progresses(process, events, stall_timeout_s)

@@ -111,11 +111,7 @@ def test_threshold_of_slow_callbacks_is_a_tenth_of_a_second(loop):
 
 @pytest.mark.parametrize(
     "schedule",
-    [
-        lambda loop: loop.call_soon(int),
-        lambda loop: loop.call_later(10, int),
-        lambda loop: loop.call_at(loop.time() + 10, int),
-    ],
+    [lambda loop: loop.call_soon(int), lambda loop: loop.call_later(10, int), lambda loop: loop.call_at(loop.time() + 10, int)],
     ids=["call_soon", "call_later", "call_at"],
 )
 def test_scheduling_from_another_thread_raises_runtime_error(debug_loop, schedule):

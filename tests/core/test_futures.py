@@ -84,11 +84,7 @@ def test_result_that_is_read_twice_does_not_grow_the_traceback(future):
 
 @pytest.mark.parametrize(
     "finish",
-    [
-        lambda future: future.set_result(1),
-        lambda future: future.set_exception(SomeError()),
-        lambda future: future.cancel(),
-    ],
+    [lambda future: future.set_result(1), lambda future: future.set_exception(SomeError()), lambda future: future.cancel()],
     ids=["result", "exception", "cancelled"],
 )
 def test_future_that_is_done_takes_no_second_result(future, finish):

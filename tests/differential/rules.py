@@ -36,9 +36,7 @@ REAL_TIME = Rule(
     "the traces of a few repetitions on both loops",
 )
 ASYNCIO_VARIES = Rule(
-    "asyncio varies",
-    "on asyncio itself the program has different traces from run to run",
-    "every trace; such programs must be few",
+    "asyncio varies", "on asyncio itself the program has different traces from run to run", "every trace; such programs must be few"
 )
 OPEN_ORDER = (BATCH_ORDER, REAL_TIME, ASYNCIO_VARIES)
 
