@@ -6,17 +6,21 @@ A test that is a coroutine function runs on its `loop` within a time limit. `@py
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import gc
 import inspect
 import logging
 import os
 import socket
+import tempfile
 import threading
 from collections.abc import Callable
 
 import pytest
 
+from actors.connections import Connections, tcp_pair
+from actors.peers import Peer
 from actors.tls import make_certificate
 
 # A hang becomes a failure of its test after this long; nothing here is expected to take a tenth of it.
@@ -111,6 +115,12 @@ def asyncio_implementation():
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
     return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def tls_contexts(certificate):
+    """The SSL contexts of a server called localhost and of a client that trusts it."""
+    return certificate.server_context(), certificate.client_context()
 
 
 @pytest.fixture(scope="session")
@@ -215,3 +225,87 @@ def run_turn(loop):
             loop.run_forever()
 
     return run
+
+
+# Sockets and connections
+
+
+@pytest.fixture
+def short_folder():
+    """A folder with a short path: the name of a Unix socket has room for about a hundred bytes."""
+    with tempfile.TemporaryDirectory(prefix="net") as folder:
+        yield folder
+
+
+@pytest.fixture
+def connections(loop, short_folder):
+    """Makes connections of the kind that is asked for."""
+    made = Connections(loop, short_folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make_peer(loop):
+    """A function that makes a Peer of a socket, which is closed at the end."""
+    peers = []
+
+    def make(sock):
+        peers.append(Peer(loop, sock))
+        return peers[-1]
+
+    yield make
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
+def connect_to(make_peer):
+    """A function that connects a Peer to a server, or to an address."""
+
+    def connect(server):
+        address = server if isinstance(server, tuple) else server.sockets[0].getsockname()
+        return make_peer(socket.create_connection(address[:2]))
+
+    return connect
+
+
+@pytest.fixture(params=["unix", "tcp"])
+def pair(request, no_leaks):
+    """Two connected sockets that do not block."""
+    left, right = socket.socketpair() if request.param == "unix" else tcp_pair()
+    with left, right:
+        for end in left, right:
+            end.setblocking(False)
+        yield left, right
+
+
+@pytest.fixture
+def listener(no_leaks):
+    """A listening socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.fixture
+def unresponsive_address(no_leaks):
+    """The address of a listening socket that neither accepts nor refuses."""
+    with contextlib.ExitStack() as opened:
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            sock = opened.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+@pytest.fixture
+def refusing_addresses(no_leaks):
+    """Three addresses at which nobody listens, and which nobody else can take."""
+    with contextlib.ExitStack() as opened:
+        addresses = []
+        for _ in range(3):
+            sock = opened.enter_context(socket.socket())
+            sock.bind(("127.0.0.1", 0))
+            addresses.append(sock.getsockname())
+        yield addresses

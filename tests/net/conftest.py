@@ -5,17 +5,13 @@ add_reader() and add_writer() drive. `connect` makes connections of each kind in
 Nothing here waits for a time to pass: `until` waits for a condition, `settle` for the kernel to have been asked.
 """
 
-import contextlib
 import gc
 import socket
-import tempfile
 import warnings
 
 import pytest
 
 from actors.bystanders import Bystanders
-from actors.connections import Connections, tcp_pair
-from actors.peers import Peer
 from actors.protocols import RecordingProtocols, echo
 
 
@@ -27,40 +23,11 @@ def reported(loop):
     return contexts
 
 
-@pytest.fixture
-def short_folder():
-    """A folder with a short path: the name of a Unix socket has room for about a hundred bytes."""
-    with tempfile.TemporaryDirectory(prefix="net") as folder:
-        yield folder
-
-
-@pytest.fixture
-def connections(loop, short_folder):
-    """Makes connections of the kind that is asked for."""
-    made = Connections(loop, short_folder)
-    yield made
-    made.close()
-
-
 # Both address families and both ways to begin; test_tcp_transport.py adds connections that were made over TCP.
 @pytest.fixture(params=["accepted", "unix"])
 def connect(connections, request):
     """A function that makes connections; the test runs for those accepted over TCP and for those made to a Unix socket."""
     return getattr(connections, request.param)
-
-
-@pytest.fixture
-def make_peer(loop):
-    """A function that makes a Peer of a socket, which is closed at the end."""
-    peers = []
-
-    def make(sock):
-        peers.append(Peer(loop, sock))
-        return peers[-1]
-
-    yield make
-    for peer in peers:
-        peer.close()
 
 
 # Smaller buffers make TCP on loopback crawl.
@@ -104,30 +71,6 @@ def serve(loop, accepted):
         server.close()
 
 
-@pytest.fixture
-def connect_to(make_peer):
-    """A function that connects a Peer to a server, or to an address."""
-
-    def connect(server):
-        address = server if isinstance(server, tuple) else server.sockets[0].getsockname()
-        return make_peer(socket.create_connection(address[:2]))
-
-    return connect
-
-
-# Raw sockets
-
-
-@pytest.fixture(params=["unix", "tcp"])
-def pair(request, no_leaks):
-    """Two connected sockets that do not block."""
-    left, right = socket.socketpair() if request.param == "unix" else tcp_pair()
-    with left, right:
-        for end in left, right:
-            end.setblocking(False)
-        yield left, right
-
-
 # Files
 
 
@@ -162,37 +105,6 @@ def bystanders(no_leaks):
 
 
 @pytest.fixture
-def listener(no_leaks):
-    """A listening socket."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener
-
-
-@pytest.fixture
-def unresponsive_address(no_leaks):
-    """The address of a listening socket that neither accepts nor refuses."""
-    with contextlib.ExitStack() as opened:
-        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(3):
-            sock = opened.enter_context(socket.socket())
-            sock.setblocking(False)
-            sock.connect_ex(listener.getsockname())
-        yield listener.getsockname()
-
-
-@pytest.fixture
-def refusing_addresses(no_leaks):
-    """Three addresses at which nobody listens, and which nobody else can take."""
-    with contextlib.ExitStack() as opened:
-        addresses = []
-        for _ in range(3):
-            sock = opened.enter_context(socket.socket())
-            sock.bind(("127.0.0.1", 0))
-            addresses.append(sock.getsockname())
-        yield addresses
-
-
-@pytest.fixture
 def resolve_to(loop, monkeypatch):
     """A function that makes the loop's getaddrinfo() answer with these addresses, in this order."""
 
@@ -206,15 +118,6 @@ def resolve_to(loop, monkeypatch):
         monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
 
     return set_answer
-
-
-# TLS
-
-
-@pytest.fixture(scope="session")
-def tls_contexts(certificate):
-    """The SSL contexts of a server called localhost and of a client that trusts it."""
-    return certificate.server_context(), certificate.client_context()
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ async def test_transport_closed_while_paused_sends_everything(narrow_connect):
 
 
 async def test_transport_aborted_while_paused_is_not_resumed(narrow_connect):
-    protocol, transport, peer = await narrow_connect()
+    protocol, transport, _ = await narrow_connect()
     transport.write(bytes(MUCH))
     await settle()
     transport.abort()
@@ -260,7 +260,7 @@ async def test_drain_of_a_stream_waits_for_the_reader(loop, make_peer):
 @pytest.mark.parametrize("count", [1, 2, 1023, 1024, 1025, 5000])
 async def test_writelines_takes_more_pieces_than_the_kernel(narrow_connect, count, is_blocked):
     assert os.sysconf("SC_IOV_MAX") < 5000
-    protocol, transport, peer = await narrow_connect()
+    _, transport, peer = await narrow_connect()
     backlog = bytes(500_000) if is_blocked else b""
     transport.write(backlog)
     await settle()

@@ -70,7 +70,7 @@ async def test_addresses_are_known(connect_tcp):
 
 async def test_addresses_are_known_to_connection_made(connect_tcp):
     seen = []
-    protocol, _, peer = await connect_tcp(connection_made=lambda protocol, transport: seen.append(transport.get_extra_info("peername")))
+    _, _, peer = await connect_tcp(connection_made=lambda protocol, transport: seen.append(transport.get_extra_info("peername")))
     assert seen == [peer.sock.getsockname()]
 
 

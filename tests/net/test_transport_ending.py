@@ -31,7 +31,7 @@ async def test_end_written_after_data_arrives_after_it_and_the_other_direction_l
 
 
 async def test_writing_after_the_end_raises_runtime_error(connect):
-    protocol, transport, peer = await connect()
+    _, transport, peer = await connect()
     transport.write(b"before")
     transport.write_eof()
     with pytest.raises(RuntimeError, match="after write_eof"):

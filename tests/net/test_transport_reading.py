@@ -131,7 +131,7 @@ async def test_pausing_and_resuming_in_turn_loses_nothing(connect):
 
 
 async def test_is_reading_and_repeated_calls(connect):
-    protocol, transport, _ = await connect()
+    _, transport, _ = await connect()
     assert transport.is_reading() is True
     transport.resume_reading()
     assert transport.is_reading() is True
@@ -284,14 +284,14 @@ async def test_exception_of_the_protocol_is_reported_and_ends_the_connection(con
 
 
 async def test_exception_of_connection_made_is_reported_and_the_connection_lives(connect, reported):
-    protocol, transport, peer = await connect(connection_made=fail)
+    protocol, _, peer = await connect(connection_made=fail)
     assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
     await peer.send(b"data")
     assert await protocol.until_received(4) == b"data"
 
 
 async def test_exception_of_connection_lost_is_reported_and_the_socket_is_closed(connect, reported):
-    protocol, transport, peer = await connect(connection_lost=fail)
+    _, transport, peer = await connect(connection_lost=fail)
     transport.close()
     assert await peer.receive_all() == b""
     await settle()

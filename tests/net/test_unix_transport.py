@@ -205,7 +205,7 @@ def send_with_descriptors(sock, data, descriptors):
 @pytest.mark.parametrize("buffered", [False, True])
 async def test_descriptors_sent_along_neither_stall_the_data_nor_stay_open(connections, descriptor_count, buffered):
     protocol = RecordingBufferedProtocol() if buffered else RecordingProtocol()
-    _, transport, peer = await connections.unix(protocol)
+    _, _, peer = await connections.unix(protocol)
     with open(os.devnull, "rb") as file:
         for number in range(20):
             send_with_descriptors(peer.sock, b"with %02d" % number, [file.fileno()] * descriptor_count)
