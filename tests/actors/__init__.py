@@ -1,4 +1,4 @@
-"""What the tests act with: protocols, peers, connections, servers, files, programs, cases. Plain classes and functions to import.
+"""What the tests act with: protocols, peers, connections, files, pollers, programs, cases. Plain classes and functions to import.
 
 Whatever needs setting up and tearing down, or the loop under test, is a fixture in a conftest.py.
 """

@@ -36,7 +36,7 @@ async def test_blocking_sockets_are_refused_in_debug_mode(loop, pair, calls_of_e
             pytest.fail(name)
 
 
-async def test_wrapped_sockets_are_refused(loop, pair, calls_of_everything, tls_contexts):
+async def test_wrapped_sockets_are_refused(pair, calls_of_everything, tls_contexts):
     wrapped = tls_contexts[1].wrap_socket(pair[0], server_hostname="localhost", do_handshake_on_connect=False)
     with wrapped:
         for name, call in calls_of_everything(wrapped).items():
@@ -45,7 +45,7 @@ async def test_wrapped_sockets_are_refused(loop, pair, calls_of_everything, tls_
                 pytest.fail(name)
 
 
-async def test_closed_sockets_raise_os_error(loop, no_leaks, calls_of_everything):
+async def test_closed_sockets_raise_os_error(no_leaks, calls_of_everything):
     closed = socket.socket()
     closed.close()
     for name, call in calls_of_everything(closed).items():

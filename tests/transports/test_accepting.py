@@ -183,7 +183,7 @@ async def test_listening_descriptor_closed_behind_the_loop_neither_crashes_nor_h
 
 @pytest.mark.parametrize("end", ["close", "abort", "write", "data"])
 async def test_descriptor_of_a_transport_closed_behind_the_loop_neither_crashes_nor_hangs_it(
-    loop, connections, reported, give_number_to_nothing, end
+    connections, reported, give_number_to_nothing, end
 ):
     left, right = socket.socketpair()
     protocol, transport, peer = await connections.over(left, right)
@@ -203,9 +203,7 @@ async def test_descriptor_of_a_transport_closed_behind_the_loop_neither_crashes_
     assert len(protocol.lost) == 1
 
 
-async def test_descriptor_closed_behind_the_loop_while_a_duplicate_lives_does_not_hang_it(
-    loop, connections, reported, give_number_to_nothing
-):
+async def test_descriptor_closed_behind_the_loop_while_a_duplicate_lives_does_not_hang_it(connections, reported, give_number_to_nothing):
     left, right = socket.socketpair()
     protocol, transport, peer = await connections.over(left, right)
     duplicate = left.dup()

@@ -75,7 +75,7 @@ async def test_transport_closes_its_descriptor_exactly_once(connect, bystanders,
 
 
 @pytest.mark.parametrize("held", ["socket", "transport", "both"])
-async def test_what_is_held_after_the_end_holds_no_descriptor(loop, connections, bystanders, held):
+async def test_what_is_held_after_the_end_holds_no_descriptor(connections, bystanders, held):
     left, right = socket.socketpair()
     protocol, transport, peer = await connections.over(left, right)
     fd = left.fileno()
@@ -108,7 +108,7 @@ async def test_transport_keeps_the_very_socket_that_it_was_given(loop, make_peer
     left.close()
 
 
-async def test_socket_closed_by_its_former_owner_is_not_closed_again(loop, connections, bystanders, reported):
+async def test_socket_closed_by_its_former_owner_is_not_closed_again(connections, bystanders, reported):
     left, right = socket.socketpair()
     protocol, transport, _ = await connections.over(left, right)
     left.close()
@@ -153,7 +153,7 @@ async def test_descriptor_of_a_transport_cannot_be_watched(connect):
     assert await protocol.until_received(10) == b"still read"
 
 
-async def test_number_of_a_closed_transport_can_be_watched_by_its_next_owner(loop, connect, make_peer):
+async def test_number_of_a_closed_transport_can_be_watched_by_its_next_owner(connect, make_peer):
     protocol, transport, _ = await connect()
     fd = transport.get_extra_info("socket").fileno()
     transport.close()
@@ -166,7 +166,7 @@ async def test_number_of_a_closed_transport_can_be_watched_by_its_next_owner(loo
     assert await peers[fd].receive(4) == b"data"
 
 
-async def test_number_of_a_closed_transport_can_be_used_by_the_next_transport(loop, connections):
+async def test_number_of_a_closed_transport_can_be_used_by_the_next_transport(connections):
     numbers = set()
     for number in range(20):
         left, right = socket.socketpair()

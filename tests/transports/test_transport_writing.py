@@ -221,7 +221,7 @@ async def test_answer_written_by_data_received_is_sent_though_it_closes(connect)
     assert await protocol.until_lost() is None
 
 
-def test_what_is_written_while_the_loop_does_not_run_is_sent(loop, run, connect):
+def test_what_is_written_while_the_loop_does_not_run_is_sent(run, connect):
     _, transport, peer = run(connect())
     transport.write(b"between two runs")
     assert run(peer.receive(16)) == b"between two runs"
