@@ -11,7 +11,6 @@ import dataclasses
 import gc
 import inspect
 import logging
-import os
 import socket
 import tempfile
 import threading
@@ -20,6 +19,7 @@ from collections.abc import Callable
 import pytest
 
 from actors.connections import Connections, tcp_pair
+from actors.descriptors import open_descriptors
 from actors.peers import Peer
 from actors.tls import make_certificate
 
@@ -132,20 +132,15 @@ def needs_localhost():
         pytest.skip("the name localhost cannot be looked up here")
 
 
-def open_descriptors():
-    """Return the numbers of this process's open descriptors."""
-    return set(os.listdir("/dev/fd"))
-
-
 @pytest.fixture
 def no_leaks():
     """Fail a test that leaves descriptors or threads behind, or an object that complains when it is collected."""
     gc.collect()
-    descriptors, threads = open_descriptors(), set(threading.enumerate())
+    descriptors, threads = open_descriptors().keys(), set(threading.enumerate())
     yield
     # Objects that complain in __del__ do it here, where the complaint belongs to this test.
     gc.collect()
-    assert open_descriptors() == descriptors, "descriptors were left open or were closed by someone who did not own them"
+    assert open_descriptors().keys() == descriptors, "descriptors were left open or were closed by someone who did not own them"
     assert set(threading.enumerate()) <= threads, "threads were left running"
 
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from actors.connections import tcp_pair
+from actors.descriptors import open_descriptors
 from actors.peers import fill, reset
 from actors.pollers import CLOSED, EDGE, READABLE, WRITABLE
 
@@ -16,17 +17,6 @@ def drain(sock):
     with pytest.raises(BlockingIOError):
         while sock.recv(65536):
             pass
-
-
-def open_descriptors():
-    def is_open(fd):
-        try:
-            os.fstat(fd)
-        except OSError:
-            return False
-        return True
-
-    return {fd for fd in range(1024) if is_open(fd)}
 
 
 # Opening and closing
@@ -66,15 +56,15 @@ def test_reopened_poller_has_no_registrations(poller, pair):
 
 
 def test_descriptors_of_poller_and_wakeup_are_close_on_exec_and_closed(closed_poller):
-    before = open_descriptors()
+    before = open_descriptors().keys()
     closed_poller.open()
     closed_poller.call("wakeup_open")
-    opened = open_descriptors() - before
+    opened = open_descriptors().keys() - before
     assert opened
     assert not any(os.get_inheritable(fd) for fd in opened)
     closed_poller.close()
     closed_poller.library.probe_wakeup_close(closed_poller.probe)
-    assert open_descriptors() == before
+    assert open_descriptors().keys() == before
 
 
 # Levels

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.descriptors import open_descriptors
 from actors.tls import Certificate, environment_of_others
 
 # Far longer than any test takes: it turns what would hang into a failure with a traceback.
@@ -33,18 +34,6 @@ STARTING_LIMIT_S = 60
 # Running on the loop under test
 
 
-def open_descriptors():
-    """Return the open descriptors of this process: number and, where the system tells, what is behind it."""
-    found = set()
-    for number in os.listdir("/dev/fd"):
-        # The descriptor of the listing itself is closed by now.
-        with contextlib.suppress(OSError):
-            os.fstat(int(number))
-            target = os.readlink(f"/proc/self/fd/{number}") if os.path.isdir("/proc/self/fd") else ""
-            found.add((int(number), target))
-    return found
-
-
 @pytest.fixture
 def run(loop):
     """A function that runs a coroutine on the loop under test and waits until no task and no descriptor of it is left.
@@ -54,7 +43,7 @@ def run(loop):
 
     def left_behind(descriptors_before):
         tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
-        return sorted(map(repr, tasks)) + sorted(map(repr, open_descriptors() - descriptors_before))
+        return sorted(map(repr, tasks)) + sorted(map(repr, open_descriptors().items() - descriptors_before.items()))
 
     async def wait_until_nothing_is_left(descriptors_before):
         give_up_at = loop.time() + CLOSING_LIMIT_S

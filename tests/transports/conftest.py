@@ -5,13 +5,12 @@ add_reader() and add_writer() drive. `connect` makes connections of each kind in
 Nothing here waits for a time to pass: `until` waits for a condition, `settle` for the kernel to have been asked.
 """
 
-import gc
 import socket
-import warnings
 
 import pytest
 
 from actors.bystanders import Bystanders
+from actors.leftovers import unclosed_expected
 from actors.protocols import RecordingProtocols, echo
 
 
@@ -123,7 +122,5 @@ def resolve_to(loop, monkeypatch):
 @pytest.fixture
 def unclosed_sockets_allowed():
     """asyncio forgets some sockets after errors and leaves them to the collector, which says so."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
+    with unclosed_expected():
         yield
-        gc.collect()

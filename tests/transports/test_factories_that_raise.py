@@ -11,13 +11,10 @@ import socket
 
 import pytest
 
+from actors.descriptors import open_descriptors
 from actors.failures import fail
 
 pytestmark = pytest.mark.fastloop_only
-
-
-def open_count():
-    return len(os.listdir("/dev/fd"))
 
 
 ADDRESSES = [{"local_addr": ("127.0.0.1", 0)}, {"remote_addr": ("127.0.0.1", 9)}, {"family": socket.AF_INET}]
@@ -25,10 +22,10 @@ ADDRESSES = [{"local_addr": ("127.0.0.1", 0)}, {"remote_addr": ("127.0.0.1", 9)}
 
 @pytest.mark.parametrize("addresses", ADDRESSES, ids=str)
 async def test_datagram_socket_that_was_made_is_closed(loop, addresses):
-    before = open_count()
+    before = open_descriptors().keys()
     with pytest.raises(ZeroDivisionError):
         await loop.create_datagram_endpoint(fail, **addresses)
-    assert open_count() == before
+    assert open_descriptors().keys() == before
 
 
 async def test_datagram_socket_that_was_given_is_closed(loop):
@@ -74,20 +71,20 @@ async def test_stream_socket_that_was_given_is_closed(loop, create):
 
 @pytest.mark.parametrize("method", ["subprocess_exec", "subprocess_shell"])
 async def test_subprocess_is_not_started(loop, method):
-    before = open_count()
+    before = open_descriptors().keys()
     with pytest.raises(ZeroDivisionError):
         await getattr(loop, method)(fail, "true")
-    assert open_count() == before
+    assert open_descriptors().keys() == before
 
 
 def test_exit_closes_the_datagram_socket_too(loop, no_leaks):
     def leave():
         raise SystemExit(7)
 
-    before = open_count()
+    before = open_descriptors().keys()
     with pytest.raises(SystemExit):
         loop.run_until_complete(loop.create_datagram_endpoint(leave, local_addr=("127.0.0.1", 0)))
-    assert open_count() == before
+    assert open_descriptors().keys() == before
 
 
 async def test_datagram_endpoint_without_failure_is_as_ever(loop):

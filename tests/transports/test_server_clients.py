@@ -4,27 +4,18 @@ The server keeps none of them alive. A connection that dies, in whatever way, is
 """
 
 import asyncio
-import contextlib
 import gc
 import socket
 import sys
-import warnings
 import weakref
 
 import pytest
 
 from actors.kernel import settle
+from actors.leftovers import unclosed_expected
 from actors.protocols import RecordingProtocol, RecordingProtocols, until_all_are_lost
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 13), reason="servers know their clients since Python 3.13")
-
-
-@contextlib.contextmanager
-def dropped_transports_expected():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-        gc.collect()
 
 
 @pytest.fixture
@@ -63,7 +54,7 @@ async def test_server_holds_no_client_alive(serve, accept, paused, held):
     server = await serve(paused)
     peers = await accept(server, 3)
     transports = [weakref.ref(transport) for transport in held]
-    with dropped_transports_expected():
+    with unclosed_expected():
         held.clear()
     assert [transport() for transport in transports] == [None] * 3
     for peer in peers:
@@ -81,7 +72,7 @@ async def test_wait_closed_returns_when_the_last_client_was_dropped(serve, accep
     while held:
         await settle()
         assert not waiting.done()
-        with dropped_transports_expected():
+        with unclosed_expected():
             held.pop(0)
     await waiting
 
@@ -177,7 +168,7 @@ async def test_clients_may_end_the_others_while_they_die(serve, accept, paused, 
 
     server = await serve(Destroyer)
     peers = await accept(server, 5)
-    with dropped_transports_expected():
+    with unclosed_expected():
         held.clear()
     for peer in peers:
         assert await peer.receive_all() == b""
