@@ -2,20 +2,26 @@
 
 A test that takes `implementation` or `loop` runs twice, on fastloop and on asyncio's own loop, so that it states what asyncio does
 and not what fastloop happens to do. `@pytest.mark.fastloop_only` limits it to fastloop; `pytest --loop asyncio` limits all of them.
-A test that is a coroutine function runs on its `loop`, within a time limit; one that needs longer says so: `@pytest.mark.time_limit(60)`.
+A test that is a coroutine function runs on its `loop` within a time limit. `@pytest.mark.time_limit(60)` allows it more.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import gc
 import inspect
 import logging
-import os
 import socket
+import tempfile
 import threading
 from collections.abc import Callable
 
 import pytest
+
+from actors.connections import Connections, tcp_pair
+from actors.descriptors import open_descriptors
+from actors.peers import Peer
+from actors.tls import make_certificate
 
 # A hang becomes a failure of its test after this long; nothing here is expected to take a tenth of it.
 TIME_LIMIT_S = 20
@@ -48,13 +54,7 @@ def implementation_named(name):
     import fastloop
 
     return Implementation(
-        "fastloop",
-        fastloop.new_event_loop,
-        fastloop.EventLoop,
-        fastloop.Future,
-        fastloop.Task,
-        fastloop.Handle,
-        fastloop.TimerHandle,
+        "fastloop", fastloop.new_event_loop, fastloop.EventLoop, fastloop.Future, fastloop.Task, fastloop.Handle, fastloop.TimerHandle
     )
 
 
@@ -63,7 +63,7 @@ def pytest_addoption(parser):
 
 
 def take_from_the_collector():
-    """Whatever exists now stays; the collections of later tests need not look at it."""
+    """All objects that exist now stay; the collections of later tests need not look at them."""
     gc.collect()
     gc.freeze()
 
@@ -90,10 +90,10 @@ def pytest_generate_tests(metafunc):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    """Have the fixture `run` run a test that is a coroutine function."""
+    """Run a test that is a coroutine function with the fixture `run`."""
     if not inspect.iscoroutinefunction(pyfuncitem.function):
         return None
-    assert "loop" in pyfuncitem.fixturenames, "a test that is a coroutine function takes loop, or a fixture that does"
+    assert "implementation" in pyfuncitem.fixturenames, "a test that is a coroutine function takes loop, or a fixture that does"
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     time_limit = pyfuncitem.get_closest_marker("time_limit")
     run = pyfuncitem._request.getfixturevalue("run")
@@ -113,28 +113,34 @@ def asyncio_implementation():
 
 
 @pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def tls_contexts(certificate):
+    """The SSL contexts of a server called localhost and of a client that trusts it."""
+    return certificate.server_context(), certificate.client_context()
+
+
+@pytest.fixture(scope="session")
 def needs_localhost():
-    """Skips a test that has the name localhost looked up where the system does not know it, as in a container without /etc/hosts."""
+    """Skips a test that looks up the name localhost where the system does not know it, as in a container without /etc/hosts."""
     try:
         socket.getaddrinfo("localhost", None, socket.AF_INET)
     except socket.gaierror:
         pytest.skip("the name localhost cannot be looked up here")
 
 
-def open_descriptors():
-    """Return the numbers of this process's open descriptors."""
-    return set(os.listdir("/dev/fd"))
-
-
 @pytest.fixture
 def no_leaks():
     """Fail a test that leaves descriptors or threads behind, or an object that complains when it is collected."""
     gc.collect()
-    descriptors, threads = open_descriptors(), set(threading.enumerate())
+    descriptors, threads = open_descriptors().keys(), set(threading.enumerate())
     yield
-    # Whatever complains in __del__ does it here, where the complaint belongs to this test.
+    # Objects that complain in __del__ do it here, where the complaint belongs to this test.
     gc.collect()
-    assert open_descriptors() == descriptors, "descriptors were left open or were closed by someone who did not own them"
+    assert open_descriptors().keys() == descriptors, "descriptors were left open or were closed by someone who did not own them"
     assert set(threading.enumerate()) <= threads, "threads were left running"
 
 
@@ -206,10 +212,95 @@ def run(loop):
 
 @pytest.fixture
 def run_turn(loop):
-    """A function that runs one turn of the loop: what is ready now, not what that makes ready."""
+    """A function that runs turns of the loop, one unless told otherwise: what is ready now, not what that makes ready."""
 
-    def run():
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+    def run(turns=1):
+        for _ in range(turns):
+            loop.call_soon(loop.stop)
+            loop.run_forever()
 
     return run
+
+
+# Sockets and connections
+
+
+@pytest.fixture
+def short_folder():
+    """A folder with a short path: the name of a Unix socket has room for about a hundred bytes."""
+    with tempfile.TemporaryDirectory(prefix="net") as folder:
+        yield folder
+
+
+@pytest.fixture
+def connections(loop, short_folder):
+    """Makes connections of the kind that is asked for."""
+    made = Connections(loop, short_folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make_peer(loop):
+    """A function that makes a Peer of a socket, which is closed at the end."""
+    peers = []
+
+    def make(sock):
+        peers.append(Peer(loop, sock))
+        return peers[-1]
+
+    yield make
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
+def connect_to(make_peer):
+    """A function that connects a Peer to a server, or to an address."""
+
+    def connect(server):
+        address = server if isinstance(server, tuple) else server.sockets[0].getsockname()
+        return make_peer(socket.create_connection(address[:2]))
+
+    return connect
+
+
+@pytest.fixture(params=["unix", "tcp"])
+def pair(request, no_leaks):
+    """Two connected sockets that do not block."""
+    left, right = socket.socketpair() if request.param == "unix" else tcp_pair()
+    with left, right:
+        for end in left, right:
+            end.setblocking(False)
+        yield left, right
+
+
+@pytest.fixture
+def listener(no_leaks):
+    """A listening socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.fixture
+def unresponsive_address(no_leaks):
+    """The address of a listening socket that neither accepts nor refuses."""
+    with contextlib.ExitStack() as opened:
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            sock = opened.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+@pytest.fixture
+def refusing_addresses(no_leaks):
+    """Three addresses at which nobody listens, and which nobody else can take."""
+    with contextlib.ExitStack() as opened:
+        addresses = []
+        for _ in range(3):
+            sock = opened.enter_context(socket.socket())
+            sock.bind(("127.0.0.1", 0))
+            addresses.append(sock.getsockname())
+        yield addresses

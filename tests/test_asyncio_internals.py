@@ -1,6 +1,6 @@
 """One test for each private name of asyncio that fastloop uses, so that a new Python which changes one fails at that name.
 
-The names stand in fastloop/api/asyncio_internals.py; the last tests read the sources and fail when the list and the code disagree.
+The names are in fastloop/api/asyncio_internals.py. The last tests read the sources and fail when the list and the code disagree.
 Only the tests that make a loop need fastloop built.
 """
 
@@ -68,16 +68,13 @@ def test_asyncio_has_the_name_and_takes_the_arguments(internal):
         pytest.fail(f"{internal.name}{inspect.signature(value)} does not take ({internal.call}): {error}")
 
 
-# What fastloop looks into
+# What fastloop inspects
 
 
 def recorders_of_waiters():
-    """Each "asyncio.module.name" of a function or class of asyncio that records who waits for several futures."""
+    """Each "asyncio.module.name" of a function or class of asyncio that records which tasks wait for several futures."""
     found = {
-        f"{name}.{node.name}": ast.unparse(node)
-        for name, tree in asyncio_sources().items()
-        for node in tree.body
-        if hasattr(node, "name")
+        f"{name}.{node.name}": ast.unparse(node) for name, tree in asyncio_sources().items() for node in tree.body if hasattr(node, "name")
     }
     return {name for name, code in found.items() if "future_add_to_awaited_by(" in code} - {"asyncio.tasks.Task"}
 
@@ -93,7 +90,7 @@ def test_asyncios_callback_keeps_the_task(internal):
     parts = internal.name.split(".")
     # as_completed() and wait_for() keep it from some patch release of Python 3.14 on.
     if ".".join(parts[:3]) not in recorders_of_waiters():
-        pytest.skip("here asyncio does not record who waits")
+        pytest.skip("here asyncio does not record which tasks wait")
     value = getattr(getattr(asyncio, parts[1]), parts[2])
     for part in parts[3:]:
         value = part_of(getattr(value, "__code__", value), part) if not inspect.isclass(value) else getattr(value, part)
@@ -213,7 +210,7 @@ def private_names_of_asyncio():
 
 
 def test_every_private_name_of_asyncio_in_the_sources_is_listed():
-    # Where this finds a name that fastloop chose for itself, asyncio has got one of the same name: choose another.
+    # A name that is found here but that fastloop chose itself now exists in asyncio, too: choose another one.
     listed = {part.removesuffix("()") for internal in EVERYTHING for part in internal.name.split(".")}
     unlisted = private_names_of_asyncio() - listed
     used = {path.relative_to(PACKAGE).as_posix(): set(re.findall(r"\b_[a-z]\w*", code_of(path))) for path in sources()}

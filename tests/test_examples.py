@@ -1,11 +1,12 @@
-"""Every script of examples/tutorial: under both ways to get onto fastloop, and on asyncio itself, it prints the same."""
+"""Every script of examples/tutorial prints the same with both ways to get onto fastloop, and on asyncio itself."""
 
 import pathlib
 import re
-import subprocess
 import sys
 
 import pytest
+
+from actors.programs import run_python
 
 TUTORIAL = pathlib.Path(__file__).resolve().parents[1] / "examples" / "tutorial"
 IMPORT_LINE = "import fastloop as asyncio\n"
@@ -101,8 +102,7 @@ def run_script(name, folder, import_line, appended=""):
     script.write_text(source.replace(IMPORT_LINE, import_line) + appended)
     # Setting a policy is deprecated from Python 3.14 on, and one of the two ways to be shown.
     ignored = "ignore:'asyncio.set_event_loop_policy' is deprecated:DeprecationWarning"
-    command = [sys.executable, "-X", "dev", "-W", "error", "-W", ignored, script]
-    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    finished = run_python("-X", "dev", "-W", "error", "-W", ignored, script, folder=folder)
     # Debug mode warns of callbacks that took a tenth of a second: on a busy machine that says nothing of the script.
     finished.stderr = re.sub(r"^Executing <.*> took \d+\.\d+ seconds\n", "", finished.stderr, flags=re.M)
     return finished

@@ -1,7 +1,7 @@
-"""Nothing is left behind by what is done again and again: objects, references, descriptors, threads, loops.
+"""Repeated work leaves nothing behind: no objects, references, descriptors, threads, loops.
 
-tests/core/test_memory.py counts the allocator's blocks; here whole programs are repeated, and what is counted is what the
-collector tracks and, on a debug build of Python, every reference.
+tests/core/test_memory.py counts the allocator's blocks. Here whole programs are repeated, and the objects that the collector tracks
+are counted and, on a debug build of Python, every reference.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ import time
 import weakref
 
 import pytest
+
+from actors.cases import Cases
 
 TUTORIAL = pathlib.Path(__file__).resolve().parents[1] / "examples" / "tutorial"
 # What is counted does not depend on how long a script waits.
@@ -63,7 +65,7 @@ def assert_nothing_is_left(action, runs=10):
         growth = growth_over(action, runs)
         if max(growth.values(), default=0) < runs:
             return
-        # As text, which is the least that the next batch can find more of.
+        # As text, which adds the least to the count of the next batch.
         growths.append(str(growth))
     pytest.fail(f"left by each {runs} runs: {growths}")
 
@@ -79,7 +81,7 @@ def test_leak_is_found():
 
 @pytest.mark.skipif(
     sys.version_info < (3, 14) and bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-    reason="CPython 3.13 without the GIL keeps functions and classes for ever, once a process has started a thread",
+    reason="CPython 3.13 without the GIL keeps functions and classes forever, once a process has started a thread",
 )
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_example_leaves_nothing_behind(name, no_leaks):
@@ -104,12 +106,7 @@ def test_example_leaves_nothing_behind(name, no_leaks):
 
 
 OBJECTS_IN_A_RUN = 1000
-SCENARIOS = {}
-
-
-def scenario(coroutine_function):
-    SCENARIOS[coroutine_function.__name__] = coroutine_function
-    return coroutine_function
+scenario = Cases()
 
 
 @scenario
@@ -198,11 +195,11 @@ async def work_for_the_executor():
 
 
 @pytest.mark.fastloop_only
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", scenario)
 def test_many_objects_leave_nothing_behind(loop, name):
     # The executor starts its threads when they are needed, which depends on how busy they are.
     loop.run_until_complete(asyncio.gather(*[loop.run_in_executor(None, time.sleep, 0.005) for _ in range(64)]))
-    coroutine_function = SCENARIOS[name]
+    coroutine_function = scenario[name]
     assert_nothing_is_left(lambda: loop.run_until_complete(coroutine_function()))
 
 
@@ -282,7 +279,7 @@ def test_loop_that_is_dropped_unclosed_warns_and_is_collected(implementation, no
     with pytest.warns(ResourceWarning, match="unclosed event loop") as caught:
         del loop
         gc.collect()
-    # The warning names its source, so the loop lives as long as the warning.
+    # The warning names its source, so it keeps the loop alive.
     del caught
     gc.collect()
     assert weak_loop() is None

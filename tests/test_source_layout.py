@@ -200,9 +200,7 @@ def test_no_exception_is_caught_without_a_name():
 
 def test_every_cdef_function_with_a_c_result_states_its_error_rule():
     # Without a rule, Cython checks for an exception after each call: 5.5 ns against 2.0 ns for a void function.
-    signature = re.compile(
-        rf"^\s*cp?def\s+(?:inline\s+)?{C_RETURN_TYPES}\s+(\w+)\(((?:[^()]|\([^()]*\))*)\)([^\n]*)", re.M
-    )
+    signature = re.compile(rf"^\s*cp?def\s+(?:inline\s+)?{C_RETURN_TYPES}\s+(\w+)\(((?:[^()]|\([^()]*\))*)\)([^\n]*)", re.M)
     offenders = [
         f"{relative(path)}: {match.group(1)}"
         for path in source_files("fastloop", suffixes={".pyx", ".pxd"})

@@ -1,19 +1,19 @@
-"""tests/third_party/suites: that other people's tests get the loop that is asked for, and that what they say is understood.
+"""tests/third_party/suites: other people's tests get the loop that is asked for, and their outcomes are understood.
 
 The suites themselves are not run here: make suites does that.
 """
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from actors.programs import run_python
+
 SUITES = Path(__file__).resolve().parent / "third_party" / "suites"
 
-TESTS_OF_OTHERS = '''
+TESTS_OF_OTHERS = """
 import asyncio
 import unittest
 import warnings
@@ -59,24 +59,22 @@ def test_way(way):
 class Case(unittest.IsolatedAsyncioTestCase):
     async def test_case(self):
         assert await name_of_the_loop() == LOOP
-'''
+"""
 
 
 def run_pytest(folder, loop, text):
-    """Run a file of tests under the plugin, as run.py does; returns the process and what the plugin wrote down."""
+    """Run a file of tests under the plugin, as run.py does; return the process and what the plugin wrote down."""
     (folder / "test_others.py").write_text(text)
     outcomes = folder / "outcomes.jsonl"
     environment = os.environ | {"PYTHONPATH": str(SUITES), "LOOP_UNDER_TEST": loop, "OUTCOMES": str(outcomes)}
-    command = [sys.executable, "-m", "pytest", "-p", "chosen_loop", "-p", "no:cacheprovider", "--rootdir", folder, "-c", os.devnull]
-    completed = subprocess.run([*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
-    return completed, outcomes
+    command = ["-m", "pytest", "-p", "chosen_loop", "-p", "no:cacheprovider", "--rootdir", folder, "-c", os.devnull]
+    return run_python(*command, folder=folder, env=environment), outcomes
 
 
 def ask_run(expression, *arguments):
-    """What an expression with the functions of run.py gives, by JSON."""
+    """The value of an expression with the functions of run.py, through JSON."""
     program = f"import sys; sys.path.insert(0, {str(SUITES)!r}); import json, run, pathlib; print(json.dumps({expression}))"
-    command = [sys.executable, "-P", "-c", program, *map(str, arguments)]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout)
+    return json.loads(run_python("-P", "-c", program, *arguments, check=True).stdout)
 
 
 @pytest.mark.parametrize("loop", ["fastloop", "asyncio"])
@@ -131,16 +129,13 @@ def test_version_is_read_off_the_name_of_an_archive(archive, version):
 
 
 def test_unknown_suite_is_refused_with_the_known_ones():
-    completed = subprocess.run([sys.executable, SUITES / "run.py", "no-such-suite"], capture_output=True, text=True, timeout=100)
-
+    completed = run_python(SUITES / "run.py", "no-such-suite")
     assert completed.returncode == 2
     assert "anyio" in completed.stderr and "asyncssh" in completed.stderr
 
 
 def test_suite_without_sources_is_skipped_with_the_reason_and_makes_the_exit_status_2(tmp_path):
     environment = os.environ | {"PATH": str(tmp_path)}
-    command = [sys.executable, SUITES / "run.py", "websockets", "--folder", tmp_path / "suites"]
-    completed = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
-
+    completed = run_python(SUITES / "run.py", "websockets", "--folder", tmp_path / "suites", env=environment)
     assert completed.returncode == 2, completed.stderr
     assert "websockets: skipped: no sources" in completed.stdout

@@ -1,4 +1,4 @@
-"""The types in fastloop/__init__.pyi: strict enough for `mypy --strict`, and true of what the package does.
+"""The types in fastloop/__init__.pyi: strict enough for `mypy --strict`, and true to the package.
 
 mypy runs in an empty folder, so that it finds the fastloop that is installed. Without mypy, what needs it is skipped.
 """
@@ -7,11 +7,11 @@ import asyncio
 import importlib.util
 import inspect
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from actors.programs import run_python
 
 TYPING = Path(__file__).resolve().parent / "typing"
 PROGRAMS = sorted(TYPING.glob("*.py"))
@@ -19,12 +19,9 @@ PROGRAMS = sorted(TYPING.glob("*.py"))
 needs_mypy = pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 
 
-def run_python(folder, *args):
-    return subprocess.run([sys.executable, *map(str, args)], cwd=folder, capture_output=True, text=True)
-
-
 def strict_mypy(folder, *args):
-    return run_python(folder, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", folder / "cache", *args)
+    command = ["-m", "mypy", "--strict", "--config-file=", "--cache-dir", folder / "cache", *args]
+    return run_python(*command, folder=folder, time_limit_s=600)
 
 
 @needs_mypy
@@ -41,7 +38,7 @@ def test_programs_pass_strict_mypy_with_either_import(tmp_path):
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.stem)
 def test_the_programs_run(program, tmp_path):
-    done = run_python(tmp_path, "-W", "error", program)
+    done = run_python("-W", "error", program, folder=tmp_path)
     assert done.returncode == 0 and done.stderr == "", done.stderr
 
 
@@ -67,7 +64,8 @@ def test_every_name_that_fastloop_and_asyncio_have_type_checks_on_fastloop(tmp_p
 @needs_mypy
 def test_stubtest_finds_the_stub_true(tmp_path):
     allowlist, config = TYPING / "stubtest_allowlist.txt", TYPING.parents[1] / "pyproject.toml"
-    done = run_python(tmp_path, "-m", "mypy.stubtest", "fastloop", "--allowlist", allowlist, "--mypy-config-file", config)
+    command = ["-m", "mypy.stubtest", "fastloop", "--allowlist", allowlist, "--mypy-config-file", config]
+    done = run_python(*command, folder=tmp_path, time_limit_s=600)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -91,6 +89,6 @@ def test_public_methods_take_the_arguments_that_asyncios_take(implementation, cl
     names = [name for name in dir(asyncios) if not name.startswith("_") and callable(getattr(asyncios, name))]
     expected = {name: parameters_of(getattr(asyncios, name)) for name in names}
     found = {name: parameters_of(getattr(own, name)) for name in names}
-    # create_task() passes every keyword on, whatever this Python's takes.
+    # create_task() passes on every keyword, also those that this Python does not take.
     differing = {name for name in names if expected[name] is not None and found[name] != expected[name]} - {"create_task"}
     assert differing == set()

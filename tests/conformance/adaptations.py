@@ -1,7 +1,7 @@
-"""Turns CPython's test modules towards the implementation under test.
+"""Points CPython's test modules at the implementation under test.
 
-Two means: a fixture that builds one of asyncio's private loops is given the loop under test instead, and a test class whose
-attributes name a Task or Future class gets subclasses that name the ones under test, alone and paired with the native ones.
+There are two ways: a fixture that builds one of asyncio's private loops gets the loop under test instead, and a test class with
+attributes for a Task or Future class gets subclasses with the classes under test, alone and paired with the native ones.
 One function per test module that needs it, found by the module's name; all other modules work through substitution.py alone.
 Generated classes are called Own... ; "C" is asyncio's C implementation and "Py" its Python one, as in CPython's tests.
 """
@@ -45,14 +45,14 @@ def use_loop_under_test(subject):
 
 
 def new_loop_in_set_up(self):
-    """A setUp() for classes whose own one builds a bare BaseEventLoop with a mocked selector."""
+    """A setUp() for classes that would build a bare BaseEventLoop with a mocked selector."""
     test_utils.TestCase.setUp(self)
     self.loop = asyncio.new_event_loop()
     self.set_event_loop(self.loop)
 
 
 def swapping_asyncio_names(**replacements):
-    """Return a setUp() that puts classes in place of asyncio.NAME (and of its submodule's) until the test ends."""
+    """Return a setUp() that replaces asyncio.NAME (and its submodule's) with these classes until the test ends."""
 
     def set_up(self):
         super(type(self), self).setUp()
@@ -79,13 +79,7 @@ def adapt_test_tasks(module, subject):
     add_class(module, "OwnTask_PyFuture_Tests", with_c, Task=own_task, Future=py_future)
     add_class(module, "CTask_OwnFuture_Tests", with_c, Task=c_task, Future=own_future)
     add_class(module, "PyTask_OwnFuture_Tests", with_py, Task=py_task, Future=own_future)
-    add_class(
-        module,
-        "OwnTask_OwnFuture_OnForeignLoop_Tests",
-        module.CTask_CFuture_Tests,
-        new_test_loop=original_test_loop,
-        **own_pair,
-    )
+    add_class(module, "OwnTask_OwnFuture_OnForeignLoop_Tests", module.CTask_CFuture_Tests, new_test_loop=original_test_loop, **own_pair)
 
     for name, task, future in (
         ("OwnTask_OwnFuture_SubclassTests", own_task, own_future),
@@ -94,12 +88,7 @@ def adapt_test_tasks(module, subject):
     ):
         module.add_subclass_tests(add_class(module, name, with_c, Task=task, Future=future))
 
-    add_class(
-        module,
-        "OwnTask_Future_Tests",
-        module.CTask_Future_Tests,
-        setUp=swapping_asyncio_names(Task=own_task, Future=own_future),
-    )
+    add_class(module, "OwnTask_Future_Tests", module.CTask_Future_Tests, setUp=swapping_asyncio_names(Task=own_task, Future=own_future))
     add_class(module, "OwnIntrospectionTests", module.CIntrospectionTests, Task=own_task)
     add_class(
         module,
@@ -108,12 +97,7 @@ def adapt_test_tasks(module, subject):
         current_task=staticmethod(asyncio.current_task),
         new_task=lambda self, coro: own_task(coro, loop=self.loop),
     )
-    add_class(
-        module,
-        "OwnGenericTaskTests",
-        module.GenericTaskTests,
-        setUp=swapping_asyncio_names(Task=own_task, Future=own_future),
-    )
+    add_class(module, "OwnGenericTaskTests", module.GenericTaskTests, setUp=swapping_asyncio_names(Task=own_task, Future=own_future))
     # The original looks at the private ready queue to see when nothing is left to run.
     module.GatherTestsBase._run_loop = run_a_few_turns
 
@@ -130,24 +114,11 @@ def adapt_test_futures(module, subject):
 
     add_class(module, "OwnFutureTests", module.CFutureTests, cls=own_future)
     add_class(module, "OwnSubFutureTests", module.CSubFutureTests, cls=own_subclass)
+    add_class(module, "OwnFutureDoneCallbackTests", module.CFutureDoneCallbackTests, _new_future=lambda self: own_future(loop=self.loop))
     add_class(
-        module,
-        "OwnFutureDoneCallbackTests",
-        module.CFutureDoneCallbackTests,
-        _new_future=lambda self: own_future(loop=self.loop),
+        module, "OwnSubFutureDoneCallbackTests", module.CSubFutureDoneCallbackTests, _new_future=lambda self: own_subclass(loop=self.loop)
     )
-    add_class(
-        module,
-        "OwnSubFutureDoneCallbackTests",
-        module.CSubFutureDoneCallbackTests,
-        _new_future=lambda self: own_subclass(loop=self.loop),
-    )
-    add_class(
-        module,
-        "OwnFutureInheritanceTests",
-        module.CFutureInheritanceTests,
-        _get_future_cls=lambda self: own_future,
-    )
+    add_class(module, "OwnFutureInheritanceTests", module.CFutureInheritanceTests, _get_future_cls=lambda self: own_future)
 
 
 def adapt_test_futures2(module, subject):

@@ -1,6 +1,6 @@
 """Runs one test module in worker processes until every test of it has an outcome.
 
-A worker that dies or stops making progress costs the test that it was running; a new worker goes on with the rest.
+A worker that dies or stops making progress costs the test that it was running. A new worker runs the rest.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ WORKER = pathlib.Path(__file__).with_name("worker.py")
 # A worker that crashes this often will not get better.
 MAX_WORKERS_PER_MODULE = 25
 
-# Each worker has a session of its own, so nobody but this process will end it.
+# Each worker has its own session, so only this process will end it.
 _running_workers = set()
 
 
@@ -78,12 +78,7 @@ def _run_worker(result, subject, stall_timeout_s, wanted):
         command = [sys.executable, "-X", "faulthandler", WORKER, result.module, subject, folder]
         with open(log, "wb") as log_file:
             process = subprocess.Popen(
-                command,
-                cwd=working_directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log_file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+                command, cwd=working_directory, stdin=subprocess.DEVNULL, stdout=log_file, stderr=subprocess.STDOUT, start_new_session=True
             )
             _running_workers.add(process)
             is_stalled = _wait_while_it_progresses(process, events, stall_timeout_s)

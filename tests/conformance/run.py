@@ -4,7 +4,7 @@
     python tests/conformance/run.py [--loop asyncio] [--json FILE] [--strict] [-v] [pattern ...]
 
 Every module of test.test_asyncio runs in a process of its own, two at a time. A test that fails is tried once more by itself, and
-then on asyncio's own loop: what fails there too says nothing about fastloop. What remains must stand in known_differences.toml.
+then on asyncio's own loop: what fails there too says nothing about fastloop. What remains must be in known_differences.toml.
 Exit status: 0 if nothing unlisted failed, 1 otherwise.
 """
 
@@ -48,7 +48,7 @@ def modules_wanted(patterns):
 
 @dataclasses.dataclass
 class Verdict:
-    """What is said of one test in the end: one of COUNTED."""
+    """The final verdict on one test: one of COUNTED."""
 
     test: str
     verdict: str

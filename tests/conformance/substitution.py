@@ -1,8 +1,8 @@
-"""What a test process sees in place of asyncio's own event loop.
+"""What a test process sees instead of asyncio's own event loop.
 
 Owns: every change made to asyncio for the length of one test process, and the count of loops made through it.
-Promises: fastloop itself never patches asyncio; this file does, because CPython's tests name `asyncio.SelectorEventLoop`
-and `asyncio.new_event_loop()` and the loop under test has to stand behind those names.
+Promises: fastloop itself never patches asyncio. This file does, because CPython's tests name `asyncio.SelectorEventLoop`
+and `asyncio.new_event_loop()`, and these names must lead to the loop under test.
 Driven by worker.py, before the first test module is imported.
 """
 

@@ -1,7 +1,7 @@
-"""A loop whose clock a test moves, made of the loop under test.
+"""A loop with a clock that the test moves, made of the loop under test.
 
-CPython's tests of Task come with a loop that never waits: a generator is told each deadline and answers by how much the clock
-moves. That loop is asyncio's own; this one keeps the ready queue, the futures and the tasks of the loop under test and replaces
+CPython's tests of Task have a loop that never waits: a generator gets each deadline and answers by how much the clock moves.
+That loop is asyncio's own. This one keeps the ready queue, the futures and the tasks of the loop under test and replaces
 only its timers and its clock.
 """
 
@@ -22,7 +22,7 @@ def virtual_clock_loop_class(base):
             self._virtual_time_s = 0.0
             self._timers_by_deadline = []
             self._timer_numbers = itertools.count()
-            # Deadlines that the generator has not been told of yet.
+            # Deadlines that the generator has not got yet.
             self._new_deadlines = []
             self._is_stop_requested = False
 

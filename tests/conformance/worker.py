@@ -3,7 +3,7 @@
     python worker.py MODULE SUBJECT FOLDER
 
 Started by module_run.py. Appends one JSON object per line to FOLDER/events: a "start" and an "end" for every test and one
-"finished" at the end, so that whoever reads it knows which test was running if this process dies.
+"finished" at the end, so that the reader knows which test was running if this process dies.
 FOLDER/done.json lists the ids of tests that have an outcome already, FOLDER/wanted.json patterns of those to run.
 """
 

@@ -1,7 +1,9 @@
 """Fixtures of the tests of the core."""
 
 import gc
+import inspect
 import signal
+import socket
 import warnings
 
 import pytest
@@ -12,9 +14,10 @@ class Hang(BaseException):
 
 
 def outcome_of(case, implementation):
-    """Run case(loop, implementation) on a new loop; return how it ended and the types of what the loop reported.
+    """Run case(loop, implementation), a function or a coroutine function, on a new loop.
 
-    How it ended: the string or boolean that it returned, or the type of anything else, or the type of its exception.
+    Return how it ended and the types of what the loop reported. How it ended is the string or boolean that it returned, or else the
+    type of what it returned or raised.
     """
 
     def give_up(number, frame):
@@ -27,10 +30,12 @@ def outcome_of(case, implementation):
     signal.setitimer(signal.ITIMER_REAL, 10)
     try:
         with warnings.catch_warnings():
-            # A coroutine that a refused call leaves behind is not the point here.
+            # A coroutine that a refused call leaves behind does not matter here.
             warnings.simplefilter("ignore", RuntimeWarning)
             try:
                 returned = case(loop, implementation)
+                if inspect.iscoroutine(returned):
+                    returned = loop.run_until_complete(returned)
                 ended = ("returned", returned if isinstance(returned, str | bool) else type(returned))
             except Exception as error:
                 ended = ("raised", type(error))
@@ -44,6 +49,16 @@ def outcome_of(case, implementation):
             loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
     return ended, reported
+
+
+@pytest.fixture
+def pair(no_leaks):
+    """Two connected sockets that do not block."""
+    left, right = socket.socketpair()
+    with left, right:
+        for end in left, right:
+            end.setblocking(False)
+        yield left, right
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Asynchronous generators that are left unfinished: the loop closes them, by itself or in shutdown_asyncgens()."""
+"""Unfinished asynchronous generators: the loop closes them, by itself or in shutdown_asyncgens()."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ import pytest
 
 
 class Numbers:
-    """An asynchronous generator that tells when it is closed."""
+    """An asynchronous generator that records that it is closed."""
 
     def __init__(self):
         self.events = []
@@ -38,28 +38,20 @@ def test_generator_is_closed_by_shutdown_asyncgens(loop):
 def test_all_unfinished_generators_are_closed(loop):
     many = [Numbers() for _ in range(20)]
     generators = [numbers.generate() for numbers in many]
-
-    async def start():
-        for generator in generators:
-            await anext(generator)
-
-    loop.run_until_complete(start())
+    for generator in generators:
+        loop.run_until_complete(take_one(generator))
     loop.run_until_complete(loop.shutdown_asyncgens())
     assert [numbers.events for numbers in many] == [["closed"]] * 20
 
 
-def test_generator_that_is_freed_is_closed_by_the_running_loop(loop):
+async def test_generator_that_is_freed_is_closed_by_the_running_loop(loop):
     numbers = Numbers()
-
-    async def main():
-        generator = numbers.generate()
-        await anext(generator)
-        del generator
-        gc.collect()
-        for _ in range(5):
-            await asyncio.sleep(0)
-
-    loop.run_until_complete(main())
+    generator = numbers.generate()
+    await anext(generator)
+    del generator
+    gc.collect()
+    for _ in range(5):
+        await asyncio.sleep(0)
     assert numbers.events == ["closed"]
 
 

@@ -1,4 +1,4 @@
-"""What people patch stays patchable: attributes, weak references, subclasses and private names of loop, handles, futures, tasks."""
+"""What programs patch stays patchable: attributes, weak references, subclasses and private names of loop, handles, futures, tasks."""
 
 import asyncio
 import gc
@@ -45,6 +45,18 @@ def test_loop_can_be_subclassed(implementation, no_leaks):
     assert [type(context["exception"]) for context in loop.extra] == [ZeroDivisionError]
 
 
+async def use_the_running_loop():
+    await asyncio.sleep(0.001)
+    await asyncio.create_task(asyncio.sleep(0))
+    running = asyncio.get_running_loop()
+    running.call_soon(int)
+    running.call_at(running.time(), int)
+    running.get_debug()
+    future = running.create_future()
+    running.call_later(0, future.set_result, None)
+    await future
+
+
 @pytest.mark.parametrize("name", ["call_soon", "call_later", "call_at", "create_task", "create_future", "time", "get_debug"])
 def test_method_overridden_in_a_subclass_is_the_one_that_code_gets(implementation, no_leaks, name):
     calls = []
@@ -53,25 +65,14 @@ def test_method_overridden_in_a_subclass_is_the_one_that_code_gets(implementatio
         calls.append(name)
         return getattr(implementation.EventLoop, name)(self, *args, **options)
 
-    async def main():
-        await asyncio.sleep(0.001)
-        await asyncio.create_task(asyncio.sleep(0))
-        running = asyncio.get_running_loop()
-        running.call_soon(int)
-        running.call_at(running.time(), int)
-        running.get_debug()
-        future = running.create_future()
-        running.call_soon(future.set_result, None)
-        await future
-
     loop = type("Loop", (implementation.EventLoop,), {name: override})()
-    loop.run_until_complete(main())
+    loop.run_until_complete(use_the_running_loop())
     loop.close()
     assert name in calls
 
 
 @pytest.mark.parametrize("name", ["call_soon", "call_later", "call_at", "create_task", "create_future", "time"])
-def test_method_assigned_to_the_loop_is_the_one_that_code_gets(loop, name):
+async def test_method_assigned_to_the_loop_is_the_one_that_code_gets(loop, name):
     calls = []
     original = getattr(loop, name)
 
@@ -79,48 +80,32 @@ def test_method_assigned_to_the_loop_is_the_one_that_code_gets(loop, name):
         calls.append(name)
         return original(*args, **options)
 
-    async def main():
-        running = asyncio.get_running_loop()
-        await asyncio.sleep(0.001)
-        await asyncio.create_task(asyncio.sleep(0))
-        running.call_soon(int)
-        running.call_at(running.time(), int)
-        future = running.create_future()
-        running.call_later(0, future.set_result, None)
-        await future
-
     setattr(loop, name, replacement)
-    loop.run_until_complete(main())
+    await use_the_running_loop()
     delattr(loop, name)
     assert name in calls
 
 
-def test_connection_method_assigned_to_the_loop_is_used(loop):
+async def test_connection_method_assigned_to_the_loop_is_used(loop):
     async def create_connection(*args, **options):
         return "transport", "protocol"
 
-    async def main():
-        return await loop.create_connection(asyncio.Protocol, "example.invalid", 80)
-
     loop.create_connection = create_connection
-    assert loop.run_until_complete(main()) == ("transport", "protocol")
+    assert await loop.create_connection(asyncio.Protocol, "example.invalid", 80) == ("transport", "protocol")
 
 
-def test_getaddrinfo_assigned_to_the_loop_is_used_by_create_connection(loop):
+async def test_getaddrinfo_assigned_to_the_loop_is_used_by_create_connection(loop):
     asked = []
 
     async def getaddrinfo(host, port, **options):
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname())]
 
-    async def main():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        loop.getaddrinfo = getaddrinfo
         transport, _ = await loop.create_connection(asyncio.Protocol, "a.name.invalid", 80)
         transport.close()
         await asyncio.sleep(0)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        loop.getaddrinfo = getaddrinfo
-        loop.run_until_complete(main())
     assert asked == ["a.name.invalid"]
 
 
@@ -175,46 +160,39 @@ def test_debug_flag_read_by_libraries_follows_set_debug(loop):
     assert loop._debug is False
 
 
-def test_thread_id_read_by_libraries_is_set_while_the_loop_runs(loop):
+def test_thread_id_read_by_libraries_is_set_while_the_loop_runs(loop, run_turn):
     seen = []
     loop.call_soon(lambda: seen.append(loop._thread_id))
-    loop.call_soon(loop.stop)
-    loop.run_forever()
+    run_turn()
     assert seen == [threading.get_ident()]
     assert loop._thread_id is None
 
 
-# The interpreter's short way of calling a built-in method: it asks for the very class that defines the method.
+# The interpreter calls a built-in method the fast way only on an object of exactly the class that defines the method.
 @pytest.mark.fastloop_only
-def test_hot_methods_are_defined_by_the_class_of_their_objects(loop):
-    async def main():
-        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
-        transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
-        hot = {
-            loop: ["call_soon", "call_later", "call_at", "create_task", "create_future", "time"],
-            asyncio.current_task(): ["done", "result", "cancel", "add_done_callback"],
-            transport: ["write", "writelines", "is_closing", "get_extra_info"],
-        }
-        for thing, names in hot.items():
-            for name in names:
-                method = getattr(type(thing), name)
-                assert method.__objclass__ is type(thing), method
-                assert getattr(thing, name).__self__ is thing
-        transport.abort()
-        server.close()
-
-    loop.run_until_complete(main())
+async def test_hot_methods_are_defined_by_the_class_of_their_objects(loop):
+    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+    hot = {
+        loop: ["call_soon", "call_later", "call_at", "create_task", "create_future", "time"],
+        asyncio.current_task(): ["done", "result", "cancel", "add_done_callback"],
+        transport: ["write", "writelines", "is_closing", "get_extra_info"],
+    }
+    for thing, names in hot.items():
+        for name in names:
+            method = getattr(type(thing), name)
+            assert method.__objclass__ is type(thing), method
+            assert getattr(thing, name).__self__ is thing
+    transport.abort()
+    server.close()
 
 
 @pytest.mark.fastloop_only
-def test_transport_makes_no_dictionary_before_it_needs_one(loop):
-    async def main():
-        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
-        transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
-        assert dict not in map(type, gc.get_referents(transport))
-        transport.note = "the program's own"
-        assert vars(transport) == {"note": "the program's own"}
-        transport.abort()
-        server.close()
-
-    loop.run_until_complete(main())
+async def test_transport_makes_no_dictionary_before_it_needs_one(loop):
+    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+    assert dict not in map(type, gc.get_referents(transport))
+    transport.note = "the program's own"
+    assert vars(transport) == {"note": "the program's own"}
+    transport.abort()
+    server.close()

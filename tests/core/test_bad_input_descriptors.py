@@ -3,116 +3,38 @@
 import os
 import select
 import socket
+from unittest import mock
 
 import pytest
 
-CASES = []
+from actors.cases import Cases, run_turns
 
-
-def case(function):
-    """Register function(loop, implementation): what it returns or raises is compared."""
-    CASES.append(function)
-    return function
-
-
-def run_turns(loop, count=3):
-    for _ in range(count):
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+case = Cases()
 
 
 def closed_descriptor():
-    left, right = socket.socketpair()
-    fd = left.fileno()
-    left.close()
-    right.close()
-    return fd
-
-
-@case
-def add_reader_with_a_closed_descriptor(loop, implementation):
-    loop.add_reader(closed_descriptor(), int)
-
-
-@case
-def add_writer_with_a_closed_descriptor(loop, implementation):
-    loop.add_writer(closed_descriptor(), int)
-
-
-@case
-def remove_reader_with_a_closed_descriptor(loop, implementation):
-    return loop.remove_reader(closed_descriptor())
-
-
-@case
-def add_reader_with_a_negative_descriptor(loop, implementation):
-    loop.add_reader(-1, int)
-
-
-@case
-def remove_reader_with_a_negative_descriptor(loop, implementation):
-    loop.remove_reader(-1)
-
-
-@case
-def add_reader_with_a_string(loop, implementation):
-    loop.add_reader("file", int)
-
-
-@case
-def add_reader_with_none(loop, implementation):
-    loop.add_reader(None, int)
-
-
-@case
-def add_reader_with_a_float(loop, implementation):
-    loop.add_reader(1.5, int)
-
-
-@case
-def add_reader_with_a_huge_number(loop, implementation):
-    loop.add_reader(2**80, int)
-
-
-@case
-def add_reader_with_a_number_above_the_limit(loop, implementation):
-    loop.add_reader(2**30, int)
+    with socket.socket() as sock:
+        return sock.fileno()
 
 
 @case
 def add_reader_with_a_closed_socket_object(loop, implementation):
-    left, right = socket.socketpair()
-    left.close()
-    right.close()
-    loop.add_reader(left, int)
+    with socket.socket() as sock:
+        pass
+    loop.add_reader(sock, int)
 
 
-@case
-def add_reader_with_an_object_whose_fileno_is_rubbish(loop, implementation):
-    class File:
-        def fileno(self):
-            return "rubbish"
-
-    loop.add_reader(File(), int)
-
-
-@case
-def add_reader_with_an_object_whose_fileno_fails(loop, implementation):
-    class File:
-        def fileno(self):
-            raise ZeroDivisionError
-
-    loop.add_reader(File(), int)
+case.calls(
+    add_reader_with_an_object_whose_fileno_is_rubbish=lambda loop, _: loop.add_reader(mock.Mock(fileno=lambda: "rubbish"), int),
+    add_reader_with_an_object_whose_fileno_fails=lambda loop, _: loop.add_reader(mock.Mock(fileno=lambda: 1 / 0), int),
+)
 
 
 @case
 def add_reader_without_callback(loop, implementation):
     left, right = socket.socketpair()
-    try:
+    with left, right:
         loop.add_reader(left)
-    finally:
-        left.close()
-        right.close()
 
 
 @case
@@ -132,11 +54,8 @@ def add_reader_with_something_that_cannot_be_called(loop, implementation):
 def sock_recv_on_a_blocking_socket_in_debug_mode(loop, implementation):
     loop.set_debug(True)
     left, right = socket.socketpair()
-    try:
+    with left, right:
         loop.run_until_complete(loop.sock_recv(left, 10))
-    finally:
-        left.close()
-        right.close()
 
 
 @case
@@ -148,6 +67,20 @@ def reader_of_a_regular_file(loop, implementation):
         loop.add_reader(file, int)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_bad_input_ends_as_it_does_on_asyncios_own_loop(assert_ends_as_on_asyncio, case):
-    assert_ends_as_on_asyncio(case)
+case.calls(
+    add_reader_with_a_closed_descriptor=lambda loop, _: loop.add_reader(closed_descriptor(), int),
+    add_writer_with_a_closed_descriptor=lambda loop, _: loop.add_writer(closed_descriptor(), int),
+    remove_reader_with_a_closed_descriptor=lambda loop, _: loop.remove_reader(closed_descriptor()),
+    add_reader_with_a_negative_descriptor=lambda loop, _: loop.add_reader(-1, int),
+    remove_reader_with_a_negative_descriptor=lambda loop, _: loop.remove_reader(-1),
+    add_reader_with_a_string=lambda loop, _: loop.add_reader("file", int),
+    add_reader_with_none=lambda loop, _: loop.add_reader(None, int),
+    add_reader_with_a_float=lambda loop, _: loop.add_reader(1.5, int),
+    add_reader_with_a_huge_number=lambda loop, _: loop.add_reader(2**80, int),
+    add_reader_with_a_number_above_the_limit=lambda loop, _: loop.add_reader(2**30, int),
+)
+
+
+@pytest.mark.parametrize("name", case)
+def test_bad_input_ends_as_it_does_on_asyncios_own_loop(assert_ends_as_on_asyncio, name):
+    assert_ends_as_on_asyncio(case[name])

@@ -5,19 +5,13 @@ import warnings
 
 import pytest
 
-CASES = []
+from actors.cases import Cases, run_turns
+
+case = Cases()
 
 
-def case(function):
-    """Register function(loop, implementation): what it returns or raises is compared."""
-    CASES.append(function)
-    return function
-
-
-def run_turns(loop, count=3):
-    for _ in range(count):
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+def uninitialised(implementation):
+    return implementation.Future.__new__(implementation.Future)
 
 
 @case
@@ -35,11 +29,6 @@ def future_exception_set_after_the_result(loop, implementation):
 
 
 @case
-def future_read_while_pending(loop, implementation):
-    loop.create_future().result()
-
-
-@case
 def future_with_stop_iteration_as_exception(loop, implementation):
     future = loop.create_future()
     future.set_exception(StopIteration())
@@ -51,21 +40,6 @@ def future_with_stop_iteration_class_as_exception(loop, implementation):
     future = loop.create_future()
     future.set_exception(StopIteration)
     return future.exception()
-
-
-@case
-def future_with_a_string_as_exception(loop, implementation):
-    loop.create_future().set_exception("error")
-
-
-@case
-def future_with_none_as_exception(loop, implementation):
-    loop.create_future().set_exception(None)
-
-
-@case
-def future_with_a_class_that_is_no_exception(loop, implementation):
-    loop.create_future().set_exception(int)
 
 
 @case
@@ -86,11 +60,6 @@ def future_with_a_callback_that_cannot_be_called(loop, implementation):
 
 
 @case
-def future_callback_with_positional_context(loop, implementation):
-    loop.create_future().add_done_callback(int, None)
-
-
-@case
 def future_made_without_any_loop(loop, implementation):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -99,38 +68,8 @@ def future_made_without_any_loop(loop, implementation):
 
 
 @case
-def future_made_with_a_positional_loop(loop, implementation):
-    implementation.Future(loop)
-
-
-@case
 def future_whose_log_traceback_is_set(loop, implementation):
     loop.create_future()._log_traceback = True
-
-
-@case
-def future_that_was_never_initialised(loop, implementation):
-    implementation.Future.__new__(implementation.Future).get_loop()
-
-
-@case
-def future_that_was_never_initialised_and_gets_a_result(loop, implementation):
-    implementation.Future.__new__(implementation.Future).set_result(1)
-
-
-@case
-def future_that_was_never_initialised_and_gets_a_callback(loop, implementation):
-    implementation.Future.__new__(implementation.Future).add_done_callback(int)
-
-
-@case
-def future_that_was_never_initialised_and_is_cancelled(loop, implementation):
-    implementation.Future.__new__(implementation.Future).cancel()
-
-
-@case
-def future_that_was_never_initialised_and_is_shown(loop, implementation):
-    return bool(repr(implementation.Future.__new__(implementation.Future)))
 
 
 @case
@@ -154,6 +93,27 @@ def future_iterator_that_gets_an_int_thrown_in(loop, implementation):
     iterator.throw(42)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_bad_input_ends_as_it_does_on_asyncios_own_loop(assert_ends_as_on_asyncio, case):
-    assert_ends_as_on_asyncio(case)
+case.calls(
+    future_read_while_pending=lambda loop, _: loop.create_future().result(),
+    future_with_a_string_as_exception=lambda loop, _: loop.create_future().set_exception("error"),
+    future_with_none_as_exception=lambda loop, _: loop.create_future().set_exception(None),
+    future_with_a_class_that_is_no_exception=lambda loop, _: loop.create_future().set_exception(int),
+    future_callback_with_positional_context=lambda loop, _: loop.create_future().add_done_callback(int, None),
+    future_made_with_a_positional_loop=lambda loop, implementation: implementation.Future(loop),
+    future_that_was_never_initialised=lambda loop, implementation: uninitialised(implementation).get_loop(),
+    future_that_was_never_initialised_and_gets_a_result=lambda loop, implementation: implementation.Future.__new__(
+        implementation.Future
+    ).set_result(1),
+    future_that_was_never_initialised_and_gets_a_callback=lambda loop, implementation: implementation.Future.__new__(
+        implementation.Future
+    ).add_done_callback(int),
+    future_that_was_never_initialised_and_is_cancelled=lambda loop, implementation: implementation.Future.__new__(
+        implementation.Future
+    ).cancel(),
+    future_that_was_never_initialised_and_is_shown=lambda loop, implementation: bool(repr(uninitialised(implementation))),
+)
+
+
+@pytest.mark.parametrize("name", case)
+def test_bad_input_ends_as_it_does_on_asyncios_own_loop(assert_ends_as_on_asyncio, name):
+    assert_ends_as_on_asyncio(case[name])

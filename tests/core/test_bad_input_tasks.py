@@ -1,24 +1,15 @@
 """Bad input to tasks, and coroutines that misbehave, give asyncio's own exception, and never a hang."""
 
 import asyncio
+import contextlib
 import types
 import warnings
 
 import pytest
 
-CASES = []
+from actors.cases import Cases, run_turns
 
-
-def case(function):
-    """Register function(loop, implementation): what it returns or raises is compared."""
-    CASES.append(function)
-    return function
-
-
-def run_turns(loop, count=3):
-    for _ in range(count):
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+case = Cases()
 
 
 def is_done_after_some_turns(loop, task):
@@ -37,24 +28,17 @@ def yield_object(something):
     yield something
 
 
-@case
-def task_of_a_number(loop, implementation):
-    implementation.Task(42, loop=loop)
+async def run_and_yield(something):
+    await yield_object(something)
 
 
-@case
-def task_of_none(loop, implementation):
-    loop.create_task(None)
-
-
-@case
-def task_of_a_coroutine_function(loop, implementation):
-    loop.create_task(return_none)
-
-
-@case
-def task_of_a_future(loop, implementation):
-    loop.create_task(loop.create_future())
+case.calls(
+    coroutine_that_yields_a_number=lambda loop, _: run_and_yield(42),
+    coroutine_that_yields_a_string=lambda loop, _: run_and_yield("rubbish"),
+    coroutine_that_yields_a_coroutine=lambda loop, _: run_and_yield(return_none()),
+    coroutine_that_yields_a_generator=lambda loop, _: run_and_yield(number for number in [1]),
+    coroutine_that_yields_a_future_without_await=lambda loop, _: run_and_yield(loop.create_future()),
+)
 
 
 @case
@@ -70,74 +54,11 @@ def task_without_any_loop(loop, implementation):
 
 
 @case
-def task_with_an_unknown_keyword(loop, implementation):
-    implementation.Task(return_none(), loop=loop, unknown=1)
-
-
-@case
-def task_that_was_never_initialised(loop, implementation):
-    implementation.Task.__new__(implementation.Task).get_loop()
-
-
-@case
-def task_that_was_never_initialised_and_is_cancelled(loop, implementation):
-    return implementation.Task.__new__(implementation.Task).cancel()
-
-
-@case
-def task_that_was_never_initialised_and_is_shown(loop, implementation):
-    return bool(repr(implementation.Task.__new__(implementation.Task)))
-
-
-@case
-def coroutine_that_yields_a_number(loop, implementation):
-    async def main():
-        await yield_object(42)
-
-    loop.run_until_complete(main())
-
-
-@case
-def coroutine_that_yields_a_string(loop, implementation):
-    async def main():
-        await yield_object("rubbish")
-
-    loop.run_until_complete(main())
-
-
-@case
-def coroutine_that_yields_a_coroutine(loop, implementation):
-    async def main():
-        await yield_object(return_none())
-
-    loop.run_until_complete(main())
-
-
-@case
-def coroutine_that_yields_a_generator(loop, implementation):
-    async def main():
-        await yield_object(number for number in [1])
-
-    loop.run_until_complete(main())
-
-
-@case
-def coroutine_that_yields_a_future_without_await(loop, implementation):
-    async def main():
-        await yield_object(loop.create_future())
-
-    loop.run_until_complete(main())
-
-
-@case
 def coroutine_that_yields_a_broken_future(loop, implementation):
     class Broken:
         _asyncio_future_blocking = True
 
-    async def main():
-        await yield_object(Broken())
-
-    return is_done_after_some_turns(loop, loop.create_task(main()))
+    return is_done_after_some_turns(loop, loop.create_task(run_and_yield(Broken())))
 
 
 @case
@@ -151,58 +72,36 @@ def coroutine_that_yields_a_future_whose_callback_fails(loop, implementation):
         def add_done_callback(self, callback, *, context=None):
             raise ZeroDivisionError
 
-    async def main():
-        await yield_object(Broken())
-
-    return is_done_after_some_turns(loop, loop.create_task(main()))
+    return is_done_after_some_turns(loop, loop.create_task(run_and_yield(Broken())))
 
 
 @case
-def coroutine_that_yields_rubbish_and_catches_the_error(loop, implementation):
-    async def main():
-        try:
-            await yield_object(42)
-        except RuntimeError:
-            return "caught"
-
-    return loop.run_until_complete(main())
+async def coroutine_that_yields_rubbish_and_catches_the_error(loop, implementation):
+    try:
+        await yield_object(42)
+    except RuntimeError:
+        return "caught"
 
 
 @case
-def task_that_awaits_itself(loop, implementation):
-    async def main():
-        await asyncio.current_task()
-
-    loop.run_until_complete(main())
+async def task_that_awaits_itself(loop, implementation):
+    await asyncio.current_task()
 
 
 @case
-def task_that_awaits_a_future_of_another_loop(loop, implementation):
-    other = implementation.new_event_loop()
-
-    async def main():
+async def task_that_awaits_a_future_of_another_loop(loop, implementation):
+    with contextlib.closing(implementation.new_event_loop()) as other:
         await other.create_future()
 
-    try:
-        loop.run_until_complete(main())
-    finally:
-        other.close()
+
+@case
+async def coroutine_that_raises_stop_iteration(loop, implementation):
+    raise StopIteration
 
 
 @case
-def coroutine_that_raises_stop_iteration(loop, implementation):
-    async def main():
-        raise StopIteration
-
-    loop.run_until_complete(main())
-
-
-@case
-def coroutine_that_awaits_a_number(loop, implementation):
-    async def main():
-        await 42
-
-    loop.run_until_complete(main())
+async def coroutine_that_awaits_a_number(loop, implementation):
+    await 42
 
 
 @case
@@ -275,11 +174,6 @@ def create_task_with_a_context_that_is_a_string(loop, implementation):
 
 
 @case
-def create_task_with_an_unknown_keyword(loop, implementation):
-    loop.create_task(return_none(), unknown=1)
-
-
-@case
 def task_whose_result_is_set_from_outside(loop, implementation):
     task = loop.create_task(return_none())
     try:
@@ -304,6 +198,19 @@ def task_factory_that_fails(loop, implementation):
     loop.create_task(return_none())
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_bad_input_ends_as_it_does_on_asyncios_own_loop(assert_ends_as_on_asyncio, case):
-    assert_ends_as_on_asyncio(case)
+case.calls(
+    task_of_a_number=lambda loop, implementation: implementation.Task(42, loop=loop),
+    task_of_none=lambda loop, _: loop.create_task(None),
+    task_of_a_coroutine_function=lambda loop, _: loop.create_task(return_none),
+    task_of_a_future=lambda loop, _: loop.create_task(loop.create_future()),
+    task_with_an_unknown_keyword=lambda loop, implementation: implementation.Task(return_none(), loop=loop, unknown=1),
+    task_that_was_never_initialised=lambda loop, implementation: implementation.Task.__new__(implementation.Task).get_loop(),
+    task_that_was_never_initialised_and_is_cancelled=lambda loop, implementation: implementation.Task.__new__(implementation.Task).cancel(),
+    task_that_was_never_initialised_and_is_shown=lambda loop, implementation: bool(repr(implementation.Task.__new__(implementation.Task))),
+    create_task_with_an_unknown_keyword=lambda loop, _: loop.create_task(return_none(), unknown=1),
+)
+
+
+@pytest.mark.parametrize("name", case)
+def test_bad_input_ends_as_it_does_on_asyncios_own_loop(assert_ends_as_on_asyncio, name):
+    assert_ends_as_on_asyncio(case[name])

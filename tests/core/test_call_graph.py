@@ -1,4 +1,4 @@
-"""asyncio.capture_call_graph(): who waits for a task or a future, by each of asyncio's ways of waiting. Python 3.14 brought it."""
+"""asyncio.capture_call_graph(): which tasks wait for a task or a future, by each of asyncio's ways of waiting. New in Python 3.14."""
 
 import asyncio
 import functools
@@ -9,8 +9,9 @@ import sysconfig
 import pytest
 
 import fastloop
+from actors.coroutines import wait_for
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
 
 has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
 TASKS = {"own": fastloop.Task, "native": asyncio.Task}
@@ -19,10 +20,6 @@ TASKS = {"own": fastloop.Task, "native": asyncio.Task}
 def awaiters(future):
     """The names of the tasks that wait for future."""
     return sorted(entry.future.get_name() for entry in asyncio.capture_call_graph(future).awaited_by)
-
-
-async def wait_for(future):
-    return await future
 
 
 def only_if_recorded_by(waiting):
@@ -36,8 +33,7 @@ def settle(run_turn):
     """A function that runs turns of the loop until all tasks wait."""
 
     def run():
-        for _ in range(6):
-            run_turn()
+        run_turn(6)
 
     return run
 
@@ -95,7 +91,7 @@ WAYS = [by_await, by_task_group, by_gather, by_shield, by_wait, by_wait_for, by_
 
 
 def names_of_those_who_wait(loop, settle, way, new_parent):
-    """Have a task called "parent" wait for a child; return who waits for the child according to the graph."""
+    """Have a task called "parent" wait for a child; return the names of the tasks that wait for it according to the graph."""
     goes_on, children = loop.create_future(), []
 
     async def child():
@@ -117,7 +113,7 @@ def test_task_is_awaited_by_the_task_that_waits_for_it(loop, settle, way, is_deb
     assert names_of_those_who_wait(loop, settle, way, loop.create_task) == ["parent"]
 
 
-def test_task_that_is_cancelled_by_wait_for_is_awaited_until_it_ends(loop, settle):
+def assert_awaited_until_the_cancellation_ends(loop, settle, new_child, new_parent):
     only_if_recorded_by(asyncio.tasks._cancel_and_wait)
     goes_on = loop.create_future()
 
@@ -127,14 +123,18 @@ def test_task_that_is_cancelled_by_wait_for_is_awaited_until_it_ends(loop, settl
         finally:
             await goes_on
 
-    task = loop.create_task(child())
+    task = new_child(child())
     settle()
-    parent = loop.create_task(asyncio.wait_for(task, 0), name="parent")
+    parent = new_parent(asyncio.wait_for(task, 0), name="parent")
     settle()
     assert awaiters(task) == ["parent"]
     goes_on.set_result(None)
     with pytest.raises(TimeoutError):
         loop.run_until_complete(parent)
+
+
+def test_task_that_is_cancelled_by_wait_for_is_awaited_until_it_ends(loop, settle):
+    assert_awaited_until_the_cancellation_ends(loop, settle, loop.create_task, loop.create_task)
 
 
 # The graph
@@ -222,12 +222,9 @@ def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
 
 
 def test_task_that_outlives_wait_is_awaited_by_nobody(loop, settle):
-    async def outer():
-        await asyncio.wait([task], timeout=0.001)
-        return awaiters(task)
-
     task = loop.create_task(wait_for(loop.create_future()))
-    assert loop.run_until_complete(outer()) == []
+    loop.run_until_complete(asyncio.wait([task], timeout=0.001))
+    assert awaiters(task) == []
     task.cancel()
     settle()
 
@@ -265,23 +262,7 @@ def test_own_task_is_awaited_by_a_task_of_either_kind(loop, settle, new_task, wa
 
 
 def test_wait_for_out_of_time_is_seen_from_a_task_of_either_kind(loop, settle, new_task):
-    only_if_recorded_by(asyncio.tasks._cancel_and_wait)
-    goes_on = loop.create_future()
-
-    async def child():
-        try:
-            await loop.create_future()
-        finally:
-            await goes_on
-
-    task = fastloop.Task(child(), loop=loop)
-    settle()
-    parent = new_task(asyncio.wait_for(task, 0), name="parent")
-    settle()
-    assert awaiters(task) == ["parent"]
-    goes_on.set_result(None)
-    with pytest.raises(TimeoutError):
-        loop.run_until_complete(parent)
+    assert_awaited_until_the_cancellation_ends(loop, settle, functools.partial(fastloop.Task, loop=loop), new_task)
 
 
 @pytest.mark.skipif(not has_gil, reason="without the GIL asyncio's C futures record only asyncio's own tasks as waiters")

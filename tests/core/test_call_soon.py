@@ -1,4 +1,4 @@
-"""call_soon() and Handle: order, cancellation, and who keeps the callback alive."""
+"""call_soon() and Handle: order, cancellation, and what keeps the callback alive."""
 
 import asyncio
 import socket
@@ -6,15 +6,7 @@ import weakref
 
 import pytest
 
-
-class Callback:
-    """A callable that can be weakly referenced."""
-
-    def __init__(self):
-        self.calls = []
-
-    def __call__(self, *args):
-        self.calls.append(args)
+from actors.callbacks import Callback
 
 
 def test_callbacks_run_in_the_order_in_which_they_were_scheduled(loop, run_turn):
@@ -49,7 +41,7 @@ def test_arguments_are_passed_as_the_very_objects(loop, run_turn):
     assert callback.calls[0][0] is argument
 
 
-def test_callback_scheduled_by_a_callback_runs_in_the_next_turn(loop):
+def test_callback_scheduled_by_a_callback_runs_in_the_next_turn(loop, run_turn):
     order = []
 
     def first():
@@ -58,11 +50,9 @@ def test_callback_scheduled_by_a_callback_runs_in_the_next_turn(loop):
 
     loop.call_soon(first)
     loop.call_soon(order.append, "second")
-    loop.call_soon(loop.stop)
-    loop.run_forever()
+    run_turn()
     assert order == ["first", "second"]
-    loop.call_soon(loop.stop)
-    loop.run_forever()
+    run_turn()
     assert order == ["first", "second", "scheduled by first"]
 
 

@@ -1,6 +1,6 @@
 """Callbacks of a file object that was closed before they were removed: found by the object, as selectors find it.
 
-anyio's Unix streams close first and remove then.
+anyio's Unix streams do it in this order.
 """
 
 import gc
@@ -9,17 +9,6 @@ import socket
 import weakref
 
 import pytest
-
-
-@pytest.fixture
-def pair(no_leaks):
-    """Two connected sockets that do not block."""
-    left, right = socket.socketpair()
-    left.setblocking(False)
-    right.setblocking(False)
-    yield left, right
-    left.close()
-    right.close()
 
 
 @pytest.fixture(params=["reader", "writer"])
@@ -50,7 +39,7 @@ def test_closed_socket_with_a_callback_of_the_other_kind_answers_false(loop, pai
 
 
 def test_first_of_two_callbacks_of_a_closed_socket_is_removed_with_an_error(loop, pair, run_turn):
-    # The kernel, which is to go on watching for the other one, knows the descriptor no more.
+    # The kernel, which must still watch for the other one, does not know the descriptor any more.
     called = []
     pair[1].send(b"data")
     loop.add_reader(pair[0], called.append, "reader")
@@ -107,7 +96,7 @@ def test_callback_of_the_other_kind_cannot_be_added_to_a_closed_socket(loop, pai
 
 
 def test_closed_file_object_is_refused(loop, no_leaks):
-    # Other than that of a socket, its fileno() raises, and asyncio asks for it first of all.
+    # Its fileno() raises, unlike a closed socket's, and asyncio asks for it first of all.
     reading_fd, writing_fd = os.pipe()
     with open(reading_fd, "rb", 0) as reading, open(writing_fd, "wb", 0):
         loop.add_reader(reading, int)

@@ -1,4 +1,4 @@
-"""The garbage collector: what it must be able to free, and what may happen while it runs in the middle of the loop's work."""
+"""The garbage collector: what it must be able to free, and what may happen when it runs in the middle of the loop's work."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,8 @@ import warnings
 import weakref
 
 import pytest
+
+from actors.failures import interrupt
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ class Owner:
         raise ValueError
 
 
-# ---- loops that nobody closed ----
+# Loops that nobody closed
 
 SCHEDULERS = {
     "call_later": lambda loop, callback: loop.call_later(1000, callback),
@@ -97,7 +99,7 @@ def test_loop_that_dies_between_two_collections_leaves_nothing_behind(implementa
         gc.collect()
 
 
-# ---- handles that get out of the queue ----
+# Handles that get out of the queue
 
 
 @pytest.mark.parametrize("schedule", ["call_soon", "call_later", "call_soon_threadsafe"])
@@ -124,7 +126,7 @@ def test_current_handle_that_a_callback_keeps_is_collected_in_its_cycle(loop, ru
     owner = Owner()
     owner.kept = []
     keep = owner.kept.append
-    # In the queue since before debug mode came on.
+    # It was queued before debug mode was switched on.
     loop.call_soon(lambda owner, keep=keep: keep(loop._current_handle), owner)
     loop.set_debug(True)
     run_turn()
@@ -134,7 +136,7 @@ def test_current_handle_that_a_callback_keeps_is_collected_in_its_cycle(loop, ru
     assert collected(reference)
 
 
-# ---- collections in the middle of something ----
+# Collections in the middle of something
 
 
 class Finalizer:
@@ -186,7 +188,7 @@ def actions_on(handle, loop, called):
     }
 
 
-# What may be called then, beside the old callback, which is what happens where the collection comes too late.
+# What may be called then. The old callback is called where the collection comes too late.
 ACTIONS = {
     "cancel": [[]],
     "drop the arguments": [[]],
@@ -235,7 +237,7 @@ def test_context_that_a_finalizer_asks_for_is_the_one_that_the_callback_runs_in(
     assert contexts[0].get(variable) == "set by the callback"
 
 
-# ---- values of context variables ----
+# Values of context variables
 
 
 class Value:
@@ -259,9 +261,6 @@ def test_value_of_a_context_variable_does_not_outlive_the_run_that_used_it(loop)
 
 def test_value_does_not_outlive_a_run_that_ends_with_an_exception(loop):
     variable = contextvars.ContextVar("variable")
-
-    def interrupt():
-        raise KeyboardInterrupt
 
     def schedule():
         value = Value()
@@ -288,7 +287,7 @@ def test_value_does_not_outlive_a_handle_that_was_cancelled_while_the_loop_does_
 
     reference = contextvars.copy_context().run(schedule)
     loop.run_until_complete(asyncio.sleep(0))
-    # asyncio keeps a cancelled timer, with its context, until its time has come or there are many.
+    # asyncio keeps a cancelled timer, with its context, until it is due or there are many.
     loop.close()
     gc.collect()
     assert reference() is None
@@ -324,7 +323,7 @@ def test_finalizer_may_complete_the_future_that_just_gets_a_second_callback(loop
         called.append("second")
 
     Finalizer(lambda: future.set_result(None))
-    # No list is left over for the next one to be made of. (asyncio loses the callback then.)
+    # Uses up the free lists, so that the next list is allocated. (asyncio loses the callback then.)
     lists = [[] for _ in range(200)]
     collect_at_next_allocation()
     future.add_done_callback(second, context=context)

@@ -3,12 +3,13 @@
 import asyncio
 import contextvars
 import signal
-import socket
 import sys
 import threading
 import weakref
 
 import pytest
+
+from actors.callbacks import StoppingCallback
 
 variable = contextvars.ContextVar("variable", default="default")
 
@@ -93,7 +94,7 @@ def test_exception_handler_runs_in_the_context_of_the_callback(loop, run_turn, o
     assert seen == ["other" if sys.version_info >= (3, 12) else "default"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="Handle.get_context() came with Python 3.12")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Handle.get_context() is new in Python 3.12")
 def test_handle_tells_its_context(loop, other_context):
     handle, timer = loop.call_soon(int, context=other_context), loop.call_later(10, int, context=other_context)
     assert handle.get_context() is other_context
@@ -130,17 +131,14 @@ def test_task_runs_in_the_context_that_is_given(loop, other_context):
     assert other_context[variable] == "changed by the task"
 
 
-def test_tasks_that_interleave_keep_their_own_values(loop):
+async def test_tasks_that_interleave_keep_their_own_values(loop):
     async def count(name):
         for number in range(20):
             variable.set((name, number))
             await asyncio.sleep(0)
             assert variable.get() == (name, number)
 
-    async def main():
-        await asyncio.gather(*[count(name) for name in range(20)])
-
-    loop.run_until_complete(main())
+    await asyncio.gather(*[count(name) for name in range(20)])
 
 
 def test_done_callback_runs_in_the_context_that_added_it(loop, run_turn, other_context):
@@ -154,43 +152,27 @@ def test_done_callback_runs_in_the_context_that_added_it(loop, run_turn, other_c
     assert seen == ["other", "default", "other"]
 
 
-def test_reader_runs_in_the_context_that_added_it(loop, other_context):
-    left, right = socket.socketpair()
-    seen = []
-
-    def read():
-        seen.append(variable.get())
-        loop.stop()
-
+def test_reader_runs_in_the_context_that_added_it(loop, pair, other_context):
+    left, right = pair
+    read = StoppingCallback(loop, variable.get)
     other_context.run(loop.add_reader, left, read)
     right.send(b"x")
     loop.run_forever()
     loop.remove_reader(left)
-    left.close()
-    right.close()
-    assert seen == ["other"]
+    assert read.results == ["other"]
 
 
 def test_signal_handler_runs_in_the_context_that_added_it(loop, other_context):
-    seen = []
-
-    def handler():
-        seen.append(variable.get())
-        loop.stop()
-
+    handler = StoppingCallback(loop, variable.get)
     other_context.run(loop.add_signal_handler, signal.SIGUSR1, handler)
     loop.call_soon(signal.raise_signal, signal.SIGUSR1)
     loop.run_forever()
     loop.remove_signal_handler(signal.SIGUSR1)
-    assert seen == ["other"]
+    assert handler.results == ["other"]
 
 
 def test_callback_of_another_thread_runs_in_that_threads_context(loop):
-    seen = []
-
-    def callback():
-        seen.append(variable.get())
-        loop.stop()
+    callback = StoppingCallback(loop, variable.get)
 
     def in_thread():
         variable.set("set in the thread")
@@ -200,7 +182,7 @@ def test_callback_of_another_thread_runs_in_that_threads_context(loop):
     thread.start()
     loop.run_forever()
     thread.join()
-    assert seen == ["set in the thread"]
+    assert callback.results == ["set in the thread"]
 
 
 def test_context_is_released_when_the_callback_ran(loop, run_turn):

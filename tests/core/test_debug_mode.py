@@ -1,14 +1,15 @@
 """Debug mode: what it checks, what it remembers, what it reports."""
 
 import asyncio
+import concurrent.futures
 import logging
 import os
-import subprocess
 import sys
-import threading
 import time
 
 import pytest
+
+from actors.programs import run_python
 
 
 @pytest.fixture
@@ -36,18 +37,8 @@ def slow_callback_log(debug_loop):
 
 def in_another_thread(function, *args):
     """Return the exception that function raised in another thread, or None."""
-    errors = [None]
-
-    def run():
-        try:
-            function(*args)
-        except Exception as error:
-            errors[0] = error
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(10)
-    return errors[0]
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        return executor.submit(function, *args).exception(10)
 
 
 async def a_coroutine():
@@ -69,8 +60,7 @@ def test_debug_mode_can_be_switched(loop):
 def test_environment_switches_debug_mode_on(implementation, tmp_path, environment, options):
     make = {"fastloop": "fastloop.new_event_loop()", "asyncio": "asyncio.new_event_loop()"}[implementation.name]
     program = f"import asyncio, {implementation.name}; loop = {make}; print(loop.get_debug()); loop.close()"
-    command = [sys.executable, *options, "-c", program]
-    finished = subprocess.run(command, env={**os.environ, **environment}, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    finished = run_python(*options, "-c", program, folder=tmp_path, env={**os.environ, **environment})
     assert (finished.stdout, finished.stderr) == ("True\n", "")
 
 
@@ -121,40 +111,24 @@ def test_threshold_of_slow_callbacks_is_a_tenth_of_a_second(loop):
 
 @pytest.mark.parametrize(
     "schedule",
-    [
-        lambda loop: loop.call_soon(int),
-        lambda loop: loop.call_later(10, int),
-        lambda loop: loop.call_at(loop.time() + 10, int),
-    ],
+    [lambda loop: loop.call_soon(int), lambda loop: loop.call_later(10, int), lambda loop: loop.call_at(loop.time() + 10, int)],
     ids=["call_soon", "call_later", "call_at"],
 )
 def test_scheduling_from_another_thread_raises_runtime_error(debug_loop, schedule):
-    errors = []
-
     async def main():
-        errors.append(await debug_loop.run_in_executor(None, in_another_thread, schedule, debug_loop))
+        with pytest.raises(RuntimeError, match="Non-thread-safe operation"):
+            await debug_loop.run_in_executor(None, schedule, debug_loop)
 
     debug_loop.run_until_complete(main())
-    assert [type(error) for error in errors] == [RuntimeError]
-    assert "Non-thread-safe operation" in str(errors[0])
 
 
-def test_scheduling_from_another_thread_is_not_checked_without_debug_mode(loop):
-    errors = []
-
-    async def main():
-        errors.append(await loop.run_in_executor(None, in_another_thread, loop.call_soon, int))
-
+async def test_scheduling_from_another_thread_is_not_checked_without_debug_mode(loop):
     loop.set_debug(False)
-    loop.run_until_complete(main())
-    assert errors == [None]
+    await loop.run_in_executor(None, loop.call_soon, int)
 
 
 def test_call_soon_threadsafe_is_allowed_from_another_thread(debug_loop):
-    async def main():
-        return await debug_loop.run_in_executor(None, in_another_thread, debug_loop.call_soon_threadsafe, int)
-
-    assert debug_loop.run_until_complete(main()) is None
+    debug_loop.run_until_complete(debug_loop.run_in_executor(None, debug_loop.call_soon_threadsafe, int))
 
 
 def test_scheduling_before_the_loop_runs_is_allowed_from_any_thread(debug_loop, run_turn):

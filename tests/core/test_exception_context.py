@@ -1,15 +1,13 @@
-"""Which exception was being handled when another came out of a future: __context__, the same as from asyncio's futures."""
+"""__context__ of exceptions that come out of a future: the exception that was being handled, as with asyncio's futures."""
 
 import asyncio
 
 import pytest
 
-SCENES = {}
+from actors.cases import Cases
+from actors.coroutines import wait_for
 
-
-def scene(coroutine_function):
-    SCENES[coroutine_function.__name__] = coroutine_function
-    return coroutine_function
+scene = Cases()
 
 
 async def fail_while_handling():
@@ -96,10 +94,7 @@ async def await_of_a_task_that_fails_later(loop, future):
 
 @scene
 async def result_of_a_cancelled_task(loop, future):
-    async def wait():
-        await future
-
-    task = loop.create_task(wait())
+    task = loop.create_task(wait_for(future))
     await asyncio.sleep(0)
     task.cancel("message")
     await asyncio.wait([task])
@@ -108,10 +103,7 @@ async def result_of_a_cancelled_task(loop, future):
 
 @scene
 async def await_of_a_task_that_is_cancelled_later(loop, future):
-    async def wait():
-        await future
-
-    task = loop.create_task(wait())
+    task = loop.create_task(wait_for(future))
     await asyncio.sleep(0)
     task.cancel("message")
     await task
@@ -179,23 +171,21 @@ def chains_of(scene, loop):
         loop.close()
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", scene)
 def test_context_is_the_one_that_asyncio_gives(implementation, asyncio_implementation, name):
-    expected = chains_of(SCENES[name], asyncio_implementation.new_event_loop())
-    assert chains_of(SCENES[name], implementation.new_event_loop()) == expected
+    expected = chains_of(scene[name], asyncio_implementation.new_event_loop())
+    assert chains_of(scene[name], implementation.new_event_loop()) == expected
     if name != "exception_thrown_into_an_await":
         assert any("handled" in link for link in expected[0])
 
 
-@pytest.mark.parametrize("name", SCENES)
-def test_context_is_the_one_that_asyncio_gives_where_the_whole_loop_runs_in_an_except_block(
-    implementation, asyncio_implementation, name
-):
+@pytest.mark.parametrize("name", scene)
+def test_context_is_the_one_that_asyncio_gives_where_the_whole_loop_runs_in_an_except_block(implementation, asyncio_implementation, name):
     try:
         raise LookupError("around the loop")
     except LookupError:
-        expected = chains_of(SCENES[name], asyncio_implementation.new_event_loop())
-        assert chains_of(SCENES[name], implementation.new_event_loop()) == expected
+        expected = chains_of(scene[name], asyncio_implementation.new_event_loop())
+        assert chains_of(scene[name], implementation.new_event_loop()) == expected
 
 
 def test_exception_that_is_being_handled_itself_gets_no_context(loop):

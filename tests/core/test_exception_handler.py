@@ -1,4 +1,4 @@
-"""Where exceptions go that nobody catches: the exception handler, its context, and the log."""
+"""What becomes of exceptions that nobody catches: the exception handler, its context, and the log."""
 
 import asyncio
 import gc
@@ -7,9 +7,8 @@ import sysconfig
 
 import pytest
 
-
-class SomeError(Exception):
-    pass
+from actors.coroutines import wait_for_ever
+from actors.failures import SomeError
 
 
 def fail():
@@ -188,17 +187,10 @@ def test_default_handler_can_be_called_from_a_custom_one(loop, run_turn, logged_
     assert len(logged_errors) == 1
 
 
-def test_default_handler_replaced_on_the_loop_is_used(loop, run_turn):
+@pytest.mark.parametrize("name", ["default_exception_handler", "call_exception_handler"])
+def test_handler_method_replaced_on_the_loop_is_used(loop, run_turn, name):
     contexts = []
-    loop.default_exception_handler = contexts.append
-    loop.call_soon(fail)
-    run_turn()
-    assert [type(context["exception"]) for context in contexts] == [SomeError]
-
-
-def test_call_exception_handler_replaced_on_the_loop_is_used(loop, run_turn):
-    contexts = []
-    loop.call_exception_handler = contexts.append
+    setattr(loop, name, contexts.append)
     loop.call_soon(fail)
     run_turn()
     assert [type(context["exception"]) for context in contexts] == [SomeError]
@@ -206,8 +198,7 @@ def test_call_exception_handler_replaced_on_the_loop_is_used(loop, run_turn):
 
 def test_exception_of_a_task_that_nobody_awaits_is_reported_when_the_task_is_freed(loop, run_turn, contexts):
     task = loop.create_task(fail_in_task())
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert contexts == []
     del task
     gc.collect()
@@ -236,12 +227,9 @@ def test_exception_that_was_read_is_not_reported(loop, contexts):
     assert contexts == []
 
 
-def test_exception_that_was_awaited_is_not_reported(loop, contexts):
-    async def main():
-        with pytest.raises(SomeError):
-            await loop.create_task(fail_in_task())
-
-    loop.run_until_complete(main())
+async def test_exception_that_was_awaited_is_not_reported(loop, contexts):
+    with pytest.raises(SomeError):
+        await loop.create_task(fail_in_task())
     gc.collect()
     assert contexts == []
 
@@ -250,8 +238,7 @@ def test_cancelled_task_is_not_reported(loop, run_turn, contexts):
     task = loop.create_task(asyncio.sleep(1000))
     run_turn()
     task.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert task.cancelled()
     del task
     gc.collect()
@@ -262,15 +249,11 @@ def test_cancelled_task_is_not_reported(loop, run_turn, contexts):
 keeps_pending_tasks = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
-async def wait_for_ever():
-    await asyncio.get_running_loop().create_future()
-
-
 @pytest.fixture
 def destroyed(loop):
     """What the loop reports of tasks that were freed while they were pending: the message and the task's name."""
     reports = []
-    # The context itself would keep the task, which then would not go.
+    # The context itself would keep the task alive.
     loop.set_exception_handler(lambda loop, context: reports.append((context["message"], context["task"].get_name())))
     return reports
 
@@ -310,8 +293,7 @@ def test_pending_task_that_asked_for_silence_is_not_reported(loop, run_turn, des
 
 def test_report_of_a_task_names_the_coroutine(loop, run_turn, logged_errors):
     task = loop.create_task(fail_in_task())
-    run_turn()
-    run_turn()
+    run_turn(2)
     del task
     gc.collect()
     (message,) = logged_errors
@@ -323,7 +305,7 @@ def test_report_of_a_task_names_the_coroutine(loop, run_turn, logged_errors):
 
 
 class FailingArguments:
-    """An iterable that fails, but that a message can do without."""
+    """An iterable that fails, but is false, so that a message leaves it out."""
 
     def __iter__(self):
         raise TypeError
@@ -346,7 +328,7 @@ def test_arguments_that_cannot_be_passed_reach_the_handler_and_the_loop_goes_on(
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("args", [5, object()], ids=["number", "object"])
 def test_arguments_that_not_even_a_message_can_show_reach_the_handler_too(loop, run_turn, contexts, args):
-    # asyncio's loop ends with the exception that showing them raises.
+    # asyncio's loop ends with the exception that their repr raises.
     called = []
     handle = loop.call_soon(called.append)
     handle._args = args

@@ -2,10 +2,12 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import gc
 import threading
 import time
+from unittest import mock
 
 import pytest
 
@@ -43,16 +45,12 @@ def test_function_runs_in_another_thread(loop):
     assert identity != threading.get_ident()
 
 
-def test_loop_goes_on_while_the_function_blocks(loop):
+async def test_loop_goes_on_while_the_function_blocks(loop):
     is_released = threading.Event()
-
-    async def main():
-        blocked = loop.run_in_executor(None, is_released.wait, 10)
-        await asyncio.sleep(0)
-        is_released.set()
-        return await blocked
-
-    assert loop.run_until_complete(main()) is True
+    blocked = loop.run_in_executor(None, is_released.wait, 10)
+    await asyncio.sleep(0)
+    is_released.set()
+    assert await blocked is True
 
 
 def test_awaiting_returns_a_future_of_the_loop(loop):
@@ -62,11 +60,8 @@ def test_awaiting_returns_a_future_of_the_loop(loop):
     assert loop.run_until_complete(future) == 0
 
 
-def test_results_of_many_functions_arrive_each_at_its_own_future(loop):
-    async def main():
-        return await asyncio.gather(*[loop.run_in_executor(None, divide, number, 1) for number in range(500)])
-
-    assert loop.run_until_complete(main()) == list(range(500))
+async def test_results_of_many_functions_arrive_each_at_its_own_future(loop):
+    assert await asyncio.gather(*[loop.run_in_executor(None, divide, number, 1) for number in range(500)]) == list(range(500))
 
 
 def test_given_executor_is_used(loop):
@@ -86,61 +81,46 @@ def test_default_executor_that_is_no_thread_pool_is_refused(loop):
         loop.set_default_executor(object())
 
 
-def test_cancelling_the_future_does_not_wait_for_the_function(loop):
+async def test_cancelling_the_future_does_not_wait_for_the_function(loop):
     is_released = threading.Event()
-
-    async def main():
-        future = loop.run_in_executor(None, is_released.wait, 10)
-        await asyncio.sleep(0)
-        future.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await future
-        is_released.set()
-
-    loop.run_until_complete(main())
+    future = loop.run_in_executor(None, is_released.wait, 10)
+    await asyncio.sleep(0)
+    future.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await future
+    is_released.set()
 
 
-def test_function_that_did_not_start_is_cancelled_with_its_future(loop):
+async def test_function_that_did_not_start_is_cancelled_with_its_future(loop):
     is_released, calls = threading.Event(), []
-
-    async def main():
-        with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            blocking = loop.run_in_executor(executor, is_released.wait, 10)
-            waiting = loop.run_in_executor(executor, calls.append, 1)
-            waiting.cancel()
-            # The concurrent future is told through the loop.
-            await asyncio.sleep(0)
-            is_released.set()
-            await blocking
-
-    loop.run_until_complete(main())
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        blocking = loop.run_in_executor(executor, is_released.wait, 10)
+        waiting = loop.run_in_executor(executor, calls.append, 1)
+        waiting.cancel()
+        # The concurrent future is cancelled through the loop.
+        await asyncio.sleep(0)
+        is_released.set()
+        await blocking
     assert calls == []
 
 
-def test_to_thread_carries_the_context(loop):
+async def test_to_thread_carries_the_context(loop):
     variable = contextvars.ContextVar("variable", default="default")
-
-    async def main():
-        variable.set("set by the task")
-        return await asyncio.to_thread(variable.get)
-
-    assert loop.run_until_complete(main()) == "set by the task"
+    variable.set("set by the task")
+    assert await asyncio.to_thread(variable.get) == "set by the task"
 
 
-def test_shutdown_of_the_default_executor_waits_for_its_functions(loop):
+async def test_shutdown_of_the_default_executor_waits_for_its_functions(loop):
     finished = []
 
     def work():
         time.sleep(0.01)
         finished.append(True)
 
-    async def main():
-        future = loop.run_in_executor(None, work)
-        await loop.shutdown_default_executor()
-        assert finished == [True]
-        await future
-
-    loop.run_until_complete(main())
+    future = loop.run_in_executor(None, work)
+    await loop.shutdown_default_executor()
+    assert finished == [True]
+    await future
 
 
 def test_default_executor_cannot_be_used_after_its_shutdown(loop):
@@ -169,21 +149,17 @@ def test_function_that_ends_after_the_loop_closed_harms_nobody(new_loop, logged_
     assert not future.done()
 
 
-def test_wrapped_concurrent_future_completes_in_the_loop(loop):
+async def test_wrapped_concurrent_future_completes_in_the_loop(loop):
     concurrent_future = concurrent.futures.Future()
-
-    async def main():
-        wrapped = asyncio.wrap_future(concurrent_future)
-        thread = threading.Thread(target=concurrent_future.set_result, args=("done",))
-        thread.start()
-        result = await wrapped
-        thread.join()
-        return result
-
-    assert loop.run_until_complete(main()) == "done"
+    wrapped = asyncio.wrap_future(concurrent_future)
+    thread = threading.Thread(target=concurrent_future.set_result, args=("done",))
+    thread.start()
+    result = await wrapped
+    thread.join()
+    assert result == "done"
 
 
-# Exceptions that a future of asyncio's takes in another form
+# Exceptions that asyncio's futures convert
 
 
 def raise_(error):
@@ -191,28 +167,24 @@ def raise_(error):
 
 
 def skip_where_asyncio_hangs(implementation, loop):
-    """Up to 3.11.7 and 3.12.1 asyncio's future refuses StopIteration, and one that waits for an executor then stays pending."""
+    """Until 3.11.7 and 3.12.1 asyncio's future refuses StopIteration, and one that waits for an executor stays pending."""
     if implementation.name == "asyncio":
         future = implementation.Future(loop=loop)
         try:
             future.set_exception(StopIteration())
         except TypeError:
-            pytest.skip("asyncio's future stays pending for ever")
+            pytest.skip("asyncio's future stays pending forever")
         assert isinstance(future.exception(), RuntimeError)
 
 
 @pytest.mark.parametrize("function, argument", [(next, iter([])), (raise_, StopIteration(5))], ids=["next", "with a value"])
-def test_stop_iteration_becomes_runtime_error(implementation, loop, function, argument):
+async def test_stop_iteration_becomes_runtime_error(implementation, loop, function, argument):
     skip_where_asyncio_hangs(implementation, loop)
-
-    async def main():
-        with pytest.raises(RuntimeError, match="StopIteration interacts badly") as caught:
-            await loop.run_in_executor(None, function, argument)
-        assert isinstance(caught.value.__cause__, StopIteration)
-        with pytest.raises(RuntimeError, match="StopIteration interacts badly"):
-            await asyncio.wait_for(asyncio.to_thread(function, argument), 10)
-
-    loop.run_until_complete(main())
+    with pytest.raises(RuntimeError, match="StopIteration interacts badly") as caught:
+        await loop.run_in_executor(None, function, argument)
+    assert isinstance(caught.value.__cause__, StopIteration)
+    with pytest.raises(RuntimeError, match="StopIteration interacts badly"):
+        await asyncio.wait_for(asyncio.to_thread(function, argument), 10)
 
 
 @pytest.mark.parametrize(
@@ -229,35 +201,26 @@ def test_stop_iteration_becomes_runtime_error(implementation, loop, function, ar
     ],
     ids=lambda value: type(value).__module__ + "." + type(value).__name__ if isinstance(value, BaseException) else "",
 )
-def test_exceptions_of_concurrent_futures_become_asyncios(loop, error, expected):
-    async def main():
-        with pytest.raises(expected) as caught:
-            await loop.run_in_executor(None, raise_, error)
-        assert type(caught.value) is expected
-        assert caught.value.args == ("message",)
-
-    loop.run_until_complete(main())
+async def test_exceptions_of_concurrent_futures_become_asyncios(loop, error, expected):
+    with pytest.raises(expected) as caught:
+        await loop.run_in_executor(None, raise_, error)
+    assert type(caught.value) is expected
+    assert caught.value.args == ("message",)
 
 
-class ExecutorThatReturns:
-    """submit() returns what was given, whatever it is."""
-
-    def __init__(self, future):
-        self.future = future
-
-    def submit(self, function, *args):
-        return self.future
+def executor_that_returns(future):
+    return mock.Mock(submit=lambda function, *args: future)
 
 
 def test_future_of_asyncios_from_an_executor_is_returned_as_it_is(loop):
     future = loop.create_future()
-    assert loop.run_in_executor(ExecutorThatReturns(future), int) is future
+    assert loop.run_in_executor(executor_that_returns(future), int) is future
 
 
 @pytest.mark.skipif(not __debug__, reason="asyncio asserts")
 def test_executor_that_returns_no_future_is_refused(loop):
     with pytest.raises(AssertionError, match="concurrent.futures.Future is expected"):
-        loop.run_in_executor(ExecutorThatReturns(5), int)
+        loop.run_in_executor(executor_that_returns(5), int)
 
 
 @pytest.mark.fastloop_only
@@ -265,14 +228,14 @@ def test_exception_that_is_none_fails_the_future(loop):
     work = concurrent.futures.Future()
     work.set_exception("no exception")
     with pytest.raises(TypeError):
-        loop.run_until_complete(loop.run_in_executor(ExecutorThatReturns(work), int))
+        loop.run_until_complete(loop.run_in_executor(executor_that_returns(work), int))
 
 
 def test_exception_class_from_an_executor_becomes_an_instance(loop):
     work = concurrent.futures.Future()
     work.set_exception(ValueError)
     with pytest.raises(ValueError):
-        loop.run_until_complete(loop.run_in_executor(ExecutorThatReturns(work), int))
+        loop.run_until_complete(loop.run_in_executor(executor_that_returns(work), int))
 
 
 class ExecutorInTheSameThread:
@@ -286,19 +249,17 @@ class ExecutorInTheSameThread:
 
 
 def test_work_that_ended_in_the_loops_thread_is_there_as_soon_as_on_asyncio(implementation, asyncio_implementation):
-    def turns_until_done(loop):
-        async def main():
-            turns = 0
-            future = loop.run_in_executor(ExecutorInTheSameThread(), int, "5")
-            while not future.done():
-                turns += 1
-                await asyncio.sleep(0)
-            assert future.result() == 5
-            return turns
+    async def turns_until_done():
+        turns = 0
+        future = asyncio.get_running_loop().run_in_executor(ExecutorInTheSameThread(), int, "5")
+        while not future.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert future.result() == 5
+        return turns
 
-        try:
-            return loop.run_until_complete(main())
-        finally:
-            loop.close()
-
-    assert turns_until_done(implementation.new_event_loop()) == turns_until_done(asyncio_implementation.new_event_loop())
+    turns = []
+    for make_loop in implementation.new_event_loop, asyncio_implementation.new_event_loop:
+        with contextlib.closing(make_loop()) as loop:
+            turns.append(loop.run_until_complete(turns_until_done()))
+    assert turns[0] == turns[1]

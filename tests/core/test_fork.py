@@ -1,13 +1,15 @@
-"""A forked child: it makes loops of its own, the parent's is not for it, and nothing that it does reaches the parent."""
+"""A forked child: it makes its own loops, cannot use the parent's, and nothing that it does reaches the parent."""
 
 import asyncio
+import contextlib
 import os
 import signal
-import socket
 import traceback
 import warnings
 
 import pytest
+
+from actors.callbacks import StoppingCallback
 
 
 def in_forked_child(function):
@@ -51,18 +53,15 @@ def test_child_can_make_and_run_a_loop(implementation, loop):
     assert in_forked_child(child) == "worked"
 
 
-def test_child_forked_by_a_callback_can_make_and_run_a_loop(implementation, loop):
+async def test_child_forked_by_a_callback_can_make_and_run_a_loop(implementation, loop):
     def child():
         with asyncio.Runner(loop_factory=implementation.new_event_loop) as runner:
             return runner.run(work())
 
-    async def main():
-        return in_forked_child(child)
-
-    assert loop.run_until_complete(main()) == "worked"
+    assert in_forked_child(child) == "worked"
 
 
-def test_child_forked_by_a_callback_has_no_running_loop(loop):
+async def test_child_forked_by_a_callback_has_no_running_loop(loop):
     def child():
         try:
             asyncio.get_running_loop()
@@ -70,10 +69,7 @@ def test_child_forked_by_a_callback_has_no_running_loop(loop):
             return "none"
         return "some"
 
-    async def main():
-        return in_forked_child(child)
-
-    assert loop.run_until_complete(main()) == "none"
+    assert in_forked_child(child) == "none"
 
 
 @pytest.mark.fastloop_only
@@ -100,19 +96,13 @@ def test_loop_of_the_parent_raises_runtime_error_in_the_child(loop, use):
     assert "fork" in answer
 
 
-def test_child_that_closes_the_loop_does_not_disturb_the_parent(loop, no_leaks):
-    left, right = socket.socketpair()
-    received = []
-
-    def read():
-        received.append(left.recv(10))
-        loop.stop()
+def test_child_that_closes_the_loop_does_not_disturb_the_parent(loop, pair):
+    left, right = pair
+    read = StoppingCallback(loop, lambda: left.recv(10))
 
     def child():
-        try:
+        with contextlib.suppress(RuntimeError):
             loop.close()
-        except RuntimeError:
-            pass
         return "done"
 
     loop.add_reader(left, read)
@@ -120,9 +110,7 @@ def test_child_that_closes_the_loop_does_not_disturb_the_parent(loop, no_leaks):
     right.send(b"x")
     loop.run_forever()
     loop.remove_reader(left)
-    left.close()
-    right.close()
-    assert received == [b"x"]
+    assert read.results == [b"x"]
 
 
 def test_loops_of_the_parent_open_no_descriptor_in_the_child(new_loop, loop):
@@ -143,7 +131,7 @@ def test_child_that_just_exits_does_not_disturb_the_parent(loop):
     assert loop.run_until_complete(work()) == "worked"
 
 
-def test_wake_ups_in_the_child_do_not_reach_the_parent(implementation, loop):
+def test_wake_ups_in_the_child_do_not_reach_the_parent(implementation, loop, run_turn):
     def child():
         new_loop = implementation.new_event_loop()
         for _ in range(10):
@@ -154,5 +142,4 @@ def test_wake_ups_in_the_child_do_not_reach_the_parent(implementation, loop):
         return "done"
 
     assert in_forked_child(child) == "done"
-    loop.call_soon(loop.stop)
-    loop.run_forever()
+    run_turn()

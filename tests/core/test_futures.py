@@ -1,4 +1,4 @@
-"""Future: its states, its callbacks, its exceptions, and what code outside reads of it."""
+"""Future: its states, its callbacks, its exceptions, and the private names that other code reads."""
 
 import asyncio
 import concurrent.futures
@@ -11,9 +11,9 @@ import weakref
 
 import pytest
 
-
-class SomeError(Exception):
-    pass
+from actors.callbacks import Callback
+from actors.coroutines import wait_for
+from actors.failures import SomeError, interrupt
 
 
 @pytest.fixture
@@ -35,11 +35,8 @@ def test_future_can_be_made_with_an_explicit_loop(implementation, loop):
     assert implementation.Future(loop=loop).get_loop() is loop
 
 
-def test_future_made_inside_the_loop_belongs_to_it(implementation, loop):
-    async def main():
-        return implementation.Future()
-
-    assert loop.run_until_complete(main()).get_loop() is loop
+async def test_future_made_inside_the_loop_belongs_to_it(implementation, loop):
+    assert implementation.Future().get_loop() is loop
 
 
 def test_new_future_is_pending(future):
@@ -87,11 +84,7 @@ def test_result_that_is_read_twice_does_not_grow_the_traceback(future):
 
 @pytest.mark.parametrize(
     "finish",
-    [
-        lambda future: future.set_result(1),
-        lambda future: future.set_exception(SomeError()),
-        lambda future: future.cancel(),
-    ],
+    [lambda future: future.set_result(1), lambda future: future.set_exception(SomeError()), lambda future: future.cancel()],
     ids=["result", "exception", "cancelled"],
 )
 def test_future_that_is_done_takes_no_second_result(future, finish):
@@ -133,10 +126,11 @@ def test_callbacks_run_through_the_loop_in_the_order_in_which_they_were_added(fu
     assert order == [0, 1, 2, 3, 4]
 
 
-def test_callback_gets_the_future(future, run_turn):
+@pytest.mark.parametrize("finish", [lambda future: future.set_result(None), lambda future: future.cancel()], ids=["result", "cancelled"])
+def test_callback_gets_the_future(future, run_turn, finish):
     received = []
     future.add_done_callback(received.append)
-    future.set_result(None)
+    finish(future)
     run_turn()
     assert received == [future]
 
@@ -158,14 +152,6 @@ def test_callback_added_twice_runs_twice(future, run_turn):
     future.set_result(None)
     run_turn()
     assert len(received) == 2
-
-
-def test_callbacks_run_when_the_future_is_cancelled(future, run_turn):
-    received = []
-    future.add_done_callback(received.append)
-    future.cancel()
-    run_turn()
-    assert received == [future]
 
 
 @pytest.mark.parametrize("others", [0, 1, 5])
@@ -259,58 +245,39 @@ def test_every_choice_of_callbacks_can_be_removed(future, run_turn, removed):
     assert order == [number for number in [0, 1, 2, 3, 0, 1] if number not in chosen] + [0]
 
 
-def test_awaiting_returns_the_result(loop, future):
-    async def main():
-        loop.call_soon(future.set_result, "result")
-        return await future
-
-    assert loop.run_until_complete(main()) == "result"
+async def test_awaiting_returns_the_result(loop, future):
+    loop.call_soon(future.set_result, "result")
+    assert await future == "result"
 
 
-def test_awaiting_a_future_that_is_done_does_not_wait(loop, future):
+async def test_awaiting_a_future_that_is_done_does_not_wait(loop, future):
     future.set_result("result")
     turns = []
-
-    async def main():
-        loop.call_soon(turns.append, None)
-        result = await future
-        return result, len(turns)
-
-    assert loop.run_until_complete(main()) == ("result", 0)
+    loop.call_soon(turns.append, None)
+    result = await future
+    assert (result, len(turns)) == ("result", 0)
 
 
-def test_awaiting_raises_the_exception(loop, future):
-    async def main():
-        loop.call_soon(future.set_exception, SomeError())
-        with pytest.raises(SomeError):
-            await future
-
-    loop.run_until_complete(main())
+async def test_awaiting_raises_the_exception(loop, future):
+    loop.call_soon(future.set_exception, SomeError())
+    with pytest.raises(SomeError):
+        await future
 
 
-def test_many_tasks_may_await_one_future(loop, future):
-    async def wait():
-        return await future
-
-    async def main():
-        tasks = [asyncio.ensure_future(wait()) for _ in range(50)]
-        await asyncio.sleep(0)
-        future.set_result("result")
-        return await asyncio.gather(*tasks)
-
-    assert loop.run_until_complete(main()) == ["result"] * 50
+async def test_many_tasks_may_await_one_future(loop, future):
+    tasks = [asyncio.ensure_future(wait_for(future)) for _ in range(50)]
+    await asyncio.sleep(0)
+    future.set_result("result")
+    assert await asyncio.gather(*tasks) == ["result"] * 50
 
 
-def test_future_can_be_iterated_with_yield_from(loop, future):
+async def test_future_can_be_iterated_with_yield_from(loop, future):
     @types.coroutine
     def wait():
         return (yield from future)
 
-    async def main():
-        loop.call_soon(future.set_result, "result")
-        return await wait()
-
-    assert loop.run_until_complete(main()) == "result"
+    loop.call_soon(future.set_result, "result")
+    assert await wait() == "result"
 
 
 def test_awaiting_by_hand_yields_the_future_itself(future):
@@ -367,23 +334,20 @@ def test_future_can_be_referenced_weakly_and_take_attributes(future):
     assert future.attribute == "value"
 
 
-def test_future_can_be_subclassed(implementation, loop):
+async def test_future_can_be_subclassed(implementation, loop):
     class Sub(implementation.Future):
         def __init__(self, *, loop, extra):
             super().__init__(loop=loop)
             self.extra = extra
 
-    async def main():
-        loop.call_soon(future.set_result, "result")
-        return await future
-
     future = Sub(loop=loop, extra=1)
-    assert loop.run_until_complete(main()) == "result"
+    loop.call_soon(future.set_result, "result")
+    assert await future == "result"
     assert future.extra == 1
     assert isinstance(future, asyncio.Future)
 
 
-def test_overridden_methods_of_a_subclass_are_called(implementation, loop):
+async def test_overridden_methods_of_a_subclass_are_called(implementation, loop):
     calls = []
 
     class Sub(implementation.Future):
@@ -395,12 +359,9 @@ def test_overridden_methods_of_a_subclass_are_called(implementation, loop):
             calls.append("result")
             return super().result()
 
-    async def main():
-        loop.call_soon(future.set_result, "result")
-        return await future
-
     future = Sub(loop=loop)
-    assert loop.run_until_complete(main()) == "result"
+    loop.call_soon(future.set_result, "result")
+    assert await future == "result"
     assert "add_done_callback" in calls and "result" in calls
 
 
@@ -428,10 +389,6 @@ def test_result_is_released_with_the_future(loop):
 
 
 def test_callback_is_released_when_it_ran(loop, run_turn):
-    class Callback:
-        def __call__(self, future):
-            pass
-
     future, callback = loop.create_future(), Callback()
     reference = weakref.ref(callback)
     future.add_done_callback(callback)
@@ -454,32 +411,22 @@ def test_make_cancelled_error_gives_an_error_with_the_message(future):
     assert error.args == ("reason",)
 
 
-def test_concurrent_future_is_chained_both_ways(loop):
+async def test_concurrent_future_is_chained_both_ways(loop):
     source = concurrent.futures.Future()
-
-    async def main():
-        wrapped = asyncio.wrap_future(source)
-        wrapped.cancel()
-        await asyncio.sleep(0)
-        return source.cancelled()
-
-    assert loop.run_until_complete(main()) is True
+    wrapped = asyncio.wrap_future(source)
+    wrapped.cancel()
+    await asyncio.sleep(0)
+    assert source.cancelled() is True
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
-def test_call_graph_of_a_future_shows_who_awaits_it(loop, future):
-    async def wait():
-        await future
-
-    async def main():
-        task = asyncio.create_task(wait(), name="waiter")
-        await asyncio.sleep(0)
-        graph = asyncio.capture_call_graph(future)
-        future.set_result(None)
-        await task
-        return [waiter.future.get_name() for waiter in graph.awaited_by]
-
-    assert loop.run_until_complete(main()) == ["waiter"]
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
+async def test_call_graph_of_a_future_shows_who_awaits_it(loop, future):
+    task = asyncio.create_task(wait_for(future), name="waiter")
+    await asyncio.sleep(0)
+    graph = asyncio.capture_call_graph(future)
+    future.set_result(None)
+    await task
+    assert [waiter.future.get_name() for waiter in graph.awaited_by] == ["waiter"]
 
 
 # What leaves the loop in the middle of a future's callbacks
@@ -487,7 +434,7 @@ def test_call_graph_of_a_future_shows_who_awaits_it(loop, future):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("position", range(4))
-def test_callbacks_behind_one_that_leaves_the_loop_keep_their_place(loop, error, position):
+def test_callbacks_behind_one_that_leaves_the_loop_keep_their_place(loop, error, position, run_turn):
     order = []
 
     def leave(future):
@@ -504,13 +451,12 @@ def test_callbacks_behind_one_that_leaves_the_loop_keep_their_place(loop, error,
         loop.run_forever()
     future.add_done_callback(lambda future: order.append("added later"))
     loop.call_soon(order.append, "scheduled later")
-    loop.call_soon(loop.stop)
-    loop.run_forever()
+    run_turn()
     callbacks = [number if number != position else "leaves" for number in range(4)]
     assert order == ["before", *callbacks, "behind", "added later", "scheduled later"]
 
 
-def test_every_callback_may_leave_the_loop(loop):
+def test_every_callback_may_leave_the_loop(loop, run_turn):
     order = []
 
     def leave(future):
@@ -525,8 +471,7 @@ def test_every_callback_may_leave_the_loop(loop):
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             loop.run_forever()
-    loop.call_soon(loop.stop)
-    loop.run_forever()
+    run_turn()
     assert order == [0, 1, 2, "behind"]
 
 
@@ -557,11 +502,8 @@ def test_callbacks_of_a_task_keep_their_place_when_one_leaves_the_loop(loop):
     async def main():
         return 5
 
-    def leave(task):
-        raise KeyboardInterrupt
-
     task = loop.create_task(main())
-    task.add_done_callback(leave)
+    task.add_done_callback(interrupt)
     task.add_done_callback(lambda task: order.append(task.result()))
     task.add_done_callback(lambda task: loop.call_soon(order.append, "scheduled by a callback"))
     loop.call_soon(lambda: loop.call_soon(order.append, "behind"))
@@ -575,11 +517,8 @@ def test_context_of_a_callback_that_kept_its_place_is_its_own(loop):
     variable = contextvars.ContextVar("variable", default="none")
     seen = []
 
-    def leave(future):
-        raise KeyboardInterrupt
-
     future = loop.create_future()
-    future.add_done_callback(leave)
+    future.add_done_callback(interrupt)
     context = contextvars.copy_context()
     context.run(variable.set, "set")
     future.add_done_callback(lambda future: seen.append(variable.get()), context=context)

@@ -1,4 +1,4 @@
-"""A loop that has nothing to do makes no system call: not to look at signals, not to look at other threads."""
+"""A loop that has nothing to do makes no system call, neither for signals nor for other threads."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ import fastloop
 STRACE = shutil.which("strace")
 IDLE_S = 1.0
 
-# What sits in run_forever() has done a little of everything before.
+# A process that waits in run_forever() after it has done a little of everything.
 SETTING_UP = """
 import os, signal, socket, sys
 sys.path.insert(0, sys.argv[1])
@@ -70,12 +70,12 @@ def test_idle_loop_makes_no_system_call(idle_process, tmp_path):
         calls_at_first = log.read_text().splitlines()
         time.sleep(IDLE_S)
         calls = log.read_text().splitlines()
-        # That strace sees what happens is shown by something that does.
+        # A signal shows that strace sees what happens.
         os.kill(idle_process.pid, signal.SIGUSR1)
         time.sleep(0.2)
         calls_after_a_signal = log.read_text().splitlines()
     finally:
         end(tracer)
-    # strace shows what each thread was in when it came; being looked at makes some kernels begin such a call anew.
+    # strace shows the call that each thread was in when it attached; attaching makes some kernels restart such a call.
     assert calls == calls_at_first
     assert len(calls_after_a_signal) > len(calls)

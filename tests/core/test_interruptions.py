@@ -1,7 +1,7 @@
 """A signal handler that raises between two callbacks, or before a callback has begun: nothing is lost, and the order is kept.
 
-The signal is sent by a C function that runs no Python code, so that the interpreter notices it at the first instruction of the
-function that the loop calls next.
+A C function that runs no Python code sends the signal. The interpreter then notices it at the first instruction of the function
+that the loop calls next.
 """
 
 import asyncio
@@ -16,11 +16,15 @@ import time
 
 import pytest
 
+from actors.callbacks import Callback
+from actors.connections import tcp_pair
+from actors.protocols import RecordingProtocol
+
 pytestmark = pytest.mark.fastloop_only
 
 
 class Alarm(Exception):
-    """What a handler may raise that is no KeyboardInterrupt."""
+    """Something else than KeyboardInterrupt that a handler may raise."""
 
 
 def raise_alarm(number, frame):
@@ -30,9 +34,7 @@ def raise_alarm(number, frame):
 @pytest.fixture(params=[KeyboardInterrupt, Alarm], ids=["KeyboardInterrupt", "Exception"], autouse=True)
 def interruption(request):
     """What the handler of SIGUSR1 raises."""
-    previous = signal.signal(
-        signal.SIGUSR1, signal.default_int_handler if request.param is KeyboardInterrupt else raise_alarm
-    )
+    previous = signal.signal(signal.SIGUSR1, signal.default_int_handler if request.param is KeyboardInterrupt else raise_alarm)
     yield request.param
     signal.signal(signal.SIGUSR1, previous)
 
@@ -42,13 +44,13 @@ send_signal = functools.partial(ctypes.PyDLL(None).kill, os.getpid(), int(signal
 
 
 @pytest.fixture
-def run(loop, interruption):
-    """A function that runs turns until so many events were noted, and some more; returns how often that was interrupted.
+def run_until(loop, interruption):
+    """A function that runs turns until so many events were recorded, and five more; returns how often it was interrupted.
 
-    No task is involved, whose coroutine could be what is interrupted.
+    No task is involved: its coroutine could be what is interrupted.
     """
 
-    def run(events, count):
+    def run_until(events, count):
         interruptions, more = 0, 5
         deadline = time.monotonic() + 5
         while more > 0:
@@ -61,7 +63,7 @@ def run(loop, interruption):
                 interruptions += 1
         return interruptions
 
-    return run
+    return run_until
 
 
 @pytest.fixture(params=[False, True], ids=["", "debug"])
@@ -105,12 +107,12 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_callback_that_had_not_begun_runs_next_and_in_its_place(loop, run, maybe_debug, kind):
+def test_callback_that_had_not_begun_runs_next_and_in_its_place(loop, run_until, maybe_debug, kind):
     calls = []
     loop.call_soon(send_signal)
     loop.call_soon(KINDS[kind](calls.append), 1)
     loop.call_soon(calls.append, 2)
-    assert run(calls, 2) == 1
+    assert run_until(calls, 2) == 1
     assert calls == [1, 2]
 
 
@@ -135,11 +137,7 @@ def test_callback_that_had_begun_is_not_called_again(loop, interruption):
 
 
 def test_stopping_loop_raises_what_came_before_its_last_callback(loop, interruption):
-    calls = []
-
-    def callback():
-        calls.append(None)
-
+    callback = Callback()
     loop.call_soon(loop.stop)
     loop.call_soon(send_signal)
     loop.call_soon(callback)
@@ -147,10 +145,10 @@ def test_stopping_loop_raises_what_came_before_its_last_callback(loop, interrupt
         loop.run_forever()
     loop.stop()
     loop.run_forever()
-    assert calls == [None]
+    assert callback.calls == [()]
 
 
-def test_callbacks_of_a_future_run_in_their_order(loop, run, maybe_debug):
+def test_callbacks_of_a_future_run_in_their_order(loop, run_until, maybe_debug):
     calls = []
     future = loop.create_future()
     # For ctypes, as one more argument of the C function.
@@ -161,21 +159,21 @@ def test_callbacks_of_a_future_run_in_their_order(loop, run, maybe_debug):
     future.add_done_callback(lambda future: calls.append(3))
     future.set_result(None)
     loop.call_soon(calls.append, 4)
-    assert run(calls, 4) == 1
+    assert run_until(calls, 4) == 1
     assert calls == [1, 2, 3, 4]
 
 
-def test_only_callback_of_a_future_runs(loop, run, maybe_debug):
+def test_only_callback_of_a_future_runs(loop, run_until, maybe_debug):
     calls = []
     future = loop.create_future()
     future.add_done_callback(lambda future: calls.append(1))
     loop.call_soon(send_signal)
     loop.call_soon(future.set_result, None)
-    assert run(calls, 1) == 1
+    assert run_until(calls, 1) == 1
     assert calls == [1]
 
 
-def test_timer_runs(loop, run, maybe_debug):
+def test_timer_runs(loop, run_until, maybe_debug):
     calls = []
 
     def due(number):
@@ -184,12 +182,12 @@ def test_timer_runs(loop, run, maybe_debug):
     now = loop.time()
     for callback in (send_signal, functools.partial(due, 1), functools.partial(due, 2)):
         loop.call_at(now, callback)
-    assert run(calls, 2) == 1
+    assert run_until(calls, 2) == 1
     assert calls == [1, 2]
 
 
 @pytest.mark.parametrize("give_result", ["futures._set_result_unless_cancelled", "tasks._release_waiter"])
-def test_function_of_asyncio_that_wakes_a_sleeper_may_begin_again(loop, run, give_result):
+def test_function_of_asyncio_that_wakes_a_sleeper_may_begin_again(loop, run_until, give_result):
     module, name = give_result.split(".")
     function = getattr(getattr(asyncio, module), name, None)
     if function is None:
@@ -200,35 +198,27 @@ def test_function_of_asyncio_that_wakes_a_sleeper_may_begin_again(loop, run, giv
 
     loop.call_soon(send_signal)
     loop.call_soon(function, future, *([None] if module == "futures" else []))
-    assert run(woken, 1) == 1
+    assert run_until(woken, 1) == 1
     assert woken == [future]
 
 
-def test_threadsafe_callback_runs(loop, run, maybe_debug):
-    calls = []
-
-    def callback():
-        calls.append(None)
-
+def test_threadsafe_callback_runs(loop, run_until, maybe_debug):
+    callback = Callback()
     loop.call_soon_threadsafe(send_signal)
     loop.call_soon_threadsafe(callback)
-    assert run(calls, 1) == 1
-    assert calls == [None]
+    assert run_until(callback.calls, 1) == 1
+    assert callback.calls == [()]
 
 
-def test_handle_that_is_asyncios_own_runs(loop, run):
-    calls = []
-
-    def callback():
-        calls.append(None)
-
+def test_handle_that_is_asyncios_own_runs(loop, run_until):
+    callback = Callback()
     loop.call_soon(send_signal)
     loop._add_callback(asyncio.Handle(callback, (), loop))
-    assert run(calls, 1) == 1
-    assert calls == [None]
+    assert run_until(callback.calls, 1) == 1
+    assert callback.calls == [()]
 
 
-def test_reader_hears_of_its_descriptor(loop, run, maybe_debug):
+def test_reader_hears_of_its_descriptor(loop, run_until, maybe_debug):
     one, other = socket.socketpair()
     calls = []
 
@@ -242,16 +232,16 @@ def test_reader_hears_of_its_descriptor(loop, run, maybe_debug):
         other.send(b"x")
         # Ahead of the reader, which is then in the queue when the kernel reports its descriptor again.
         loop.call_soon(send_signal)
-        assert run(calls, 1) == 1
+        assert run_until(calls, 1) == 1
     assert calls == [b"x"]
 
 
-def test_result_of_an_executor_arrives(loop, run, maybe_debug):
+def test_result_of_an_executor_arrives(loop, run_until, maybe_debug):
     results = []
     work = loop.run_in_executor(None, threading.get_ident)
     work.add_done_callback(results.append)
     loop.call_soon(send_signal)
-    run(results, 1)
+    run_until(results, 1)
     assert results == [work]
     assert work.result() != threading.get_ident()
 
@@ -329,11 +319,11 @@ def test_refused_run_inside_a_run_leaves_that_alone(loop):
     assert loop.run_until_complete(future) == 1
 
 
-# ---- protocols ----
+# Protocols
 
 
 class Recorder(asyncio.Protocol):
-    """Notes what it hears, in Python methods that can be interrupted."""
+    """Records its callbacks, in Python methods that can be interrupted."""
 
     def __init__(self, events):
         self.events = events
@@ -371,17 +361,12 @@ class BufferedRecorder(asyncio.BufferedProtocol):
 
 
 @pytest.fixture
-def pair(loop):
+def connect(loop):
     """A function that connects a protocol to a socket over TCP or a Unix socket; returns (transport, socket)."""
     peers, transports = [], []
 
     def connect(protocol, family):
-        if family == "tcp":
-            with socket.create_server(("127.0.0.1", 0)) as server:
-                peer = socket.create_connection(server.getsockname())
-                own, _ = server.accept()
-        else:
-            own, peer = socket.socketpair()
+        peer, own = tcp_pair() if family == "tcp" else socket.socketpair()
         peers.append(peer)
         own.setblocking(False)
         transport, _ = loop.run_until_complete(loop.create_connection(lambda: protocol, sock=own))
@@ -398,40 +383,40 @@ def pair(loop):
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
 @pytest.mark.parametrize("protocol_type", [Recorder, BufferedRecorder])
-def test_received_data_reaches_the_protocol(loop, run, pair, maybe_debug, family, protocol_type):
+def test_received_data_reaches_the_protocol(loop, run_until, connect, maybe_debug, family, protocol_type):
     events = []
-    _, peer = pair(protocol_type(events), family)
+    _, peer = connect(protocol_type(events), family)
     events.clear()
     peer.send(b"hello")
     # Ahead of the transport in the queue, once the kernel has reported it.
     loop.call_soon(send_signal)
-    assert run(events, 1) == 1
+    assert run_until(events, 1) == 1
     peer.send(b"again")
-    run(events, 2)
+    run_until(events, 2)
     assert events == [b"hello", b"again"]
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
-def test_end_of_file_and_loss_reach_the_protocol_once(loop, run, pair, maybe_debug, family):
+def test_end_of_file_and_loss_reach_the_protocol_once(loop, run_until, connect, maybe_debug, family):
     events = []
-    _, peer = pair(Recorder(events), family)
+    _, peer = connect(Recorder(events), family)
     peer.shutdown(socket.SHUT_WR)
     loop.call_soon(send_signal)
-    assert run(events, 3) == 1
+    assert run_until(events, 3) == 1
     assert events == ["made", "eof", ("lost", None)]
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
-def test_connection_lost_is_called_after_close(loop, run, pair, maybe_debug, family):
+def test_connection_lost_is_called_after_close(loop, run_until, connect, maybe_debug, family):
     events = []
-    transport, _ = pair(Recorder(events), family)
+    transport, _ = connect(Recorder(events), family)
     loop.call_soon(send_signal)
     transport.close()
-    assert run(events, 2) == 1
+    assert run_until(events, 2) == 1
     assert events == ["made", ("lost", None)]
 
 
-def test_connection_made_is_called(loop, run, maybe_debug):
+def test_connection_made_is_called(loop, run_until, maybe_debug):
     events = []
     own, peer = socket.socketpair()
     own.setblocking(False)
@@ -443,14 +428,14 @@ def test_connection_made_is_called(loop, run, maybe_debug):
 
     with peer:
         task = loop.create_task(connect())
-        assert run(events, 1) == 1
+        assert run_until(events, 1) == 1
         assert events == ["made"]
         task.result()[0].close()
-        run(events, 2)
+        run_until(events, 2)
 
 
 @pytest.mark.parametrize("turns_before", [0, 1, 2, 3])
-def test_accepted_connection_gets_its_protocol(loop, run, maybe_debug, turns_before):
+def test_accepted_connection_gets_its_protocol(loop, run_until, maybe_debug, turns_before):
     events = []
 
     class Accepted(Recorder):
@@ -468,33 +453,33 @@ def test_accepted_connection_gets_its_protocol(loop, run, maybe_debug, turns_bef
         strike = functools.partial(loop.call_soon, strike)
     with socket.create_connection(server.sockets[0].getsockname()):
         loop.call_soon(strike)
-        run(events, 3)
+        run_until(events, 3)
     server.close()
     loop.run_until_complete(server.wait_closed())
     assert events == ["factory", "made", ("lost", None)]
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
-def test_flow_control_reaches_the_protocol(loop, run, pair, maybe_debug, family):
+def test_flow_control_reaches_the_protocol(loop, run_until, connect, maybe_debug, family):
     events = []
-    transport, peer = pair(Recorder(events), family)
+    transport, peer = connect(Recorder(events), family)
     events.clear()
     peer.settimeout(10)
     data = bytes(10_000_000)
-    # The first write is the C function's, so to speak: nothing of Python's runs before pause_writing().
+    # No Python function runs before pause_writing().
     loop.call_soon(send_signal)
     loop.call_soon(transport.write, data)
-    assert run(events, 1) == 1
+    assert run_until(events, 1) == 1
     assert events == ["pause"]
     left = len(data)
     while "resume" not in events:
         left -= len(peer.recv(1 << 20))
         loop.call_soon(send_signal)
         loop.call_soon(noop)
-        run(events, 0)
+        run_until(events, 0)
     while left > 0:
         left -= len(peer.recv(1 << 20))
-        run(events, 0)
+        run_until(events, 0)
     assert left == 0
     assert events == ["pause", "resume"]
 
@@ -503,7 +488,7 @@ def noop():
     pass
 
 
-# ---- pipes ----
+# Pipes
 
 
 @pytest.fixture
@@ -530,27 +515,27 @@ def pipe(loop):
         os.close(other)
 
 
-def test_data_from_a_pipe_reaches_the_protocol(loop, run, pipe, maybe_debug):
+def test_data_from_a_pipe_reaches_the_protocol(loop, run_until, pipe, maybe_debug):
     events = []
     _, other = pipe(Recorder(events), "read")
     os.write(other, b"hello")
     loop.call_soon(send_signal)
-    assert run(events, 2) == 1
+    assert run_until(events, 2) == 1
     os.write(other, b"again")
-    run(events, 3)
+    run_until(events, 3)
     assert events == ["made", b"hello", b"again"]
 
 
-def test_loss_of_a_pipe_reaches_the_protocol(loop, run, pipe, maybe_debug):
+def test_loss_of_a_pipe_reaches_the_protocol(loop, run_until, pipe, maybe_debug):
     events = []
     transport, _ = pipe(Recorder(events), "read")
     loop.call_soon(send_signal)
     transport.close()
-    assert run(events, 2) == 1
+    assert run_until(events, 2) == 1
     assert events == ["made", ("lost", None)]
 
 
-def test_bytes_for_a_pipe_are_written_once(loop, run, pipe, maybe_debug):
+def test_bytes_for_a_pipe_are_written_once(loop, run_until, pipe, maybe_debug):
     events = []
     transport, other = pipe(Recorder(events), "write")
     data = bytes(range(256)) * 4096
@@ -562,17 +547,17 @@ def test_bytes_for_a_pipe_are_written_once(loop, run, pipe, maybe_debug):
     while sum(map(len, received)) < len(data):
         loop.call_soon(send_signal)
         received.append(os.read(other, 65536))
-        run(events, 0)
+        run_until(events, 0)
     assert b"".join(received) == data
     assert events == ["made", "pause", "resume"]
 
 
-# What raises each time is no interruption
+# What raises each time is not an interruption
 
 
 @pytest.fixture
 def hook():
-    """A function that makes every call of a function raise where it begins, as a debugger may; its list notes how often."""
+    """A function that makes every call of a function raise where it begins, as a debugger may; returns a list of these calls."""
     if not hasattr(sys, "monitoring"):
         pytest.skip("sys.monitoring is new in Python 3.12")
     tool, monitoring, calls = 3, sys.monitoring, []
@@ -591,27 +576,20 @@ def hook():
     monitoring.free_tool_id(tool)
 
 
-def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, hook):
-    class Protocol(asyncio.Protocol):
+async def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, hook):
+    class Protocol(RecordingProtocol):
         def data_received(self, data):
             raise AssertionError("never begins")
 
-        def connection_lost(self, exception):
-            lost.set_result(exception)
-
-    async def main():
-        near, far = socket.socketpair()
-        with far:
-            await loop.create_connection(Protocol, sock=near)
-            calls = hook(Protocol.data_received)
-            far.send(b"data")
-            assert str(await lost) == "hook"
-            return len(calls)
-
-    lost = loop.create_future()
     contexts = []
     loop.set_exception_handler(lambda loop, context: contexts.append(context))
-    assert loop.run_until_complete(asyncio.wait_for(main(), 20)) < 100
+    near, far = socket.socketpair()
+    with far:
+        _, protocol = await loop.create_connection(Protocol, sock=near)
+        calls = hook(Protocol.data_received)
+        far.send(b"data")
+        assert str(await protocol.until_lost()) == "hook"
+    assert len(calls) < 100
     assert [context["message"] for context in contexts] == ["Fatal error: protocol.data_received() call failed."]
 
 

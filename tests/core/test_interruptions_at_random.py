@@ -1,4 +1,4 @@
-"""A program that is interrupted at random moments, by a signal handler that raises KeyboardInterrupt, and always goes on.
+"""A program that a signal handler interrupts at random moments with KeyboardInterrupt, and that always continues.
 
 TCP, a Unix socket, pipes, timers, tasks and executor calls each send numbered items around; each item must arrive, in order, once.
 FASTLOOP_INTERRUPTIONS says how often to interrupt, FASTLOOP_SEED repeats the moments as far as the machine does.
@@ -16,6 +16,8 @@ import time
 
 import pytest
 
+from actors.connections import tcp_pair
+
 pytestmark = pytest.mark.fastloop_only
 
 INTERRUPTIONS = int(os.environ.get("FASTLOOP_INTERRUPTIONS", "1000"))
@@ -29,7 +31,7 @@ RESUME = opcode.opmap["RESUME"]
 
 
 def begins_only(frame):
-    """Whether a function of this file that has begun is being interrupted: what it does halfway is its own business."""
+    """Whether a function of this file is interrupted before it has begun: one that is interrupted halfway would lose items."""
     code = frame.f_code.co_code
     return frame.f_lasti <= next((i for i in range(0, len(code), 2) if code[i] == RESUME), -1)
 
@@ -81,7 +83,7 @@ class Striker:
 
 
 def is_asyncio_code_that_cannot_begin_again(frame):
-    """asyncio's Python code that connects and serves streams; the loop itself and pipes are meant to withstand everything."""
+    """asyncio's Python code that connects and serves streams; the loop itself and pipes must withstand everything."""
     name = frame.f_code.co_filename
     return "asyncio" in name and not name.endswith(("base_events.py", "unix_events.py", "futures.py", "events.py"))
 
@@ -113,7 +115,7 @@ class Lane:
         return self.sent
 
     def arrive(self, number):
-        """Note that an item has arrived; returns whether there is to be another."""
+        """Note that an item has arrived; return whether another one follows."""
         self.arrived += 1
         if number != self.arrived:
             self.world.fail(f"{self.name}: item {number} arrived as number {self.arrived}")
@@ -142,7 +144,7 @@ class World:
             self.done.set_result(None)
 
     def watch(self):
-        """Every so often: has each lane moved?"""
+        """Check from time to time that each lane has moved."""
         now = time.monotonic()
         for lane in self.lanes:
             arrived, since = self.last_seen.get(lane.name, (-1, now))
@@ -308,7 +310,7 @@ def add_reader(world):
 
 
 def add_connections(world, address):
-    """Each item is a connection: the server's end greets, closes, and both hear of the end."""
+    """Each item is a connection: the server's end greets and closes, and both ends are told of the end."""
     lane = Lane("connections", world)
 
     class Client:
@@ -363,12 +365,6 @@ async def connect_everything(world, closing):
     for add in (add_timers, add_callbacks, add_executor, add_tasks):
         add(world)
     world.watch()
-
-
-def tcp_pair():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        one = socket.create_connection(server.getsockname())
-        return one, server.accept()[0]
 
 
 def test_everything_arrives_in_order_and_once_however_often_the_loop_is_interrupted(loop):

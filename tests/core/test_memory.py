@@ -1,4 +1,4 @@
-"""What is done a million times leaves memory where it was: timers, callbacks, futures, tasks, loops."""
+"""Doing something a million times does not grow memory: timers, callbacks, futures, tasks, loops."""
 
 import asyncio
 import gc
@@ -7,6 +7,8 @@ import socket
 import sys
 
 import pytest
+
+from actors.cases import Cases
 
 MEBIBYTE = 1024 * 1024
 HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -46,7 +48,7 @@ def assert_no_block_leaks(action):
 
 @pytest.fixture
 def plain_loop(loop):
-    """A loop out of debug mode, which -X dev turns on and which keeps a traceback for everything."""
+    """A loop without debug mode, which -X dev turns on and which keeps a traceback for everything."""
     loop.set_debug(False)
     return loop
 
@@ -110,12 +112,7 @@ def test_loops_made_and_closed_leave_resident_memory_where_it_was(implementation
     assert growth_of(resident_bytes, make_and_close, warm_up=2, rounds=10) < 8 * MEBIBYTE
 
 
-SCENARIOS = {}
-
-
-def scenario(coroutine_function):
-    SCENARIOS[coroutine_function.__name__] = coroutine_function
-    return coroutine_function
+scenario = Cases()
 
 
 @scenario
@@ -264,9 +261,9 @@ async def coroutine_that_yields_rubbish():
         pass
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", scenario)
 def test_scenario_leaks_no_memory_over_repeated_runs(plain_loop, name):
-    coroutine_function = SCENARIOS[name]
+    coroutine_function = scenario[name]
     if not HAS_GIL and name == "coroutine_that_yields_rubbish":
         pytest.skip("CPython 3.13t loses blocks here: 601 in 50 rounds, on asyncio's loop as well")
     assert_no_block_leaks(lambda: plain_loop.run_until_complete(coroutine_function()))
@@ -304,7 +301,7 @@ def test_reference_counts_of_what_everybody_shares_stay(loop):
         loop.call_soon(future.set_result, sentinel)
         assert await future is sentinel
 
-    # A count of its own, because None and the small integers are immortal from Python 3.12 on.
+    # An object of its own, because None and the small integers are immortal from Python 3.12 on.
     sentinel = object()
     loop.run_until_complete(main())
     before = sys.getrefcount(sentinel), sys.getrefcount(loop)

@@ -1,52 +1,26 @@
 """The public names of fastloop, and that they are what asyncio's users expect."""
 
 import asyncio
+import concurrent.futures
 import inspect
 import selectors
-import subprocess
 import sys
-import threading
 import types
 import warnings
 
 import pytest
 
 import fastloop
+from actors.coroutines import raise_some_error, wait_for
+from actors.failures import SomeError
+from actors.programs import run_python
 
-TRANSPORTS_AND_PROTOCOLS = [
-    "BaseTransport",
-    "ReadTransport",
-    "WriteTransport",
-    "Transport",
-    "DatagramTransport",
-    "SubprocessTransport",
-    "BaseProtocol",
-    "Protocol",
-    "BufferedProtocol",
-    "DatagramProtocol",
-    "SubprocessProtocol",
-]
-NAMES = [
-    "run",
-    "new_event_loop",
-    "EventLoop",
-    "Loop",
-    "Future",
-    "Task",
-    "Handle",
-    "TimerHandle",
-    "coroutine",
-    "get_event_loop",
-    "set_event_loop",
-    "get_running_loop",
-    "ensure_future",
-    "create_task",
-    "sleep",
-    "gather",
-    "wait",
-    "wait_for",
-    *TRANSPORTS_AND_PROTOCOLS,
-]
+TRANSPORTS = ["BaseTransport", "ReadTransport", "WriteTransport", "Transport", "DatagramTransport", "SubprocessTransport"]
+PROTOCOLS = ["BaseProtocol", "Protocol", "BufferedProtocol", "DatagramProtocol", "SubprocessProtocol"]
+LOOPS = ["run", "new_event_loop", "EventLoop", "Loop", "get_event_loop", "set_event_loop", "get_running_loop"]
+CLASSES = ["Future", "Task", "Handle", "TimerHandle"]
+TASKS = ["coroutine", "ensure_future", "create_task", "sleep", "gather", "wait", "wait_for"]
+NAMES = [*LOOPS, *CLASSES, *TASKS, *TRANSPORTS, *PROTOCOLS]
 POLICY_NAMES = ["EventLoopPolicy", "install", "uninstall"]
 has_policies = sys.version_info < (3, 16)
 needs_policies = pytest.mark.skipif(not has_policies, reason="Python 3.16 has no event loop policies")
@@ -85,8 +59,7 @@ def test_every_public_name_exists():
 
 def test_star_import_gives_the_public_names(tmp_path):
     program = "import fastloop\nfrom fastloop import *\nprint(all(name in globals() for name in fastloop.__all__))"
-    command = [sys.executable, "-W", "error", "-c", program]
-    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    finished = run_python("-W", "error", "-c", program, folder=tmp_path)
     assert (finished.stdout, finished.stderr) == ("True\n", "")
 
 
@@ -108,7 +81,7 @@ after = snapshot()
 changed = [name for name in before.keys() | after.keys() if before.get(name) is not after.get(name) and before.get(name) != after.get(name)]
 print(sorted(map(str, changed)))
 """
-    finished = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    finished = run_python("-c", program, folder=tmp_path)
     assert (finished.stdout, finished.stderr) == ("[]\n", "")
 
 
@@ -129,7 +102,7 @@ def test_classes_stand_in_the_same_relation_as_asyncios():
     assert issubclass(fastloop.TimerHandle, fastloop.Handle)
 
 
-@pytest.mark.parametrize("name", TRANSPORTS_AND_PROTOCOLS)
+@pytest.mark.parametrize("name", TRANSPORTS + PROTOCOLS)
 def test_transport_and_protocol_classes_are_those_of_asyncio(name):
     assert issubclass(getattr(fastloop, name), getattr(asyncio, name))
 
@@ -175,7 +148,7 @@ print(*sorted(made))
 
 
 def test_extension_type_of_the_core_that_is_called_without_arguments_does_no_harm(tmp_path):
-    finished = subprocess.run([sys.executable, "-c", EVERY_TYPE], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    finished = run_python("-c", EVERY_TYPE, folder=tmp_path)
     assert finished.returncode == 0, finished.stderr[-2000:]
     made = set(finished.stdout.split())
     assert {"LoopCore", "Future", "Handle"} <= made
@@ -193,7 +166,7 @@ def test_version_is_a_version():
     assert major.isdigit() and minor.isdigit()
 
 
-# ---- Ways onto the loop
+# Ways onto the loop
 
 
 def test_run_runs_a_coroutine_on_fastloop_and_returns_its_result(no_leaks):
@@ -211,11 +184,8 @@ def test_run_passes_debug_on(no_leaks):
 
 
 def test_run_raises_what_the_coroutine_raises(no_leaks):
-    async def fail():
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fastloop.run(fail())
+    with pytest.raises(SomeError):
+        fastloop.run(raise_some_error())
 
 
 def test_run_inside_a_running_loop_raises_runtime_error(no_leaks):
@@ -254,18 +224,9 @@ def test_policy_keeps_one_loop_per_thread(no_event_loop, no_leaks):
     assert type(loop) is fastloop.EventLoop
     asyncio.set_event_loop(loop)
     assert asyncio.get_event_loop() is loop
-    errors = []
-
-    def in_thread():
-        try:
-            asyncio.get_event_loop()
-        except RuntimeError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=in_thread)
-    thread.start()
-    thread.join()
-    assert len(errors) == 1
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        with pytest.raises(RuntimeError):
+            executor.submit(asyncio.get_event_loop).result()
     loop.close()
 
 
@@ -278,7 +239,7 @@ def test_install_sets_the_policy_and_uninstall_takes_it_away(no_event_loop, no_l
     assert type(asyncio.run(running_loop())) is not fastloop.EventLoop
 
 
-# ---- Names of the tutorials
+# Names of the tutorials
 
 
 def test_current_loop_can_be_set_and_read(no_event_loop, no_leaks):
@@ -315,10 +276,7 @@ def test_coroutine_makes_a_plain_function_awaitable(no_leaks):
     def add(x, y):
         return x + y
 
-    async def main():
-        return await add(1, 2)
-
-    assert fastloop.run(main()) == 3
+    assert fastloop.run(wait_for(add(1, 2))) == 3
     assert fastloop.run(add(3, 4)) == 7
 
 
@@ -330,10 +288,7 @@ def test_coroutine_makes_a_generator_function_awaitable(no_leaks):
         return x + y
 
     async def main():
-        return await sleep_and_add(1, 2), await fastloop.create_task(wrap())
-
-    async def wrap():
-        return await sleep_and_add(3, 4)
+        return await sleep_and_add(1, 2), await fastloop.create_task(wait_for(sleep_and_add(3, 4)))
 
     assert fastloop.run(main()) == (3, 7)
     assert fastloop.run(sleep_and_add(5, 6)) == 11

@@ -1,21 +1,15 @@
 """add_reader() and add_writer(): when they are called, on what, and what removing and closing leave behind."""
 
 import asyncio
+import contextlib
 import os
 import socket
 
 import pytest
 
-
-@pytest.fixture
-def pair(no_leaks):
-    """Two connected sockets that do not block."""
-    left, right = socket.socketpair()
-    left.setblocking(False)
-    right.setblocking(False)
-    yield left, right
-    left.close()
-    right.close()
+from actors.callbacks import StoppingCallback
+from actors.failures import fail
+from actors.peers import fill
 
 
 @pytest.fixture
@@ -26,84 +20,44 @@ def pipe(no_leaks):
         yield reading_end, writing_end
 
 
-def fill(sock):
-    """Write to sock until it takes no more."""
-    try:
-        while True:
-            sock.send(b"x" * 65536)
-    except BlockingIOError:
-        pass
-
-
-def drain(sock):
-    """Read what there is."""
-    try:
-        while sock.recv(65536):
-            pass
-    except BlockingIOError:
-        pass
-
-
 def test_reader_is_called_when_data_arrives(loop, pair):
     left, right = pair
-    received = []
-
-    def read():
-        received.append(left.recv(100))
-        loop.stop()
-
+    read = StoppingCallback(loop, lambda: left.recv(100))
     loop.add_reader(left, read)
     loop.call_soon(right.send, b"data")
     loop.run_forever()
     assert loop.remove_reader(left) is True
-    assert received == [b"data"]
+    assert read.results == [b"data"]
 
 
 def test_reader_gets_its_arguments(loop, pair):
     left, right = pair
-    calls = []
-
-    def read(*args):
-        calls.append(args)
-        loop.stop()
-
+    read = StoppingCallback(loop)
     loop.add_reader(left, read, 1, "two")
     right.send(b"x")
     loop.run_forever()
     loop.remove_reader(left)
-    assert calls == [(1, "two")]
+    assert read.results == [(1, "two")]
 
 
 def test_reader_is_called_again_while_data_is_left(loop, pair):
     left, right = pair
-    received = []
-
-    def read_one_byte():
-        received.append(left.recv(1))
-        if len(received) == 5:
-            loop.stop()
-
+    read_one_byte = StoppingCallback(loop, lambda: left.recv(1), calls=5)
     loop.add_reader(left, read_one_byte)
     right.send(b"abcde")
     loop.run_forever()
     loop.remove_reader(left)
-    assert b"".join(received) == b"abcde"
+    assert b"".join(read_one_byte.results) == b"abcde"
 
 
 def test_reader_that_reads_nothing_is_called_in_every_turn(loop, pair):
     left, right = pair
-    calls = []
-
-    def read_nothing():
-        calls.append(None)
-        if len(calls) == 10:
-            loop.stop()
-
+    read_nothing = StoppingCallback(loop, calls=10)
     loop.add_reader(left, read_nothing)
     right.send(b"x")
     loop.run_forever()
     loop.remove_reader(left)
-    assert len(calls) == 10
+    assert len(read_nothing.results) == 10
 
 
 def test_reader_is_not_called_without_data(loop, pair):
@@ -124,17 +78,12 @@ def test_reader_added_while_data_waits_is_called(loop, pair):
 
 def test_reader_is_called_when_the_peer_closes(loop, pair):
     left, right = pair
-    received = []
-
-    def read():
-        received.append(left.recv(100))
-        loop.stop()
-
+    read = StoppingCallback(loop, lambda: left.recv(100))
     loop.add_reader(left, read)
     loop.call_soon(right.close)
     loop.run_forever()
     loop.remove_reader(left)
-    assert received == [b""]
+    assert read.results == [b""]
 
 
 def test_reader_is_called_when_the_writing_end_of_a_pipe_closes(loop, pipe):
@@ -158,17 +107,11 @@ def test_writer_is_called_when_the_reading_end_of_a_pipe_closes(loop, pipe):
 
 def test_writer_is_called_while_there_is_room(loop, pair):
     left, _ = pair
-    calls = []
-
-    def write():
-        calls.append(None)
-        if len(calls) == 5:
-            loop.stop()
-
+    write = StoppingCallback(loop, calls=5)
     loop.add_writer(left, write)
     loop.run_forever()
     assert loop.remove_writer(left) is True
-    assert len(calls) == 5
+    assert len(write.results) == 5
 
 
 def test_writer_is_called_only_after_the_peer_made_room(loop, pair):
@@ -182,7 +125,9 @@ def test_writer_is_called_only_after_the_peer_made_room(loop, pair):
 
     def make_room():
         order.append("room")
-        drain(right)
+        with contextlib.suppress(BlockingIOError):
+            while right.recv(65536):
+                pass
 
     loop.add_writer(left, write)
     loop.call_later(0.005, make_room)
@@ -315,48 +260,28 @@ def test_number_of_a_closed_socket_can_be_used_by_a_new_one(loop, pair):
 
 def test_reader_of_a_pipe_reads_what_is_written(loop, pipe):
     reading_end, writing_end = pipe
-    received = []
-
-    def read():
-        received.append(reading_end.read(100))
-        loop.stop()
-
+    read = StoppingCallback(loop, lambda: reading_end.read(100))
     loop.add_reader(reading_end, read)
     loop.call_soon(writing_end.write, b"through the pipe")
     loop.run_forever()
     loop.remove_reader(reading_end)
-    assert received == [b"through the pipe"]
+    assert read.results == [b"through the pipe"]
 
 
 def test_exception_of_a_reader_goes_to_the_exception_handler(loop, pair):
     left, right = pair
-    contexts = []
-
-    def handle(loop, context):
-        contexts.append(context)
-        loop.stop()
-
-    def fail():
-        left.recv(1)
-        raise ZeroDivisionError
-
+    handle = StoppingCallback(loop, lambda loop, context: type(context["exception"]))
     loop.set_exception_handler(handle)
-    loop.add_reader(left, fail)
+    loop.add_reader(left, lambda: left.recv(1) and fail())
     right.send(b"x")
     loop.run_forever()
     loop.remove_reader(left)
-    assert [type(context["exception"]) for context in contexts] == [ZeroDivisionError]
+    assert handle.results == [ZeroDivisionError]
 
 
 def test_many_readers_are_all_called(loop, no_leaks):
     pairs = [socket.socketpair() for _ in range(200)]
-    received = set()
-
-    def read(index):
-        received.add((index, pairs[index][0].recv(10)))
-        if len(received) == len(pairs):
-            loop.stop()
-
+    read = StoppingCallback(loop, lambda index: (index, pairs[index][0].recv(10)), calls=len(pairs))
     for index, (left, right) in enumerate(pairs):
         loop.add_reader(left, read, index)
         right.send(b"%d" % index)
@@ -365,7 +290,7 @@ def test_many_readers_are_all_called(loop, no_leaks):
         loop.remove_reader(left)
         left.close()
         right.close()
-    assert received == {(index, b"%d" % index) for index in range(len(pairs))}
+    assert sorted(read.results) == [(index, b"%d" % index) for index in range(len(pairs))]
 
 
 def test_reader_may_add_and_remove_readers_of_others(loop, pair):
@@ -394,18 +319,15 @@ def test_reader_may_add_and_remove_readers_of_others(loop, pair):
     assert len(rounds) == 50
 
 
-def test_descriptor_of_a_transport_cannot_be_watched(loop):
-    async def main():
-        left, right = socket.socketpair()
-        transport, _ = await loop.create_connection(asyncio.Protocol, sock=left)
-        for watch in (loop.add_reader, loop.add_writer):
-            with pytest.raises(RuntimeError, match="is used by transport"):
-                watch(left, int)
-        transport.close()
-        await asyncio.sleep(0)
-        right.close()
-
-    loop.run_until_complete(main())
+async def test_descriptor_of_a_transport_cannot_be_watched(loop):
+    left, right = socket.socketpair()
+    transport, _ = await loop.create_connection(asyncio.Protocol, sock=left)
+    for watch in (loop.add_reader, loop.add_writer):
+        with pytest.raises(RuntimeError, match="is used by transport"):
+            watch(left, int)
+    transport.close()
+    await asyncio.sleep(0)
+    right.close()
 
 
 def test_closing_the_loop_leaves_the_watched_sockets_open(new_loop, pair):

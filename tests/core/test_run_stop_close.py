@@ -1,6 +1,7 @@
-"""The life of a loop: run_forever(), run_until_complete(), stop(), close(), and what each leaves behind."""
+"""The life of a loop: run_forever(), run_until_complete(), stop(), close(), and what each of them leaves behind."""
 
 import asyncio
+import contextlib
 import gc
 import re
 import sys
@@ -8,6 +9,8 @@ import threading
 import weakref
 
 import pytest
+
+from actors.callbacks import Callback
 
 
 async def return_42():
@@ -79,7 +82,7 @@ def test_run_until_complete_leaves_no_callback_on_the_future(loop):
     loop.call_soon(loop.stop)
     with pytest.raises(RuntimeError):
         loop.run_until_complete(future)
-    # Were the first call's callback still there, this would stop the second run before its time.
+    # The first call's callback, if it were still there, would stop the second run too early.
     later = loop.create_future()
     loop.call_soon(future.set_result, None)
     loop.call_later(0.005, later.set_result, "later")
@@ -140,12 +143,11 @@ def test_loop_can_run_again_after_stop(loop):
     assert order == [0, 1, 2]
 
 
-def test_is_running_is_true_inside_and_false_outside(loop):
+def test_is_running_is_true_inside_and_false_outside(loop, run_turn):
     seen = []
     assert loop.is_running() is False
     loop.call_soon(lambda: seen.append(loop.is_running()))
-    loop.call_soon(loop.stop)
-    loop.run_forever()
+    run_turn()
     assert seen == [True]
     assert loop.is_running() is False
 
@@ -206,7 +208,7 @@ def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loo
     async def fail():
         raise exception
 
-    # As a Runner does it, which makes the task itself.
+    # A Runner also makes the task itself.
     task = loop.create_task(fail())
     with pytest.raises(exception):
         loop.run_until_complete(task)
@@ -230,19 +232,15 @@ def test_other_base_exceptions_are_reported_and_do_not_end_the_run(loop, run_tur
 
 @pytest.fixture
 def refuses_nested_run_forever(implementation):
-    """Skip on the Python whose own loop forgets that it runs when a nested run_forever() is refused."""
+    """Skip on the Pythons in which asyncio's loop forgets that it runs when it refuses a nested run_forever()."""
     if implementation.name == "asyncio" and sys.version_info[:3] in [(3, 13, 0), (3, 13, 1)]:
         pytest.skip("defect of asyncio in Python 3.13.0")
 
 
-def test_run_until_complete_of_a_loop_that_runs_raises_runtime_error(loop):
-    async def main():
-        coroutine = return_42()
+async def test_run_until_complete_of_a_loop_that_runs_raises_runtime_error(loop):
+    with contextlib.closing(return_42()) as coroutine:
         with pytest.raises(RuntimeError, match="already running"):
             loop.run_until_complete(coroutine)
-        coroutine.close()
-
-    loop.run_until_complete(main())
 
 
 def test_run_forever_of_a_loop_that_runs_raises_runtime_error(loop, refuses_nested_run_forever):
@@ -313,18 +311,9 @@ def test_second_close_does_nothing(loop):
     loop.close()
 
 
-def test_closing_a_loop_that_runs_raises_runtime_error(loop, run_turn):
-    errors = []
-
-    def close():
-        try:
-            loop.close()
-        except RuntimeError as error:
-            errors.append(str(error))
-
-    loop.call_soon(close)
-    run_turn()
-    assert errors == ["Cannot close a running event loop"]
+async def test_closing_a_loop_that_runs_raises_runtime_error(loop):
+    with pytest.raises(RuntimeError, match="Cannot close a running event loop"):
+        loop.close()
     assert not loop.is_closed()
 
 
@@ -348,29 +337,18 @@ def test_closed_loop_raises_runtime_error(loop, use):
         use(loop)
 
 
-def test_closed_loop_refuses_to_run_a_coroutine(loop):
+@pytest.mark.parametrize("method", ["run_until_complete", "create_task"])
+def test_closed_loop_refuses_a_coroutine(loop, method):
     loop.close()
-    coroutine = return_42()
-    with pytest.raises(RuntimeError, match="Event loop is closed"):
-        loop.run_until_complete(coroutine)
-    coroutine.close()
-
-
-def test_closed_loop_refuses_a_task(loop):
-    loop.close()
-    coroutine = return_42()
-    with pytest.raises(RuntimeError, match="Event loop is closed"):
-        loop.create_task(coroutine)
-    coroutine.close()
+    with contextlib.closing(return_42()) as coroutine:
+        with pytest.raises(RuntimeError, match="Event loop is closed"):
+            getattr(loop, method)(coroutine)
 
 
 def test_callbacks_left_at_close_never_run_and_are_freed(new_loop):
-    class Callback:
-        def __call__(self):
-            raise AssertionError("ran")
-
     loop = new_loop()
     ready, timer = Callback(), Callback()
+    calls = ready.calls, timer.calls
     references = weakref.ref(ready), weakref.ref(timer)
     loop.call_soon(ready)
     loop.call_later(0, timer)
@@ -378,6 +356,7 @@ def test_callbacks_left_at_close_never_run_and_are_freed(new_loop):
     loop.close()
     gc.collect()
     assert [reference() for reference in references] == [None, None]
+    assert calls == ([], [])
 
 
 def test_handles_left_at_close_can_still_be_cancelled(new_loop):

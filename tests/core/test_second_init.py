@@ -1,4 +1,4 @@
-"""A second __init__() of a handle, a future or a task that is in use: asyncio's answer as far as it has one, and never a crash."""
+"""A second __init__() of a handle, a future or a task that is in use: what asyncio does, where it does anything, and never a crash."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,8 @@ import warnings
 
 import pytest
 
+from actors.coroutines import wait_for
+
 # Since Python 3.15 a future refuses; a handle, which is a plain Python class in asyncio, never does.
 is_refused = pytest.raises(RuntimeError) if sys.version_info >= (3, 15) else contextlib.nullcontext()
 needs_second_init = pytest.mark.skipif(sys.version_info >= (3, 15), reason="a future refuses its second __init__()")
@@ -18,14 +20,14 @@ needs_second_init = pytest.mark.skipif(sys.version_info >= (3, 15), reason="a fu
 
 @pytest.fixture
 def quiet_loop(loop):
-    """A loop that drops what it has to report."""
+    """A loop that drops its reports."""
     loop.set_exception_handler(lambda loop, context: None)
     return loop
 
 
 @pytest.fixture
 def other_loop(no_leaks):
-    """A loop of asyncio's own, whichever implementation is under test."""
+    """A loop of asyncio's own, with either implementation under test."""
     loop = asyncio.SelectorEventLoop()
     yield loop
     loop.close()
@@ -35,7 +37,7 @@ async def five():
     return 5
 
 
-# ---- futures ----
+# Futures
 
 
 def test_pending_future_starts_anew_without_its_callbacks(implementation, loop, run_turn):
@@ -78,19 +80,16 @@ def test_callbacks_that_are_ready_run_once_and_new_ones_wait_for_the_new_result(
 
 
 @needs_second_init
-def test_task_whose_future_is_pending_again_when_it_wakes_hears_that_the_result_is_not_set(implementation, loop):
+async def test_task_whose_future_is_pending_again_when_it_wakes_hears_that_the_result_is_not_set(implementation, loop):
     future = implementation.Future(loop=loop)
 
-    async def main():
-        def complete_and_start_anew():
-            future.set_result(1)
-            future.__init__(loop=loop)
+    def complete_and_start_anew():
+        future.set_result(1)
+        future.__init__(loop=loop)
 
-        loop.call_soon(complete_and_start_anew)
-        with pytest.raises(asyncio.InvalidStateError, match="Result is not set"):
-            await future
-
-    loop.run_until_complete(asyncio.wait_for(main(), 10))
+    loop.call_soon(complete_and_start_anew)
+    with pytest.raises(asyncio.InvalidStateError, match="Result is not set"):
+        await future
 
 
 @needs_second_init
@@ -156,7 +155,7 @@ def test_future_of_an_executor_that_starts_anew_never_harms_the_loop(loop, other
     loop.run_until_complete(asyncio.sleep(0))
 
 
-# ---- tasks ----
+# Tasks
 
 
 def queued(loop, implementation):
@@ -166,11 +165,7 @@ def queued(loop, implementation):
 def suspended_by(make_future):
     def make(loop, implementation):
         future = make_future(loop, implementation)
-
-        async def wait():
-            return await future
-
-        task = implementation.Task(wait(), loop=loop)
+        task = implementation.Task(wait_for(future), loop=loop)
         loop.run_until_complete(asyncio.sleep(0))
         return task, future
 
@@ -208,17 +203,21 @@ STATES = {
 }
 
 
+def start_anew(task, coroutine, loop):
+    with warnings.catch_warnings():
+        # The coroutine before may never have been awaited.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        task.__init__(coroutine, loop=loop)
+        gc.collect()
+
+
 @needs_second_init
 @pytest.mark.parametrize("state", STATES)
 def test_task_that_starts_anew_runs_its_new_coroutine(implementation, quiet_loop, state):
     task, future = STATES[state](quiet_loop, implementation)
-    with warnings.catch_warnings():
-        # The coroutine before may never have been awaited.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        task.__init__(five(), loop=quiet_loop)
-        gc.collect()
+    start_anew(task, five(), quiet_loop)
     assert quiet_loop.run_until_complete(asyncio.wait_for(task, 10)) == 5
-    # What the first coroutine waited for comes to an end, too.
+    # The future that the first coroutine waited for ends, too.
     if isinstance(future, asyncio.Task):
         quiet_loop.run_until_complete(future)
     elif future is not None:
@@ -238,10 +237,7 @@ def test_task_that_starts_anew_may_wait(implementation, quiet_loop, state):
             await asyncio.sleep(0)
         return await gate
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        task.__init__(wait(), loop=quiet_loop)
-        gc.collect()
+    start_anew(task, wait(), quiet_loop)
     if future is not None and not isinstance(future, asyncio.Task):
         future.set_result(1)
     quiet_loop.run_until_complete(asyncio.sleep(0.003))
@@ -256,10 +252,7 @@ def test_task_that_starts_anew_may_wait(implementation, quiet_loop, state):
 def test_task_may_move_to_another_loop(implementation, quiet_loop, other_loop, state):
     other_loop.set_exception_handler(lambda loop, context: None)
     task, future = STATES[state](quiet_loop, implementation)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        task.__init__(five(), loop=other_loop)
-        gc.collect()
+    start_anew(task, five(), other_loop)
     quiet_loop.run_until_complete(asyncio.sleep(0))
     assert other_loop.run_until_complete(asyncio.wait_for(task, 10)) == 5
     if future is not None and not isinstance(future, asyncio.Task):
@@ -276,7 +269,6 @@ def test_task_may_move_to_another_loop(implementation, quiet_loop, other_loop, s
 def test_coroutine_that_starts_its_own_task_anew_does_no_harm(implementation, quiet_loop, other_loop, end):
     other_loop.set_exception_handler(lambda loop, context: None)
     for loop in quiet_loop, other_loop:
-
         tasks = []
 
         async def main(loop=loop, tasks=tasks):
@@ -307,11 +299,7 @@ def test_coroutine_that_starts_its_own_task_anew_does_no_harm(implementation, qu
 @needs_second_init
 def test_task_is_not_disturbed_by_what_is_no_coroutine(implementation, loop):
     future = implementation.Future(loop=loop)
-
-    async def wait():
-        return await future
-
-    task = implementation.Task(wait(), loop=loop)
+    task = implementation.Task(wait_for(future), loop=loop)
     with pytest.raises(TypeError):
         task.__init__(5, loop=loop)
     loop.run_until_complete(asyncio.sleep(0))
@@ -333,19 +321,16 @@ def test_future_and_task_that_live_already_refuse(implementation, loop):
     assert loop.run_until_complete(task) == 5
 
 
-# ---- handles ----
+# Handles
 
-MAKERS = {
-    "call_soon": lambda loop, *args: loop.call_soon(*args),
-    "call_soon_threadsafe": lambda loop, *args: loop.call_soon_threadsafe(*args),
-}
+MAKERS = ["call_soon", "call_soon_threadsafe"]
 
 
 @pytest.mark.parametrize("maker", MAKERS)
 def test_handle_in_the_queue_runs_its_new_callback(loop, run_turn, other_loop, maker):
     called = []
     for new_loop in loop, other_loop:
-        handle = MAKERS[maker](loop, called.append, "old")
+        handle = getattr(loop, maker)(called.append, "old")
         handle.__init__(called.append, ("new",), new_loop)
         assert not handle.cancelled()
         run_turn()
@@ -356,7 +341,7 @@ def test_handle_in_the_queue_runs_its_new_callback(loop, run_turn, other_loop, m
 def test_handle_that_failed_on_its_new_loop_reports_there(loop, run_turn, other_loop, maker):
     reported = []
     other_loop.set_exception_handler(lambda loop, context: reported.append(context["handle"]))
-    handle = MAKERS[maker](loop, int)
+    handle = getattr(loop, maker)(int)
     handle.__init__(int, ("no number",), other_loop)
     run_turn()
     assert reported == [handle]
@@ -372,7 +357,7 @@ def test_callback_that_starts_its_own_handle_anew_does_no_harm(loop, run_turn, o
         handles.pop().__init__(called.append, ("never",), other_loop)
         gc.collect()
 
-    handles = [MAKERS[maker](loop, start_anew)]
+    handles = [getattr(loop, maker)(start_anew)]
     loop.call_soon(called.append, "next")
     run_turn()
     loop.call_soon(called.append, "later")
@@ -387,13 +372,13 @@ def test_callback_that_starts_its_own_handle_anew_in_the_same_context_does_no_ha
 
     def start_anew():
         handle = handles.pop()
-        # Without a loop the handle cannot ask for debug mode, but has forgotten the old one.
+        # Without a loop the handle cannot ask for debug mode, but it has forgotten the old loop.
         with contextlib.nullcontext() if kind == "another loop" else pytest.raises(AttributeError):
             handle.__init__(called.append, ("never",), other_loop if kind == "another loop" else None, context=handle._context)
 
     handles = []
     for number in range(3):
-        handles.append(MAKERS[maker](loop, start_anew))
+        handles.append(getattr(loop, maker)(start_anew))
         loop.call_soon(called.append, number)
         run_turn()
         gc.collect()
@@ -414,13 +399,12 @@ def test_destructor_that_a_second_init_runs_finds_the_handle_whole_and_its_conte
             seen.append((handle._callback, handle._args, handle._loop, handle.cancelled()))
             handle._context.run(variable.set, "of the handle")
 
-    handle = loop.call_later(0, Callback(), 1, 2) if maker == "call_later" else MAKERS[maker](loop, Callback(), 1, 2)
+    handle = loop.call_later(0, Callback(), 1, 2) if maker == "call_later" else getattr(loop, maker)(Callback(), 1, 2)
     loop.call_soon(lambda: seen.append(variable.get()))
     implementation.Handle.__init__(handle, seen.append, ("new",), loop)
     gc.collect()
     assert seen.pop() == (seen.append, ("new",), loop, False)
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert sorted(seen) == ["new", "unset"]
 
 
@@ -540,11 +524,11 @@ def test_subclasses_start_anew_too(implementation, loop, run_turn, other_loop):
     assert timer.cancelled()
 
 
-# ---- everything at once ----
+# Everything at once
 
 
 class Program:
-    """A random sequence of what programs do with handles, futures and tasks, with second __init__() calls in between."""
+    """A random sequence of what programs do with handles, futures and tasks, mixed with second __init__() calls."""
 
     def __init__(self, seed, implementation, loops):
         self.random = random.Random(seed)

@@ -1,4 +1,4 @@
-"""What tools that look at a process from outside see of its tasks."""
+"""What tools that inspect a process from outside see of its tasks."""
 
 import contextlib
 import re
@@ -8,11 +8,12 @@ import sysconfig
 
 import pytest
 
+from actors.programs import run_python
+
 has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
 needs_gil = pytest.mark.skipif(not has_gil, reason="without the GIL tasks are not linked: a stated limit")
-has_ps = pytest.mark.skipif(sys.version_info < (3, 14), reason="python -m asyncio ps came with Python 3.14")
-has_profiler = pytest.mark.skipif(sys.version_info < (3, 15), reason="the sampling profiler came with Python 3.15")
-TIME_LIMIT_S = 60
+has_ps = pytest.mark.skipif(sys.version_info < (3, 14), reason="python -m asyncio ps is new in Python 3.14")
+has_profiler = pytest.mark.skipif(sys.version_info < (3, 15), reason="the sampling profiler is new in Python 3.15")
 
 PROGRAM = """
 import asyncio, ctypes, importlib, signal, sys
@@ -84,12 +85,11 @@ def running_program(loop_name, *arguments):
 
 
 def output_of(*arguments):
-    command = [sys.executable, "-m", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True).stdout
+    return run_python("-m", *arguments, check=True).stdout
 
 
 def without_addresses(output):
-    """What the tools print of tasks, but for addresses, process numbers, the numbers in default names and the order of tasks."""
+    """What the tools print about tasks, without addresses, process numbers, the numbers in default names and the order of tasks."""
     output = re.sub(r"^\d+ +|0x[0-9a-f]+", "", output, flags=re.MULTILINE)
     return sorted(re.sub(r" +", " ", re.sub(r"Task-\d+", "Task-N", line)).strip() for line in output.splitlines())
 
@@ -126,7 +126,8 @@ def test_ps_shows_names_stacks_and_who_waits():
 def test_profiler_samples_tasks(mode, expected):
     with running_program("fastloop", "busy") as pid:
         output = output_of(
-            "profiling.sampling", "attach", "--async-aware", "--async-mode", mode, "--collapsed", "-d", 1, "-o", "/dev/stdout", pid)
+            "profiling.sampling", "attach", "--async-aware", "--async-mode", mode, "--collapsed", "-d", 1, "-o", "/dev/stdout", pid
+        )
     assert "No samples" not in output
     for function in expected:
         assert re.search(rf":{function}:\d+.* \d+$", output, re.MULTILINE), f"{function} was not sampled:\n{output}"
@@ -160,6 +161,6 @@ fastloop.run(main())
 @needs_gil
 @has_ps
 def test_unknown_layout_is_told_and_tasks_are_kept_in_asyncio_set():
-    result = subprocess.run([sys.executable, "-c", FORGED], capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True)
+    result = run_python("-c", FORGED, check=True)
     assert result.stdout.splitlines() == ["['RuntimeWarning']", "['Task-1', 'held']"]
     assert result.stderr == ""

@@ -9,6 +9,9 @@ import threading
 
 import pytest
 
+from actors.callbacks import StoppingCallback
+from actors.failures import fail
+
 
 @pytest.fixture(autouse=True)
 def restored_signals():
@@ -40,16 +43,11 @@ def test_handler_runs_when_the_signal_arrives(loop):
 
 
 def test_handler_gets_its_arguments(loop):
-    calls = []
-
-    def handler(*args):
-        calls.append(args)
-        loop.stop()
-
+    handler = StoppingCallback(loop)
     loop.add_signal_handler(signal.SIGUSR1, handler, 1, "two")
     loop.call_soon(send_to_self, signal.SIGUSR1)
     loop.run_forever()
-    assert calls == [(1, "two")]
+    assert handler.results == [(1, "two")]
 
 
 def test_signal_wakes_a_loop_that_sleeps(loop):
@@ -78,19 +76,13 @@ def test_signal_that_arrived_before_the_loop_ran_is_handled(loop):
 
 
 def test_signals_of_different_kinds_reach_their_own_handlers(loop):
-    received = []
-
-    def handler(name):
-        received.append(name)
-        if len(received) == 2:
-            loop.stop()
-
+    handler = StoppingCallback(loop, lambda name: name, calls=2)
     loop.add_signal_handler(signal.SIGUSR1, handler, "usr1")
     loop.add_signal_handler(signal.SIGUSR2, handler, "usr2")
     loop.call_soon(send_to_self, signal.SIGUSR1)
     loop.call_soon(send_to_self, signal.SIGUSR2)
     loop.run_forever()
-    assert sorted(received) == ["usr1", "usr2"]
+    assert sorted(handler.results) == ["usr1", "usr2"]
 
 
 def test_handler_runs_once_for_each_of_many_signals(loop):
@@ -145,17 +137,12 @@ def test_closing_the_loop_removes_its_handlers(new_loop):
 
 
 def test_exception_of_a_handler_goes_to_the_exception_handler(loop):
-    contexts = []
-
-    def handle(loop, context):
-        contexts.append(context)
-        loop.stop()
-
+    handle = StoppingCallback(loop, lambda loop, context: type(context["exception"]))
     loop.set_exception_handler(handle)
-    loop.add_signal_handler(signal.SIGUSR1, lambda: 1 / 0)
+    loop.add_signal_handler(signal.SIGUSR1, fail)
     loop.call_soon(send_to_self, signal.SIGUSR1)
     loop.run_forever()
-    assert [type(context["exception"]) for context in contexts] == [ZeroDivisionError]
+    assert handle.results == [ZeroDivisionError]
 
 
 def test_pythons_own_handler_runs_while_the_loop_sleeps(loop):

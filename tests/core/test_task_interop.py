@@ -1,48 +1,38 @@
-"""fastloop's Task and Future beside asyncio's, in every pairing, on fastloop's loop and on asyncio's own.
+"""fastloop's Task and Future together with asyncio's, in every pairing, on fastloop's loop and on asyncio's own.
 
 "own" is fastloop's class, "native" asyncio's.
 """
 
 import asyncio
+import functools
 import sys
 
 import pytest
 
 import fastloop
+from actors.coroutines import raise_some_error, return_argument, wait_for
+from actors.failures import SomeError
 
 TASKS = {"own": fastloop.Task, "native": asyncio.Task}
 FUTURES = {"own": fastloop.Future, "native": asyncio.Future}
 
 
-class SomeError(Exception):
-    pass
-
-
 @pytest.fixture(params=TASKS)
 def new_task(request, loop):
     """A function that makes tasks of one of the two classes on the loop."""
-    return lambda coroutine, **options: TASKS[request.param](coroutine, loop=loop, **options)
+    return functools.partial(TASKS[request.param], loop=loop)
 
 
 @pytest.fixture(params=TASKS)
 def new_other_task(request, loop):
-    """As new_task, of either class too, for tests that need two."""
-    return lambda coroutine, **options: TASKS[request.param](coroutine, loop=loop, **options)
+    """Like new_task, also for each class, for tests that need two of them."""
+    return functools.partial(TASKS[request.param], loop=loop)
 
 
 @pytest.fixture(params=FUTURES)
 def new_future(request, loop):
     """A function that makes futures of one of the two classes on the loop."""
-    return lambda: FUTURES[request.param](loop=loop)
-
-
-async def wait_for(future):
-    return await future
-
-
-async def return_argument(argument=None):
-    await asyncio.sleep(0)
-    return argument
+    return functools.partial(FUTURES[request.param], loop=loop)
 
 
 def test_task_awaits_a_future(loop, new_task, new_future):
@@ -95,8 +85,7 @@ def test_cancelling_the_outer_task_cancels_the_inner_one(loop, run_turn, new_tas
     outer = new_task(wait_for(inner))
     run_turn()
     outer.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert inner.cancelled() and outer.cancelled()
 
 
@@ -187,44 +176,34 @@ def test_task_group_runs_in_a_task(loop, new_task):
 
 
 def test_task_group_in_a_task_is_cancelled_by_a_failing_child(loop, new_task):
-    async def fail():
-        raise SomeError
-
     async def main():
         with pytest.raises(ExceptionGroup):
             async with asyncio.TaskGroup() as group:
                 waiting = group.create_task(wait_for(loop.create_future()))
-                group.create_task(fail())
+                group.create_task(raise_some_error())
         return waiting.cancelled()
 
     assert loop.run_until_complete(new_task(main())) is True
 
 
-def test_factory_that_makes_one_class_works_on_the_loop(loop, new_task):
+async def test_factory_that_makes_one_class_works_on_the_loop(loop, new_task):
     loop.set_task_factory(lambda loop, coroutine, **options: new_task(coroutine, **options))
-
-    async def main():
-        async with asyncio.TaskGroup() as group:
-            group.create_task(asyncio.sleep(0), name="named")
-        return await asyncio.gather(*[return_argument(number) for number in range(5)])
-
-    assert loop.run_until_complete(main()) == [0, 1, 2, 3, 4]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.sleep(0), name="named")
+    assert await asyncio.gather(*[return_argument(number) for number in range(5)]) == [0, 1, 2, 3, 4]
 
 
-def test_locks_hand_over_between_tasks_of_both_classes(loop, new_task, new_other_task):
-    async def main():
-        lock, order = asyncio.Lock(), []
+async def test_locks_hand_over_between_tasks_of_both_classes(loop, new_task, new_other_task):
+    lock, order = asyncio.Lock(), []
 
-        async def enter(number):
-            async with lock:
-                await asyncio.sleep(0)
-                order.append(number)
+    async def enter(number):
+        async with lock:
+            await asyncio.sleep(0)
+            order.append(number)
 
-        tasks = [(new_task, new_other_task)[number % 2](enter(number)) for number in range(10)]
-        await asyncio.wait(tasks)
-        return order
-
-    assert loop.run_until_complete(main()) == list(range(10))
+    tasks = [(new_task, new_other_task)[number % 2](enter(number)) for number in range(10)]
+    await asyncio.wait(tasks)
+    assert order == list(range(10))
 
 
 def test_done_callbacks_of_both_classes_get_the_future(run_turn, new_task, new_future):
@@ -233,12 +212,11 @@ def test_done_callbacks_of_both_classes_get_the_future(run_turn, new_task, new_f
     future.add_done_callback(received.append)
     task.add_done_callback(received.append)
     future.set_result(None)
-    for _ in range(3):
-        run_turn()
+    run_turn(3)
     assert received == [future, task]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12")
 def test_eager_task_of_one_class_starts_inside_a_task_of_the_other(loop, new_task, new_other_task):
     order = []
 
@@ -257,7 +235,7 @@ def test_eager_task_of_one_class_starts_inside_a_task_of_the_other(loop, new_tas
     assert loop.run_until_complete(new_task(main())) is True
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12")
 def test_eager_factory_for_one_class_works_in_a_task_of_the_other(loop, new_task):
     async def main():
         loop.set_task_factory(asyncio.create_eager_task_factory(fastloop.Task))
@@ -273,7 +251,7 @@ def test_eager_factory_for_one_class_works_in_a_task_of_the_other(loop, new_task
     assert loop.run_until_complete(new_task(main())) == (True, True)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
 def test_call_graph_goes_through_tasks_of_the_same_class(loop, new_task):
     async def inner():
         await asyncio.sleep(0)

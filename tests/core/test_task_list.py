@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import random
-import subprocess
 import sys
 import sysconfig
 import threading
@@ -13,15 +12,11 @@ import weakref
 import pytest
 
 import fastloop
+from actors.coroutines import wait_for_ever
+from actors.programs import run_python
 
 has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
 dies_while_pending = pytest.mark.skipif(not has_gil, reason="without the GIL fastloop holds pending tasks: a stated limit")
-TIME_LIMIT_S = 60
-
-
-
-async def wait_for_ever():
-    await asyncio.get_running_loop().create_future()
 
 
 def names(loop):
@@ -123,8 +118,7 @@ def test_asyncios_weak_set_knows_pending_tasks(loop, run_turn):
     assert list(weak_set).count(task) == 1
     assert len(weak_set) == others + 1
     task.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     del task
     assert len(weak_set) == others
 
@@ -137,7 +131,7 @@ def test_what_the_collector_destroys_with_tasks_may_ask_for_all_of_them(implemen
         def __del__(self):
             found.extend(asyncio.all_tasks(loop))
 
-    # Older than what refers to it: its destructor runs when the collector takes apart what it has found, not before.
+    # Older than the objects that refer to it: its destructor runs when the collector takes apart what it has found, not before.
     asking = Asking()
     gc.collect()
     gc.disable()
@@ -154,7 +148,7 @@ def test_what_the_collector_destroys_with_tasks_may_ask_for_all_of_them(implemen
         gc.collect(0)
     finally:
         gc.enable()
-    # Since Python 3.14 asyncio finds such tasks, and what is left of them answers.
+    # Since Python 3.14 asyncio finds such tasks, and can ask what is left of them.
     answers = [(task.done(), task.get_coro()) for task in found]
     assert answers == [(False, None)] * len(found)
     found.clear()
@@ -177,8 +171,7 @@ def test_task_that_its_destruction_brings_back_can_be_used(implementation, loop,
     [task] = saved
     assert task.get_name() == "saved"
     task.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert names(loop) == []
     del task
     saved.clear()
@@ -205,17 +198,9 @@ def test_tasks_of_a_thread_that_has_ended_can_end(implementation, loop):
     assert names(loop) == []
 
 
-def test_all_tasks_of_another_thread_are_seen_while_they_come_and_go(implementation, loop):
+async def test_all_tasks_of_another_thread_are_seen_while_they_come_and_go(implementation, loop):
     is_over = threading.Event()
     counts = []
-
-    async def main():
-        held = [asyncio.create_task(wait_for_ever()) for _ in range(20)]
-        while not is_over.is_set():
-            await asyncio.gather(*(asyncio.sleep(0) for _ in range(20)))
-        for task in held:
-            task.cancel()
-        await asyncio.wait(held)
 
     def look():
         try:
@@ -226,7 +211,12 @@ def test_all_tasks_of_another_thread_are_seen_while_they_come_and_go(implementat
 
     thread = threading.Thread(target=look)
     loop.call_soon(loop.call_soon, loop.call_soon, thread.start)
-    loop.run_until_complete(main())
+    held = [asyncio.create_task(wait_for_ever()) for _ in range(20)]
+    while not is_over.is_set():
+        await asyncio.gather(*(asyncio.sleep(0) for _ in range(20)))
+    for task in held:
+        task.cancel()
+    await asyncio.wait(held)
     thread.join()
     assert len(counts) == 200
     assert min(counts) >= 20
@@ -274,10 +264,9 @@ loop.close()
 """
 
 
-# asyncio's own tasks get lost here: in the child one that ends writes into the list of the new ones (CPython 3.14.8, 3.15.0).
+# asyncio's own tasks get lost here: in the child a task that ends writes into the list of the new ones (CPython 3.14.8, 3.15.0).
 def test_forked_children_have_lists_of_their_own():
-    command = [sys.executable, "-c", FORKING, "fastloop"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
+    result = run_python("-c", FORKING, "fastloop")
     assert result.stdout.splitlines() == [
         line for depth in (3, 2, 1) for line in (f"{depth} {[f'{depth} {number}' for number in range(6)]}", f"{depth} 1")
     ], result.stderr
@@ -307,15 +296,15 @@ print(len(asyncio.all_tasks(loop)))
 
 
 def test_interpreter_may_end_with_tasks_that_wait():
-    result = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True)
+    result = run_python("-c", ENDING, check=True)
     assert int(result.stdout) in ((20,) if has_gil else (0,))
     assert result.stderr == ""
 
 
-# Who waits, in futures of asyncio's own
+# Which tasks wait, in futures of asyncio's own
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14) or not has_gil, reason="asyncio notes who waits since Python 3.14")
+@pytest.mark.skipif(sys.version_info < (3, 14) or not has_gil, reason="asyncio notes which tasks wait since Python 3.14")
 def test_task_waits_for_a_future_of_asyncio_until_it_goes_on(loop, run_turn):
     def waiting():
         return sorted(task.get_name() for task in future._asyncio_awaited_by or ())
@@ -330,8 +319,7 @@ def test_task_waits_for_a_future_of_asyncio_until_it_goes_on(loop, run_turn):
     run_turn()
     assert waiting() == ["one", "two"]
     tasks[0].cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert waiting() == []
     goes_on.set_result(None)
     loop.run_until_complete(asyncio.wait(tasks))

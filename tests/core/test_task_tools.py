@@ -4,225 +4,151 @@ import asyncio
 
 import pytest
 
-
-class SomeError(Exception):
-    pass
-
-
-async def return_argument(argument=None):
-    await asyncio.sleep(0)
-    return argument
+from actors.coroutines import raise_some_error, return_argument, wait_for_ever
+from actors.failures import SomeError
 
 
-async def wait_for_ever():
-    await asyncio.get_running_loop().create_future()
+async def sleep(milliseconds):
+    await asyncio.sleep(milliseconds / 1000)
+    return milliseconds
 
 
-def test_gather_returns_results_in_the_order_of_its_arguments(loop):
-    async def sleep(milliseconds):
-        await asyncio.sleep(milliseconds / 1000)
-        return milliseconds
-
-    async def main():
-        return await asyncio.gather(sleep(3), sleep(1), sleep(2))
-
-    assert loop.run_until_complete(main()) == [3, 1, 2]
+async def test_gather_returns_results_in_the_order_of_its_arguments(loop):
+    assert await asyncio.gather(sleep(3), sleep(1), sleep(2)) == [3, 1, 2]
 
 
-def test_gather_raises_the_first_exception_or_returns_all(loop):
-    async def fail():
-        raise SomeError
-
-    async def main():
-        with pytest.raises(SomeError):
-            await asyncio.gather(return_argument(1), fail())
-        return await asyncio.gather(return_argument(1), fail(), return_exceptions=True)
-
-    first, second = loop.run_until_complete(main())
+async def test_gather_raises_the_first_exception_or_returns_all(loop):
+    with pytest.raises(SomeError):
+        await asyncio.gather(return_argument(1), raise_some_error())
+    first, second = await asyncio.gather(return_argument(1), raise_some_error(), return_exceptions=True)
     assert first == 1 and isinstance(second, SomeError)
 
 
-def test_cancelling_gather_cancels_its_children(loop):
-    async def main():
-        children = [asyncio.create_task(wait_for_ever()) for _ in range(3)]
-        gathering = asyncio.gather(*children)
-        await asyncio.sleep(0)
-        gathering.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await gathering
-        return [child.cancelled() for child in children]
-
-    assert loop.run_until_complete(main()) == [True, True, True]
+async def test_cancelling_gather_cancels_its_children(loop):
+    children = [asyncio.create_task(wait_for_ever()) for _ in range(3)]
+    gathering = asyncio.gather(*children)
+    await asyncio.sleep(0)
+    gathering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gathering
+    assert [child.cancelled() for child in children] == [True, True, True]
 
 
-def test_wait_returns_what_is_done_and_what_is_pending(loop):
-    async def main():
-        quick, slow = asyncio.create_task(return_argument()), asyncio.create_task(wait_for_ever())
-        done, pending = await asyncio.wait([quick, slow], return_when=asyncio.FIRST_COMPLETED)
-        assert (done, pending) == ({quick}, {slow})
-        slow.cancel()
-        await asyncio.wait([slow])
-
-    loop.run_until_complete(main())
+async def test_wait_returns_what_is_done_and_what_is_pending(loop):
+    quick, slow = asyncio.create_task(return_argument()), asyncio.create_task(wait_for_ever())
+    done, pending = await asyncio.wait([quick, slow], return_when=asyncio.FIRST_COMPLETED)
+    assert (done, pending) == ({quick}, {slow})
+    slow.cancel()
+    await asyncio.wait([slow])
 
 
-def test_wait_with_timeout_leaves_the_tasks_pending(loop):
-    async def main():
-        task = asyncio.create_task(wait_for_ever())
-        done, pending = await asyncio.wait([task], timeout=0.001)
-        assert (done, pending) == (set(), {task})
-        task.cancel()
-        await asyncio.wait([task])
-
-    loop.run_until_complete(main())
+async def test_wait_with_timeout_leaves_the_tasks_pending(loop):
+    task = asyncio.create_task(wait_for_ever())
+    done, pending = await asyncio.wait([task], timeout=0.001)
+    assert (done, pending) == (set(), {task})
+    task.cancel()
+    await asyncio.wait([task])
 
 
-def test_as_completed_yields_in_the_order_of_completion(loop):
-    async def sleep(milliseconds):
-        await asyncio.sleep(milliseconds / 1000)
-        return milliseconds
-
-    async def main():
-        return [await next_one for next_one in asyncio.as_completed([sleep(9), sleep(1), sleep(5)])]
-
-    assert loop.run_until_complete(main()) == [1, 5, 9]
+async def test_as_completed_yields_in_the_order_of_completion(loop):
+    assert [await next_one for next_one in asyncio.as_completed([sleep(9), sleep(1), sleep(5)])] == [1, 5, 9]
 
 
 def test_wait_for_returns_the_result_in_time(loop):
     assert loop.run_until_complete(asyncio.wait_for(return_argument("result"), 10)) == "result"
 
 
-def test_wait_for_cancels_what_takes_too_long(loop):
-    async def main():
-        task = asyncio.create_task(wait_for_ever())
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(task, 0.001)
-        return task.cancelled()
-
-    assert loop.run_until_complete(main()) is True
+async def test_wait_for_cancels_what_takes_too_long(loop):
+    task = asyncio.create_task(wait_for_ever())
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(task, 0.001)
+    assert task.cancelled() is True
 
 
-def test_timeout_raises_timeout_error_and_only_its_own(loop):
-    async def main():
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.001):
+async def test_timeout_raises_timeout_error_and_only_its_own(loop):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.001):
+            await wait_for_ever()
+    async with asyncio.timeout(10):
+        await asyncio.sleep(0)
+    assert asyncio.current_task().cancelling() == 0
+
+
+async def test_nested_timeouts_raise_at_the_right_level(loop):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.001):
+            async with asyncio.timeout(10):
                 await wait_for_ever()
-        async with asyncio.timeout(10):
-            await asyncio.sleep(0)
-        assert asyncio.current_task().cancelling() == 0
-
-    loop.run_until_complete(main())
 
 
-def test_nested_timeouts_raise_at_the_right_level(loop):
-    async def main():
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.001):
-                async with asyncio.timeout(10):
-                    await wait_for_ever()
-
-    loop.run_until_complete(main())
-
-
-def test_shield_keeps_the_inner_task_from_cancellation(loop):
-    async def main():
-        inner = asyncio.create_task(return_argument("survived"))
-        outer = asyncio.ensure_future(asyncio.shield(inner))
-        outer.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await outer
-        return await inner
-
-    assert loop.run_until_complete(main()) == "survived"
+async def test_shield_keeps_the_inner_task_from_cancellation(loop):
+    inner = asyncio.create_task(return_argument("survived"))
+    outer = asyncio.ensure_future(asyncio.shield(inner))
+    outer.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await outer
+    assert await inner == "survived"
 
 
-def test_task_group_waits_for_all_its_tasks(loop):
-    async def main():
+async def test_task_group_waits_for_all_its_tasks(loop):
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(return_argument(number)) for number in range(20)]
+    assert [task.result() for task in tasks] == list(range(20))
+
+
+async def test_task_group_cancels_the_others_when_one_fails(loop):
+    with pytest.raises(ExceptionGroup) as caught:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(return_argument(number)) for number in range(20)]
-        return [task.result() for task in tasks]
-
-    assert loop.run_until_complete(main()) == list(range(20))
-
-
-def test_task_group_cancels_the_others_when_one_fails(loop):
-    async def fail():
-        await asyncio.sleep(0)
-        raise SomeError
-
-    async def main():
-        with pytest.raises(ExceptionGroup) as caught:
-            async with asyncio.TaskGroup() as group:
-                waiting = group.create_task(wait_for_ever())
-                group.create_task(fail())
-        assert [type(error) for error in caught.value.exceptions] == [SomeError]
-        return waiting.cancelled()
-
-    assert loop.run_until_complete(main()) is True
+            waiting = group.create_task(wait_for_ever())
+            group.create_task(raise_some_error())
+    assert [type(error) for error in caught.value.exceptions] == [SomeError]
+    assert waiting.cancelled() is True
 
 
-def test_queue_hands_over_items_in_order(loop):
-    async def main():
-        queue, received = asyncio.Queue(maxsize=3), []
+async def test_queue_hands_over_items_in_order(loop):
+    queue, received = asyncio.Queue(maxsize=3), []
 
-        async def consume():
-            while (item := await queue.get()) is not None:
-                received.append(item)
+    async def consume():
+        while (item := await queue.get()) is not None:
+            received.append(item)
 
-        consumer = asyncio.create_task(consume())
-        for number in range(100):
-            await queue.put(number)
-        await queue.put(None)
-        await consumer
-        return received
-
-    assert loop.run_until_complete(main()) == list(range(100))
+    consumer = asyncio.create_task(consume())
+    for number in range(100):
+        await queue.put(number)
+    await queue.put(None)
+    await consumer
+    assert received == list(range(100))
 
 
-def test_lock_is_held_by_one_at_a_time_and_given_in_order(loop):
-    async def main():
-        lock, order, inside = asyncio.Lock(), [], []
+async def test_lock_is_held_by_one_at_a_time_and_given_in_order(loop):
+    lock, order, inside = asyncio.Lock(), [], []
 
-        async def enter(number):
-            async with lock:
-                inside.append(number)
-                assert len(inside) == 1
-                await asyncio.sleep(0)
-                order.append(inside.pop())
+    async def enter(number):
+        async with lock:
+            inside.append(number)
+            assert len(inside) == 1
+            await asyncio.sleep(0)
+            order.append(inside.pop())
 
-        await asyncio.gather(*[enter(number) for number in range(10)])
-        return order
-
-    assert loop.run_until_complete(main()) == list(range(10))
+    await asyncio.gather(*[enter(number) for number in range(10)])
+    assert order == list(range(10))
 
 
-def test_event_condition_and_semaphore_wake_their_waiters(loop):
-    async def main():
-        event, condition, semaphore = asyncio.Event(), asyncio.Condition(), asyncio.Semaphore(0)
+async def test_event_condition_and_semaphore_wake_their_waiters(loop):
+    event, condition, semaphore = asyncio.Event(), asyncio.Condition(), asyncio.Semaphore(0)
 
-        async def wait_for_event():
-            return await event.wait()
-
-        async def wait_for_condition():
-            async with condition:
-                return await condition.wait()
-
-        async def wait_for_semaphore():
-            return await semaphore.acquire()
-
-        tasks = [asyncio.create_task(wait()) for wait in (wait_for_event, wait_for_condition, wait_for_semaphore)]
-        await asyncio.sleep(0)
-        event.set()
-        semaphore.release()
+    async def wait_for_condition():
         async with condition:
-            condition.notify_all()
-        return await asyncio.gather(*tasks)
+            return await condition.wait()
 
-    assert loop.run_until_complete(main()) == [True, True, True]
+    tasks = [asyncio.create_task(waiting) for waiting in (event.wait(), wait_for_condition(), semaphore.acquire())]
+    await asyncio.sleep(0)
+    event.set()
+    semaphore.release()
+    async with condition:
+        condition.notify_all()
+    assert await asyncio.gather(*tasks) == [True, True, True]
 
 
-def test_tasks_made_by_to_thread_and_run_in_executor_mix_with_others(loop):
-    async def main():
-        return await asyncio.gather(asyncio.to_thread(int, "1"), return_argument(2), asyncio.to_thread(int, "3"))
-
-    assert loop.run_until_complete(main()) == [1, 2, 3]
+async def test_tasks_made_by_to_thread_and_run_in_executor_mix_with_others(loop):
+    assert await asyncio.gather(asyncio.to_thread(int, "1"), return_argument(2), asyncio.to_thread(int, "3")) == [1, 2, 3]

@@ -11,18 +11,8 @@ import weakref
 
 import pytest
 
-
-class SomeError(Exception):
-    pass
-
-
-async def return_argument(argument=None):
-    await asyncio.sleep(0)
-    return argument
-
-
-async def wait_for_ever():
-    await asyncio.get_running_loop().create_future()
+from actors.coroutines import raise_some_error, return_argument, wait_for, wait_for_ever
+from actors.failures import SomeError
 
 
 def test_loop_creates_tasks_of_its_implementation(implementation, loop):
@@ -33,13 +23,10 @@ def test_loop_creates_tasks_of_its_implementation(implementation, loop):
     loop.run_until_complete(task)
 
 
-def test_create_task_and_ensure_future_inside_the_loop_give_the_same_class(implementation, loop):
-    async def main():
-        tasks = [asyncio.create_task(return_argument()), asyncio.ensure_future(return_argument())]
-        await asyncio.gather(*tasks)
-        return {type(task) for task in tasks}
-
-    assert loop.run_until_complete(main()) == {implementation.Task}
+async def test_create_task_and_ensure_future_inside_the_loop_give_the_same_class(implementation, loop):
+    tasks = [asyncio.create_task(return_argument()), asyncio.ensure_future(return_argument())]
+    await asyncio.gather(*tasks)
+    assert {type(task) for task in tasks} == {implementation.Task}
 
 
 def test_task_does_not_start_before_the_next_turn(loop, run_turn):
@@ -55,7 +42,7 @@ def test_task_does_not_start_before_the_next_turn(loop, run_turn):
     assert task.done()
 
 
-def test_tasks_take_steps_in_turn(loop):
+async def test_tasks_take_steps_in_turn(loop):
     order = []
 
     async def count(name):
@@ -63,34 +50,24 @@ def test_tasks_take_steps_in_turn(loop):
             order.append((name, number))
             await asyncio.sleep(0)
 
-    async def main():
-        await asyncio.gather(count("a"), count("b"))
-
-    loop.run_until_complete(main())
+    await asyncio.gather(count("a"), count("b"))
     assert order == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
 
 
-def test_task_takes_its_turn_among_callbacks(loop):
+async def test_task_takes_its_turn_among_callbacks(loop):
     order = []
-
-    async def main():
-        loop.call_soon(order.append, "callback 1")
-        task = asyncio.create_task(return_argument())
-        task.add_done_callback(lambda task: order.append("task done"))
-        loop.call_soon(order.append, "callback 2")
-        await asyncio.sleep(0)
-        order.append("main")
-        await task
-
-    loop.run_until_complete(main())
+    loop.call_soon(order.append, "callback 1")
+    task = asyncio.create_task(return_argument())
+    task.add_done_callback(lambda task: order.append("task done"))
+    loop.call_soon(order.append, "callback 2")
+    await asyncio.sleep(0)
+    order.append("main")
+    await task
     assert order == ["callback 1", "callback 2", "main", "task done"]
 
 
 def test_result_and_exception_of_the_coroutine_are_the_tasks(loop):
-    async def fail():
-        raise SomeError
-
-    good, bad = loop.create_task(return_argument("result")), loop.create_task(fail())
+    good, bad = loop.create_task(return_argument("result")), loop.create_task(raise_some_error())
     loop.run_until_complete(asyncio.wait([good, bad]))
     assert good.result() == "result" and good.exception() is None
     assert isinstance(bad.exception(), SomeError)
@@ -126,16 +103,15 @@ def test_task_that_could_not_be_made_never_runs(implementation, loop, run_turn, 
 
     async def main():
         arguments = {"name": Name()} if culprit == "name" else {"unknown": 1}
-        if maker == "create_task":
-            make = loop.create_task
-        elif maker == "Task":
-            make = functools.partial(implementation.Task, loop=loop)
-        else:
-            make = functools.partial(implementation.Task, loop=loop, eager_start=True)
+        make = {
+            "create_task": loop.create_task,
+            "Task": functools.partial(implementation.Task, loop=loop),
+            "Task that starts eagerly": functools.partial(implementation.Task, loop=loop, eager_start=True),
+        }[maker]
         with pytest.raises((SomeError, TypeError)):
             make(coroutine, **arguments)
 
-    # Of a task that was destroyed before it was complete.
+    # Drops the report of a task that was destroyed before it was complete.
     loop.set_exception_handler(lambda loop, context: None)
     ran, coroutine = [], run()
     loop.run_until_complete(main())
@@ -205,7 +181,7 @@ def test_task_can_be_subclassed(implementation, loop):
     assert task.get_name() == "sub"
 
 
-# ---- Cancellation
+# Cancellation
 
 
 def test_cancel_raises_cancelled_error_where_the_task_waits(loop, run_turn):
@@ -243,15 +219,10 @@ def test_task_cancelled_before_its_first_step_never_starts(loop, run_turn):
 
 def test_cancellation_goes_through_to_the_awaited_task(loop, run_turn):
     inner = loop.create_task(wait_for_ever())
-
-    async def outer():
-        await inner
-
-    task = loop.create_task(outer())
+    task = loop.create_task(wait_for(inner))
     run_turn()
     task.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert inner.cancelled() and task.cancelled()
 
 
@@ -326,20 +297,15 @@ def test_task_that_cancels_itself_is_cancelled_at_its_next_await(loop):
 
 def test_cancel_after_the_awaited_future_was_set_still_cancels(loop, run_turn):
     future = loop.create_future()
-
-    async def wait():
-        await future
-
-    task = loop.create_task(wait())
+    task = loop.create_task(wait_for(future))
     run_turn()
     future.set_result(None)
     task.cancel()
-    run_turn()
-    run_turn()
+    run_turn(2)
     assert task.cancelled()
 
 
-# ---- Registration
+# Registration
 
 
 def test_current_task_is_the_task_that_runs(loop):
@@ -359,15 +325,11 @@ def test_current_task_is_the_task_that_runs(loop):
     assert asyncio.current_task(loop) is None
 
 
-def test_current_task_is_none_in_callbacks(loop):
+async def test_current_task_is_none_in_callbacks(loop):
     seen = []
-
-    async def main():
-        loop.call_soon(lambda: seen.append(asyncio.current_task()))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-
-    loop.run_until_complete(main())
+    loop.call_soon(lambda: seen.append(asyncio.current_task()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     assert seen == [None]
 
 
@@ -405,10 +367,7 @@ def test_finished_task_is_freed_when_nobody_refers_to_it(loop):
 
 
 def test_task_that_failed_is_freed_with_its_exception(loop):
-    async def fail():
-        raise SomeError
-
-    task = loop.create_task(fail())
+    task = loop.create_task(raise_some_error())
     with pytest.raises(SomeError):
         loop.run_until_complete(task)
     reference = weakref.ref(task)
@@ -417,22 +376,18 @@ def test_task_that_failed_is_freed_with_its_exception(loop):
     assert reference() is None
 
 
-# ---- Steps
+# Steps
 
 
-def test_bare_yield_gives_up_one_turn(loop):
+async def test_bare_yield_gives_up_one_turn(loop):
     @types.coroutine
     def give_up_a_turn():
         yield
 
     order = []
-
-    async def main():
-        loop.call_soon(order.append, "callback")
-        await give_up_a_turn()
-        order.append("main")
-
-    loop.run_until_complete(main())
+    loop.call_soon(order.append, "callback")
+    await give_up_a_turn()
+    order.append("main")
     assert order == ["callback", "main"]
 
 
@@ -446,11 +401,8 @@ def test_deep_chain_of_awaits_returns_its_result(loop):
     assert loop.run_until_complete(descend(200)) == 200
 
 
-def test_ten_thousand_tasks_finish(loop):
-    async def main():
-        return sum(await asyncio.gather(*[return_argument(1) for _ in range(10_000)]))
-
-    assert loop.run_until_complete(main()) == 10_000
+async def test_ten_thousand_tasks_finish(loop):
+    assert sum(await asyncio.gather(*[return_argument(1) for _ in range(10_000)])) == 10_000
 
 
 def test_task_awaiting_a_task_awaiting_a_task_passes_the_result_up(loop):
@@ -460,19 +412,13 @@ def test_task_awaiting_a_task_awaiting_a_task_passes_the_result_up(loop):
     assert loop.run_until_complete(nest(100)) == 0
 
 
-def test_generator_based_coroutine_can_be_a_task(loop):
+async def test_generator_based_coroutine_can_be_a_task(loop):
     @types.coroutine
     def generator():
         yield from asyncio.sleep(0).__await__()
         return "result"
 
-    async def main():
-        return await asyncio.create_task(wrap())
-
-    async def wrap():
-        return await generator()
-
-    assert loop.run_until_complete(main()) == "result"
+    assert await asyncio.create_task(wait_for(generator())) == "result"
 
 
 def test_factory_makes_the_tasks(loop):
@@ -516,8 +462,8 @@ def test_factory_gets_exactly_what_asyncio_passes_it(loop):
     assert received == expected
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-def test_eager_task_runs_until_its_first_wait_when_it_is_made(implementation, loop):
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12")
+async def test_eager_task_runs_until_its_first_wait_when_it_is_made(implementation, loop):
     order = []
 
     async def child(name):
@@ -525,49 +471,40 @@ def test_eager_task_runs_until_its_first_wait_when_it_is_made(implementation, lo
         await asyncio.sleep(0)
         order.append(name + " again")
 
-    async def main():
-        task = implementation.Task(child("eager"), loop=loop, eager_start=True)
-        order.append("main")
-        await task
-
-    loop.run_until_complete(main())
+    task = implementation.Task(child("eager"), loop=loop, eager_start=True)
+    order.append("main")
+    await task
     assert order == ["eager", "main", "eager again"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-def test_eager_task_that_never_waits_is_done_when_it_is_made(implementation, loop):
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12")
+async def test_eager_task_that_never_waits_is_done_when_it_is_made(implementation, loop):
     async def child():
         return asyncio.current_task()
 
-    async def main():
-        task = implementation.Task(child(), loop=loop, eager_start=True)
-        assert task.done()
-        assert task.result() is task
-        assert asyncio.current_task() is not task
-        return asyncio.all_tasks() == {asyncio.current_task()}
-
-    assert loop.run_until_complete(main()) is True
+    task = implementation.Task(child(), loop=loop, eager_start=True)
+    assert task.done()
+    assert task.result() is task
+    assert asyncio.current_task() is not task
+    assert (asyncio.all_tasks() == {asyncio.current_task()}) is True
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-def test_eager_task_factory_of_asyncio_works_on_the_loop(loop):
-    async def main():
-        loop.set_task_factory(asyncio.eager_task_factory)
-        order = []
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in Python 3.12")
+async def test_eager_task_factory_of_asyncio_works_on_the_loop(loop):
+    loop.set_task_factory(asyncio.eager_task_factory)
+    order = []
 
-        async def child():
-            order.append("child")
+    async def child():
+        order.append("child")
 
-        task = asyncio.create_task(child())
-        order.append("main")
-        await task
-        loop.set_task_factory(None)
-        return order
-
-    assert loop.run_until_complete(main()) == ["child", "main"]
+    task = asyncio.create_task(child())
+    order.append("main")
+    await task
+    loop.set_task_factory(None)
+    assert order == ["child", "main"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="eager_start of create_task() came with Python 3.14")
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="eager_start of create_task() is new in Python 3.14")
 def test_eager_start_can_be_asked_of_create_task(loop):
     async def main():
         return loop.create_task(finish_at_once(), eager_start=True).done(), loop.create_task(finish_at_once(), eager_start=False)
@@ -580,17 +517,14 @@ def test_eager_start_can_be_asked_of_create_task(loop):
     loop.run_until_complete(lazy)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs came with Python 3.14")
-def test_call_graph_of_a_task_shows_who_awaits_it(loop):
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
+async def test_call_graph_of_a_task_shows_who_awaits_it(loop):
     async def inner():
         await asyncio.sleep(0)
         return [waiter.future.get_name() for waiter in asyncio.capture_call_graph().awaited_by]
 
-    async def main():
-        asyncio.current_task().set_name("outer")
-        return await asyncio.create_task(inner(), name="inner")
-
-    assert loop.run_until_complete(main()) == ["outer"]
+    asyncio.current_task().set_name("outer")
+    assert await asyncio.create_task(inner(), name="inner") == ["outer"]
 
 
 def test_name_given_to_the_constructor_is_no_call_of_set_name(implementation, loop):

@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+from actors.callbacks import StoppingCallback
+
 
 @pytest.fixture
 def in_thread():
@@ -31,15 +33,10 @@ def test_callback_from_another_thread_wakes_a_loop_that_sleeps(loop, in_thread):
 
 
 def test_callback_from_another_thread_runs_in_the_loops_thread(loop, in_thread):
-    seen = []
-
-    def callback(argument):
-        seen.append((argument, threading.get_ident()))
-        loop.stop()
-
+    callback = StoppingCallback(loop, lambda argument: (argument, threading.get_ident()))
     in_thread(loop.call_soon_threadsafe, callback, "argument")
     loop.run_forever()
-    assert seen == [("argument", threading.get_ident())]
+    assert callback.results == [("argument", threading.get_ident())]
 
 
 def test_callbacks_of_one_thread_keep_their_order(loop, in_thread):
@@ -57,12 +54,7 @@ def test_callbacks_of_one_thread_keep_their_order(loop, in_thread):
 
 def test_no_callback_of_many_threads_is_lost(loop, in_thread):
     thread_count, per_thread = 8, 2000
-    calls = []
-
-    def callback(thread_number, number):
-        calls.append((thread_number, number))
-        if len(calls) == thread_count * per_thread:
-            loop.stop()
+    callback = StoppingCallback(loop, calls=thread_count * per_thread)
 
     def schedule(thread_number):
         for number in range(per_thread):
@@ -71,9 +63,9 @@ def test_no_callback_of_many_threads_is_lost(loop, in_thread):
     for thread_number in range(thread_count):
         in_thread(schedule, thread_number)
     loop.run_forever()
-    assert len(set(calls)) == thread_count * per_thread
+    assert len(set(callback.results)) == thread_count * per_thread
     for thread_number in range(thread_count):
-        assert [number for thread, number in calls if thread == thread_number] == list(range(per_thread))
+        assert [number for thread, number in callback.results if thread == thread_number] == list(range(per_thread))
 
 
 def test_sleeping_loop_is_woken_again_and_again(loop, in_thread):
@@ -242,7 +234,7 @@ def test_loops_of_two_threads_send_each_other_callbacks(new_loop, in_thread):
 
 def test_task_that_another_thread_starts_eagerly_does_not_disturb_the_loops_tasks(implementation, loop):
     if implementation.name == "asyncio" and sys.version_info < (3, 14):
-        pytest.skip("asyncio's tasks fail, and hang for ever")
+        pytest.skip("asyncio's tasks fail, and hang forever")
     is_asked, is_tried = threading.Event(), threading.Event()
     outcomes, steps = [], []
 

@@ -1,6 +1,6 @@
-"""call_later(), call_at(), time() and TimerHandle: order, cancellation, and who keeps the callback alive.
+"""call_later(), call_at(), time() and TimerHandle: order, cancellation, and what keeps the callback alive.
 
-How exact they are is the subject of test_exactness.py.
+test_exactness.py is about how exact they are.
 """
 
 import asyncio
@@ -12,15 +12,7 @@ import weakref
 
 import pytest
 
-
-class Callback:
-    """A callable that can be weakly referenced."""
-
-    def __init__(self):
-        self.calls = []
-
-    def __call__(self, *args):
-        self.calls.append(args)
+from actors.callbacks import Callback
 
 
 def run_until_after(loop, delay_s):
@@ -239,7 +231,7 @@ def test_timers_set_and_cancelled_in_callbacks_keep_the_order(loop):
     for timer in pending:
         timer.cancel()
     assert len(fired) > 100
-    # Deadlines within one nanosecond are one to fastloop's clock.
+    # Deadlines within one nanosecond are equal to fastloop's clock.
     assert all(later > earlier - 2e-9 for earlier, later in itertools.pairwise(fired))
 
 
@@ -255,11 +247,11 @@ def test_timer_far_away_does_not_disturb_the_near_ones(loop):
 
 
 class Seconds(float):
-    """What numpy.float64 is: a float with a type of its own."""
+    """A float with its own type, as numpy.float64 is."""
 
 
 class Moment:
-    """Not a number, but it compares with them and can become one."""
+    """Not a number, but it can become a float."""
 
     def __init__(self, value):
         self.value = value

@@ -1,4 +1,4 @@
-"""The loop's _ready and its _selector.select(), from which nest_asyncio and its like make turns of their own.
+"""The loop's _ready and its _selector.select(), with which nest_asyncio and similar libraries run turns themselves.
 
 The real nest_asyncio is in tests/third_party.
 """
@@ -6,7 +6,6 @@ The real nest_asyncio is in tests/third_party.
 import asyncio
 import contextvars
 import gc
-import socket
 import threading
 import weakref
 
@@ -37,6 +36,11 @@ def run_by_hand(loop):
     return run
 
 
+def run_what_is_ready(loop):
+    while loop._ready:
+        loop._ready.popleft()._run()
+
+
 def test_new_loop_has_nothing_ready(loop):
     assert not loop._ready
     with pytest.raises(IndexError):
@@ -48,16 +52,14 @@ def test_callbacks_are_taken_out_in_their_order_and_each_in_its_context(loop):
     for number in range(3):
         contextvars.copy_context().run(lambda number=number: (variable.set(number), loop.call_soon(lambda: seen.append(variable.get()))))
     assert len(loop._ready) == 3
-    while loop._ready:
-        loop._ready.popleft()._run()
+    run_what_is_ready(loop)
     assert seen == [0, 1, 2]
 
 
 def test_cancelled_callback_is_taken_out_and_does_nothing(loop):
     called = []
     loop.call_soon(called.append, 1).cancel()
-    while loop._ready:
-        loop._ready.popleft()._run()
+    run_what_is_ready(loop)
     assert called == []
 
 
@@ -65,8 +67,7 @@ def test_handles_of_asyncio_can_be_put_behind(loop):
     called = []
     loop.call_soon(called.append, 1)
     loop._ready.append(asyncio.Handle(called.append, (2,), loop))
-    while loop._ready:
-        loop._ready.popleft()._run()
+    run_what_is_ready(loop)
     assert called == [1, 2]
 
 
@@ -122,8 +123,7 @@ def test_handles_can_be_put_at_both_ends_and_taken_from_both(loop):
     loop._ready.appendleft(asyncio.Handle(called.append, (1,), loop))
     last = loop._ready.pop()
     loop._ready.appendleft(last)
-    while loop._ready:
-        loop._ready.popleft()._run()
+    run_what_is_ready(loop)
     assert called == [4, 1, 2, 3]
     with pytest.raises(IndexError):
         loop._ready.pop()
@@ -174,14 +174,13 @@ def test_select_that_may_not_wait_does_not(loop):
     assert not loop._ready
 
 
-def test_select_finds_what_can_be_read(loop, no_leaks):
-    left, right = socket.socketpair()
-    with left, right:
-        loop.add_reader(left, int)
-        right.send(b"x")
-        loop._selector.select()
-        assert len(loop._ready) == 1
-        loop.remove_reader(left)
+def test_select_finds_what_can_be_read(loop, pair):
+    left, right = pair
+    loop.add_reader(left, int)
+    right.send(b"x")
+    loop._selector.select()
+    assert len(loop._ready) == 1
+    loop.remove_reader(left)
 
 
 def test_select_of_a_closed_loop_is_refused(new_loop):

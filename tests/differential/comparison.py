@@ -1,9 +1,9 @@
-"""What it means that fastloop does the same as asyncio.
+"""What "fastloop does the same as asyncio" means.
 
 Owns: the loops that are compared, and how the rules of rules.py are applied.
 
-A program's trace on fastloop must be one of the traces that asyncio could have. First comes the trace that it has. Only if that is
-another one, the rules are tried.
+A program's trace on fastloop must be one of the traces that asyncio could have. It is compared with the trace that asyncio has. Only
+if the two differ, the rules are tried.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ TICK_S = 2**-10
 # What each reading of the ticked clock adds: two timers never have the same deadline. asyncio's heap says nothing of their order.
 READING_S = 2**-36
 MOST_BATCH_ORDERS = 60
-# Of an answer with more descriptors only so many change places.
+# In an answer with more descriptors only so many change places.
 MOST_REARRANGED = 4
 MOST_REPETITIONS = 3
 
@@ -32,12 +32,12 @@ MOST_REPETITIONS = 3
 
 
 class BatchSelector(selectors.DefaultSelector):
-    """A selector that rearranges the kernel's answers as it is told."""
+    """A selector that rearranges the kernel's answers."""
 
     def __init__(self, choices=()):
         super().__init__()
         self.choices = choices
-        # Of each answer with several descriptors: how many orders it has, and how long the trace was by then.
+        # For each answer with several descriptors: how many orders it has, and how long the trace was by then.
         self.answers = []
         self.trace = []
 
@@ -60,7 +60,7 @@ def loop_classes(base):
         tick_s = 0.001
 
     class TickedLoop(base):
-        """A loop whose time passes when the program's driver says so."""
+        """A loop with a clock that the program's driver moves."""
 
         ticks = 0
         tick_s = TICK_S
@@ -206,7 +206,7 @@ def is_possible_batch_order(program, found):
         trace = ASYNCIO.trace(program, selector)
         if same(trace, found):
             return True
-        # What came after the first difference did not make it.
+        # Answers after the first difference did not cause it.
         agreed = agreed_length(trace, found)
         for number in range(len(choices), len(selector.answers)):
             orders, trace_length = selector.answers[number]

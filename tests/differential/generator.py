@@ -8,73 +8,7 @@ import functools
 
 from hypothesis import strategies as st
 
-from program import (
-    Abort,
-    AddDoneCallback,
-    AddReader,
-    AddWriter,
-    AwaitBody,
-    AwaitFuture,
-    AwaitTask,
-    CallAt,
-    CallLater,
-    CallSoon,
-    CallSoonThreadsafe,
-    CancelFuture,
-    CancelHandle,
-    CancelTask,
-    Catch,
-    ClearEvent,
-    Close,
-    CloseServer,
-    Connect,
-    Dial,
-    Drain,
-    Gather,
-    Get,
-    GetNowait,
-    Group,
-    Locked,
-    NewFuture,
-    OpenStream,
-    PauseReading,
-    Phase,
-    Program,
-    Put,
-    PutNowait,
-    Raise,
-    Reactions,
-    Read,
-    ReadExactly,
-    Receive,
-    RemoveDoneCallback,
-    RemoveReader,
-    RemoveWriter,
-    ResumeReading,
-    Send,
-    SetEvent,
-    SetException,
-    SetResult,
-    SetVariable,
-    ShieldBody,
-    ShieldFuture,
-    ShutDown,
-    Sleep,
-    SockReceive,
-    SockSend,
-    Spawn,
-    Stop,
-    Ticker,
-    Timeout,
-    Uncancel,
-    Wait,
-    WaitClosed,
-    WaitEvent,
-    WaitFor,
-    Write,
-    WriteEof,
-    WriteLines,
-)
+import program as language
 
 TICKS = st.sampled_from([0, 0, 0.5, 1, 1, 2, 3, -1])
 SMALL = st.integers(0, 2)
@@ -98,74 +32,74 @@ def bodies(actions, depth):
 
 def callbacks(inner, depth):
     return [
-        st.builds(CallSoon, inner),
-        st.builds(CallSoon, inner, st.booleans()),
-        st.builds(Ticker, st.integers(1, 4), inner),
-        st.builds(CallSoonThreadsafe, inner, st.sampled_from([False, False, True])),
-        st.builds(CancelHandle, st.integers(0, 8)),
-        st.builds(SetVariable, st.integers(1, 3)),
-        st.builds(Raise, st.sampled_from([False, False, False, True])),
-        st.just(Stop()),
+        st.builds(language.CallSoon, inner),
+        st.builds(language.CallSoon, inner, st.booleans()),
+        st.builds(language.Ticker, st.integers(1, 4), inner),
+        st.builds(language.CallSoonThreadsafe, inner, st.sampled_from([False, False, True])),
+        st.builds(language.CancelHandle, st.integers(0, 8)),
+        st.builds(language.SetVariable, st.integers(1, 3)),
+        st.builds(language.Raise, st.sampled_from([False, False, False, True])),
+        st.just(language.Stop()),
     ]
 
 
 def timers(inner, depth):
-    return [st.builds(CallLater, TICKS, inner), st.builds(CallAt, TICKS, inner)]
+    return [st.builds(language.CallLater, TICKS, inner), st.builds(language.CallAt, TICKS, inner)]
 
 
 def futures(inner, depth):
     return [
-        st.builds(AddDoneCallback, SMALL, inner),
-        st.builds(AddDoneCallback, SMALL, inner),
-        st.builds(SetResult, SMALL),
-        st.builds(SetException, SMALL),
-        st.builds(CancelFuture, SMALL),
-        st.builds(NewFuture, SMALL),
-        st.builds(RemoveDoneCallback, SMALL, SMALL),
+        st.builds(language.AddDoneCallback, SMALL, inner),
+        st.builds(language.AddDoneCallback, SMALL, inner),
+        st.builds(language.SetResult, SMALL),
+        st.builds(language.SetException, SMALL),
+        st.builds(language.CancelFuture, SMALL),
+        st.builds(language.NewFuture, SMALL),
+        st.builds(language.RemoveDoneCallback, SMALL, SMALL),
     ]
 
 
 def task_controls(coroutine_body):
     return [
-        st.builds(Spawn, coroutine_body),
-        st.builds(Spawn, coroutine_body),
-        st.builds(CancelTask, st.integers(0, 6)),
-        st.builds(Uncancel, st.integers(0, 6)),
+        st.builds(language.Spawn, coroutine_body),
+        st.builds(language.Spawn, coroutine_body),
+        st.builds(language.CancelTask, st.integers(0, 6)),
+        st.builds(language.Uncancel, st.integers(0, 6)),
     ]
 
 
 def shared_objects(inner, depth):
     both = st.integers(0, 1)
     return [
-        st.builds(SetEvent, both),
-        st.builds(ClearEvent, both),
-        st.builds(PutNowait, both),
-        st.builds(GetNowait, both),
+        st.builds(language.SetEvent, both),
+        st.builds(language.ClearEvent, both),
+        st.builds(language.PutNowait, both),
+        st.builds(language.GetNowait, both),
     ]
 
 
 def awaits(coroutine_body, coroutine_bodies):
     both = st.integers(0, 1)
     return [
-        st.builds(Sleep),
-        st.builds(Sleep),
-        st.builds(Sleep, TICKS),
-        st.builds(AwaitFuture, SMALL),
-        st.builds(AwaitTask, SMALL),
-        st.builds(AwaitBody, coroutine_body),
-        st.builds(Gather, coroutine_bodies, st.booleans()),
-        st.builds(Wait, coroutine_bodies, st.booleans(), st.none() | TICKS),
-        st.builds(ShieldFuture, SMALL),
-        st.builds(ShieldBody, coroutine_body),
-        st.builds(WaitFor, TICKS, coroutine_body),
-        st.builds(Timeout, TICKS, coroutine_body),
-        st.builds(Group, coroutine_bodies, coroutine_body),
-        st.builds(Catch, coroutine_body),
-        st.builds(Catch, coroutine_body),
-        st.builds(WaitEvent, both),
-        st.builds(Get, both),
-        st.builds(Put, both),
-        st.builds(Locked, both, coroutine_body),
+        st.builds(language.Sleep),
+        st.builds(language.Sleep),
+        st.builds(language.Sleep, TICKS),
+        st.builds(language.AwaitFuture, SMALL),
+        st.builds(language.AwaitTask, SMALL),
+        st.builds(language.AwaitBody, coroutine_body),
+        st.builds(language.Gather, coroutine_bodies, st.booleans()),
+        st.builds(language.Wait, coroutine_bodies, st.booleans(), st.none() | TICKS),
+        st.builds(language.ShieldFuture, SMALL),
+        st.builds(language.ShieldBody, coroutine_body),
+        st.builds(language.WaitFor, TICKS, coroutine_body),
+        st.builds(language.Timeout, TICKS, coroutine_body),
+        st.builds(language.Group, coroutine_bodies, coroutine_body),
+        st.builds(language.Catch, coroutine_body),
+        st.builds(language.Catch, coroutine_body),
+        st.builds(language.WaitEvent, both),
+        st.builds(language.Get, both),
+        st.builds(language.Put, both),
+        st.builds(language.Locked, both, coroutine_body),
     ]
 
 
@@ -174,52 +108,57 @@ ENDS = st.integers(0, 3)
 
 def descriptors(inner, depth):
     return [
-        st.builds(AddReader, ENDS, st.sampled_from([100, 100, 1, 2, 0]), inner),
-        st.builds(AddReader, ENDS, st.just(100), inner),
-        st.builds(AddWriter, ENDS, inner),
-        st.builds(RemoveReader, ENDS),
-        st.builds(RemoveWriter, ENDS),
-        st.builds(Send, ENDS, SIZES),
-        st.builds(Send, ENDS, SIZES),
-        st.builds(Receive, ENDS),
-        st.builds(ShutDown, ENDS),
+        st.builds(language.AddReader, ENDS, st.sampled_from([100, 100, 1, 2, 0]), inner),
+        st.builds(language.AddReader, ENDS, st.just(100), inner),
+        st.builds(language.AddWriter, ENDS, inner),
+        st.builds(language.RemoveReader, ENDS),
+        st.builds(language.RemoveWriter, ENDS),
+        st.builds(language.Send, ENDS, SIZES),
+        st.builds(language.Send, ENDS, SIZES),
+        st.builds(language.Receive, ENDS),
+        st.builds(language.ShutDown, ENDS),
     ]
 
 
 def socket_awaits():
-    return [st.builds(SockReceive, ENDS), st.builds(SockSend, ENDS, SIZES)]
+    return [st.builds(language.SockReceive, ENDS), st.builds(language.SockSend, ENDS, SIZES)]
 
 
 def reactions(inner):
-    return st.builds(Reactions, inner, inner, inner, inner, st.booleans(), st.sampled_from([False, False, True]))
+    return st.builds(language.Reactions, inner, inner, inner, inner, st.booleans(), st.sampled_from([False, False, True]))
 
 
 def transports(inner, depth):
     return [
-        st.builds(Connect, ENDS, reactions(inner), st.booleans()),
-        st.builds(Write, ENDS, SIZES),
-        st.builds(Write, ENDS, SIZES),
-        st.builds(WriteLines, ENDS, SIZES),
-        st.builds(WriteEof, ENDS),
-        st.builds(Close, ENDS),
-        st.builds(Abort, ENDS),
-        st.builds(PauseReading, ENDS),
-        st.builds(ResumeReading, ENDS),
+        st.builds(language.Connect, ENDS, reactions(inner), st.booleans()),
+        st.builds(language.Write, ENDS, SIZES),
+        st.builds(language.Write, ENDS, SIZES),
+        st.builds(language.WriteLines, ENDS, SIZES),
+        st.builds(language.WriteEof, ENDS),
+        st.builds(language.Close, ENDS),
+        st.builds(language.Abort, ENDS),
+        st.builds(language.PauseReading, ENDS),
+        st.builds(language.ResumeReading, ENDS),
     ]
 
 
 def serving(inner, depth):
-    return [st.just(Dial()), st.just(Dial()), st.builds(Send, st.integers(0, 6), SIZES), st.just(CloseServer())]
+    return [
+        st.just(language.Dial()),
+        st.just(language.Dial()),
+        st.builds(language.Send, st.integers(0, 6), SIZES),
+        st.just(language.CloseServer()),
+    ]
 
 
 def stream_awaits():
     return [
-        st.builds(OpenStream, ENDS),
-        st.builds(OpenStream, ENDS),
-        st.builds(Drain, ENDS),
-        st.builds(Read, ENDS, SIZES),
-        st.builds(ReadExactly, ENDS, SIZES),
-        st.builds(WaitClosed, ENDS),
+        st.builds(language.OpenStream, ENDS),
+        st.builds(language.OpenStream, ENDS),
+        st.builds(language.Drain, ENDS),
+        st.builds(language.Read, ENDS, SIZES),
+        st.builds(language.ReadExactly, ENDS, SIZES),
+        st.builds(language.WaitClosed, ENDS),
     ]
 
 
@@ -265,20 +204,20 @@ class ProgramGroup:
         main = st.none()
         if self.has_coroutines:
             main = st.none() | body(self.coroutine_actions, MOST_DEPTH, 4)
-        phase = st.builds(Phase, st.integers(3, 12), before, main, st.just(self.is_idle))
+        phase = st.builds(language.Phase, st.integers(3, 12), before, main, st.just(self.is_idle))
         return st.lists(phase, min_size=1, max_size=3).map(tuple)
 
     def connections(self):
-        """Often the ends of the first pair begin as transports, else few programs have two that talk to each other."""
-        connect = st.builds(Connect, st.just(0), reactions(body(self.actions, 2)), st.booleans())
-        connect_peer = st.builds(Connect, st.just(1), reactions(body(self.actions, 2)), st.booleans())
+        """Often the ends of the first pair begin as transports, because otherwise few programs have two that talk to each other."""
+        connect = st.builds(language.Connect, st.just(0), reactions(body(self.actions, 2)), st.booleans())
+        connect_peer = st.builds(language.Connect, st.just(1), reactions(body(self.actions, 2)), st.booleans())
         return st.just(()) | st.tuples(connect) | st.tuples(connect, connect_peer)
 
     def programs(self):
         pairs = st.lists(st.sampled_from(["unix", "unix", "tcp"]), min_size=self.pairs, max_size=self.pairs).map(tuple)
         server = reactions(body(self.actions, 2)) if self.has_server else st.none()
         return st.builds(
-            Program,
+            language.Program,
             self.phases(),
             st.sampled_from(self.clocks),
             pairs,
@@ -302,5 +241,5 @@ GROUPS = {
 
 
 def share(group, programs):
-    """How many of so many programs in all a group has."""
+    """How many programs a group has, of so many in all."""
     return round(programs * GROUPS[group].weight / sum(group.weight for group in GROUPS.values()))

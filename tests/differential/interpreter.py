@@ -1,8 +1,8 @@
-"""Runs a program on a loop and writes down what happens: callbacks, futures, tasks and the phases.
+"""Runs a program on a loop and records what happens: callbacks, futures, tasks and the phases.
 
 Each event of the trace is a line: the place in the program ("2.0.1": the action 1 in the body of the action 0 in the body of
-the action 2), what was done there, and what came of it. A callback of the interpreter's own, the driver, runs in every turn and
-writes "turn 7" into the trace, so that two traces are the same only if everything happened in the same turn.
+the action 2), what was done there, and its result. The interpreter's own callback, the driver, runs in every turn and writes
+"turn 7" into the trace, so that two traces are the same only if everything happened in the same turn.
 interpreter_io.py has the descriptors, transports and streams.
 """
 
@@ -46,7 +46,7 @@ class Interpreter:
         self.actions_left = MOST_ACTIONS
         self.shared_context = contextvars.copy_context()
         self.futures = [self.new_future(number) for number in range(language.FUTURES)]
-        # Futures complain when they are collected; nobody says when that is. So all are kept until the end.
+        # Futures complain when they are collected, at no certain moment. So all are kept until the end.
         self.kept = list(self.futures)
         self.callbacks = [[] for _ in self.futures]
         self.handles = []
@@ -63,7 +63,7 @@ class Interpreter:
             self.trace.append(" ".join([place, *map(str, words)]))
 
     def on_exception(self, loop, context):
-        # Messages go on with a repr of the object.
+        # Messages end with a repr of the object.
         message = re.split(r" [<(]|: <", context["message"])[0]
         message = re.sub(r" (in callback|method) .*", r" \1", message)
         self.note("handler", message, describe(context.get("exception")), ",".join(sorted(set(context) - {"source_traceback"})))
@@ -149,7 +149,7 @@ class Interpreter:
         self.loop.call_soon(self.drive)
 
     def close(self):
-        """Cancel what is left and write down what that does; then end it all unrecorded."""
+        """Cancel what is left and record what that does; then end it all unrecorded."""
         self.note("closing")
         for number, future in enumerate(self.futures):
             self.note(f"future {number}", state(future))
@@ -203,7 +203,7 @@ class Interpreter:
             self.note(place, name, "" if result is None else result)
 
     def callback(self, place, body):
-        """A function that notes that it was called, and does the body."""
+        """A function that records its call, and does the body."""
 
         def called(*args):
             variable = VARIABLE.get()
@@ -251,11 +251,11 @@ class Interpreter:
 
     def seconds(self, ticks):
         if ticks > 0 and self.program.clock == "real" and not self.is_idle:
-            # In how many turns it would come depends on the machine: it does not come at all.
+            # The number of turns until then depends on the machine, so the timer never fires.
             return NEVER_S
         return ticks * self.loop.tick_s
 
-    # ---- futures ----
+    # Futures
 
     def new_future(self, place, node=None):
         if node is not None:

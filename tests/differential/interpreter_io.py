@@ -1,7 +1,7 @@
 """Runs a program's descriptors, transports, server and streams; see interpreter.py for the rest.
 
 Everything written arrives at once: on socket pairs always, on the loopback interface as far as the kernel lets it. What is written
-is counted through the whole program, so that lost, doubled and exchanged bytes show in what the readers note.
+is counted through the whole program, so that lost, doubled and exchanged bytes show in what the readers record.
 """
 
 import asyncio
@@ -10,16 +10,17 @@ import socket
 import sys
 
 import rules
+from actors.connections import tcp_pair
 from interpreter import Interpreter, ProgramError
 
 LETTERS = b"abcdefghijklmnopqrstuvwxyz"
-# Of a reader that takes nothing.
+# For a reader that takes nothing.
 MOST_CALLS_FOR_NOTHING = 4
-# Of a buffered protocol, whose buffer is often full so.
+# For a buffered protocol: so small that the buffer is often full.
 BUFFER_SIZE = 4
 CAN_PAUSE_WHILE_CONNECTING = sys.version_info >= (3, 11, 4)
 CAN_WRITE_LINES_AFTER_LOSS = sys.version_info[:2] not in ((3, 12), (3, 13))
-# No more connections are made when there are so many sockets.
+# With so many sockets no further connections are made.
 MOST_ENDS = 10
 
 
@@ -110,7 +111,6 @@ class IoInterpreter(Interpreter):
 
     def add_reader(self, place, node):
         end = self.end(node)
-
         calls = 0
 
         def readable():
@@ -130,7 +130,7 @@ class IoInterpreter(Interpreter):
         except OSError as error:
             return type(error).__name__
         if not data:
-            # The end is reported for ever.
+            # The end is reported forever.
             self.loop.remove_reader(end.sock)
         return data
 
@@ -292,7 +292,7 @@ class IoInterpreter(Interpreter):
 
 
 class RecordingProtocol(asyncio.Protocol):
-    """Notes what it is told, and does the bodies of its Reactions."""
+    """Records its callbacks, and does the bodies of its Reactions."""
 
     def __init__(self, interpreter, place, reactions, end):
         self.interpreter = interpreter
@@ -357,9 +357,7 @@ def new_protocol(interpreter, place, reactions, end):
 def connected_pair(kind):
     if kind == "unix":
         return socket.socketpair()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        client = socket.create_connection(listener.getsockname())
-        accepted, _ = listener.accept()
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return client, accepted
+    ends = tcp_pair()
+    for end in ends:
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return ends

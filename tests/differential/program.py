@@ -1,12 +1,13 @@
 """Small programs of the differential test, as data.
 
 A program is a sequence of phases; in each the loop runs for so many turns, or until a coroutine is done. What a callback or a
-coroutine does is its body: a tuple of actions. Some actions carry bodies of their own, for the callbacks that they schedule.
-Resources are called by small numbers, taken modulo of how many there are, so that every program is a valid one.
+coroutine does is its body: a tuple of actions. Some actions have bodies themselves, for the callbacks that they schedule.
+Resources have small numbers, taken modulo their count, so that every program is valid.
 show() prints a program as the Python expression that makes it: what a failure prints can be kept as a test.
 """
 
 import dataclasses
+import functools
 
 FUTURES = 3
 EVENTS = 2
@@ -19,317 +20,109 @@ class Node:
     """A part of a program."""
 
     def _repr_pretty_(self, printer, cycle):
-        # hypothesis prints what it made; its own way takes time exponential in the depth.
+        # hypothesis prints its examples; its own printer takes time exponential in the depth.
         printer.text(show(self))
 
 
 Body = tuple[Node, ...]
 
 
-# What callbacks do, and coroutines too
-
-
 class Action(Node):
     """Something that is done at once."""
-
-
-def action(cls):
-    return dataclasses.dataclass(frozen=True)(cls)
-
-
-@action
-class CallSoon(Action):
-    body: Body = ()
-    # Run it in a context that all such callbacks share.
-    in_shared_context: bool = False
-
-
-@action
-class CallLater(Action):
-    ticks: float
-    body: Body = ()
-
-
-@action
-class CallAt(Action):
-    ticks: float
-    body: Body = ()
-
-
-@action
-class CallSoonThreadsafe(Action):
-    body: Body = ()
-    # From another thread, which has ended when the action is over.
-    from_thread: bool = False
-
-
-@action
-class CancelHandle(Action):
-    handle: int
-
-
-@action
-class Ticker(Action):
-    """A callback that schedules itself with call_soon() so many times, and does its body the last time."""
-
-    turns: int
-    body: Body = ()
-
-
-@action
-class NewFuture(Action):
-    future: int
-
-
-@action
-class SetResult(Action):
-    future: int
-
-
-@action
-class SetException(Action):
-    future: int
-
-
-@action
-class CancelFuture(Action):
-    future: int
-
-
-@action
-class AddDoneCallback(Action):
-    future: int
-    body: Body = ()
-
-
-@action
-class RemoveDoneCallback(Action):
-    """Remove one of the callbacks that were added to the future."""
-
-    future: int
-    callback: int
-
-
-@action
-class Spawn(Action):
-    """create_task()"""
-
-    body: Body = ()
-
-
-@action
-class CancelTask(Action):
-    task: int
-
-
-@action
-class Uncancel(Action):
-    task: int
-
-
-@action
-class SetEvent(Action):
-    event: int
-
-
-@action
-class ClearEvent(Action):
-    event: int
-
-
-@action
-class PutNowait(Action):
-    queue: int
-
-
-@action
-class GetNowait(Action):
-    queue: int
-
-
-@action
-class SetVariable(Action):
-    """Set the context variable."""
-
-    value: int
-
-
-@action
-class Raise(Action):
-    # SystemExit, which leaves the loop.
-    is_exit: bool = False
-
-
-@action
-class Stop(Action):
-    """loop.stop()"""
-
-
-# What coroutines do
 
 
 class Await(Node):
     """Something that a coroutine waits for."""
 
 
-@action
-class Sleep(Await):
-    ticks: float = 0
+def kind_of(base, name, *needed, **defaults):
+    """Make a class of nodes with these fields."""
+    fields = [*needed, *((field, object, default) for field, default in defaults.items())]
+    return dataclasses.make_dataclass(name, fields, bases=(base,), frozen=True)
 
 
-@action
-class AwaitFuture(Await):
-    future: int
+action = functools.partial(kind_of, Action)
+waiting = functools.partial(kind_of, Await)
 
 
-@action
-class AwaitTask(Await):
-    """Await a task that is younger than this coroutine, so that nothing waits for itself."""
+# What callbacks do, and coroutines too
 
-    task: int
-
-
-@action
-class AwaitBody(Await):
-    """Await a coroutine directly."""
-
-    body: Body = ()
-
-
-@action
-class Gather(Await):
-    bodies: tuple[Body, ...]
-    return_exceptions: bool = False
-
-
-@action
-class Wait(Await):
-    bodies: tuple[Body, ...]
-    is_first_enough: bool = False
-    ticks: float | None = None
-
-
-@action
-class ShieldFuture(Await):
-    future: int
-
-
-@action
-class ShieldBody(Await):
-    body: Body = ()
+# in_shared_context: in a context that all such callbacks share.
+CallSoon = action("CallSoon", body=(), in_shared_context=False)
+CallLater = action("CallLater", "ticks", body=())
+CallAt = action("CallAt", "ticks", body=())
+# from_thread: from another thread, which has ended when the action is over.
+CallSoonThreadsafe = action("CallSoonThreadsafe", body=(), from_thread=False)
+CancelHandle = action("CancelHandle", "handle")
+# A callback that schedules itself with call_soon() so many times, and does its body the last time.
+Ticker = action("Ticker", "turns", body=())
+NewFuture = action("NewFuture", "future")
+SetResult = action("SetResult", "future")
+SetException = action("SetException", "future")
+CancelFuture = action("CancelFuture", "future")
+AddDoneCallback = action("AddDoneCallback", "future", body=())
+# Removes one of the callbacks that were added to the future.
+RemoveDoneCallback = action("RemoveDoneCallback", "future", "callback")
+# create_task()
+Spawn = action("Spawn", body=())
+CancelTask = action("CancelTask", "task")
+Uncancel = action("Uncancel", "task")
+SetEvent = action("SetEvent", "event")
+ClearEvent = action("ClearEvent", "event")
+PutNowait = action("PutNowait", "queue")
+GetNowait = action("GetNowait", "queue")
+# Sets the context variable.
+SetVariable = action("SetVariable", "value")
+# is_exit: SystemExit, which leaves the loop.
+Raise = action("Raise", is_exit=False)
+# loop.stop()
+Stop = action("Stop")
 
 
-@action
-class WaitFor(Await):
-    ticks: float
-    body: Body = ()
+# What coroutines do
 
-
-@action
-class Timeout(Await):
-    ticks: float
-    body: Body = ()
-
-
-@action
-class Group(Await):
-    """TaskGroup"""
-
-    bodies: tuple[Body, ...]
-    body: Body = ()
-
-
-@action
-class Catch(Await):
-    """Do the body; whatever it raises, a cancellation too, ends there."""
-
-    body: Body = ()
-
-
-@action
-class WaitEvent(Await):
-    event: int
-
-
-@action
-class Get(Await):
-    queue: int
-
-
-@action
-class Put(Await):
-    queue: int
-
-
-@action
-class Locked(Await):
-    lock: int
-    body: Body = ()
+Sleep = waiting("Sleep", ticks=0)
+AwaitFuture = waiting("AwaitFuture", "future")
+# Awaits a task that is younger than this coroutine, so that nothing waits for itself.
+AwaitTask = waiting("AwaitTask", "task")
+# Awaits a coroutine directly.
+AwaitBody = waiting("AwaitBody", body=())
+Gather = waiting("Gather", "bodies", return_exceptions=False)
+Wait = waiting("Wait", "bodies", is_first_enough=False, ticks=None)
+ShieldFuture = waiting("ShieldFuture", "future")
+ShieldBody = waiting("ShieldBody", body=())
+WaitFor = waiting("WaitFor", "ticks", body=())
+Timeout = waiting("Timeout", "ticks", body=())
+# TaskGroup
+Group = waiting("Group", "bodies", body=())
+# Does the body; whatever it raises, a cancellation too, ends there.
+Catch = waiting("Catch", body=())
+WaitEvent = waiting("WaitEvent", "event")
+Get = waiting("Get", "queue")
+Put = waiting("Put", "queue")
+Locked = waiting("Locked", "lock", body=())
 
 
 # Descriptors. An end is a socket: of a pair, of a client of the server, or of a connection that the server accepted.
 
-
-@action
-class AddReader(Action):
-    """The reader takes up to so many bytes in each call; with 0 it is called again in every turn, a few times."""
-
-    end: int
-    takes: int = 100
-    body: Body = ()
-
-
-@action
-class RemoveReader(Action):
-    end: int
-
-
-@action
-class AddWriter(Action):
-    """The writer removes itself."""
-
-    end: int
-    body: Body = ()
-
-
-@action
-class RemoveWriter(Action):
-    end: int
-
-
-@action
-class Send(Action):
-    end: int
-    size: int
-
-
-@action
-class Receive(Action):
-    end: int
-
-
-@action
-class ShutDown(Action):
-    """shutdown(SHUT_WR)"""
-
-    end: int
-
-
-@action
-class SockReceive(Await):
-    end: int
-
-
-@action
-class SockSend(Await):
-    end: int
-    size: int
+# The reader takes up to so many bytes in each call; with 0 it is called again in every turn, a few times.
+AddReader = action("AddReader", "end", takes=100, body=())
+RemoveReader = action("RemoveReader", "end")
+# The writer removes itself.
+AddWriter = action("AddWriter", "end", body=())
+RemoveWriter = action("RemoveWriter", "end")
+Send = action("Send", "end", "size")
+Receive = action("Receive", "end")
+# shutdown(SHUT_WR)
+ShutDown = action("ShutDown", "end")
+SockReceive = waiting("SockReceive", "end")
+SockSend = waiting("SockSend", "end", "size")
 
 
 # Transports
 
 
-@action
+@dataclasses.dataclass(frozen=True)
 class Reactions(Node):
     """A protocol: what it does when its methods are called."""
 
@@ -341,95 +134,32 @@ class Reactions(Node):
     is_buffered: bool = False
 
 
-@action
-class Connect(Action):
-    """Give the end a transport: a task that awaits create_connection() or connect_accepted_socket()."""
-
-    end: int
-    protocol: Reactions = Reactions()
-    is_accepted: bool = False
-
-
-@action
-class Write(Action):
-    end: int
-    size: int
-
-
-@action
-class WriteLines(Action):
-    end: int
-    size: int
-
-
-@action
-class WriteEof(Action):
-    end: int
-
-
-@action
-class Close(Action):
-    end: int
-
-
-@action
-class Abort(Action):
-    end: int
-
-
-@action
-class PauseReading(Action):
-    end: int
-
-
-@action
-class ResumeReading(Action):
-    end: int
-
-
-@action
-class Dial(Action):
-    """A new client of the server, connected by the kernel at once."""
-
-
-@action
-class CloseServer(Action):
-    pass
+# Gives the end a transport: a task that awaits create_connection() or connect_accepted_socket().
+Connect = action("Connect", "end", protocol=Reactions(), is_accepted=False)
+Write = action("Write", "end", "size")
+WriteLines = action("WriteLines", "end", "size")
+WriteEof = action("WriteEof", "end")
+Close = action("Close", "end")
+Abort = action("Abort", "end")
+PauseReading = action("PauseReading", "end")
+ResumeReading = action("ResumeReading", "end")
+# A new client of the server, connected by the kernel at once.
+Dial = action("Dial")
+CloseServer = action("CloseServer")
 
 
 # Streams
 
-
-@action
-class OpenStream(Await):
-    end: int
-
-
-@action
-class Drain(Await):
-    end: int
+OpenStream = waiting("OpenStream", "end")
+Drain = waiting("Drain", "end")
+Read = waiting("Read", "end", "size")
+ReadExactly = waiting("ReadExactly", "end", "size")
+WaitClosed = waiting("WaitClosed", "end")
 
 
-@action
-class Read(Await):
-    end: int
-    size: int
-
-
-@action
-class ReadExactly(Await):
-    end: int
-    size: int
-
-
-@action
-class WaitClosed(Await):
-    end: int
-
-
-@action
+@dataclasses.dataclass(frozen=True)
 class Phase(Node):
-    # How long the loop runs at most; an idle phase lasts a few milliseconds, in which it sleeps when nothing is to be done.
+    # How long the loop runs at most. An idle phase lasts a few milliseconds, in which the loop sleeps when it has nothing to do.
     turns: int = 10
     # Done before the loop runs.
     before: Body = ()
@@ -438,7 +168,7 @@ class Phase(Node):
     is_idle: bool = False
 
 
-@action
+@dataclasses.dataclass(frozen=True)
 class Program(Node):
     phases: tuple[Phase, ...]
     # "ticked": one tick of the loop's clock is one turn. "real": it is a millisecond.
@@ -452,7 +182,7 @@ class Program(Node):
 
 
 def show(node, indent=0):
-    """Return the expression that makes a node, in lines, without what has its default value."""
+    """Return the expression that makes a node, in lines, without fields that have their default values."""
     if isinstance(node, tuple):
         if not node:
             return "()"

@@ -1,7 +1,7 @@
 """The only ways in which fastloop may differ from asyncio in the differential test, each with its reason.
 
-Three kinds: what asyncio itself leaves open, lines of the trace that mean the same, and what programs do not do because fastloop
-does it otherwise on purpose. The comparison counts how often each was needed.
+There are three kinds: what asyncio itself leaves open, lines of the trace that mean the same, and what programs do not do because
+fastloop differs on purpose. The comparison counts how often each rule was needed.
 """
 
 import dataclasses
@@ -36,9 +36,7 @@ REAL_TIME = Rule(
     "the traces of a few repetitions on both loops",
 )
 ASYNCIO_VARIES = Rule(
-    "asyncio varies",
-    "on asyncio itself the program has different traces from run to run",
-    "every trace; such programs must be few",
+    "asyncio varies", "on asyncio itself the program has different traces from run to run", "every trace; such programs must be few"
 )
 OPEN_ORDER = (BATCH_ORDER, REAL_TIME, ASYNCIO_VARIES)
 
@@ -72,12 +70,12 @@ SAME_LINES = (REPORT_KEYS, ACCEPTING_REPORT, WRITE_EOF_ERROR)
 
 READER_BESIDE_OPERATION = Rule(
     "add_reader() and remove_reader() beside sock_recv()",
-    "on asyncio these take the descriptor away from the operation, which then waits for ever; fastloop keeps the two apart",
+    "on asyncio these take the descriptor away from the operation, which then waits forever; fastloop keeps the two apart",
     "readers and writers of a socket for which sock_recv() or sock_sendall() waits, or will wait",
 )
 OPERATIONS_AT_ONCE = Rule(
     "two calls of sock_recv() or sock_sendall() at once",
-    "on asyncio the second one takes the descriptor away from the first, which then waits for ever; on fastloop they take turns",
+    "on asyncio the second one takes the descriptor away from the first, which then waits forever; on fastloop they take turns",
     "the second call for the same socket while the first one waits",
 )
 READING_AFTER_EOF = Rule(

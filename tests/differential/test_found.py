@@ -1,4 +1,4 @@
-"""Programs that the differential test has found, each with what is right: what asyncio does.
+"""Programs that the differential test has found, each with the right result: what asyncio does.
 
 An event is a line of the trace without the place in the program; "turn 3" begins a turn.
 """
@@ -60,45 +60,18 @@ def without_place(line):
 
 
 def test_a_timer_without_delay_comes_in_the_next_turn_also_while_callbacks_are_ready(events):
-    assert events(Program((Phase(4, (Ticker(2, (CallLater(0),)),)),))) == [
-        "turn 1",
-        "tick 1",
-        "turn 2",
-        "tick 2",
-        "call_later",
-        "turn 3",
-        "runs",
-        "turn 4",
-        "stopped",
-    ]
+    program = Program((Phase(4, (Ticker(2, (CallLater(0),)),)),))
+    assert events(program) == ["turn 1", "tick 1", "turn 2", "tick 2", "call_later", "turn 3", "runs", "turn 4", "stopped"]
 
 
 def test_a_timer_comes_in_the_turn_in_which_it_is_due_also_while_callbacks_are_ready(events):
-    assert events(Program((Phase(4, (Ticker(3), CallLater(2))),))) == [
-        "turn 1",
-        "tick 1",
-        "turn 2",
-        "tick 2",
-        "turn 3",
-        "tick 3",
-        "runs",
-        "turn 4",
-        "stopped",
-    ]
+    program = Program((Phase(4, (Ticker(3), CallLater(2))),))
+    assert events(program) == ["turn 1", "tick 1", "turn 2", "tick 2", "turn 3", "tick 3", "runs", "turn 4", "stopped"]
 
 
 def test_a_reader_is_called_in_the_turn_after_the_write_also_while_callbacks_are_ready(events):
-    assert events(Program((Phase(4, (AddReader(0), Ticker(2, (Send(1, 3),)))),), pairs=("unix",))) == [
-        "turn 1",
-        "tick 1",
-        "turn 2",
-        "tick 2",
-        "send 3",
-        "turn 3",
-        "end 0 readable b'abc'",
-        "turn 4",
-        "stopped",
-    ]
+    program = Program((Phase(4, (AddReader(0), Ticker(2, (Send(1, 3),)))),), pairs=("unix",))
+    assert events(program) == ["turn 1", "tick 1", "turn 2", "tick 2", "send 3", "turn 3", "end 0 readable b'abc'", "turn 4", "stopped"]
 
 
 def test_written_bytes_reach_the_other_transport_in_the_next_turn(events):
@@ -115,15 +88,8 @@ def test_written_bytes_reach_the_other_transport_in_the_next_turn(events):
 
 
 def test_an_accepted_connection_is_made_two_turns_after_it_was_accepted(events):
-    assert events(Program((Phase(4, (Dial(),)),), server=Reactions())) == [
-        "turn 1",
-        "turn 2",
-        "1 protocol made",
-        "turn 3",
-        "accepted 1 connection_made",
-        "turn 4",
-        "stopped",
-    ]
+    program = Program((Phase(4, (Dial(),)),), server=Reactions())
+    assert events(program) == ["turn 1", "turn 2", "1 protocol made", "turn 3", "accepted 1 connection_made", "turn 4", "stopped"]
 
 
 def test_a_write_to_a_peer_that_has_left_fails_before_what_is_scheduled_after_it(events):
@@ -142,39 +108,18 @@ def test_a_write_to_a_peer_that_has_left_fails_before_what_is_scheduled_after_it
 
 
 def test_system_exit_in_a_callback_of_a_future_leaves_the_others_their_place_in_the_queue(events):
-    assert events(Program((Phase(2, (AddDoneCallback(0, (Raise(True),)), AddDoneCallback(0), SetResult(0))),))) == [
-        "turn 1",
-        "runs 1",
-        "raises",
-        "run raised SystemExit(0b.0.0)",
-        "runs 1",
-        "turn 2",
-        "stopped",
-    ]
+    program = Program((Phase(2, (AddDoneCallback(0, (Raise(True),)), AddDoneCallback(0), SetResult(0))),))
+    assert events(program) == ["turn 1", "runs 1", "raises", "run raised SystemExit(0b.0.0)", "runs 1", "turn 2", "stopped"]
 
 
 def test_sock_recv_goes_on_in_the_turn_after_the_one_that_reads(events):
-    assert events(Program((Phase(6, (Ticker(2, (Send(0, 2),)),), (SockReceive(1),)),), pairs=("unix",)))[-8:] == [
-        "tick 2",
-        "send 2",
-        "turn 3",
-        "turn 4",
-        "sock_receive gave b'ab'",
-        "ends",
-        "turn 5",
-        "main gave 0m",
-    ]
+    program = Program((Phase(6, (Ticker(2, (Send(0, 2),)),), (SockReceive(1),)),), pairs=("unix",))
+    assert events(program)[-8:] == ["tick 2", "send 2", "turn 3", "turn 4", "sock_receive gave b'ab'", "ends", "turn 5", "main gave 0m"]
 
 
 def test_a_protocol_reads_once_in_a_turn(events):
     program = Program((Phase(5, (Connect(0, Reactions(is_buffered=True)), Connect(1, Reactions((Write(1, 5),))))),), pairs=("unix",))
-    assert events(program)[-5:] == [
-        "end 0 data_received b'abcd'",
-        "turn 4",
-        "end 0 data_received b'e'",
-        "turn 5",
-        "stopped",
-    ]
+    assert events(program)[-5:] == ["end 0 data_received b'abcd'", "turn 4", "end 0 data_received b'e'", "turn 5", "stopped"]
 
 
 def test_whether_data_received_sees_a_context_variable_that_connection_made_sets(events):

@@ -1,8 +1,7 @@
 """Small programs do the same on fastloop as on asyncio, in the same turns.
 
-In CI each group has its share of 2,000 programs, always the same ones. FASTLOOP_DIFFERENTIAL=20000 makes so many in all, other ones
-in every run. A program that differs is made as small as possible and printed as the expression that makes it: keep it in
-test_found.py.
+In CI each group has its share of 2,000 programs, always the same ones. With FASTLOOP_DIFFERENTIAL=20000 there are so many, different
+ones in every run. A program that differs is shrunk and printed as the expression that makes it: keep it in test_found.py.
 """
 
 import os
@@ -16,7 +15,7 @@ import rules
 
 PROGRAMS_IN_CI = 2000
 WISHED = int(os.environ.get("FASTLOOP_DIFFERENTIAL", "0"))
-# Of a hundred programs so many may be left out because asyncio has no one trace of them.
+# So many of a hundred programs may be left out because asyncio's trace of them varies.
 MOST_VARYING_PERCENT = 5
 
 

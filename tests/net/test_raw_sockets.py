@@ -12,6 +12,10 @@ import socket
 
 import pytest
 
+from actors.files import pattern
+from actors.kernel import settle, start
+from actors.peers import fill, reset
+
 
 @pytest.fixture
 def datagram_pair(no_leaks):
@@ -63,7 +67,7 @@ async def test_data_that_is_there_is_received(pair, receive):
     assert await receive(left, 100) == b"456789"
 
 
-async def test_data_that_comes_later_is_received(loop, pair, receive, start):
+async def test_data_that_comes_later_is_received(loop, pair, receive):
     left, right = pair
     for number in range(5):
         receiving = await start(receive(left, 100))
@@ -71,7 +75,7 @@ async def test_data_that_comes_later_is_received(loop, pair, receive, start):
         assert await receiving == b"data %d" % number
 
 
-async def test_end_is_received_as_nothing(loop, pair, receive, start):
+async def test_end_is_received_as_nothing(loop, pair, receive):
     left, right = pair
     receiving = await start(receive(left, 100))
     right.close()
@@ -79,7 +83,7 @@ async def test_end_is_received_as_nothing(loop, pair, receive, start):
     assert await receive(left, 100) == b""
 
 
-async def test_cancelled_receiving_loses_no_data(loop, pair, receive, settle, start):
+async def test_cancelled_receiving_loses_no_data(loop, pair, receive):
     left, right = pair
     for send_first in False, True:
         receiving = await start(receive(left, 100))
@@ -94,7 +98,7 @@ async def test_cancelled_receiving_loses_no_data(loop, pair, receive, settle, st
         assert await receive(left, 100) == b"kept"
 
 
-async def test_receiving_given_up_by_wait_for_loses_no_data(pair, receive, settle):
+async def test_receiving_given_up_by_wait_for_loses_no_data(pair, receive):
     left, right = pair
     for timeout in 0, 0.001:
         with pytest.raises(asyncio.TimeoutError):
@@ -104,10 +108,10 @@ async def test_receiving_given_up_by_wait_for_loses_no_data(pair, receive, settl
     assert await asyncio.wait_for(receive(left, 100), 10) == b"kept"
 
 
-# On asyncio's loop the second takes the first one's place, and the first waits for ever.
+# On asyncio's loop the second takes the first one's place, and the first waits forever.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(3)
-async def test_several_tasks_can_receive_on_one_socket(loop, pair, receive, start):
+async def test_several_tasks_can_receive_on_one_socket(loop, pair, receive):
     left, right = pair
     receiving = [await start(receive(left, 1)) for _ in range(3)]
     right.send(b"abc")
@@ -119,7 +123,7 @@ async def test_several_tasks_can_receive_on_one_socket(loop, pair, receive, star
     assert sorted(result for result in results if isinstance(result, bytes)) == [b"d", b"e"]
 
 
-async def test_connection_that_is_reset_raises(loop, reset, start):
+async def test_connection_that_is_reset_raises(loop):
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as left:
         left.setblocking(False)
         receiving = await start(loop.sock_recv(left, 100))
@@ -138,13 +142,13 @@ async def test_recv_into_takes_any_writable_buffer(loop, pair):
     right.send(b"abcdef")
     assert await loop.sock_recv_into(left, memoryview(buffer)[2:5]) == 3
     assert buffer == b"\0\0abc\0\0\0\0\0"
-    # Nobody holds the buffer any more.
+    # The buffer is not in use any more.
     buffer.clear()
 
 
 @pytest.mark.parametrize("size", [1000, 131_072, 131_073, 150_000])
 @pytest.mark.parametrize("limit", [200_000, 1_000_000])
-async def test_one_receive_takes_one_datagram_whole(loop, no_leaks, pattern, size, limit):
+async def test_one_receive_takes_one_datagram_whole(loop, no_leaks, size, limit):
     left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with left, right:
         for end in left, right:
@@ -156,7 +160,7 @@ async def test_one_receive_takes_one_datagram_whole(loop, no_leaks, pattern, siz
         assert await loop.sock_recv(right, limit) == b"second"
 
 
-async def test_datagrams_come_with_their_sender(loop, datagram_pair, start):
+async def test_datagrams_come_with_their_sender(loop, datagram_pair):
     left, right = datagram_pair
     assert await loop.sock_sendto(right, b"first", left.getsockname()) == 5
     assert await loop.sock_recvfrom(left, 100) == (b"first", right.getsockname())
@@ -175,7 +179,7 @@ async def test_datagrams_come_with_their_sender(loop, datagram_pair, start):
 # Sending
 
 
-async def test_data_is_sent_whole(loop, pair, pattern):
+async def test_data_is_sent_whole(loop, pair):
     left, right = pair
     data = pattern(3_000_000)
     received = bytearray()
@@ -198,7 +202,7 @@ async def test_any_bytes_like_object_is_sent(loop, pair, make_data):
     assert await loop.sock_sendall(left, data[:0]) is None
 
 
-# asyncio compares bytes that were sent with elements that were given, and never comes to an end.
+# asyncio compares bytes that were sent with elements that were given, and never ends.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(3)
 async def test_view_of_larger_elements_is_sent_whole(loop, pair):
@@ -208,7 +212,7 @@ async def test_view_of_larger_elements_is_sent_whole(loop, pair):
     assert await loop.sock_recv(right, 1000) == numbers.tobytes()
 
 
-async def test_sending_waits_for_the_reader_and_can_be_cancelled(loop, pair, start, fill):
+async def test_sending_waits_for_the_reader_and_can_be_cancelled(loop, pair):
     left, right = pair
     size = fill(left)
     sending = await start(loop.sock_sendall(left, b"not sent"))
@@ -222,7 +226,7 @@ async def test_sending_waits_for_the_reader_and_can_be_cancelled(loop, pair, sta
     assert await loop.sock_recv(right, 100) == b"sent"
 
 
-async def test_sending_to_a_peer_that_left_raises(loop, pair, start, fill):
+async def test_sending_to_a_peer_that_left_raises(loop, pair):
     left, right = pair
     fill(left)
     sending = await start(loop.sock_sendall(left, bytes(100_000)))
@@ -234,7 +238,7 @@ async def test_sending_to_a_peer_that_left_raises(loop, pair, start, fill):
 # Together
 
 
-async def test_one_socket_receives_and_sends_at_the_same_time(loop, pair, pattern):
+async def test_one_socket_receives_and_sends_at_the_same_time(loop, pair):
     data = pattern(1_000_000)
 
     async def receive(sock):
@@ -248,7 +252,7 @@ async def test_one_socket_receives_and_sends_at_the_same_time(loop, pair, patter
     assert results == [None, None, data[::-1], data]
 
 
-async def test_reader_of_the_user_stays_while_the_loop_sends(loop, pair, settle, start, fill):
+async def test_reader_of_the_user_stays_while_the_loop_sends(loop, pair):
     left, right = pair
     received = []
     loop.add_reader(left, lambda: received.append(left.recv(100)))
@@ -266,7 +270,7 @@ async def test_reader_of_the_user_stays_while_the_loop_sends(loop, pair, settle,
     assert loop.remove_reader(left) is True
 
 
-async def test_writer_of_the_user_stays_while_the_loop_receives(loop, pair, settle, start):
+async def test_writer_of_the_user_stays_while_the_loop_receives(loop, pair):
     left, right = pair
     calls = []
     loop.add_writer(left, calls.append, None)
@@ -291,7 +295,7 @@ async def test_results_can_be_gathered_waited_for_and_made_tasks_of(loop, pair):
     assert task.result() == b"c"
 
 
-async def test_nothing_happens_before_the_result_is_awaited(loop, pair, settle):
+async def test_nothing_happens_before_the_result_is_awaited(loop, pair):
     left, right = pair
     right.send(b"ab")
     first = loop.sock_recv(left, 1)

@@ -1,6 +1,6 @@
-"""What the loop's sock_ methods refuse, and that a socket is usable afterwards.
+"""What the loop's sock_ methods refuse; the socket is usable afterwards.
 
-What they do with sound arguments is tested in test_raw_sockets.py.
+test_raw_sockets.py tests them with good arguments.
 """
 
 import socket
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def calls_of_everything(loop):
-    """A function that makes a call of each method with this socket."""
+    """A function that returns calls of each method with this socket, by name."""
 
     def calls(sock):
         return {
@@ -27,19 +27,16 @@ def calls_of_everything(loop):
     return calls
 
 
-def test_blocking_sockets_are_refused_in_debug_mode(run, loop, pair, calls_of_everything):
-    async def main():
-        pair[0].setblocking(True)
-        for name, call in calls_of_everything(pair[0]).items():
-            with pytest.raises(ValueError, match="must be non-blocking"):
-                await call()
-                pytest.fail(name)
-
+async def test_blocking_sockets_are_refused_in_debug_mode(loop, pair, calls_of_everything):
     loop.set_debug(True)
-    run(main())
+    pair[0].setblocking(True)
+    for name, call in calls_of_everything(pair[0]).items():
+        with pytest.raises(ValueError, match="must be non-blocking"):
+            await call()
+            pytest.fail(name)
 
 
-async def test_wrapped_sockets_are_refused(loop, pair, calls_of_everything, tls_contexts):
+async def test_wrapped_sockets_are_refused(pair, calls_of_everything, tls_contexts):
     wrapped = tls_contexts[1].wrap_socket(pair[0], server_hostname="localhost", do_handshake_on_connect=False)
     with wrapped:
         for name, call in calls_of_everything(wrapped).items():
@@ -48,7 +45,7 @@ async def test_wrapped_sockets_are_refused(loop, pair, calls_of_everything, tls_
                 pytest.fail(name)
 
 
-async def test_closed_sockets_raise_os_error(loop, no_leaks, calls_of_everything):
+async def test_closed_sockets_raise_os_error(no_leaks, calls_of_everything):
     closed = socket.socket()
     closed.close()
     for name, call in calls_of_everything(closed).items():

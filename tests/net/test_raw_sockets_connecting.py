@@ -1,4 +1,4 @@
-"""sock_connect() and sock_accept(), and what becomes of descriptors whose numbers are used again.
+"""sock_connect() and sock_accept(), and descriptors with numbers that are used again.
 
 Receiving and sending are tested in test_raw_sockets.py.
 """
@@ -9,6 +9,10 @@ import socket
 
 import pytest
 
+from actors.kernel import settle, start
+from actors.peers import fill
+from actors.protocols import RecordingProtocol
+
 
 @pytest.fixture
 def listener(no_leaks):
@@ -18,7 +22,7 @@ def listener(no_leaks):
         yield listener
 
 
-async def test_connection_is_accepted_now_or_later(loop, listener, start):
+async def test_connection_is_accepted_now_or_later(loop, listener):
     for is_early in True, False:
         with socket.socket() as client:
             client.setblocking(False)
@@ -36,7 +40,7 @@ async def test_connection_is_accepted_now_or_later(loop, listener, start):
                 assert await loop.sock_recv(accepted, 100) == b"data"
 
 
-async def test_cancelled_accepting_loses_no_connection(loop, listener, settle, start):
+async def test_cancelled_accepting_loses_no_connection(loop, listener):
     for connect_first in False, True:
         with socket.socket() as client:
             accepting = await start(loop.sock_accept(listener))
@@ -73,7 +77,7 @@ async def test_refusal_names_the_address(loop, refusing_addresses, short_folder)
             await loop.sock_connect(client, os.path.join(short_folder, "nothing"))
 
 
-async def test_cancelled_connecting_leaves_the_socket_to_its_owner(loop, unresponsive_address, settle):
+async def test_cancelled_connecting_leaves_the_socket_to_its_owner(loop, unresponsive_address):
     with socket.socket() as client:
         client.setblocking(False)
         connecting = loop.create_task(loop.sock_connect(client, unresponsive_address))
@@ -88,7 +92,7 @@ async def test_cancelled_connecting_leaves_the_socket_to_its_owner(loop, unrespo
 # Descriptors
 
 
-async def test_number_of_a_closed_socket_can_be_used_by_the_next(loop, no_leaks, start, fill):
+async def test_number_of_a_closed_socket_can_be_used_by_the_next(loop, no_leaks):
     numbers = set()
     for number in range(20):
         left, right = socket.socketpair()
@@ -113,7 +117,7 @@ async def test_number_of_a_closed_socket_can_be_used_by_the_next(loop, no_leaks,
 # asyncio still has the number registered, and raises FileNotFoundError.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(5)
-async def test_number_can_be_used_at_once_by_the_next_after_a_cancellation(loop, settle, no_leaks, start):
+async def test_number_can_be_used_at_once_by_the_next_after_a_cancellation(loop, no_leaks):
     for _ in range(10):
         left, right = socket.socketpair()
         left.setblocking(False)
@@ -134,8 +138,8 @@ async def test_number_can_be_used_at_once_by_the_next_after_a_cancellation(loop,
             assert await asyncio.gather(*expected) == [b"to the left", b"to the right"]
 
 
-async def test_socket_of_a_transport_is_refused(loop, connections, make_protocol, make_peer):
-    protocol = make_protocol()
+async def test_socket_of_a_transport_is_refused(loop, connections, make_peer):
+    protocol = RecordingProtocol()
     left, right = socket.socketpair()
     make_peer(right)
     transport, _ = await loop.create_connection(lambda: protocol, sock=left)

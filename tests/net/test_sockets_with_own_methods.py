@@ -1,13 +1,14 @@
-"""Socket objects whose class, or who themselves, bring a recv(), a send() or an accept() of their own: it is called.
+"""Socket objects with their own recv(), send() or accept(), of their class or of the object: it is called.
 
-The socket here turns every byte around on its way, so that its peer sees which way the bytes went.
+The socket here inverts every byte, so that its peer sees which way the bytes went.
 """
 
 import asyncio
-import contextlib
 import socket
 
 import pytest
+
+from actors.protocols import RecordingProtocol, echo
 
 TURN = bytes(255 - byte for byte in range(256))
 
@@ -17,7 +18,7 @@ def turned(data):
 
 
 class TurningSocket(socket.socket):
-    """Receives and sends every byte turned around, and says once before each operation that it would block."""
+    """Receives and sends every byte inverted, and before each operation says once that it would block."""
 
     is_stubborn = True
 
@@ -73,20 +74,16 @@ def pair(no_leaks):
         yield left, right
 
 
-def test_raw_operations_call_them(run, loop, pair):
+async def test_raw_operations_call_them(loop, pair):
     own, plain = pair
-
-    async def main():
-        await loop.sock_sendall(own, b"question")
-        assert await loop.sock_recv(plain, 100) == turned(b"question")
-        await loop.sock_sendall(plain, b"answer")
-        assert await loop.sock_recv(own, 100) == turned(b"answer")
-        await loop.sock_sendall(plain, b"more")
-        buffer = bytearray(100)
-        assert await loop.sock_recv_into(own, buffer) == 4
-        assert buffer[:4] == turned(b"more")
-
-    run(main())
+    await loop.sock_sendall(own, b"question")
+    assert await loop.sock_recv(plain, 100) == turned(b"question")
+    await loop.sock_sendall(plain, b"answer")
+    assert await loop.sock_recv(own, 100) == turned(b"answer")
+    await loop.sock_sendall(plain, b"more")
+    buffer = bytearray(100)
+    assert await loop.sock_recv_into(own, buffer) == 4
+    assert buffer[:4] == turned(b"more")
 
 
 async def test_datagram_operations_call_them(loop, no_leaks):
@@ -102,83 +99,68 @@ async def test_datagram_operations_call_them(loop, no_leaks):
             assert await loop.sock_recvfrom(own, 100) == (turned(b"answer"), plain_address)
 
 
-def test_transport_calls_them(run, loop, pair, make_protocol, make_peer):
+async def test_transport_calls_them(loop, pair, make_peer):
     own, plain = pair
-
-    async def main():
-        protocol = make_protocol()
-        transport, _ = await loop.create_connection(lambda: protocol, sock=own)
-        peer = make_peer(plain)
-        transport.write(b"question")
-        transport.writelines([b", ", b"and more"])
-        assert await peer.receive(18) == turned(b"question, and more")
-        await peer.send(b"answer")
-        assert await protocol.until_received(6) == turned(b"answer")
-        transport.close()
-        assert await protocol.until_lost() is None
-        assert own.fileno() == -1
-
-    run(main())
+    protocol = RecordingProtocol()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=own)
+    peer = make_peer(plain)
+    transport.write(b"question")
+    transport.writelines([b", ", b"and more"])
+    assert await peer.receive(18) == turned(b"question, and more")
+    await peer.send(b"answer")
+    assert await protocol.until_received(6) == turned(b"answer")
+    transport.close()
+    assert await protocol.until_lost() is None
+    assert own.fileno() == -1
 
 
-def test_streams_call_them(run, pair, make_peer):
+async def test_streams_call_them(pair, make_peer):
     own, plain = pair
-
-    async def main():
-        reader, writer = await asyncio.open_connection(sock=own)
-        peer = make_peer(plain)
-        writer.write(b"line\n")
-        await writer.drain()
-        assert await peer.receive(5) == turned(b"line\n")
-        await peer.send(turned(b"answer\n"))
-        assert await reader.readline() == b"answer\n"
-        writer.close()
-        await writer.wait_closed()
-
-    run(main())
+    reader, writer = await asyncio.open_connection(sock=own)
+    peer = make_peer(plain)
+    writer.write(b"line\n")
+    await writer.drain()
+    assert await peer.receive(5) == turned(b"line\n")
+    await peer.send(turned(b"answer\n"))
+    assert await reader.readline() == b"answer\n"
+    writer.close()
+    await writer.wait_closed()
 
 
-def test_tls_runs_over_them(run, loop, pair, tls_contexts):
+async def test_tls_runs_over_them(loop, pair, tls_contexts):
     own, plain = pair
     server_context, client_context = tls_contexts
-
-    async def main():
-        # Both ends turn the bytes around: they understand each other, and see that nobody went past the methods.
-        reader, writer = asyncio.StreamReader(), None
-        server = asyncio.StreamReaderProtocol(reader)
-        serving = loop.connect_accepted_socket(lambda: server, adopt(plain.dup()), ssl=server_context)
-        connecting = asyncio.open_connection(sock=own, ssl=client_context, server_hostname="localhost")
-        (transport, _), (answers, writer) = await asyncio.gather(serving, connecting)
-        writer.write(b"question")
-        assert await reader.readexactly(8) == b"question"
-        transport.write(b"answer")
-        assert await answers.readexactly(6) == b"answer"
-        writer.close()
-        transport.close()
-        await writer.wait_closed()
-
-    run(main())
+    # Both ends invert the bytes: they understand each other, and notice what went past the methods.
+    reader, writer = asyncio.StreamReader(), None
+    server = asyncio.StreamReaderProtocol(reader)
+    serving = loop.connect_accepted_socket(lambda: server, adopt(plain.dup()), ssl=server_context)
+    connecting = asyncio.open_connection(sock=own, ssl=client_context, server_hostname="localhost")
+    (transport, _), (answers, writer) = await asyncio.gather(serving, connecting)
+    writer.write(b"question")
+    assert await reader.readexactly(8) == b"question"
+    transport.write(b"answer")
+    assert await answers.readexactly(6) == b"answer"
+    writer.close()
+    transport.close()
+    await writer.wait_closed()
 
 
-def test_method_of_the_object_itself_is_called(run, loop, no_leaks):
+async def test_method_of_the_object_itself_is_called(loop, no_leaks):
     class Plain(socket.socket):
         pass
 
-    async def main():
-        left, right = socket.socketpair()
-        with Plain(left.family, left.type, left.proto, fileno=left.detach()) as own, right:
-            own.setblocking(False)
-            own.recv = lambda size: turned(super(Plain, own).recv(size))
-            right.send(b"data")
-            assert await loop.sock_recv(own, 100) == turned(b"data")
-
-    run(main())
+    left, right = socket.socketpair()
+    with Plain(left.family, left.type, left.proto, fileno=left.detach()) as own, right:
+        own.setblocking(False)
+        own.recv = lambda size: turned(super(Plain, own).recv(size))
+        right.send(b"data")
+        assert await loop.sock_recv(own, 100) == turned(b"data")
 
 
-async def test_patched_method_of_all_sockets_is_called_by_new_transports(loop, no_leaks, make_protocol, make_peer, monkeypatch):
+async def test_patched_method_of_all_sockets_is_called_by_new_transports(loop, no_leaks, make_peer, monkeypatch):
     left, right = socket.socketpair()
     left.setblocking(False)
-    peer, protocol = make_peer(right), make_protocol()
+    peer, protocol = make_peer(right), RecordingProtocol()
     plain_recv = socket.socket.recv
     with monkeypatch.context() as patch:
         patch.setattr(socket.socket, "recv", lambda sock, size: turned(plain_recv(sock, size)), raising=False)
@@ -189,12 +171,12 @@ async def test_patched_method_of_all_sockets_is_called_by_new_transports(loop, n
     await protocol.until_lost()
 
 
-async def test_listening_socket_accepts_by_its_own_method(loop, no_leaks, make_protocol, connect_to):
-    protocol = make_protocol(data_received=lambda protocol, data: protocol.transport.write(data))
+async def test_listening_socket_accepts_by_its_own_method(loop, no_leaks, connect_to):
+    protocol = RecordingProtocol(data_received=echo)
     listener = adopt(socket.create_server(("127.0.0.1", 0)))
     server = await loop.create_server(lambda: protocol, sock=listener)
     peer = connect_to(server)
-    # Turned around on the way in, and on the way out again.
+    # Inverted on the way in, and on the way out again.
     await peer.check_echo()
     assert isinstance(protocol.transport.get_extra_info("socket")._sock, TurningSocket)
     peer.close()
@@ -210,58 +192,46 @@ async def test_accept_of_the_raw_socket_is_called(loop, no_leaks):
                 assert type(connection) is TurningSocket
 
 
-def test_connect_of_the_raw_socket_is_called(run, loop, no_leaks):
+async def test_connect_of_the_raw_socket_is_called(loop, listener):
     class Redirected(socket.socket):
         def connect(self, address):
-            super().connect(target)
+            super().connect(listener.getsockname())
 
-    async def main():
-        with Redirected() as sock, contextlib.closing(socket.socket()) as nobody:
-            sock.setblocking(False)
-            nobody.bind(("127.0.0.1", 0))
-            await loop.sock_connect(sock, nobody.getsockname())
-            assert sock.getpeername() == target
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        target = listener.getsockname()
-        run(main())
+    with Redirected() as sock, socket.socket() as nobody:
+        sock.setblocking(False)
+        nobody.bind(("127.0.0.1", 0))
+        await loop.sock_connect(sock, nobody.getsockname())
+        assert sock.getpeername() == listener.getsockname()
 
 
-def test_file_is_sent_through_such_a_transport(run, loop, pair, make_protocol, make_peer, tmp_path):
+async def test_file_is_sent_through_such_a_transport(loop, pair, make_peer, tmp_path):
     own, plain = pair
     (tmp_path / "file").write_bytes(b"content")
-
-    async def main():
-        protocol = make_protocol()
-        transport, _ = await loop.create_connection(lambda: protocol, sock=own)
-        peer = make_peer(plain)
-        with open(tmp_path / "file", "rb") as file:
-            # The kernel sends it, past the object.
-            assert await loop.sendfile(transport, file) == 7
-        assert await peer.receive(7) == b"content"
-        transport.close()
-        await protocol.until_lost()
-
-    run(main())
+    protocol = RecordingProtocol()
+    transport, _ = await loop.create_connection(lambda: protocol, sock=own)
+    peer = make_peer(plain)
+    with open(tmp_path / "file", "rb") as file:
+        # The kernel sends it without the object's methods.
+        assert await loop.sendfile(transport, file) == 7
+    assert await peer.receive(7) == b"content"
+    transport.close()
+    await protocol.until_lost()
 
 
 @pytest.mark.fastloop_only
-def test_subclass_without_own_methods_gets_fastloops_transport(run, loop, no_leaks, make_protocol):
+async def test_subclass_without_own_methods_gets_fastloops_transport(loop, no_leaks):
     class Named(socket.socket):
         name = "some socket"
 
         def close(self):
             super().close()
 
-    async def main():
-        left, right = socket.socketpair()
-        protocol = make_protocol()
-        sock = Named(left.family, left.type, left.proto, fileno=left.detach())
-        sock.setblocking(False)
-        with right:
-            transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
-            assert type(transport).__module__.startswith("fastloop.")
-            transport.close()
-            await protocol.until_lost()
-
-    run(main())
+    left, right = socket.socketpair()
+    protocol = RecordingProtocol()
+    sock = Named(left.family, left.type, left.proto, fileno=left.detach())
+    sock.setblocking(False)
+    with right:
+        transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
+        assert type(transport).__module__.startswith("fastloop.")
+        transport.close()
+        await protocol.until_lost()

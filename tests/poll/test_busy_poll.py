@@ -1,4 +1,4 @@
-"""Whether to ask again before sleeping: attempts go on as long as they pay off, and become rare where they do not."""
+"""Whether to poll again before sleeping: attempts continue while they pay off, and become rare where they do not."""
 
 import pytest
 

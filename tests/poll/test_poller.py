@@ -3,44 +3,20 @@
 import errno
 import os
 import socket
-import struct
 import sys
 
 import pytest
 
-READABLE, WRITABLE, CLOSED, EDGE = 1, 2, 4, 8
-
-
-def fill(sock):
-    """Send until the socket would block."""
-    with pytest.raises(BlockingIOError):
-        while True:
-            sock.send(b"x" * 65536)
+from actors.connections import tcp_pair
+from actors.descriptors import open_descriptors
+from actors.peers import fill, reset
+from actors.pollers import CLOSED, EDGE, READABLE, WRITABLE
 
 
 def drain(sock):
     with pytest.raises(BlockingIOError):
         while sock.recv(65536):
             pass
-
-
-def tcp_pair():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        client = socket.create_connection(server.getsockname())
-        peer, _ = server.accept()
-    client.setblocking(False)
-    return client, peer
-
-
-def open_descriptors():
-    def is_open(fd):
-        try:
-            os.fstat(fd)
-        except OSError:
-            return False
-        return True
-
-    return {fd for fd in range(1024) if is_open(fd)}
 
 
 # Opening and closing
@@ -80,15 +56,15 @@ def test_reopened_poller_has_no_registrations(poller, pair):
 
 
 def test_descriptors_of_poller_and_wakeup_are_close_on_exec_and_closed(closed_poller):
-    before = open_descriptors()
+    before = open_descriptors().keys()
     closed_poller.open()
     closed_poller.call("wakeup_open")
-    opened = open_descriptors() - before
+    opened = open_descriptors().keys() - before
     assert opened
     assert not any(os.get_inheritable(fd) for fd in opened)
     closed_poller.close()
     closed_poller.library.probe_wakeup_close(closed_poller.probe)
-    assert open_descriptors() == before
+    assert open_descriptors().keys() == before
 
 
 # Levels
@@ -244,6 +220,7 @@ def test_edge_tells_of_the_end_that_waits_behind_data(poller, backend):
     if backend == "poll" and not sys.platform.startswith("linux"):
         pytest.skip("poll(2) tells it on Linux only")
     watched, peer = tcp_pair()
+    watched.setblocking(False)
     with watched, peer:
         poller.set_interest(watched, 0, READABLE | EDGE)
         peer.send(b"last words")
@@ -295,10 +272,10 @@ def test_writer_of_a_full_pipe_hears_that_the_reader_left(poller):
 
 def test_reset_connection_is_reported_as_closed(poller):
     watched, peer = tcp_pair()
+    watched.setblocking(False)
     with watched:
         poller.set_interest(watched, 0, READABLE | EDGE)
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        peer.close()
+        reset(peer)
         assert poller.ready(10)[watched.fileno()] & CLOSED
         with pytest.raises(ConnectionResetError):
             watched.recv(1)
@@ -394,24 +371,15 @@ def test_descriptor_that_others_close_causes_no_busy_loop(poller, pair):
     assert poller.wait(0.002) == []
 
 
-def test_number_reused_behind_our_back_works_as_a_change_of_interest(poller, pairs):
+@pytest.mark.parametrize("old, new", [(READABLE, READABLE | WRITABLE), (0, READABLE)], ids=["change of interest", "new descriptor"])
+def test_number_reused_behind_our_back_works(poller, pairs, old, new):
     (first, _), (second, second_peer) = pairs(2)
     fd = first.fileno()
     poller.set_interest(fd, 0, READABLE)
     os.dup2(second.fileno(), fd)
-    poller.set_interest(fd, READABLE, READABLE | WRITABLE)
+    poller.set_interest(fd, old, new)
     second_peer.send(b"data")
-    assert poller.ready(10) == {fd: READABLE | WRITABLE}
-
-
-def test_number_reused_behind_our_back_works_as_a_new_descriptor(poller, pairs):
-    (first, _), (second, second_peer) = pairs(2)
-    fd = first.fileno()
-    poller.set_interest(fd, 0, READABLE)
-    os.dup2(second.fileno(), fd)
-    poller.set_interest(fd, 0, READABLE)
-    second_peer.send(b"data")
-    assert poller.ready(10) == {fd: READABLE}
+    assert poller.ready(10) == {fd: new}
 
 
 def test_adding_what_is_registered_changes_its_interest(poller, pair):

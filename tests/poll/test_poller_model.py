@@ -7,10 +7,11 @@ import socket
 
 import pytest
 
+from actors.pollers import EDGE, READABLE, WRITABLE
+
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
 
-READABLE, WRITABLE, CLOSED, EDGE = 1, 2, 4, 8
 INTERESTS = [0, READABLE, WRITABLE, READABLE | WRITABLE]
 SOCKETS = 6
 
@@ -60,7 +61,7 @@ def take_step(poller, watched, action, interest, is_clean):
         poller.forget(watched.socket)
         watched.interest = 0
     elif action == "replace":
-        # The new socket gets the old number, whether or not the poller was told of the closing.
+        # The new socket gets the old number, whether or not the poller was told about the closing.
         if is_clean:
             poller.forget(watched.socket)
         watched.close()
@@ -88,9 +89,7 @@ def test_levels_are_what_the_model_says_after_any_steps(new_poller, steps):
 
 
 @hypothesis.settings(deadline=None, max_examples=200, database=None)
-@hypothesis.given(
-    steps=st.lists(st.tuples(st.sampled_from(["send", "serve"]), st.integers(0, SOCKETS - 1)), max_size=80)
-)
+@hypothesis.given(steps=st.lists(st.tuples(st.sampled_from(["send", "serve"]), st.integers(0, SOCKETS - 1)), max_size=80))
 def test_owner_that_rearms_what_would_block_misses_no_edge(new_poller, steps):
     poller = new_poller()
     pool = [Watched() for _ in range(SOCKETS)]
@@ -117,7 +116,7 @@ def test_owner_that_rearms_what_would_block_misses_no_edge(new_poller, steps):
 
 @pytest.fixture
 def thousands_of_pipes():
-    """2,500 pipes, or as many as the limit on descriptors allows: (fd, what it is always ready for)."""
+    """2,500 pipes, or fewer if the limit on descriptors requires it: (fd, what it is always ready for)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 5000 + 200
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

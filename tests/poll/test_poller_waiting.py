@@ -1,4 +1,4 @@
-"""How long poller_wait() waits: never too short, not much too long, and for ever if told so."""
+"""How long poller_wait() waits: never too short, not much too long, and forever if asked to."""
 
 import errno
 import os
@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-READABLE, WRITABLE, CLOSED, EDGE = 1, 2, 4, 8
+from actors.pollers import READABLE, WRITABLE
+
 INT_MAX = 2**31 - 1
 
 
@@ -45,7 +46,7 @@ def test_kernel_without_epoll_pwait2_gets_milliseconds_that_are_never_early(poll
 
     def wait_without_the_call():
         if poller.library.probe_refuse_epoll_pwait2(error) == -1:
-            return  # seccomp is not to be had here
+            return  # seccomp is not available here
         assert elapsed_ns(poller, 300_000) >= 300_000
         assert poller.has_only_milliseconds
         assert min(elapsed_ns(poller, 1_200_000) for _ in range(5)) >= 2_000_000

@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from actors.pollers import READABLE
+
 
 def signal_wakeup(poller):
     poller.library.probe_wakeup_signal(poller.probe)
@@ -22,7 +24,7 @@ def acknowledge(poller):
 
 def test_signal_before_the_wait_ends_it(wakeup_poller):
     signal_wakeup(wakeup_poller)
-    assert wakeup_poller.ready(10) == {wakeup_poller.call("wakeup_fd"): wakeup_poller.READABLE}
+    assert wakeup_poller.ready(10) == {wakeup_poller.call("wakeup_fd"): READABLE}
 
 
 def test_signal_from_another_thread_ends_an_endless_wait(wakeup_poller):
@@ -31,7 +33,7 @@ def test_signal_from_another_thread_ends_an_endless_wait(wakeup_poller):
     waiter.start()
     signal_wakeup(wakeup_poller)
     waiter.join()
-    assert batches == [[(wakeup_poller.call("wakeup_fd"), wakeup_poller.READABLE)]]
+    assert batches == [[(wakeup_poller.call("wakeup_fd"), READABLE)]]
 
 
 def test_many_signals_end_one_wait(wakeup_poller):

@@ -1,8 +1,8 @@
 """Fixtures of the tests with other people's libraries: the servers that they talk to, and the check that they leave nothing behind.
 
-PostgreSQL and Redis are the real ones, from Debian's packages: the first test that wants one starts it on a free port and in a
-folder of its own, and it ends with the session, or with the test process if that is killed. A test is skipped, with a line that
-says so, where the server or the Python library is not installed. Nothing leaves the loopback interface.
+PostgreSQL and Redis are the real ones, from Debian's packages. The first test that needs one starts it on a free port and in its own
+folder. It ends with the session, or with the test process if that is killed. A test is skipped, with a reason, where the server or the
+Python library is not installed. Nothing leaves the loopback interface.
 """
 
 import asyncio
@@ -21,6 +21,9 @@ from pathlib import Path
 
 import pytest
 
+from actors.descriptors import open_descriptors
+from actors.tls import Certificate, environment_of_others
+
 # Far longer than any test takes: it turns what would hang into a failure with a traceback.
 TIME_LIMIT_S = 60
 # What a library closes in the background after its last call has this long to close.
@@ -31,28 +34,16 @@ STARTING_LIMIT_S = 60
 # Running on the loop under test
 
 
-def open_descriptors():
-    """Return the open descriptors of this process: number and, where the system tells, what is behind it."""
-    found = set()
-    for number in os.listdir("/dev/fd"):
-        # The descriptor of the listing itself is closed by now.
-        with contextlib.suppress(OSError):
-            os.fstat(int(number))
-            target = os.readlink(f"/proc/self/fd/{number}") if os.path.isdir("/proc/self/fd") else ""
-            found.add((int(number), target))
-    return found
-
-
 @pytest.fixture
 def run(loop):
     """A function that runs a coroutine on the loop under test and waits until no task and no descriptor of it is left.
 
-    The loop is still open then: what is left would stay as long as the loop of a server does.
+    The loop is still open then: what is left would stay until the loop of a server ends.
     """
 
     def left_behind(descriptors_before):
         tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
-        return sorted(map(repr, tasks)) + sorted(map(repr, open_descriptors() - descriptors_before))
+        return sorted(map(repr, tasks)) + sorted(map(repr, open_descriptors().items() - descriptors_before.items()))
 
     async def wait_until_nothing_is_left(descriptors_before):
         give_up_at = loop.time() + CLOSING_LIMIT_S
@@ -72,51 +63,7 @@ def run(loop):
     return run
 
 
-# TLS
-
-
-@dataclasses.dataclass(frozen=True)
-class Certificate:
-    """A certificate for localhost and 127.0.0.1 that signs itself, and its key."""
-
-    certificate_path: Path
-    key_path: Path
-
-    def server_context(self):
-        import ssl
-
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self.certificate_path, self.key_path)
-        return context
-
-    def client_context(self):
-        """A context that verifies the name and trusts this certificate only."""
-        import ssl
-
-        return ssl.create_default_context(cafile=self.certificate_path)
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
-    pytest.importorskip("ssl", reason="this Python has no TLS")
-    if shutil.which("openssl") is None:
-        pytest.skip("the command openssl, which makes the certificate, is not installed")
-    folder = tmp_path_factory.mktemp("certificate")
-    made = Certificate(folder / "certificate.pem", folder / "key.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
-    command += ["-keyout", made.key_path, "-out", made.certificate_path]
-    subprocess.run(command, check=True, capture_output=True, env=environment_of_others())
-    return made
-
-
 # Servers in processes of their own
-
-
-def environment_of_others():
-    """The environment for programs that are not under test: a sanitizer that watches this process is not theirs."""
-    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
 def free_port():

@@ -6,6 +6,7 @@ Usage: python nested_runs.py fastloop|asyncio CASE. Prints "passed" if the case 
 import asyncio
 import contextvars
 import faulthandler
+import inspect
 import socket
 import sys
 import threading
@@ -79,49 +80,43 @@ def exception_comes_through_three_runs():
 
 
 @case
-def tasks_of_the_outer_runs_go_on_meanwhile():
-    async def main():
-        ticks = []
+async def tasks_of_the_outer_runs_go_on_meanwhile():
+    ticks = []
 
-        async def tick():
-            while True:
-                ticks.append(None)
-                await asyncio.sleep(0.001)
+    async def tick():
+        while True:
+            ticks.append(None)
+            await asyncio.sleep(0.001)
 
-        async def wait_for_ticks():
-            begun_with = len(ticks)
-            while len(ticks) < begun_with + 5:
-                await asyncio.sleep(0)
-            return 7
+    async def wait_for_ticks():
+        begun_with = len(ticks)
+        while len(ticks) < begun_with + 5:
+            await asyncio.sleep(0)
+        return 7
 
-        ticking = asyncio.ensure_future(tick())
-        assert await three_deep(wait_for_ticks) == 7
-        ticking.cancel()
-
-    run(main())
+    ticking = asyncio.ensure_future(tick())
+    assert await three_deep(wait_for_ticks) == 7
+    ticking.cancel()
 
 
 @case
-def each_task_is_the_current_one_in_its_own_steps():
-    async def main():
-        outermost = asyncio.current_task()
+async def each_task_is_the_current_one_in_its_own_steps():
+    outermost = asyncio.current_task()
 
-        async def innermost():
-            own = asyncio.current_task()
-            assert own is not outermost
-            await asyncio.sleep(0.001)
-            assert asyncio.current_task() is own
-            return own
+    async def innermost():
+        own = asyncio.current_task()
+        assert own is not outermost
+        await asyncio.sleep(0.001)
+        assert asyncio.current_task() is own
+        return own
 
-        inner = await three_deep(innermost)
-        assert asyncio.current_task() is outermost
-        await asyncio.sleep(0)
-        assert asyncio.current_task() is outermost
-        assert inner.done()
-        async with asyncio.timeout(20):
-            await asyncio.sleep(0.001)
-
-    run(main())
+    inner = await three_deep(innermost)
+    assert asyncio.current_task() is outermost
+    await asyncio.sleep(0)
+    assert asyncio.current_task() is outermost
+    assert inner.done()
+    async with asyncio.timeout(20):
+        await asyncio.sleep(0.001)
 
 
 @case
@@ -153,52 +148,43 @@ def callbacks_have_no_current_task_and_their_own_context():
 
 
 @case
-def run_from_a_callback():
-    async def main():
-        nest_asyncio.apply()
+async def run_from_a_callback():
+    nest_asyncio.apply()
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+    loop.call_soon(lambda: done.set_result(nested(sleep_and_answer())))
+    assert await done == 7
+
+
+@case
+async def timers_fire_in_their_order():
+    async def innermost():
+        loop, fired = asyncio.get_running_loop(), []
+        cancelled = loop.call_later(0.001, fired.append, "cancelled")
+        for delay_ms in (30, 10, 20):
+            loop.call_later(delay_ms / 1000, fired.append, delay_ms)
+        cancelled.cancel()
+        begun = loop.time()
+        while len(fired) < 3:
+            await asyncio.sleep(0.005)
+        assert loop.time() - begun >= 0.03
+        return fired
+
+    assert await three_deep(innermost) == [10, 20, 30]
+
+
+@case
+async def threads_wake_a_nested_run():
+    async def innermost():
         loop = asyncio.get_running_loop()
-        done = loop.create_future()
-        loop.call_soon(lambda: done.set_result(nested(sleep_and_answer())))
-        assert await done == 7
+        woken = loop.create_future()
+        thread = threading.Timer(0.05, loop.call_soon_threadsafe, (woken.set_result, 3))
+        thread.start()
+        answer = await woken + await loop.run_in_executor(None, int, "4")
+        thread.join()
+        return answer
 
-    run(main())
-
-
-@case
-def timers_fire_in_their_order():
-    async def main():
-        async def innermost():
-            loop, fired = asyncio.get_running_loop(), []
-            cancelled = loop.call_later(0.001, fired.append, "cancelled")
-            for delay_ms in (30, 10, 20):
-                loop.call_later(delay_ms / 1000, fired.append, delay_ms)
-            cancelled.cancel()
-            begun = loop.time()
-            while len(fired) < 3:
-                await asyncio.sleep(0.005)
-            assert loop.time() - begun >= 0.03
-            return fired
-
-        assert await three_deep(innermost) == [10, 20, 30]
-
-    run(main())
-
-
-@case
-def threads_wake_a_nested_run():
-    async def main():
-        async def innermost():
-            loop = asyncio.get_running_loop()
-            woken = loop.create_future()
-            thread = threading.Timer(0.05, loop.call_soon_threadsafe, (woken.set_result, 3))
-            thread.start()
-            answer = await woken + await loop.run_in_executor(None, int, "4")
-            thread.join()
-            return answer
-
-        assert await three_deep(innermost) == 7
-
-    run(main())
+    assert await three_deep(innermost) == 7
 
 
 @case
@@ -257,28 +243,25 @@ def protocol_runs_the_loop_while_it_receives():
 
 
 @case
-def raw_sockets_and_readers_work_in_a_nested_run():
-    async def main():
-        async def innermost():
-            loop = asyncio.get_running_loop()
-            left, right = socket.socketpair()
-            with left, right:
-                left.setblocking(False)
-                right.setblocking(False)
-                receiving = asyncio.ensure_future(loop.sock_recv(left, 100))
-                await asyncio.sleep(0)
-                await loop.sock_sendall(right, b"data")
-                assert await receiving == b"data"
-                readable = loop.create_future()
-                loop.add_reader(right, readable.set_result, 7)
-                left.send(b"x")
-                answer = await readable
-                loop.remove_reader(right)
-            return answer
+async def raw_sockets_and_readers_work_in_a_nested_run():
+    async def innermost():
+        loop = asyncio.get_running_loop()
+        left, right = socket.socketpair()
+        with left, right:
+            left.setblocking(False)
+            right.setblocking(False)
+            receiving = asyncio.ensure_future(loop.sock_recv(left, 100))
+            await asyncio.sleep(0)
+            await loop.sock_sendall(right, b"data")
+            assert await receiving == b"data"
+            readable = loop.create_future()
+            loop.add_reader(right, readable.set_result, 7)
+            left.send(b"x")
+            answer = await readable
+            loop.remove_reader(right)
+        return answer
 
-        assert await three_deep(innermost) == 7
-
-    run(main())
+    assert await three_deep(innermost) == 7
 
 
 @case
@@ -312,12 +295,9 @@ def stop_within_a_nested_run_is_reported():
 
 
 @case
-def debug_mode():
-    async def main():
-        asyncio.get_running_loop().set_debug(True)
-        return await three_deep(sleep_and_answer)
-
-    assert run(main()) == 7
+async def debug_mode():
+    asyncio.get_running_loop().set_debug(True)
+    assert await three_deep(sleep_and_answer) == 7
 
 
 @case
@@ -357,5 +337,6 @@ def later_loops_are_as_ever():
 
 
 if __name__ == "__main__":
-    CASES[sys.argv[2]]()
+    chosen = CASES[sys.argv[2]]
+    run(chosen()) if inspect.iscoroutinefunction(chosen) else chosen()
     print("passed")

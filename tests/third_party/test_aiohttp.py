@@ -1,8 +1,8 @@
 """aiohttp's client and server on one loop: over TCP, over TLS and through a Unix socket.
 
-Its connections are asyncio protocols that look at the transport's write buffer, at its extra information and at its socket
-options; a file is answered with loop.sendfile(), and a name is connected to with loop.getaddrinfo() and loop.sock_connect().
-Its parsers are in C and Python; the byte counts here are above every buffer in between.
+Its connections are asyncio protocols that use the transport's write buffer size, its extra information and its socket options. It
+sends files with loop.sendfile(), and connects to names with loop.getaddrinfo() and loop.sock_connect(). Its parsers are in C and
+Python. The byte counts here are above every buffer in between.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ import pytest
 
 aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed (pip install aiohttp)")
 web = pytest.importorskip("aiohttp.web")
+
+pytestmark = pytest.mark.usefixtures("loop")
 
 LARGE_BYTES = 5 << 20
 
@@ -62,7 +64,7 @@ async def echo(request):
 # Requests and responses
 
 
-async def test_body_of_every_size_comes_back_byte_for_byte(loop, way, connected):
+async def test_body_of_every_size_comes_back_byte_for_byte(way, connected):
     async with connected(way, {"/": echo}) as (session, _):
         for size_bytes in (0, 1, 1000, 65535, 65536, 65537, LARGE_BYTES):
             body = random.Random(size_bytes).randbytes(size_bytes)
@@ -71,7 +73,7 @@ async def test_body_of_every_size_comes_back_byte_for_byte(loop, way, connected)
                 assert await response.read() == body
 
 
-async def test_one_connection_serves_many_requests(loop, way, connected):
+async def test_one_connection_serves_many_requests(way, connected):
     transports = set()
 
     async def handler(request):
@@ -85,7 +87,7 @@ async def test_one_connection_serves_many_requests(loop, way, connected):
     assert len(transports) == 1
 
 
-async def test_response_that_is_streamed_arrives_piece_by_piece(loop, way, connected):
+async def test_response_that_is_streamed_arrives_piece_by_piece(way, connected):
     is_received = asyncio.Event()
 
     async def handler(request):
@@ -106,7 +108,7 @@ async def test_response_that_is_streamed_arrives_piece_by_piece(loop, way, conne
         assert received == [f"piece {number}\n".encode() for number in range(50)]
 
 
-async def test_large_bodies_are_streamed_in_both_directions_at_once(loop, way, connected):
+async def test_large_bodies_are_streamed_in_both_directions_at_once(way, connected):
     async def handler(request):
         response = web.StreamResponse()
         await response.prepare(request)
@@ -129,7 +131,7 @@ async def test_large_bodies_are_streamed_in_both_directions_at_once(loop, way, c
     assert received_digest.digest() == sent_digest.digest()
 
 
-async def test_writing_waits_while_the_client_takes_nothing(loop, way, connected):
+async def test_writing_waits_while_the_client_takes_nothing(way, connected):
     written, total = 0, 64
 
     async def handler(request):
@@ -152,7 +154,7 @@ async def test_writing_waits_while_the_client_takes_nothing(loop, way, connected
     assert (sum(received), written) == (total << 20, total)
 
 
-async def test_file_is_sent_byte_for_byte_and_in_ranges(loop, way, connected, tmp_path):
+async def test_file_is_sent_byte_for_byte_and_in_ranges(way, connected, tmp_path):
     content = random.Random(2).randbytes(LARGE_BYTES)
     (tmp_path / "file").write_bytes(content)
 
@@ -168,7 +170,7 @@ async def test_file_is_sent_byte_for_byte_and_in_ranges(loop, way, connected, tm
                 assert await response.read() == content[1000:2000001]
 
 
-async def test_form_with_a_file_arrives_with_every_part(loop, way, connected):
+async def test_form_with_a_file_arrives_with_every_part(way, connected):
     content = random.Random(3).randbytes(1 << 20)
 
     async def handler(request):
@@ -185,13 +187,13 @@ async def test_form_with_a_file_arrives_with_every_part(loop, way, connected):
             assert await response.json() == ["välue", "f.bin", "application/x-test"]
 
 
-async def test_body_is_sent_when_the_server_says_continue(loop, way, connected):
+async def test_body_is_sent_when_the_server_says_continue(way, connected):
     async with connected(way, {"/": echo}) as (session, _):
         async with session.put("/", data=b"x" * 300_000, expect100=True) as response:
             assert await response.read() == b"x" * 300_000
 
 
-async def test_handler_that_fails_answers_500_and_the_server_goes_on(loop, way, connected):
+async def test_handler_that_fails_answers_500_and_the_server_goes_on(way, connected):
     async def handler(request):
         raise LookupError("not there")
 
@@ -203,32 +205,28 @@ async def test_handler_that_fails_answers_500_and_the_server_goes_on(loop, way, 
 
 
 @pytest.mark.usefixtures("needs_localhost")
-async def test_name_is_resolved_and_connected_to(loop, connected):
+async def test_name_is_resolved_and_connected_to(connected):
     async with connected("TCP", {"/": echo}) as (_, runner):
         async with aiohttp.ClientSession() as session:
             async with session.post(f"http://localhost:{runner.addresses[0][1]}/", data=b"by name") as response:
                 assert await response.read() == b"by name"
 
 
-def test_certificate_that_is_not_trusted_is_refused(run, connected):
+async def test_certificate_that_is_not_trusted_is_refused(connected):
     ssl = pytest.importorskip("ssl", reason="this Python has no TLS")
-
-    async def main():
-        async with connected("TLS", {"/": echo}) as (session, runner):
-            async with aiohttp.ClientSession() as strict:
-                with pytest.raises(aiohttp.ClientConnectorCertificateError) as caught:
-                    await strict.get(f"https://127.0.0.1:{runner.addresses[0][1]}/")
-                assert isinstance(caught.value.certificate_error, ssl.SSLCertVerificationError)
-            async with session.post("/", data=b"trusted") as response:
-                assert await response.read() == b"trusted"
-
-    run(main())
+    async with connected("TLS", {"/": echo}) as (session, runner):
+        async with aiohttp.ClientSession() as strict:
+            with pytest.raises(aiohttp.ClientConnectorCertificateError) as caught:
+                await strict.get(f"https://127.0.0.1:{runner.addresses[0][1]}/")
+            assert isinstance(caught.value.certificate_error, ssl.SSLCertVerificationError)
+        async with session.post("/", data=b"trusted") as response:
+            assert await response.read() == b"trusted"
 
 
 # Concurrency and cancellation
 
 
-async def test_many_requests_at_once_get_their_own_answers(loop, way, connected):
+async def test_many_requests_at_once_get_their_own_answers(way, connected):
     async with connected(way, {"/": echo}, limit=50) as (session, _):
 
         async def talk(number):
@@ -239,7 +237,7 @@ async def test_many_requests_at_once_get_their_own_answers(loop, way, connected)
         assert all(await asyncio.gather(*map(talk, range(400))))
 
 
-async def test_cancelled_request_cancels_its_handler(loop, way, connected):
+async def test_cancelled_request_cancels_its_handler(way, connected):
     is_started = asyncio.Event()
     handler_ended = asyncio.get_running_loop().create_future()
 
@@ -260,7 +258,7 @@ async def test_cancelled_request_cancels_its_handler(loop, way, connected):
         assert await handler_ended == "cancelled"
 
 
-async def test_request_past_its_time_limit_is_given_up_and_its_connection_closed(loop, way, connected):
+async def test_request_past_its_time_limit_is_given_up_and_its_connection_closed(way, connected):
     is_disconnected = asyncio.Event()
 
     async def handler(request):
@@ -277,7 +275,7 @@ async def test_request_past_its_time_limit_is_given_up_and_its_connection_closed
             assert await response.read() == b"next"
 
 
-async def test_server_that_is_cleaned_up_finishes_the_request_that_it_serves(loop, way, connected):
+async def test_server_that_is_cleaned_up_finishes_the_request_that_it_serves(way, connected):
     is_started, may_end = asyncio.Event(), asyncio.Event()
 
     async def handler(request):
@@ -302,7 +300,7 @@ async def test_server_that_is_cleaned_up_finishes_the_request_that_it_serves(loo
 # Web sockets
 
 
-async def test_web_socket_carries_messages_both_ways_and_closes(loop, way, connected):
+async def test_web_socket_carries_messages_both_ways_and_closes(way, connected):
     closed_with = asyncio.get_running_loop().create_future()
 
     async def handler(request):

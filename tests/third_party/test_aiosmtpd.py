@@ -1,7 +1,7 @@
-"""aiosmtpd: a mail server with a loop in a thread of its own, and smtplib's clients in other threads.
+"""aiosmtpd: a mail server whose loop runs in its own thread, and smtplib's clients in other threads.
 
-Its Controller makes a loop in one thread, runs it in a second and stops it from the first, at any moment: before the first
-connection has its protocol, and while clients are connected. Its server is closed between two runs of the loop.
+Its Controller makes a loop in one thread, runs it in a second one and stops it from the first, at any moment: before the first
+connection has its protocol, and while clients are connected. It closes its server between two runs of the loop.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ def client_of(controller):
 
 
 class UnixClient(smtplib.SMTP):
-    """smtplib's client through a Unix socket, whose path takes the place of the host."""
+    """smtplib's client through a Unix socket: its path is passed instead of the host."""
 
     def _get_socket(self, host, port, timeout):
         connected = socket.socket(socket.AF_UNIX)
@@ -177,20 +177,15 @@ def test_message_goes_over_tls_after_starttls(new_controller, certificate):
     assert mailbox.messages == [(SENDER, RECIPIENTS, message)]
 
 
-def test_messages_are_served_on_a_loop_that_runs_anyway(run, loop):
+async def test_messages_are_served_on_a_loop_that_runs_anyway(loop):
     mailbox, messages = Mailbox(), [text_of(number, 2000) for number in range(20)]
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    smtp = functools.partial(aiosmtpd_controller.SMTP, mailbox, loop=loop)
+    async with await loop.create_server(smtp, "127.0.0.1", 0) as server:
+        address = server.sockets[0].getsockname()
 
-        async def main():
-            smtp = functools.partial(aiosmtpd_controller.SMTP, mailbox, loop=loop)
-            address = listening.getsockname()
+        def send_all():
+            with smtplib.SMTP(*address, timeout=TIME_LIMIT_S) as client:
+                send(client, *messages)
 
-            def send_all():
-                with smtplib.SMTP(*address, timeout=TIME_LIMIT_S) as client:
-                    send(client, *messages)
-
-            async with await loop.create_server(smtp, sock=listening):
-                await asyncio.gather(*[asyncio.to_thread(send_all) for _ in range(3)])
-
-        run(main())
+        await asyncio.gather(*[asyncio.to_thread(send_all) for _ in range(3)])
     assert sorted(content for _, _, content in mailbox.messages) == sorted(messages * 3)

@@ -1,8 +1,8 @@
 """asyncpg against a real PostgreSQL: over TCP, over TLS, and through the Unix socket.
 
-asyncpg is a protocol of its own in Cython that stands directly on the loop's transports, starts TLS on a connection that is in
-use, and cancels a query through a second connection. What the server says about itself (pg_stat_activity, pg_locks,
-pg_stat_ssl) is what the tests wait for and compare with.
+asyncpg is a protocol in Cython that uses the loop's transports directly, starts TLS on a connection that is in use, and cancels a
+query through a second connection. The tests wait for what the server says about itself (pg_stat_activity, pg_locks, pg_stat_ssl),
+and compare with it.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ import random
 import pytest
 
 asyncpg = pytest.importorskip("asyncpg", reason="asyncpg is not installed (pip install asyncpg)")
+
+pytestmark = pytest.mark.usefixtures("loop")
 
 WAYS = ["TCP", "TLS", "Unix socket"]
 
@@ -65,14 +67,11 @@ async def wait_until_idle(observer, pid):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_connection_is_made_in_the_way_that_was_asked_for(run, postgresql, way):
-    async def main():
-        async with connected(arguments_for(way, postgresql)) as connection:
-            is_tls = await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
-            client_port = await connection.fetchval("SELECT client_port FROM pg_stat_activity WHERE pid = pg_backend_pid()")
-            return is_tls, client_port == -1
-
-    assert run(main()) == (way == "TLS", way == "Unix socket")
+async def test_connection_is_made_in_the_way_that_was_asked_for(postgresql, way):
+    async with connected(arguments_for(way, postgresql)) as connection:
+        is_tls = await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+        client_port = await connection.fetchval("SELECT client_port FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+    assert (is_tls, client_port == -1) == (way == "TLS", way == "Unix socket")
 
 
 async def test_wrong_password_is_refused(postgresql):

@@ -1,7 +1,7 @@
 """asyncssh's client and server on one loop: processes, redirection, files, forwarded ports.
 
-It reads and writes pipes through the loop's pipe transports, puts many channels on one connection with flow control of its own, and
-counts on a few turns of the loop to order what a redirected pipe still holds.
+It reads and writes pipes through the loop's pipe transports, multiplexes many channels on one connection with its own flow control,
+and relies on a few turns of the loop to order what a redirected pipe still holds.
 """
 
 import asyncio
@@ -14,11 +14,13 @@ import pytest
 
 asyncssh = pytest.importorskip("asyncssh", reason="asyncssh is not installed (pip install asyncssh)")
 
+pytestmark = pytest.mark.usefixtures("loop")
+
 LARGE_BYTES = 1 << 20
 
 
 class OpenServer(asyncssh.SSHServer):
-    """Lets everybody in, and forwards every port."""
+    """Lets every user in, and forwards every port."""
 
     def begin_auth(self, username):
         return False
@@ -122,7 +124,7 @@ async def test_waiting_process_is_told_when_the_connection_breaks(connected):
 
 
 def pipe_with(data):
-    """Return the reading end of a pipe that holds all of data, and whose writing end is closed."""
+    """Return the reading end of a pipe that holds all of data; the writing end is closed."""
     reading, writing = os.pipe()
     with open(writing, "wb") as file:
         file.write(data)

@@ -13,6 +13,8 @@ httpx = pytest.importorskip("httpx", reason="httpx is not installed (pip install
 pytest.importorskip("anyio", reason="anyio is not installed (pip install anyio)")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed (pip install uvicorn)")
 
+pytestmark = pytest.mark.usefixtures("loop")
+
 
 async def echo(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"x-client", b"%d" % scope["client"][1])]})

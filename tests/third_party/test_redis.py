@@ -15,6 +15,8 @@ redis_retry = pytest.importorskip("redis.asyncio.retry")
 redis_backoff = pytest.importorskip("redis.backoff")
 redis_exceptions = pytest.importorskip("redis.exceptions")
 
+pytestmark = pytest.mark.usefixtures("loop")
+
 
 @pytest.fixture(params=["TCP, RESP2", "Unix socket, RESP3"])
 def address(request, redis_server):
@@ -31,7 +33,7 @@ def tcp_address(redis_server):
 
 @contextlib.asynccontextmanager
 async def client_of_empty_server(address, **arguments):
-    """Connect to a server without data; blocking commands wait as long as the test."""
+    """Connect to a server without data; blocking commands have no time limit."""
     async with redis_asyncio.Redis(socket_timeout=None, **address, **arguments) as client:
         await client.flushall()
         yield client

@@ -20,6 +20,8 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="uvicorn is not installed (pip install uvicorn)")
 
+pytestmark = pytest.mark.usefixtures("loop")
+
 LARGE_BYTES = 5 << 20
 
 
@@ -91,7 +93,7 @@ async def read_chunked(reader):
 # Requests and responses
 
 
-async def test_one_connection_serves_many_requests_byte_for_byte(loop, parser, serve_asgi):
+async def test_one_connection_serves_many_requests_byte_for_byte(parser, serve_asgi):
     async with serve_asgi(echo, http=parser) as (_, port), connection_to(port) as (reader, writer):
         for number in range(200):
             body, path = random.Random(number).randbytes(number * 50), b"/%d" % number
@@ -100,7 +102,7 @@ async def test_one_connection_serves_many_requests_byte_for_byte(loop, parser, s
             assert await reader.readexactly(len(expected)) == expected
 
 
-async def test_requests_sent_without_waiting_are_answered_in_their_order(loop, parser, serve_asgi):
+async def test_requests_sent_without_waiting_are_answered_in_their_order(parser, serve_asgi):
     async with serve_asgi(echo, http=parser) as (_, port), connection_to(port) as (reader, writer):
         bodies = [b"body %d" % number * (number % 40) for number in range(300)]
         writer.writelines(request_with(body, b"/%d" % number) for number, body in enumerate(bodies))
@@ -109,7 +111,7 @@ async def test_requests_sent_without_waiting_are_answered_in_their_order(loop, p
 
 
 @pytest.mark.parametrize("answers_before", [0, 50])
-def test_streamed_chunk_arrives_before_the_application_holds_the_thread_again(run, parser, serve_asgi, answers_before):
+async def test_streamed_chunk_arrives_before_the_application_holds_the_thread_again(parser, serve_asgi, answers_before):
     chunks = [b"token %d " % number for number in range(5)]
     has_arrived = [threading.Event() for _ in chunks]
     on_time = []
@@ -140,29 +142,26 @@ def test_streamed_chunk_arrives_before_the_application_holds_the_thread_again(ru
                     received += client.recv(65536)
                 event.set()
 
-    async def main():
-        async with serve_asgi(application, http=parser) as (_, port):
-            for connection in range(3):
-                del on_time[:]
-                for event in has_arrived:
-                    event.clear()
-                thread = threading.Thread(target=ask, args=(port,))
-                thread.start()
-                while thread.is_alive():
-                    await asyncio.sleep(0.001)
-                assert on_time == [True] * len(chunks), f"connection {connection}"
-
-    run(main())
+    async with serve_asgi(application, http=parser) as (_, port):
+        for connection in range(3):
+            del on_time[:]
+            for event in has_arrived:
+                event.clear()
+            thread = threading.Thread(target=ask, args=(port,))
+            thread.start()
+            while thread.is_alive():
+                await asyncio.sleep(0.001)
+            assert on_time == [True] * len(chunks), f"connection {connection}"
 
 
-async def test_connection_is_closed_after_the_answer_when_the_client_asks_for_that(loop, parser, serve_asgi):
+async def test_connection_is_closed_after_the_answer_when_the_client_asks_for_that(parser, serve_asgi):
     async with serve_asgi(echo, http=parser) as (_, port), connection_to(port) as (reader, writer):
         writer.write(request_with(b"last", b"/", b"Connection: close\r\n"))
         response = await reader.read()
         assert response.endswith(b"\r\n\r\nlast")
 
 
-async def test_connection_without_requests_is_closed_after_the_keep_alive_time(loop, parser, serve_asgi):
+async def test_connection_without_requests_is_closed_after_the_keep_alive_time(parser, serve_asgi):
     async with serve_asgi(echo, http=parser, timeout_keep_alive=0.05) as (_, port), connection_to(port) as (reader, writer):
         writer.write(request_with(b"only", b"/"))
         assert await reader.read() == expected_answer(b"only", b"/")
@@ -171,7 +170,7 @@ async def test_connection_without_requests_is_closed_after_the_keep_alive_time(l
 # Streams and large bodies
 
 
-async def test_pieces_of_a_streamed_response_arrive_as_they_are_sent(loop, parser, serve_asgi):
+async def test_pieces_of_a_streamed_response_arrive_as_they_are_sent(parser, serve_asgi):
     is_received = asyncio.Event()
 
     async def stream(scope, receive, send):
@@ -195,7 +194,7 @@ async def test_pieces_of_a_streamed_response_arrive_as_they_are_sent(loop, parse
 
 
 @pytest.mark.parametrize("way", ["TCP", "TLS"])
-async def test_large_body_comes_back_byte_for_byte(loop, parser, serve_asgi, request, way):
+async def test_large_body_comes_back_byte_for_byte(parser, serve_asgi, request, way):
     body = random.Random(1).randbytes(LARGE_BYTES)
     configuration, client = {}, {}
     if way == "TLS":
@@ -209,7 +208,7 @@ async def test_large_body_comes_back_byte_for_byte(loop, parser, serve_asgi, req
             assert await reader.readexactly(len(expected)) == expected
 
 
-async def test_chunked_bodies_are_streamed_in_both_directions_at_once(loop, parser, serve_asgi):
+async def test_chunked_bodies_are_streamed_in_both_directions_at_once(parser, serve_asgi):
     async def stream_back(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         is_more = True
@@ -238,7 +237,7 @@ async def test_chunked_bodies_are_streamed_in_both_directions_at_once(loop, pars
         assert hashlib.sha256(received).digest() == sent_digest.digest()
 
 
-async def test_application_waits_while_the_client_takes_nothing(loop, parser, serve_asgi):
+async def test_application_waits_while_the_client_takes_nothing(parser, serve_asgi):
     sent, total = 0, 64
 
     async def stream(scope, receive, send):
@@ -261,7 +260,7 @@ async def test_application_waits_while_the_client_takes_nothing(loop, parser, se
         assert sent == total
 
 
-async def test_client_waits_while_the_application_takes_nothing(loop, parser, serve_asgi):
+async def test_client_waits_while_the_application_takes_nothing(parser, serve_asgi):
     is_reading = asyncio.Event()
 
     async def take_later(scope, receive, send):
@@ -283,7 +282,7 @@ async def test_client_waits_while_the_application_takes_nothing(loop, parser, se
 # Disconnection and shutdown
 
 
-async def test_application_learns_that_the_client_is_gone(loop, parser, serve_asgi):
+async def test_application_learns_that_the_client_is_gone(parser, serve_asgi):
     learned = asyncio.get_running_loop().create_future()
 
     async def wait_for_the_end(scope, receive, send):
@@ -297,20 +296,22 @@ async def test_application_learns_that_the_client_is_gone(loop, parser, serve_as
         assert await learned == {"type": "http.disconnect"}
 
 
-def test_sigterm_lets_the_request_that_is_served_end_and_then_stops_the_server(run, parser, serve_asgi):
-    async def main():
-        events, is_started, may_end = [], asyncio.Event(), asyncio.Event()
+async def test_sigterm_lets_the_request_that_is_served_end_and_then_stops_the_server(parser, serve_asgi):
+    events, is_started, may_end = [], asyncio.Event(), asyncio.Event()
 
-        async def application(scope, receive, send):
-            if scope["type"] == "lifespan":
-                for _ in range(2):
-                    events.append((await receive())["type"])
-                    await send({"type": f"{events[-1]}.complete"})
-                return
-            is_started.set()
-            await may_end.wait()
-            await answer(send, b"finished")
+    async def application(scope, receive, send):
+        if scope["type"] == "lifespan":
+            for _ in range(2):
+                events.append((await receive())["type"])
+                await send({"type": f"{events[-1]}.complete"})
+            return
+        is_started.set()
+        await may_end.wait()
+        await answer(send, b"finished")
 
+    signals = []
+    former = signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
+    try:
         async with serve_asgi(application, http=parser, lifespan="on") as (server, port):
             async with connection_to(port) as (reader, writer), connection_to(port) as (idle_reader, idle_writer):
                 writer.write(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -320,15 +321,10 @@ def test_sigterm_lets_the_request_that_is_served_end_and_then_stops_the_server(r
                 assert await idle_reader.read() == b""
                 may_end.set()
                 assert (await reader.read()).endswith(b"finished")
-        assert events == ["lifespan.startup", "lifespan.shutdown"]
-
-    signals = []
-    former = signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
-    try:
-        run(main())
     finally:
         signal.signal(signal.SIGTERM, former)
-    # uvicorn raises it again for whoever else waits for it.
+    assert events == ["lifespan.startup", "lifespan.shutdown"]
+    # uvicorn raises it again for others that wait for it.
     assert signals == [signal.SIGTERM]
 
 
@@ -342,7 +338,7 @@ async def application(scope, receive, send):
 """
 
 
-def test_command_line_serves_on_the_loop_that_it_names(run, parser, implementation, tmp_path):
+async def test_command_line_serves_on_the_loop_that_it_names(parser, implementation, tmp_path):
     async def loop_that_serves():
         reader, writer = await asyncio.open_unix_connection(tmp_path / "socket")
         writer.write(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
@@ -361,7 +357,7 @@ def test_command_line_serves_on_the_loop_that_it_names(run, parser, implementati
             while b"Uvicorn running on" not in (line := process.stderr.readline()):
                 assert line, "uvicorn ended before it served"
             kind = implementation.EventLoop
-            assert run(loop_that_serves()) == f"{kind.__module__}.{kind.__qualname__}"
+            assert await loop_that_serves() == f"{kind.__module__}.{kind.__qualname__}"
             process.terminate()
             assert b"Finished server process" in process.communicate(timeout=30)[1]
         finally:
@@ -371,7 +367,7 @@ def test_command_line_serves_on_the_loop_that_it_names(run, parser, implementati
 # Concurrency and web sockets
 
 
-async def test_many_connections_at_once_get_their_own_answers(loop, parser, serve_asgi):
+async def test_many_connections_at_once_get_their_own_answers(parser, serve_asgi):
     async def talk(port, number):
         async with connection_to(port) as (reader, writer):
             for turn in range(5):
@@ -384,7 +380,7 @@ async def test_many_connections_at_once_get_their_own_answers(loop, parser, serv
         await asyncio.gather(*[talk(port, number) for number in range(100)])
 
 
-def test_connection_upgraded_to_a_web_socket_carries_messages_both_ways(run, parser, serve_asgi):
+async def test_connection_upgraded_to_a_web_socket_carries_messages_both_ways(parser, serve_asgi):
     websockets_client = pytest.importorskip("websockets.asyncio.client", reason="websockets is not installed (pip install websockets)")
 
     async def echo_messages(scope, receive, send):
@@ -394,19 +390,14 @@ def test_connection_upgraded_to_a_web_socket_carries_messages_both_ways(run, par
             await send({"type": "websocket.send", "bytes": event.get("bytes"), "text": event.get("text")})
         closed.set_result((event["code"], event["reason"]))
 
-    async def main():
-        nonlocal closed
-        closed = asyncio.get_running_loop().create_future()
-        async with serve_asgi(echo_messages, http=parser, ws="websockets-sansio") as (_, port):
-            url = f"ws://127.0.0.1:{port}/"
-            async with websockets_client.connect(url, proxy=None, subprotocols=["echo"], max_size=None) as connection:
-                assert connection.subprotocol == "echo"
-                messages = ["text ä", b"\0\xff", random.Random(3).randbytes(100_000), *map(str, range(200))]
-                for message in messages:
-                    await connection.send(message)
-                    assert await connection.recv() == message
-                await connection.close(4002, "done")
-            assert await closed == (4002, "done")
-
-    closed = None
-    run(main())
+    closed = asyncio.get_running_loop().create_future()
+    async with serve_asgi(echo_messages, http=parser, ws="websockets-sansio") as (_, port):
+        url = f"ws://127.0.0.1:{port}/"
+        async with websockets_client.connect(url, proxy=None, subprotocols=["echo"], max_size=None) as connection:
+            assert connection.subprotocol == "echo"
+            messages = ["text ä", b"\0\xff", random.Random(3).randbytes(100_000), *map(str, range(200))]
+            for message in messages:
+                await connection.send(message)
+                assert await connection.recv() == message
+            await connection.close(4002, "done")
+        assert await closed == (4002, "done")

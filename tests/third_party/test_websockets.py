@@ -19,6 +19,8 @@ websockets = pytest.importorskip("websockets", reason="websockets is not install
 websockets_client = pytest.importorskip("websockets.asyncio.client")
 websockets_server = pytest.importorskip("websockets.asyncio.server")
 
+pytestmark = pytest.mark.usefixtures("loop")
+
 
 async def echo(connection):
     async for message in connection:

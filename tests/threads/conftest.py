@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-# How long a test goes on that looks for something rare. A minute finds more.
+# How long a test that looks for something rare runs. A minute finds more.
 SECONDS = float(os.environ.get("FASTLOOP_THREADS_SECONDS", "1"))
 
 

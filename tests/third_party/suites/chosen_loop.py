@@ -1,7 +1,7 @@
-"""A pytest plugin for other people's test suites: it puts fastloop in asyncio's place and writes down how each test ended.
+"""A pytest plugin for other people's test suites: it replaces asyncio's loop with fastloop and records how each test ended.
 
-The suites ask asyncio for a loop in every way that there is: by the policy, by asyncio.new_event_loop(), by asyncio.Runner (as
-unittest.IsolatedAsyncioTestCase does) and by the class. LOOP_UNDER_TEST says which loop they get, OUTCOMES names the file that gets
+The suites ask asyncio for a loop in every possible way: through the policy, asyncio.new_event_loop(), asyncio.Runner (as
+unittest.IsolatedAsyncioTestCase does) and the class. LOOP_UNDER_TEST says which loop they get, OUTCOMES names the file that gets
 a line for each test that begins and for each of its phases.
 """
 

@@ -1,4 +1,4 @@
-"""Run the own test suites of libraries on fastloop, and compare with asyncio's loop.
+"""Run the test suites of libraries on fastloop, and compare with asyncio's loop.
 
     python tests/third_party/suites/run.py --fastloop WHEEL anyio websockets aiohttp asyncssh aiosmtpd
 
@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 TEST_LIMIT_S = 60
-# A suite in which nothing happens for so long is given up: what hangs outside of a test knows no other limit.
+# A suite in which nothing happens for so long is given up: outside of a test there is no other limit.
 SILENCE_LIMIT_S = 200
 
 
@@ -48,7 +48,7 @@ def run(command, **arguments):
 
 
 def unpack(archive, target):
-    """Unpack archive, whose files are in one folder, so that this folder becomes target."""
+    """Unpack an archive that holds one folder, and move that folder to target."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         with tarfile.open(archive) as files:
             # Older patch releases of Python 3.11 know no filters.
@@ -116,7 +116,7 @@ def virtual_environment(name, suite, version, folder):
 
 
 def run_tests(python, suite, loop, tree, logs, tests=()):
-    """Run the tests of the source tree on a loop; returns outcomes by test."""
+    """Run the tests of the source tree on a loop; return outcomes by test."""
     logs.mkdir(parents=True, exist_ok=True)
     outcomes = logs / "outcomes.jsonl"
     outcomes.unlink(missing_ok=True)
@@ -153,7 +153,7 @@ def wait_while_it_makes_progress(process, outcomes):
 
 
 def read_outcomes(path):
-    """Return outcomes by test; a test that did not get to its end is one that failed."""
+    """Return outcomes by test; a test that did not end has failed."""
     found = {}
     if path.exists():
         for test, outcome in map(json.loads, path.read_text().splitlines()):
@@ -193,7 +193,7 @@ def asyncio_outcomes(python, suite, tree, logs):
 
 
 def compare(name, arguments):
-    """Run one suite; returns the tests that fail on fastloop and pass on asyncio's loop."""
+    """Run one suite; return the tests that fail on fastloop and pass on asyncio's loop."""
     suite = SUITES[name]
     sources = arguments.folder / "sources"
     sources.mkdir(parents=True, exist_ok=True)
@@ -221,7 +221,7 @@ def compare(name, arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Run the own test suites of libraries on fastloop, and compare with asyncio's loop.")
+    parser = argparse.ArgumentParser(description="Run the test suites of libraries on fastloop, and compare with asyncio's loop.")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"default: all, {' '.join(SUITES)}")
     parser.add_argument("--loop", choices=("fastloop", "asyncio"), default="fastloop", help="asyncio: only count what fails there")
     parser.add_argument("--fastloop", default=str(REPOSITORY), metavar="WHAT", help="what pip installs: a wheel; default: these sources")
@@ -231,7 +231,7 @@ def main():
     unknown = set(arguments.suites) - set(SUITES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
-    # Asked to end: what was started ends too.
+    # When this process is asked to end, its children end too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     differences = unavailable = 0
     for name in arguments.suites or SUITES:

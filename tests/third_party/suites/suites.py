@@ -1,8 +1,8 @@
 """The test suites that run.py runs, as data: where the tests of a library come from and what they need.
 
-Left out are, each with its reason: what needs the network beyond loopback, what depends on the machine, and what tests neither the
-loop nor anything that stands on it but takes long. blockbuster is not installed: it patches socket.socket, and sockets with patched
-methods get asyncio's transports.
+Left out are, each with its reason, tests that need the network beyond loopback, tests that depend on the machine, and tests that
+take long but exercise neither the loop nor anything built on it. blockbuster is not installed: it patches socket.socket, and
+sockets with patched methods get asyncio's transports.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Suite:
-    """The own tests of one library.
+    """The tests of one library.
 
     requirements: what the tests import beside the library itself. tests: the folders or files that hold them.
     configuration: the file with pytest's settings, or none. arguments: more for pytest. hidden: folders of the source tree that

@@ -1,0 +1,126 @@
+"""Fixtures of the transport tests: connections, servers, sockets and files that are closed at the end.
+
+A connection has a near end, which is a transport of the loop under test, and a far end, a Peer: a plain socket that only
+add_reader() and add_writer() drive. `connect` makes connections of each kind in turn.
+Nothing here waits for a time to pass: `until` waits for a condition, `settle` for the kernel to have been asked.
+"""
+
+import socket
+
+import pytest
+
+from actors.bystanders import Bystanders
+from actors.leftovers import unclosed_expected
+from actors.protocols import RecordingProtocols, echo
+
+
+@pytest.fixture
+def reported(loop):
+    """The contexts that the loop's exception handler gets."""
+    contexts = []
+    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+    return contexts
+
+
+# Both address families and both ways to begin; test_tcp_transport.py adds connections that were made over TCP.
+@pytest.fixture(params=["accepted", "unix"])
+def connect(connections, request):
+    """A function that makes connections; the test runs for those accepted over TCP and for those made to a Unix socket."""
+    return getattr(connections, request.param)
+
+
+# Smaller buffers make TCP on loopback crawl.
+NARROW = 131_072
+
+
+@pytest.fixture
+def narrow_connect(connect):
+    """Like connect, but the kernel buffers so little of what the transport writes that a slow reader is soon noticed."""
+
+    async def connect_narrowly(*args, **hooks):
+        protocol, transport, peer = await connect(*args, **hooks)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW)
+        # A buffer whose size was set does not grow by itself.
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW)
+        return protocol, transport, peer
+
+    return connect_narrowly
+
+
+# Servers
+
+
+@pytest.fixture
+def accepted():
+    """The protocols of the connections that the server under test accepted."""
+    return RecordingProtocols(data_received=echo)
+
+
+@pytest.fixture
+def serve(loop, accepted):
+    """A coroutine function that makes a server on 127.0.0.1, closed at the end; its protocols answer with what they receive."""
+    servers = []
+
+    async def create(factory=accepted, **options):
+        servers.append(await loop.create_server(factory, "127.0.0.1", 0, **options))
+        return servers[-1]
+
+    yield create
+    for server in servers:
+        server.close()
+
+
+# Files
+
+
+@pytest.fixture
+def make_file(tmp_path, no_leaks):
+    """A function that writes a file and opens it for reading; it is closed at the end."""
+    files = []
+
+    def make(content, **options):
+        path = tmp_path / f"file{len(files)}"
+        path.write_bytes(content)
+        files.append(path.open("rb", **options))
+        return files[-1]
+
+    yield make
+    for file in files:
+        file.close()
+
+
+# Descriptors
+
+
+@pytest.fixture
+def bystanders(no_leaks):
+    """Makes sockets that nobody but the test owns; at the end all of them must be intact."""
+    made = Bystanders()
+    yield made
+    try:
+        made.check()
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def resolve_to(loop, monkeypatch):
+    """A function that makes the loop's getaddrinfo() answer with these addresses, in this order."""
+
+    def set_answer(*addresses):
+        async def getaddrinfo(host, port, *, family=0, type=0, proto=0, flags=0):
+            return [
+                (socket.AF_INET6 if len(address) == 4 else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)
+                for address in addresses
+            ]
+
+        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+
+    return set_answer
+
+
+@pytest.fixture
+def unclosed_sockets_allowed():
+    """asyncio forgets some sockets after errors and leaves them to the collector, which says so."""
+    with unclosed_expected():
+        yield
