@@ -1,6 +1,6 @@
 # Handle: a callback that waits for its turn, as asyncio's users see it.
 
-from fastloop.core.handle_core cimport HandleCore
+from fastloop.core.handle_core cimport HANDLE_CANCELLED, HandleCore, loop_is_debug
 from fastloop.core.scheduler cimport Scheduler
 
 
@@ -10,6 +10,16 @@ cdef str UNDELETABLE
 cdef class Handle(HandleCore):
     cdef int do_cancel(self) except -1
     cdef int keep_repr(self) except -1
+
+
+# HOT. INVARIANT: it is not cancelled.
+cdef inline int handle_cancel(Handle handle) except -1:
+    handle.flags |= HANDLE_CANCELLED
+    if loop_is_debug(handle._loop):
+        handle.keep_repr()
+    handle.callback = None
+    handle.args = None
+    return 0
 
 
 # HOT. A new handle for a queue of loop, whose bypasses_call_soon holds. args is a tuple; context None means a copy of the current one.

@@ -142,14 +142,7 @@ cdef class Handle(HandleCore):
         return f"<{' '.join(self._repr_info())}>" if text is None else text
 
     cdef int do_cancel(self) except -1:
-        if self.flags & HANDLE_CANCELLED:
-            return 0
-        self.flags |= HANDLE_CANCELLED
-        if loop_is_debug(self._loop):
-            self.keep_repr()
-        self.callback = None
-        self.args = None
-        return 0
+        return 0 if self.flags & HANDLE_CANCELLED else handle_cancel(self)
 
     cdef int keep_repr(self) except -1:
         # "Executing <Handle ...> took 2.5 seconds" should still tell what was executed.

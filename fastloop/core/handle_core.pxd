@@ -74,6 +74,11 @@ cdef int handle_init(HandleCore handle, object loop, object callback, object arg
 cdef int handle_exchange(HandleCore handle, object callback, object args) except -1
 cdef int call_with_odd_arguments(HandleCore handle) except -1
 cdef int callback_raised(HandleCore handle) except -1
-cdef bint loop_is_debug(object loop) except -1
+
+
+cdef inline bint loop_is_debug(object loop) except -1:
+    return (<Scheduler>loop).is_debug if isinstance(loop, Scheduler) else loop.get_debug()
+
+
 # Both, or None for both, whatever other threads do.
 cdef tuple handle_look(HandleCore handle)

@@ -158,12 +158,6 @@ cdef int call_with_odd_arguments(HandleCore handle) except -1:
     return 0
 
 
-cdef bint loop_is_debug(object loop) except -1:
-    if isinstance(loop, Scheduler):
-        return (<Scheduler>loop).is_debug
-    return loop.get_debug()
-
-
 cdef tuple handle_look(HandleCore handle):
     with cython.critical_section(handle):
         callback, args = handle.callback, handle.args

@@ -11,7 +11,7 @@ from cpython.object cimport PyObject, PyTypeObject, destructor
 from cpython.ref cimport Py_DECREF
 
 from fastloop.core.clock cimport clock_deadline
-from fastloop.core.handle cimport UNDELETABLE
+from fastloop.core.handle cimport Handle, UNDELETABLE, handle_cancel
 from fastloop.core.handle_core cimport HANDLE_CANCELLED, HandleExtras, handle_fill_queued, handle_init
 from fastloop.core.queued_object cimport queued_object_drop
 from fastloop.core.runnable cimport Runnable
@@ -95,7 +95,7 @@ cdef class TimerHandle(Handle):
                 queued_object_drop(scheduler_take_timer(scheduler, self))
         elif not isinstance(self._loop, Scheduler):
             self._loop._timer_handle_cancelled(self)
-        return Handle.do_cancel(self)
+        return handle_cancel(self)
 
 
 cdef inline Scheduler timer_scheduler(TimerHandle timer):
