@@ -3,7 +3,7 @@
  * Owns: a listening socket, an epoll instance, and per connection what could not be sent yet.
  * Promise: sends back what it receives, in order and complete, or for each thing received one answer of
  * ANSWER_SIZE bytes. One thread, level-triggered, one recv and one send a message in the steady state.
- * Started by server_session.py, which reads the JSON line printed once it listens and ends it with a signal.
+ * Started by session.py, which reads the JSON line printed once it listens and ends it with a signal.
  */
 /* accept4(2) */
 #define _GNU_SOURCE

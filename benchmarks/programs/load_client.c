@@ -1,14 +1,14 @@
-/* The client of the echo scenarios, the same for every loop. load_client MODE ADDRESS CONNECTIONS REQUEST ANSWER WAIT
+/* The client of the scenarios with sockets, the same for every loop. load_client MODE ADDRESS CONNECTIONS REQUEST ANSWER WAIT
  *
- * MODE: exchange keeps its connections and has on each one request of REQUEST bytes under way, whose answer of ANSWER
- * bytes it awaits; reconnect opens a new connection for every request. burst opens all its connections, sends on each a request and
- * the end of file, prints "{}" and awaits another line; the time counts from then, until each is answered and closed by the
- * server. download and upload move bulk on one connection.
- * WAIT: spin (see server_session.py for the reason) or sleep.
- * Prints "{}" once it is connected. Then for each line on standard input, a count (of requests on each connection, or of
- * bytes), does that much and prints {"elapsed_ns", "p50_ns", "p99_ns"}: wall-clock time in all, and of single requests.
+ * MODE: exchange keeps its connections and has one request of REQUEST bytes under way on each, whose answer of ANSWER bytes it awaits.
+ * reconnect opens a new connection for every request. burst opens all its connections, sends a request and the end of file on each,
+ * prints "{}" and awaits another line; the time counts from then, until the server has answered and closed each. download and upload
+ * move bulk on one connection.
+ * WAIT: spin (see session.py for the reason) or sleep.
+ * Prints "{}" once it is connected. Then for each line on standard input, a count (of requests on each connection, or of bytes), does
+ * that much and prints {"elapsed_ns", "p99_ns"}: wall-clock time in all, and of single requests.
  * Promise: checks the first answer on each connection byte for byte; gives up after STALL_NS without progress.
- * Driven by server_session.py. load_client.py is the same in Python, for machines without a compiler.
+ * Driven by session.py.
  */
 #include "socket_address.h"
 
@@ -104,7 +104,7 @@ static int open_connection(void)
     return fd;
 }
 
-/* In as few calls as possible: of a short connection the client's half is to be the smaller one. Over the loopback interface it is
+/* In as few calls as possible, so that the client's half of a short connection is the smaller one. Over the loopback interface it is
  * there when connect() returns, also one that does not wait; and a single message is not delayed. */
 static int open_short_connection(void)
 {
@@ -189,7 +189,7 @@ static int receive_answer(connection_t *connection)
     return !is_burst || server_has_closed(connection);
 }
 
-/* Go on with a connection until it would have to wait. Returns whether it still has something to do. */
+/* Advances a connection until it would have to wait. Returns whether it still has something to do. */
 static int advance(connection_t *connection, int is_readable)
 {
     send_request(connection);
@@ -212,7 +212,7 @@ static void note_interest(size_t index, int is_active)
     polled[index].events = connection->sent < request_size ? POLLIN | POLLOUT : POLLIN;
 }
 
-/* The connections and requests that are to come in at once are with the kernel: begin when told to. */
+/* All connections and requests are with the kernel: begin when told to. */
 static void await_start(void)
 {
     char line[64];
@@ -328,16 +328,11 @@ static int compare_latencies(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static uint64_t percentile_ns(unsigned percent)
-{
-    return latency_count == 0 ? 0 : latencies_ns[(latency_count - 1) * percent / 100];
-}
-
 static void print_figures(uint64_t elapsed_ns)
 {
     qsort(latencies_ns, latency_count, sizeof *latencies_ns, compare_latencies);
-    printf("{\"elapsed_ns\": %llu, \"p50_ns\": %llu, \"p99_ns\": %llu}\n", (unsigned long long)elapsed_ns,
-           (unsigned long long)percentile_ns(50), (unsigned long long)percentile_ns(99));
+    uint64_t p99_ns = latency_count == 0 ? 0 : latencies_ns[(latency_count - 1) * 99 / 100];
+    printf("{\"elapsed_ns\": %llu, \"p99_ns\": %llu}\n", (unsigned long long)elapsed_ns, (unsigned long long)p99_ns);
     fflush(stdout);
 }
 

@@ -10,7 +10,7 @@ import os
 import resource
 import sys
 
-from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Scenario, run_on
+from benchmarks.scenario import Metric, loop_scenario, scaled
 
 OBJECTS = 50_000
 FAR_AWAY_S = 3600.0
@@ -65,14 +65,11 @@ async def _timer_bytes(objects):
 
 
 def _memory_scenario(name, title, count_bytes):
-    def measure(loop_definition, is_quick):
-        async def once():
-            # One repetition: a second one would reuse the memory that the first gave back.
-            return {"memory": [await count_bytes(OBJECTS // QUICK_DIVISOR if is_quick else OBJECTS)]}
+    async def turn(is_quick):
+        return {"memory": await count_bytes(scaled(OBJECTS, is_quick))}
 
-        return Measurement(*run_on(loop_definition, once))
-
-    return Scenario(name, title, (Metric("memory", "bytes"),), measure)
+    # A second turn would reuse the memory that the first gave back.
+    return loop_scenario(name, title, (Metric("memory", "bytes"),), turn, max_turns=1)
 
 
 SCENARIOS = (
