@@ -34,27 +34,28 @@ async def _create_and_await(count):
 
 
 class _LoopsInThreads:
-    """Loops that are made anew for each turn and begin it together."""
+    """Loops, each in a thread of its own, that begin each turn together. They end with the process."""
 
     def __init__(self, loop_definition, loop_count, tasks):
-        self.loop_definition, self.factory = loop_definition, loop_definition.load_factory()
-        self.loop_count, self.tasks = loop_count, tasks
+        factory = loop_definition.load_factory()
+        self.loop_definition, self.tasks = loop_definition, tasks
+        self.threads = [concurrent.futures.ThreadPoolExecutor(max_workers=1) for _ in range(loop_count)]
+        self.runners = [asyncio.Runner(loop_factory=factory) for _ in range(loop_count)]
         self.loop_class = self._work_together(1)[0][0]
 
     def take_turn(self):
         _, begins_ns, ends_ns = zip(*self._work_together(self.tasks))
-        return {"rate": self.loop_count * self.tasks / (max(ends_ns) - min(begins_ns)) * 1e9}
+        return {"rate": len(self.threads) * self.tasks / (max(ends_ns) - min(begins_ns)) * 1e9}
 
     def _work_together(self, tasks):
         """Return (class of the loop, begin, end) of each loop."""
-        all_ready = threading.Barrier(self.loop_count, action=gc.collect)
-        with concurrent.futures.ThreadPoolExecutor(self.loop_count) as pool:
-            return list(pool.map(lambda _: self._work(tasks, all_ready), range(self.loop_count)))
+        all_ready = threading.Barrier(len(self.threads), action=gc.collect)
+        work = [thread.submit(self._work, runner, tasks, all_ready) for thread, runner in zip(self.threads, self.runners)]
+        return [future.result() for future in work]
 
-    def _work(self, tasks, all_ready):
+    def _work(self, runner, tasks, all_ready):
         try:
-            with asyncio.Runner(loop_factory=self.factory) as runner:
-                return runner.run(self._main(tasks, all_ready))
+            return runner.run(self._main(tasks, all_ready))
         except BaseException:
             # The other threads must not wait for this one.
             all_ready.abort()
