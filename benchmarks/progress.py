@@ -1,5 +1,6 @@
 """Shows how far a run is: a bar on a terminal (rich), else a line now and then, on standard error."""
 
+import itertools
 import sys
 import time
 from contextlib import contextmanager
@@ -28,8 +29,8 @@ def progress(total):
     # Drawn at each step only: a redrawing thread would take time from what is measured.
     console = rich.console.Console(stderr=True)
     with rich.progress.Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
-        task = bar.add_task("", total=total, completed=-1)
-        yield lambda text: bar.update(task, advance=1, description=text, refresh=True)
+        task, completed = bar.add_task("", total=total), itertools.count()
+        yield lambda text: bar.update(task, completed=next(completed), description=text, refresh=True)
 
 
 def _line_writer(total):
