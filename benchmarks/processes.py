@@ -51,7 +51,12 @@ class Process:
         if not select.select([self._process.stdout], [], [], ANSWER_LIMIT_S)[0]:
             raise Failure(f"no answer after {ANSWER_LIMIT_S:g} s")
         line = self._process.stdout.readline()
-        answer = json.loads(line) if line else {"failure": self._reason_for_its_end()}
+        if not line:
+            raise Failure(self._reason_for_its_end())
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            raise Failure(f"it printed {line.strip()!r}") from None
         if "failure" in answer:
             raise Failure(answer["failure"])
         return answer

@@ -3,7 +3,6 @@
 Everything runs as a user runs it, in processes of its own; an absent package is one whose import is blocked.
 """
 
-import copy
 import importlib.util
 import json
 import os
@@ -22,9 +21,8 @@ SCENARIOS = "sleep_zero_one_task,sleep_accuracy,echo_tcp_streams_64b_1"
 PARTS = 8
 # What a scenario shows only where the system lets it.
 OPTIONAL_METRICS = {"sends"}
-needs_matplotlib = pytest.mark.skipif(
-    importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed: pip install matplotlib"
-)
+HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
+needs_matplotlib = pytest.mark.skipif(not HAS_MATPLOTLIB, reason="matplotlib is not installed: pip install matplotlib")
 needs_epoll = pytest.mark.skipif(sys.platform != "linux", reason="the C server uses epoll")
 needs_valgrind = pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 needs_compiler = pytest.mark.skipif(
@@ -111,43 +109,14 @@ def judged(base_file):
     return document
 
 
-@pytest.fixture
-def compared(tmp_path, judged):
-    """Compare judged with what change() makes of a copy."""
-
-    def compare(change, *arguments):
-        changed = copy.deepcopy(judged)
-        change(changed)
-        base, new = write(tmp_path / "base.json", judged), write(tmp_path / "new.json", changed)
-        return run("compare", base, new, *arguments)
-
-    return compare
-
-
-def multiplied(scenario, metric, factor, loops=("fastloop",)):
-    """Return a change of a result, for compared()."""
-
-    def change(document):
-        row = row_of(document, scenario, metric)
-        for loop in loops:
-            row["turns"][loop] = [figure * factor for figure in row["turns"][loop]]
-
-    return change
-
-
 # Which loops and scenarios
 
 
-def test_list_names_every_loop_and_scenario_and_measures_nothing():
-    completed = run("--list")
+def test_list_names_every_loop_and_scenario_and_marks_those_of_the_default_run(listed):
+    names = {line.split()[0] for line in run("--list").stdout.splitlines()}
 
-    assert completed.returncode == 0
-    listed = {line.split()[0] for line in completed.stdout.splitlines()}
-    assert {"fastloop", "asyncio", "uvloop", "rloop", "rsloop", "zuvloop", "loopmini", "blazio", "talyn", "limit"} <= listed
-    assert {"sleep_zero_one_task", "echo_tcp_protocol_1kb_64", "startup", "memory_per_timer"} <= listed
-
-
-def test_list_marks_the_scenarios_of_the_default_run(listed):
+    assert {"fastloop", "asyncio", "uvloop", "rloop", "rsloop", "zuvloop", "loopmini", "blazio", "talyn", "limit"} <= names
+    assert {"startup", "memory_per_timer"} <= {*listed}
     assert listed["echo_tcp_protocol_1kb_64"] and listed["echo_unix_protocol_1kb_64"] and listed["sleep_zero_one_task"]
     assert not listed["echo_unix_sockets_100kb_64"]
 
@@ -171,32 +140,40 @@ def test_pattern_chooses_the_scenarios_that_match(tmp_path):
     assert list(names) == ["sleep_zero_one_task", "sleep_zero_1000_tasks", "sleep_accuracy", "call_soon_chain"]
 
 
-def test_all_and_a_choice_of_scenarios_exclude_each_other():
-    assert run("--all", "--scenarios", "startup").returncode == 2
+@pytest.mark.parametrize(
+    "arguments, options, words",
+    [
+        (["--all", "--scenarios", "startup"], {}, "not allowed with argument"),
+        (["--scenarios", "no_such_thing"], {}, "call_soon_chain"),
+        (["--turns", "0"], {}, "at least 1"),
+        (["--plot", "figure.svg"], {"blocked": ["matplotlib"]}, "pip install matplotlib"),
+        (["--plot", "figure.txt"], {}, "needs matplotlib" if not HAS_MATPLOTLIB else "ends with .png or .svg"),
+        (["--json", "no-such-folder/result.json"], {}, "no folder to write no-such-folder/result.json to"),
+        (["instructions", "call_soon_chain"], {"variables": {"PATH": ""}}, "it needs valgrind"),
+        (["instructions", "startup"], {}, "call_soon_chain"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_measured(arguments, options, words):
+    completed = run(*arguments, **options)
+
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert words in completed.stderr
 
 
-def test_unknown_scenario_is_refused_with_the_known_ones():
-    completed = run("--scenarios", "no_such_thing")
+@pytest.mark.parametrize(
+    "source, blocked, words",
+    [
+        ("", ["uvloop"], "uvloop skipped, it is not installed: pip install uvloop"),
+        ("def new_event_loop(): raise OSError('old kernel')", [], "uvloop skipped, it does not start: OSError: old kernel"),
+    ],
+)
+def test_loop_that_is_absent_or_does_not_start_is_skipped_with_a_line_that_says_why(fake_loop, source, blocked, words):
+    path = fake_loop("uvloop", source)
 
-    assert completed.returncode == 2
-    assert "call_soon_chain" in completed.stderr
-
-
-def test_absent_loop_is_skipped_with_a_line_that_says_how_to_get_it():
-    completed = quick_run("--loops", "asyncio,uvloop", "--scenarios", "call_soon_chain", blocked=["uvloop"])
+    completed = quick_run("--loops", "asyncio,uvloop", "--scenarios", "call_soon_chain", path=path, blocked=blocked)
 
     assert completed.returncode == 0
-    assert "uvloop skipped, it is not installed: pip install uvloop" in completed.stderr.splitlines()
-    assert "uvloop" not in completed.stdout
-
-
-def test_peer_that_does_not_start_is_skipped_with_a_line_that_says_why(fake_loop):
-    path = fake_loop("uvloop", "def new_event_loop(): raise OSError('this kernel is too old')\n")
-
-    completed = quick_run("--loops", "asyncio,uvloop", "--scenarios", "call_soon_chain", path=path)
-
-    assert completed.returncode == 0
-    assert "uvloop skipped, it does not start: OSError: this kernel is too old" in completed.stderr.splitlines()
+    assert words in completed.stderr.splitlines()
     assert "uvloop" not in completed.stdout
 
 
@@ -216,15 +193,13 @@ def test_absent_fastloop_makes_the_exit_status_1():
     assert "fastloop skipped" in completed.stderr
 
 
-def test_what_is_measured_is_installed_and_not_what_is_beside_the_benchmarks(tmp_path, fake_loop):
-    tree = fake_loop("asyncmy", "")
-    shutil.copytree(BENCHMARKS, tree / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
-    (tree / "fastloop").mkdir()
-    (tree / "fastloop" / "__init__.py").write_text("raise ImportError('the source tree was imported')\n")
+def test_what_is_measured_is_installed_and_not_what_is_beside_the_benchmarks(tmp_path):
+    shutil.copytree(BENCHMARKS, tmp_path / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "fastloop.py").write_text("raise ImportError('the source tree was imported')\n")
     names = "call_soon_chain,echo_unix_protocol_64b_1,startup"
     command = [sys.executable, "-m", "benchmarks", "--quick", "--loops", "fastloop", "--scenarios", names]
 
-    completed = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tree)
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path)
 
     assert completed.returncode == 0, completed.stdout + completed.stderr
 
@@ -309,7 +284,11 @@ def test_without_a_compiler_scenarios_with_sockets_have_a_footnote_that_says_how
 
 @pytest.mark.parametrize(
     "body, reason",
-    [("raise OSError('no such luck')", "OSError: no such luck"), ("import os; os.abort()", "ended by SIGABRT")],
+    [
+        ("raise OSError('no such luck')", "OSError: no such luck"),
+        ("import os; os.abort()", "ended by SIGABRT"),
+        ("print('Hello', flush=True)", "it printed 'Hello'"),
+    ],
 )
 @pytest.mark.parametrize("scenario, title", [("call_soon_chain", "call_soon, chain"), ("startup", "start-up"),
                                              ("echo_unix_protocol_64b_1", "echo Unix Protocol, 64 B, 1 connection")])  # fmt: skip
@@ -391,14 +370,6 @@ def test_without_rich_progress_is_shown_in_lines():
     assert completed.stderr == "1/1 round 1 of 1: call_soon, chain\n"
 
 
-def test_without_matplotlib_a_plot_is_refused_before_anything_is_measured(tmp_path):
-    completed = quick_run("--plot", tmp_path / "figure.svg", blocked=["matplotlib"])
-
-    assert completed.returncode == 2
-    assert "pip install matplotlib" in completed.stderr
-    assert completed.stdout == ""
-
-
 @needs_matplotlib
 @pytest.mark.parametrize("suffix, start", [(".png", b"\x89PNG"), (".svg", b"<?xml")])
 def test_plot_is_written_in_the_format_of_its_ending(tmp_path, suffix, start):
@@ -427,13 +398,6 @@ def test_scenario_that_fails_alone_is_an_answer_with_its_reason():
     completed = run("alone", "uvloop", "call_soon_chain", blocked=["uvloop"])
 
     assert json.loads(completed.stdout)["failure"].startswith("ModuleNotFoundError")
-
-
-def test_instructions_without_valgrind_are_refused_with_a_line():
-    completed = run("instructions", "call_soon_chain", variables={"PATH": ""})
-
-    assert completed.returncode == 2
-    assert "it needs valgrind" in completed.stderr
 
 
 @needs_valgrind
@@ -501,45 +465,54 @@ def test_client_of_a_burst_waits_to_be_told_and_for_the_servers_end(client, answ
 # compare
 
 
+def multiplied(scenario, metric, factor, loops=("fastloop",)):
+    """Return a change of a result."""
+
+    def change(document):
+        row = row_of(document, scenario, metric)
+        for loop in loops:
+            row["turns"][loop] = [figure * factor for figure in row["turns"][loop]]
+
+    return change
+
+
+def replaced(scenario, metric, figures):
+    return lambda document: row_of(document, scenario, metric)["turns"].update(fastloop=figures)
+
+
 @pytest.mark.parametrize(
-    "scenario, metric, factor, status",
+    "change, status",
     [
-        pytest.param("sleep_zero_one_task", "time", 1.04, 0, id="loss_within_the_budget"),
-        pytest.param("sleep_zero_one_task", "time", 1.2, 1, id="loss_over_the_budget"),
-        pytest.param("echo_tcp_streams_64b_1", "rate", 0.8, 1, id="lower_rate"),
-        pytest.param("echo_tcp_streams_64b_1", "rate", 1.2, 0, id="higher_rate"),
+        pytest.param(multiplied("sleep_zero_one_task", "time", 1.04), 0, id="a loss within the budget"),
+        pytest.param(multiplied("sleep_zero_one_task", "time", 1.2), 1, id="a loss over the budget"),
+        pytest.param(multiplied("sleep_zero_one_task", "time", 3, ("fastloop", "asyncio")), 0, id="both loops slower"),
+        pytest.param(multiplied("echo_tcp_streams_64b_1", "rate", 0.8), 1, id="a lower rate"),
+        pytest.param(multiplied("echo_tcp_streams_64b_1", "rate", 1.2), 0, id="a higher rate"),
+        pytest.param(replaced("sleep_zero_one_task", "time", []), 1, id="a lost row"),
+        pytest.param(replaced("sleep_accuracy", "early", [0, 3]), 1, id="timers that begin to fire early"),
+        pytest.param(replaced("sleep_accuracy", "overshoot", [12.0]), 0, id="a growth within the metric's noise"),
+        pytest.param(replaced("sleep_accuracy", "overshoot", [80.0]), 1, id="a growth over the metric's noise"),
     ],
 )
-def test_compare_fails_on_a_loss_over_the_budget(compared, scenario, metric, factor, status):
-    assert compared(multiplied(scenario, metric, factor), "--budget", "5").returncode == status
+def test_compare_fails_on_a_loss(tmp_path, judged, change, status):
+    row_of(judged, "sleep_accuracy", "overshoot")["turns"] = {"asyncio": [800.0], "fastloop": [8.0]}
+    base = write(tmp_path / "base.json", judged)
+    change(judged)
+
+    completed = run("compare", base, write(tmp_path / "new.json", judged), "--budget", "5")
+
+    assert completed.returncode == status, completed.stdout
+    assert completed.stdout.count("LOSS") == status
 
 
-def test_compare_names_the_row_that_lost(compared):
-    completed = compared(multiplied("sleep_zero_one_task", "time", 1.2))
+def test_compare_names_the_row_that_lost(tmp_path, judged):
+    base = write(tmp_path / "base.json", judged)
+    multiplied("sleep_zero_one_task", "time", 1.2)(judged)
+
+    completed = run("compare", base, write(tmp_path / "new.json", judged))
 
     (loss,) = [line for line in completed.stdout.splitlines() if "LOSS" in line]
-    assert "sleep(0), one task" in loss and "+20.0%" in loss
-
-
-def test_compare_divides_by_the_reference_of_the_same_file(compared):
-    assert compared(multiplied("sleep_zero_one_task", "time", 3, loops=("fastloop", "asyncio"))).returncode == 0
-
-
-def test_compare_fails_when_a_row_is_lost(compared):
-    assert compared(lambda document: row_of(document, "sleep_zero_one_task", "time")["turns"].pop("fastloop")).returncode == 1
-
-
-def test_compare_fails_when_timers_begin_to_fire_early(compared):
-    assert compared(lambda document: row_of(document, "sleep_accuracy", "early")["turns"].update(fastloop=[0, 3])).returncode == 1
-
-
-@pytest.mark.parametrize("figure, status", [(12.0, 0), (80.0, 1)])
-def test_compare_takes_a_growth_within_a_metrics_noise_for_none(judged, compared, figure, status):
-    row_of(judged, "sleep_accuracy", "overshoot")["turns"] = {"asyncio": [800.0], "fastloop": [8.0]}
-
-    completed = compared(lambda document: row_of(document, "sleep_accuracy", "overshoot")["turns"].update(fastloop=[figure]))
-
-    assert completed.returncode == status
+    assert loss.startswith("sleep(0), one task") and "+20.0%" in loss
 
 
 def test_compare_refuses_a_file_that_is_not_a_result(tmp_path, base_file):

@@ -14,7 +14,7 @@ from benchmarks.programs import failure_said, say
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(prog="alone", description="Run one scenario on one loop in this process.")
+    parser = argparse.ArgumentParser(prog="alone", description="Run one scenario on one loop in this process: a turn for each line.")
     parser.add_argument("loop", choices=LOOPS)
     parser.add_argument("scenario")
     parser.add_argument("--quick", action="store_true", help="only show that it works")
@@ -27,6 +27,8 @@ def main(arguments):
         from benchmarks.scenarios import SCENARIOS
 
         scenario = SCENARIOS[options.scenario]
+        if options.operations and scenario.body is None:
+            sys.exit(f"{scenario.name} does not count operations")
         if options.operations:
             with asyncio.Runner(loop_factory=factory) as runner:
                 runner.run(scenario.body(options.operations))
