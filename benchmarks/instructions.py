@@ -38,7 +38,7 @@ def main(arguments):
                 on_step(f"{loop}, {COUNTED[scenario].title}")
                 try:
                     cells.append(f"{instructions_per_operation(loop, scenario):,.0f}")
-                except Failure as failure:
+                except (Failure, subprocess.TimeoutExpired) as failure:
                     failures[scenario, loop] = failure
                     cells.append(UNMEASURED)
             rows.append(cells)
