@@ -61,7 +61,7 @@ static void watch(int epoll, int operation, int fd, uint32_t events, void *owner
         fail_errno("epoll_ctl");
 }
 
-static void accept_all(int epoll, int listener, int is_tcp)
+static void accept_all(int epoll, int listener, bool is_tcp)
 {
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -146,7 +146,7 @@ static void on_writable(int epoll, connection_t *connection)
     }
 }
 
-static void serve(int listener, int is_tcp)
+static void serve(int listener, bool is_tcp)
 {
     struct epoll_event events[EVENTS_PER_WAIT];
     int epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -28,8 +28,8 @@ static const uint64_t STALL_NS = 5000000000ull;
 /* One request and its answer; sent and received count bytes of it. */
 typedef struct {
     int fd;
-    int is_checked;
-    int has_ended;
+    bool is_checked;
+    bool has_ended;
     size_t sent;
     size_t received;
     uint64_t began_ns;
@@ -37,9 +37,9 @@ typedef struct {
 } connection_t;
 
 static socket_address_t server;
-static int is_reconnecting;
-static int is_burst;
-static int is_spinning;
+static bool is_reconnecting;
+static bool is_burst;
+static bool is_spinning;
 static size_t connection_count;
 static size_t request_size;
 static size_t answer_size;
@@ -128,7 +128,7 @@ static void begin_request(connection_t *connection)
     if (connection->fd < 0)
         connection->fd = is_burst ? open_connection() : open_short_connection();
     connection->sent = connection->received = 0;
-    connection->has_ended = 0;
+    connection->has_ended = false;
 }
 
 static void end_request(connection_t *connection)
@@ -136,7 +136,7 @@ static void end_request(connection_t *connection)
     uint64_t end_ns = now_ns();
     latencies_ns[latency_count++] = end_ns - connection->began_ns;
     progress_ns = end_ns;
-    connection->is_checked = 1;
+    connection->is_checked = true;
     if (is_reconnecting) {
         close(connection->fd);
         connection->fd = -1;
@@ -155,12 +155,12 @@ static void send_request(connection_t *connection)
         connection->sent += (size_t)count;
     }
     if (is_burst && !connection->has_ended) {
-        connection->has_ended = 1;
+        connection->has_ended = true;
         shutdown(connection->fd, SHUT_WR);
     }
 }
 
-static int server_has_closed(connection_t *connection)
+static bool server_has_closed(connection_t *connection)
 {
     ssize_t count = recv(connection->fd, buffer, 1, 0);
     if (count > 0)
@@ -171,13 +171,13 @@ static int server_has_closed(connection_t *connection)
 }
 
 /* Returns whether the answer is complete. */
-static int receive_answer(connection_t *connection)
+static bool receive_answer(connection_t *connection)
 {
     while (connection->received < answer_size) {
         ssize_t count = recv(connection->fd, buffer, answer_size - connection->received, 0);
         if (count < 0) {
             if (errno == EAGAIN)
-                return 0;
+                return false;
             fail_errno("recv");
         }
         if (count == 0)
@@ -190,22 +190,22 @@ static int receive_answer(connection_t *connection)
 }
 
 /* Advances a connection until it would have to wait. Returns whether it still has something to do. */
-static int advance(connection_t *connection, int is_readable)
+static bool advance(connection_t *connection, bool is_readable)
 {
     send_request(connection);
     while (is_readable && receive_answer(connection)) {
         end_request(connection);
         if (--connection->remaining == 0)
-            return 0;
+            return false;
         begin_request(connection);
         send_request(connection);
         /* With several connections the others come first; one alone looks at once. */
         is_readable = connection_count == 1 && is_spinning;
     }
-    return 1;
+    return true;
 }
 
-static void note_interest(size_t index, int is_active)
+static void note_interest(size_t index, bool is_active)
 {
     connection_t *connection = &connections[index];
     polled[index].fd = is_active ? connection->fd : -1;
@@ -237,14 +237,14 @@ static void exchange(uint64_t count)
         connections[index].remaining = count;
         begin_request(&connections[index]);
         send_request(&connections[index]);
-        note_interest(index, 1);
+        note_interest(index, true);
     }
     if (is_burst)
         await_start();
     progress_ns = now_ns();
     while (active > 0) {
         if (connection_count == 1 && is_spinning) {
-            if (!advance(&connections[0], 1))
+            if (!advance(&connections[0], true))
                 return;
             give_up_if_stalled();
             continue;
@@ -256,7 +256,7 @@ static void exchange(uint64_t count)
             if (polled[index].fd < 0 || polled[index].revents == 0)
                 continue;
             ready--;
-            int is_active = advance(&connections[index], polled[index].revents != POLLOUT);
+            bool is_active = advance(&connections[index], polled[index].revents != POLLOUT);
             note_interest(index, is_active);
             active -= !is_active;
         }
@@ -302,7 +302,7 @@ static void receive_bytes(int fd, uint64_t size)
 }
 
 /* Eight bytes say how much; then it moves, and an upload is acknowledged by one byte. */
-static void move_bulk(uint64_t size, int is_upload)
+static void move_bulk(uint64_t size, bool is_upload)
 {
     int fd = connections[0].fd;
     unsigned char head[8];

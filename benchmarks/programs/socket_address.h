@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,7 @@ static socket_address_t socket_address_parse(const char *text)
     return address;
 }
 
-static int socket_address_is_tcp(const socket_address_t *address)
+static bool socket_address_is_tcp(const socket_address_t *address)
 {
     return address->storage.ss_family == AF_INET;
 }

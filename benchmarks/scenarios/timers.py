@@ -8,7 +8,7 @@ import time
 from benchmarks.scenario import Direction, Metric, loop_scenario, scaled, timed_coroutine
 
 FAR_AWAY_S = 60.0
-CANCELS_PER_TURN = 1000
+CANCELS_IN_A_ROW = 1000
 SHORT_SLEEP_S = 0.0003
 SHORT_SLEEPS = 100
 
@@ -20,10 +20,10 @@ def _ignore():
 @timed_coroutine("call_later + cancel", count=30_000)
 async def call_later_cancel(count):
     loop = asyncio.get_running_loop()
-    for _ in range(max(count // CANCELS_PER_TURN, 1)):
-        for _ in range(CANCELS_PER_TURN):
+    for _ in range(max(count // CANCELS_IN_A_ROW, 1)):
+        for _ in range(CANCELS_IN_A_ROW):
             loop.call_later(FAR_AWAY_S, _ignore).cancel()
-        # A turn now and then, for loops that sweep cancelled timers later.
+        # The loop has a turn now and then: some loops sweep cancelled timers there.
         await asyncio.sleep(0)
 
 
