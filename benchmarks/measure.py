@@ -65,7 +65,7 @@ def parse(arguments):
     chosen.add_argument("--scenarios", type=names_of(SCENARIOS), default=DEFAULT_SCENARIOS, metavar="A,B,...",
                         help="--list names them and the default; a name may have * for any letters")  # fmt: skip
     chosen.add_argument("--all", dest="scenarios", action="store_const", const=list(SCENARIOS), help="every scenario")
-    parser.add_argument("--rounds", type=positive, help=f"new processes each; default: {DEFAULT_ROUNDS}")
+    parser.add_argument("--rounds", type=positive, metavar="N", help=f"new processes each; default: {DEFAULT_ROUNDS}")
     parser.add_argument("--turns", type=positive, metavar="N", help=f"of each loop in a round; default: {DEFAULT_TURNS}")
     parser.add_argument("--json", metavar="FILE", help="keep every figure in FILE")
     parser.add_argument("--plot", metavar="FILE", help="draw a bar chart, .png or .svg")

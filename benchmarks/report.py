@@ -40,7 +40,7 @@ def _table(results):
     for number, row in enumerate(results.rows):
         cells = [row.label, row.unit, *(_figure_cell(results, row, name) for name in results.loops)]
         best = row.best_loop()
-        if best:
+        if best in header:
             styles[number, header.index(best)] = BOLD_GREEN
         if has_ratio:
             ratio = row.advantage_over_best_other(SUBJECT)
