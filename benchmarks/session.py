@@ -1,7 +1,6 @@
-"""A server on a loop and a client, each in a process of its own, and what the server uses while the client asks.
+"""A server on a loop and a client, each in a process of its own, and the CPU time of the server while the client asks.
 
-Owns: both processes, their addresses, and the operating system's account of the server: CPU time (all threads, user and system)
-and resident memory, read from outside.
+Owns: both processes and their addresses.
 The client is the same C program for all loops. It spins instead of sleeping (given two CPUs): waking a sleeper costs more than an
 echo, and the server would be billed for it.
 """
@@ -9,20 +8,18 @@ echo, and the server would be billed for it.
 import os
 import pathlib
 import signal
-import sys
 import tempfile
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from benchmarks import Failure, native_programs
+from benchmarks import native_programs
 from benchmarks.loops import YARDSTICK
+from benchmarks.process_account import cpu_ns
 from benchmarks.processes import Process, python_command
 
 FAMILIES = {"tcp": "TCP", "unix": "Unix"}
 INTERFACES = {"protocol": "Protocol", "buffered": "BufferedProtocol", "streams": "streams", "sockets": "sock_*"}
 TERMINATION_LIMIT_S = 5.0
-IDLENESS_CHECKS, IDLENESS_INTERVAL_S = 20, 0.0005
 ALLOWED_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -52,7 +49,7 @@ def session(loop_definition, exchange, *, prefix=()):
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="loop-"))
         address = "tcp:0" if exchange.family == "tcp" else f"unix:{pathlib.Path(folder, 'socket')}"
         server = Server([*prefix, *_server_command(loop_definition, exchange, address)], stack)
-        yield server, lambda exchange: Client(client_path, server, exchange, stack)
+        yield server, lambda asked: Client(client_path, server, asked, stack)
 
 
 def _server_command(loop_definition, exchange, address):
@@ -73,36 +70,6 @@ class Server(Process):
     def loop_class(self):
         return self.greeting["loop_class"]
 
-    def cpu_ns(self):
-        self._await_idleness()
-        if sys.platform == "linux":
-            # The process's CPU-time clock, numbered as clock_getcpuclockid(3) does: to the nanosecond, where
-            # /proc/PID/stat counts hundredths of a second.
-            return time.clock_gettime_ns((~self.pid << 3) | 2)
-        times = _psutil().Process(self.pid).cpu_times()
-        return int((times.user + times.system) * 1e9)
-
-    def _await_idleness(self):
-        # The last answer is there before the server has done all that belongs to it. And Linux updates the clock of another
-        # process when its threads stop, or at a tick. For a running one it may be a few milliseconds behind.
-        # The wait is limited: a loop that never rests is billed for its unrest.
-        for _ in range(IDLENESS_CHECKS):
-            time.sleep(IDLENESS_INTERVAL_S)
-            if not self._is_running():
-                break
-
-    def _is_running(self):
-        """Whether a thread is on a processor or waits for one; unknown counts as yes."""
-        try:
-            for stat in pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat"):
-                # "TID (name) STATE ...", and the name may contain anything.
-                if stat.read_text().rpartition(")")[2].split()[0] == "R":
-                    return True
-        except (FileNotFoundError, ProcessLookupError):
-            # A thread has just ended.
-            return True
-        return not os.path.exists("/proc/self/stat")
-
     def stop(self):
         """Let it do nothing until go_on()."""
         os.kill(self.pid, signal.SIGSTOP)
@@ -113,21 +80,6 @@ class Server(Process):
     def terminate(self):
         self._process.terminate()
         self._process.wait(timeout=TERMINATION_LIMIT_S)
-
-    def resident_bytes(self):
-        try:
-            with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
-                return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except FileNotFoundError:
-            return _psutil().Process(self.pid).memory_info().rss
-
-
-def _psutil():
-    try:
-        import psutil
-    except ImportError:
-        raise Failure("another process's CPU time and memory need psutil here: pip install psutil") from None
-    return psutil
 
 
 class Client(Process):
@@ -148,8 +100,8 @@ class Client(Process):
             # The server stands still until everything is connected and asked.
             self._server.stop()
             self.ask(amount)
-        before_ns = self._server.cpu_ns()
+        before_ns = cpu_ns(self._server.pid)
         if self._is_burst:
             self._server.go_on()
         figures = self.ask("" if self._is_burst else amount)
-        return self._server.cpu_ns() - before_ns, figures
+        return cpu_ns(self._server.pid) - before_ns, figures

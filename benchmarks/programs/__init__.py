@@ -3,6 +3,8 @@
 import json
 from contextlib import contextmanager
 
+from benchmarks import Failure
+
 
 def say(**content):
     print(json.dumps(content), flush=True)
@@ -13,5 +15,7 @@ def failure_said():
     """An exception ends the block and becomes the answer."""
     try:
         yield
+    except Failure as failure:
+        say(failure=str(failure))
     except Exception as error:
         say(failure=f"{type(error).__name__}: {error}".rstrip(": "))

@@ -11,6 +11,7 @@ import resource
 from contextlib import contextmanager
 from dataclasses import replace
 
+from benchmarks.process_account import resident_bytes
 from benchmarks.scenario import Metric, Participant, Scenario, scaled
 from benchmarks.scenarios.exchanges import exchange_scenario
 from benchmarks.session import Exchange, session
@@ -79,9 +80,9 @@ def _idle_scenario(family, interface, *, is_default=False):
             with session(loop_definition, few) as (server, connect):
                 # What the first connections allocate for all that follow is not theirs.
                 connect(few).run(2)
-                before = server.resident_bytes()
+                before = resident_bytes(server.pid)
                 connect(many).run(1)
-                return {"memory": (server.resident_bytes() - before) / many.connections}
+                return {"memory": (resident_bytes(server.pid) - before) / many.connections}
 
         yield Participant(None, take_turn)
 
