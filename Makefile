@@ -64,7 +64,7 @@ test: install
 bench: install
 	@$(VENV)/bin/python -m pip install --quiet "$$(echo $(WHEELS)/*.whl)[bench]"
 	@$(VENV)/bin/python -m pip install --quiet uvloop || echo "uvloop could not be installed here: comparing without it"
-	$(VENV)/bin/python benchmarks/run.py $(ARGS)
+	$(VENV)/bin/python -m benchmarks $(ARGS)
 
 conformance: install
 	cd $(ELSEWHERE) && $(VENV)/bin/python $(ROOT)/tests/conformance/run.py $(ARGS)

@@ -1,7 +1,7 @@
-"""Compare two results of run.py: python benchmarks/compare.py BASE.json NEW.json [--budget PERCENT].
+"""Compare two results, for example before and after a change: compare BASE.json NEW.json [--budget PERCENT].
 
-Absolute times of two runs are not comparable on shared machines. So each figure is divided by that of a reference
-loop (asyncio) measured in the same file, and these ratios are compared.
+Absolute times of two runs are not comparable on shared machines. So fastloop is divided by a reference loop (asyncio) of the same
+file, and these ratios are compared.
 Exit status: 0; 1 if a row lost more than the budget or was lost altogether; 2 if nothing can be compared.
 """
 
@@ -9,104 +9,76 @@ import argparse
 import sys
 from dataclasses import dataclass
 
-from loops import SUBJECT
-from report import format_figure, format_table
-from results import STATISTICS, Results, is_count_of_defects, is_rate, label
+from benchmarks.loops import SUBJECT
+from benchmarks.report import BOLD_RED, UNMEASURED, format_figure, format_table
+from benchmarks.results import Results, Row
+from benchmarks.scenario import Direction
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row. base and new: figure / reference's figure (of a rate its inverse, of a count of defects the count)."""
+    """One row of both files. base and new: how many times the reference's cost (of defects: how many)."""
 
-    label: str
-    base: float | None
+    row: Row
+    base: float
     new: float | None
-    is_over_budget: bool
+    is_loss: bool
 
-    @property
-    def change(self):
-        if not self.base or self.new is None:
-            return None
-        return self.new / self.base - 1
+    def cells(self):
+        change = UNMEASURED if not self.base or self.new is None else f"{self.new / self.base - 1:+.1%}"
+        return [self.row.label, format_figure(self.base), format_figure(self.new), change, "LOSS" if self.is_loss else ""]
 
 
-def main():
-    arguments = parse_arguments()
+def main(arguments):
+    options = parse(arguments)
     try:
-        base, new = Results.load(arguments.base), Results.load(arguments.new)
+        base, new = Results.load(options.base), Results.load(options.new)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    rows = compare(base, new, arguments)
-    if not rows:
-        print(f"no row has both {arguments.loop} and {arguments.reference} in {arguments.base}", file=sys.stderr)
+    new_rows = {(row.scenario, row.metric): row for row in new.rows}
+    compared = [compare(row, new_rows.get((row.scenario, row.metric)), options) for row in base.rows]
+    compared = [comparison for comparison in compared if comparison is not None]
+    if not compared:
+        print(f"no row has both {options.loop} and {options.reference} in {options.base}", file=sys.stderr)
         return 2
-    print_comparison(rows, arguments)
-    return int(any(row.is_over_budget for row in rows))
+    print_comparisons(compared, options)
+    return int(any(comparison.is_loss for comparison in compared))
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description="Compare two JSON files of run.py; fail on a loss over the budget.")
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="compare", description="Compare two results; fail on a loss over the budget.")
     parser.add_argument("base", metavar="BASE.json")
     parser.add_argument("new", metavar="NEW.json")
     parser.add_argument("--budget", type=float, default=5.0, metavar="PERCENT", help="default: %(default)s")
     parser.add_argument("--loop", default=SUBJECT, help="the loop that is judged; default: %(default)s")
     parser.add_argument("--reference", default="asyncio", help="the loop it is divided by; default: %(default)s")
-    parser.add_argument("--statistic", choices=STATISTICS, default="best", help="default: %(default)s")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def compare(base, new, arguments):
-    """Return a Comparison for every row of base that has figures of both loops."""
-    new_metrics = {(scenario_name, metric_name): metric for scenario_name, metric_name, _, metric in new.rows()}
-    comparisons = []
-    for scenario_name, metric_name, scenario, metric in base.rows():
-        base_figure = relative_figure(metric, arguments)
-        if base_figure is None:
-            continue
-        new_metric = new_metrics.get((scenario_name, metric_name))
-        new_figure = relative_figure(new_metric, arguments) if new_metric else None
-        is_over = new_figure is None or (
-            new_figure > base_figure * (1 + arguments.budget / 100) and not is_noise(metric, new_metric, arguments)
-        )
-        comparisons.append(Comparison(label(scenario, metric), base_figure, new_figure, is_over))
-    return comparisons
-
-
-def relative_figure(metric, arguments):
-    statistic = STATISTICS[arguments.statistic]
-    own, reference = statistic(metric, arguments.loop), statistic(metric, arguments.reference)
-    if own is None or is_count_of_defects(metric):
-        return own
-    # A figure of zero or below belongs to timers that fire early: there is nothing to compare.
-    if own <= 0 or not reference or reference <= 0:
+def compare(base_row, new_row, options):
+    """Return a Comparison, or None if the base has no figures of both loops."""
+    base = relative_figure(base_row, options)
+    if base is None:
         return None
-    return reference / own if is_rate(metric) else own / reference
+    new = new_row and relative_figure(new_row, options)
+    if new is None:
+        return Comparison(base_row, base, None, is_loss=True)
+    growth = new_row.figure(options.loop) - base_row.figure(options.loop)
+    is_noise = 0 < base_row.noise >= growth
+    return Comparison(base_row, base, new, is_loss=new > base * (1 + options.budget / 100) and not is_noise)
 
 
-def is_noise(base_metric, new_metric, arguments):
-    statistic = STATISTICS[arguments.statistic]
-    noise = base_metric["noise"]
-    return noise > 0 and statistic(new_metric, arguments.loop) - statistic(base_metric, arguments.loop) <= noise
+def relative_figure(row, options):
+    if row.direction is Direction.DEFECTS:
+        return row.figure(options.loop)
+    advantage = row.advantage(options.loop, options.reference)
+    return None if advantage is None else 1 / advantage
 
 
-def print_comparison(rows, arguments):
-    header = ["", "base", "new", "change", ""]
-    cells = [
-        [
-            row.label,
-            format_figure(row.base),
-            format_figure(row.new),
-            "-" if row.change is None else f"{row.change:+.1%}",
-            "LOSS" if row.is_over_budget else "",
-        ]
-        for row in rows
-    ]
-    print(format_table(header, cells, sys.stdout, mark=lambda number: {4: "bold red"}))
-    print(f"{arguments.loop} / {arguments.reference}, {arguments.statistic} of each file; lower is better.")
-    losses = sum(row.is_over_budget for row in rows)
-    print(f"{losses} of {len(rows)} rows lost more than {arguments.budget:g} %.")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def print_comparisons(compared, options):
+    rows = [comparison.cells() for comparison in compared]
+    print(format_table(["", "base", "new", "change", ""], rows, {(number, 4): BOLD_RED for number in range(len(rows))}))
+    print(f"{options.loop} / {options.reference}, median of the ratios within the turns of each file; lower is better.")
+    losses = sum(comparison.is_loss for comparison in compared)
+    print(f"{losses} of {len(compared)} rows lost more than {options.budget:g} %.")

@@ -1,8 +1,7 @@
 """The event loops that can be measured, by name.
 
-Owns: how each loop is imported, made and installed, and how to see that it is the one that runs.
-Promise: nothing here imports a loop before load_factory() is called; some loops patch asyncio when
-they are imported, so that happens only in the process that measures them.
+Owns: how each is imported and made, and the check that it is the one that runs.
+Promise: a loop is imported by load_factory() only, in the process that measures it. Some loops patch asyncio on import.
 """
 
 import importlib
@@ -10,13 +9,11 @@ import importlib.util
 import platform
 from dataclasses import dataclass
 
-import native_programs
+from benchmarks import Failure, native_programs
 
 SUBJECT = "fastloop"
-# A C server that only makes its system calls. It stands among the loops where a scenario can use it, and is none.
+# A server in C that only makes its system calls. It takes part where a scenario can use it.
 YARDSTICK = "limit"
-# The title of the figure that it is a yardstick for; throughput and latency are the client's, too.
-YARDSTICK_METRIC = "server CPU"
 DEFAULT_LOOPS = ("fastloop", "asyncio", "uvloop", YARDSTICK)
 
 
@@ -29,16 +26,17 @@ class LoopDefinition:
     how_to_get: str
     factory: str = "new_event_loop"
 
-    def is_available(self):
-        return importlib.util.find_spec(self.module) is not None
+    def reason_for_absence(self):
+        """Return why the loop cannot be measured here, None if it can."""
+        return None if importlib.util.find_spec(self.module) else f"it is not installed: {self.how_to_get}"
 
     def version(self):
-        """The installed version, "unknown" for a source tree on the path, None if absent."""
+        """Return the installed version, "unknown" for a module without one, None if the loop is absent."""
+        if self.reason_for_absence():
+            return None
         if self.module == "asyncio":
             return platform.python_version()
-        if not self.is_available():
-            return None
-        # Imported here: it takes a third of the time that a process needs to start, and few need it.
+        # Imported here because it takes a third of the time that a process needs to start.
         import importlib.metadata
 
         try:
@@ -50,26 +48,25 @@ class LoopDefinition:
         """Import the loop and return the function that makes one."""
         return getattr(importlib.import_module(self.module), self.factory)
 
-    def identify(self, running_loop):
-        """Return the class of running_loop as text; RuntimeError if it is another package's."""
-        loop_class = type(running_loop)
-        full_name = f"{loop_class.__module__}.{loop_class.__qualname__}"
-        if loop_class.__module__.partition(".")[0] != self.module:
+    def identify(self, loop):
+        """Return the name of the loop's class. RuntimeError if it is another package's."""
+        full_name = f"{type(loop).__module__}.{type(loop).__qualname__}"
+        if full_name.partition(".")[0] != self.module:
             raise RuntimeError(f"expected a loop of {self.module}, running on {full_name}")
         return full_name
 
 
 class YardstickDefinition(LoopDefinition):
-    """The C server in the place of a loop; scenarios.server_session starts it."""
+    """The C server in the place of a loop; session.py starts it."""
 
-    def is_available(self):
-        return native_programs.program(self.module) is not None
+    def reason_for_absence(self):
+        try:
+            native_programs.path_of(self.module)
+        except Failure as failure:
+            return str(failure)
 
     def version(self):
-        return "C epoll" if self.is_available() else None
-
-    def load_factory(self):
-        return None
+        return None if self.reason_for_absence() else "C epoll"
 
 
 LOOPS = {
@@ -88,5 +85,4 @@ LOOPS = {
         YardstickDefinition(YARDSTICK, "limit_server", "needs Linux and a C compiler"),
     )
 }
-# Other people's loops: the comparison goes on without those that do not run here.
 PEERS = tuple(name for name in LOOPS if name not in (SUBJECT, "asyncio", YARDSTICK))

@@ -2,13 +2,14 @@
 
 import importlib.util
 import math
+import pathlib
 import textwrap
 
-from loops import YARDSTICK
-from report import format_figure, headline, statistic_in_words
-from results import figure_of, is_rate, label
+from benchmarks.loops import YARDSTICK
+from benchmarks.report import STATISTIC, format_figure, headline
+from benchmarks.scenario import Direction
 
-HOW_TO_GET = "pip install matplotlib"
+SUFFIXES = (".png", ".svg")
 # A few rows make a picture for a page, the whole matrix one to scroll in.
 COLUMNS, MANY_COLUMNS, MANY_PANELS = 4, 6, 60
 # A panel's place, and the part of it that is left for the loops' names, the titles and the distance to the next.
@@ -30,8 +31,12 @@ COLOURS = {
 }
 
 
-def is_available():
-    return importlib.util.find_spec("matplotlib") is not None
+def check(path, parser):
+    """End the program with parser's error if no picture can be written to path."""
+    if importlib.util.find_spec("matplotlib") is None:
+        parser.error("--plot needs matplotlib: pip install matplotlib")
+    if pathlib.Path(path).suffix not in SUFFIXES:
+        parser.error(f"--plot takes a file that ends with {' or '.join(SUFFIXES)}")
 
 
 def save_plot(results, path):
@@ -41,18 +46,17 @@ def save_plot(results, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    rows = [(label(scenario, metric), metric) for _, _, scenario, metric in results.rows()]
-    column_count = COLUMNS if len(rows) <= MANY_PANELS else MANY_COLUMNS
-    row_count = math.ceil(len(rows) / column_count)
+    column_count = COLUMNS if len(results.rows) <= MANY_PANELS else MANY_COLUMNS
+    row_count = math.ceil(len(results.rows) / column_count)
     size = PANEL_INCHES[0] * column_count, PANEL_INCHES[1] * row_count + HEADLINE_INCHES
     figure, axes = pyplot.subplots(row_count, column_count, squeeze=False, figsize=size)
     _place_panels(figure, size)
     panels = list(axes.flat)
-    for panel, (title, metric) in zip(panels, rows, strict=False):
-        _draw_panel(panel, title, metric, results.loops)
-    for panel in panels[len(rows) :]:
+    for panel, row in zip(panels, results.rows):
+        _draw_panel(panel, row, results.loops)
+    for panel in panels[len(results.rows) :]:
         panel.set_axis_off()
-    text = f"{headline(results)}\n{statistic_in_words(results)}; lower is better, of units with /s higher"
+    text = f"{headline(results)}\n{STATISTIC.partition(',')[0]}; lower is better, of units with /s higher"
     figure.suptitle(text, fontsize=9, y=1 - 0.1 / size[1], va="top")
     figure.savefig(path, dpi=DOTS_PER_INCH)
     pyplot.close(figure)
@@ -73,16 +77,16 @@ def _place_panels(figure, size):
     )
 
 
-def _draw_panel(panel, title, metric, loop_names):
+def _draw_panel(panel, row, loop_names):
     # The yardstick has a bar only where it has a figure.
-    loop_names = [name for name in loop_names if name != YARDSTICK or figure_of(metric, name) is not None]
-    figures = [figure_of(metric, name) for name in loop_names]
+    loop_names = [name for name in loop_names if name != YARDSTICK or row.figure(name) is not None]
+    figures = [row.figure(name) for name in loop_names]
     bars = panel.barh(loop_names, [figure or 0 for figure in figures], color=[COLOURS[name] for name in loop_names])
     panel.bar_label(bars, [f" {format_figure(figure)}" for figure in figures], fontsize=7)
     panel.invert_yaxis()
     panel.margins(x=0.25)
-    unit = f"{metric['unit']}, higher is better" if is_rate(metric) else metric["unit"]
-    panel.set_title("\n".join(textwrap.wrap(f"{title} [{unit}]", 46)), fontsize=8)
+    unit = f"{row.unit}, higher is better" if row.direction is Direction.HIGHER else row.unit
+    panel.set_title("\n".join(textwrap.wrap(f"{row.label} [{unit}]", 46)), fontsize=8)
     panel.tick_params(labelsize=7)
     panel.set_xticks([])
     panel.spines[["top", "right", "bottom"]].set_visible(False)

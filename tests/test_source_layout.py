@@ -2,7 +2,7 @@
 
 The order of the files inside a layer is read from the map in fastloop/README.md: a file imports only from layers to its
 left and, inside its own layer, from files above it. A file that the map does not list counts as the last of its layer.
-Each test collects every offender, so one run shows all that is to be mended.
+Each test collects every offender, so one run shows all of them.
 """
 
 import ast
@@ -70,7 +70,7 @@ def unit_of(path):
 
 
 def rank(unit, map_order):
-    """Where a unit stands in the import order; a package's __init__ stands behind the rest of its layer."""
+    """A unit's place in the import order. A package's __init__ comes last in its layer."""
     layer, _, name = unit.partition("/")
     if layer not in LAYERS:
         return None

@@ -3,7 +3,7 @@
  * Owns: a listening socket, an epoll instance, and per connection what could not be sent yet.
  * Promise: sends back what it receives, in order and complete, or for each thing received one answer of
  * ANSWER_SIZE bytes. One thread, level-triggered, one recv and one send a message in the steady state.
- * Started by server_session.py, which reads the JSON line printed once it listens and ends it with a signal.
+ * Started by session.py, which reads the JSON line printed once it listens and ends it with a signal.
  */
 /* accept4(2) */
 #define _GNU_SOURCE
@@ -34,47 +34,55 @@ static size_t answer_size;
 static int open_listener(socket_address_t *address)
 {
     int fd = socket_open(address);
-    if (bind(fd, (struct sockaddr *)&address->storage, address->size) < 0)
+    if (bind(fd, (struct sockaddr *)&address->storage, address->size) < 0) {
         fail_errno("bind");
-    if (listen(fd, LISTEN_BACKLOG) < 0)
+    }
+    if (listen(fd, LISTEN_BACKLOG) < 0) {
         fail_errno("listen");
+    }
     socket_set_nonblocking(fd);
-    if (getsockname(fd, (struct sockaddr *)&address->storage, &address->size) < 0)
+    if (getsockname(fd, (struct sockaddr *)&address->storage, &address->size) < 0) {
         fail_errno("getsockname");
+    }
     return fd;
 }
 
 static void announce(const socket_address_t *address, const char *asked)
 {
-    if (socket_address_is_tcp(address))
-        printf("{\"loop_class\": \"C epoll\", \"address\": \"tcp:%d\"}\n",
-               ntohs(((const struct sockaddr_in *)&address->storage)->sin_port));
-    else
+    if (socket_address_is_tcp(address)) {
+        printf(
+            "{\"loop_class\": \"C epoll\", \"address\": \"tcp:%d\"}\n", ntohs(((const struct sockaddr_in *)&address->storage)->sin_port));
+    } else {
         printf("{\"loop_class\": \"C epoll\", \"address\": \"%s\"}\n", asked);
+    }
     fflush(stdout);
 }
 
 static void watch(int epoll, int operation, int fd, uint32_t events, void *owner)
 {
     struct epoll_event event = {.events = events, .data.ptr = owner};
-    if (epoll_ctl(epoll, operation, fd, &event) < 0)
+    if (epoll_ctl(epoll, operation, fd, &event) < 0) {
         fail_errno("epoll_ctl");
+    }
 }
 
-static void accept_all(int epoll, int listener, int is_tcp)
+static void accept_all(int epoll, int listener, bool is_tcp)
 {
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            if (errno == EAGAIN || errno == ECONNABORTED)
+            if (errno == EAGAIN || errno == ECONNABORTED) {
                 return;
+            }
             fail_errno("accept");
         }
-        if (is_tcp)
+        if (is_tcp) {
             socket_send_without_delay(fd);
+        }
         connection_t *connection = calloc(1, sizeof *connection);
-        if (connection == NULL)
+        if (connection == NULL) {
             fail("out of memory");
+        }
         connection->fd = fd;
         watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, connection);
     }
@@ -93,8 +101,9 @@ static ssize_t send_some(int fd, const char *data, size_t size)
     size_t sent = 0;
     while (sent < size) {
         ssize_t count = send(fd, data + sent, size - sent, MSG_NOSIGNAL);
-        if (count < 0)
+        if (count < 0) {
             return errno == EAGAIN ? (ssize_t)sent : -1;
+        }
         sent += (size_t)count;
     }
     return (ssize_t)sent;
@@ -103,8 +112,9 @@ static ssize_t send_some(int fd, const char *data, size_t size)
 static int keep_unsent(connection_t *connection, const char *data, size_t size)
 {
     connection->unsent = malloc(size);
-    if (connection->unsent == NULL)
+    if (connection->unsent == NULL) {
         return -1;
+    }
     memcpy(connection->unsent, data, size);
     connection->offset = 0;
     connection->size = size;
@@ -115,8 +125,9 @@ static void on_readable(int epoll, connection_t *connection)
 {
     ssize_t count = recv(connection->fd, received, sizeof received, 0);
     if (count <= 0) {
-        if (count == 0 || errno != EAGAIN)
+        if (count == 0 || errno != EAGAIN) {
             connection_close(connection);
+        }
         return;
     }
     const char *data = answer != NULL ? answer : received;
@@ -126,8 +137,9 @@ static void on_readable(int epoll, connection_t *connection)
         connection_close(connection);
         return;
     }
-    if ((size_t)sent < size)
+    if ((size_t)sent < size) {
         watch(epoll, EPOLL_CTL_MOD, connection->fd, EPOLLOUT, connection);
+    }
 }
 
 static void on_writable(int epoll, connection_t *connection)
@@ -146,41 +158,47 @@ static void on_writable(int epoll, connection_t *connection)
     }
 }
 
-static void serve(int listener, int is_tcp)
+static void serve(int listener, bool is_tcp)
 {
     struct epoll_event events[EVENTS_PER_WAIT];
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (epoll < 0)
+    if (epoll < 0) {
         fail_errno("epoll_create1");
+    }
     watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
     for (;;) {
         int count = epoll_wait(epoll, events, EVENTS_PER_WAIT, -1);
-        if (count < 0 && errno != EINTR)
+        if (count < 0 && errno != EINTR) {
             fail_errno("epoll_wait");
+        }
         for (int index = 0; index < count; index++) {
             connection_t *connection = events[index].data.ptr;
-            if (connection == NULL)
+            if (connection == NULL) {
                 accept_all(epoll, listener, is_tcp);
-            else if (connection->unsent != NULL)
+            } else if (connection->unsent != NULL) {
                 on_writable(epoll, connection);
-            else
+            } else {
                 on_readable(epoll, connection);
+            }
         }
     }
 }
 
 int main(int count, char **arguments)
 {
-    if (count < 2)
+    if (count < 2) {
         fail("limit_server ADDRESS [ANSWER_SIZE]");
+    }
     socket_address_t address = socket_address_parse(arguments[1]);
     if (count > 2) {
         answer_size = strtoull(arguments[2], NULL, 10);
         answer = malloc(answer_size);
-        if (answer == NULL)
+        if (answer == NULL) {
             fail("out of memory");
-        for (size_t index = 0; index < answer_size; index++)
+        }
+        for (size_t index = 0; index < answer_size; index++) {
             answer[index] = (char)index;
+        }
     }
     raise_descriptor_limit();
     int listener = open_listener(&address);

@@ -1,14 +1,14 @@
-/* The client of the echo scenarios, the same for every loop. load_client MODE ADDRESS CONNECTIONS REQUEST ANSWER WAIT
+/* The client of the scenarios with sockets, the same for every loop. load_client MODE ADDRESS CONNECTIONS REQUEST ANSWER WAIT
  *
- * MODE: exchange keeps its connections and has on each one request of REQUEST bytes under way, whose answer of ANSWER
- * bytes it awaits; reconnect opens a new connection for every request. burst opens all its connections, sends on each a request and
- * the end of file, prints "{}" and awaits another line; the time counts from then, until each is answered and closed by the
- * server. download and upload move bulk on one connection.
- * WAIT: spin (see server_session.py for the reason) or sleep.
- * Prints "{}" once it is connected. Then for each line on standard input, a count (of requests on each connection, or of
- * bytes), does that much and prints {"elapsed_ns", "p50_ns", "p99_ns"}: wall-clock time in all, and of single requests.
+ * MODE: exchange keeps its connections and has one request of REQUEST bytes under way on each, whose answer of ANSWER bytes it awaits.
+ * reconnect opens a new connection for every request. burst opens all its connections, sends a request and the end of file on each,
+ * prints "{}" and awaits another line; the time counts from then, until the server has answered and closed each. download and upload
+ * move bulk on one connection.
+ * WAIT: spin (see session.py for the reason) or sleep.
+ * Prints "{}" once it is connected. Then for each line on standard input, a count (of requests on each connection, or of bytes), does
+ * that much and prints {"elapsed_ns", "p99_ns"}: wall-clock time in all, and of single requests.
  * Promise: checks the first answer on each connection byte for byte; gives up after STALL_NS without progress.
- * Driven by server_session.py. load_client.py is the same in Python, for machines without a compiler.
+ * Driven by session.py.
  */
 #include "socket_address.h"
 
@@ -28,8 +28,8 @@ static const uint64_t STALL_NS = 5000000000ull;
 /* One request and its answer; sent and received count bytes of it. */
 typedef struct {
     int fd;
-    int is_checked;
-    int has_ended;
+    bool is_checked;
+    bool has_ended;
     size_t sent;
     size_t received;
     uint64_t began_ns;
@@ -37,9 +37,9 @@ typedef struct {
 } connection_t;
 
 static socket_address_t server;
-static int is_reconnecting;
-static int is_burst;
-static int is_spinning;
+static bool is_reconnecting;
+static bool is_burst;
+static bool is_spinning;
 static size_t connection_count;
 static size_t request_size;
 static size_t answer_size;
@@ -62,15 +62,17 @@ static uint64_t now_ns(void)
 static void *allocate(size_t size)
 {
     void *memory = malloc(size);
-    if (memory == NULL)
+    if (memory == NULL) {
         fail("out of memory");
+    }
     return memory;
 }
 
 static void give_up_if_stalled(void)
 {
-    if (now_ns() - progress_ns > STALL_NS)
+    if (now_ns() - progress_ns > STALL_NS) {
         fail("no answer for %d s", (int)(STALL_NS / 1000000000ull));
+    }
 }
 
 /* A source address has some 28,000 ports, each out of use for a minute after its connection. Linux gives the whole of
@@ -84,8 +86,9 @@ static void choose_source(int fd)
     unsigned pid = (unsigned)getpid(), turn = opened++ / CONNECTIONS_PER_SOURCE;
     source.sin_addr.s_addr = htonl(0x7f000001u | (1 + pid % SOURCES) << 16 | (turn % SOURCES) << 8);
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&source, sizeof source) < 0)
+    if (bind(fd, (struct sockaddr *)&source, sizeof source) < 0) {
         fail_errno("bind");
+    }
 #else
     (void)fd;
 #endif
@@ -94,28 +97,34 @@ static void choose_source(int fd)
 static int open_connection(void)
 {
     int fd = socket_open(&server);
-    if (socket_address_is_tcp(&server))
+    if (socket_address_is_tcp(&server)) {
         choose_source(fd);
-    if (connect(fd, (struct sockaddr *)&server.storage, server.size) < 0)
+    }
+    if (connect(fd, (struct sockaddr *)&server.storage, server.size) < 0) {
         fail_errno("connect");
+    }
     socket_set_nonblocking(fd);
-    if (socket_address_is_tcp(&server))
+    if (socket_address_is_tcp(&server)) {
         socket_send_without_delay(fd);
+    }
     return fd;
 }
 
-/* In as few calls as possible: of a short connection the client's half is to be the smaller one. Over the loopback interface it is
+/* In as few calls as possible, so that the client's half of a short connection is the smaller one. Over the loopback interface it is
  * there when connect() returns, also one that does not wait; and a single message is not delayed. */
 static int open_short_connection(void)
 {
 #ifdef SOCK_NONBLOCK
     int fd = socket(server.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    if (fd < 0)
+    if (fd < 0) {
         fail_errno("socket");
-    if (socket_address_is_tcp(&server))
+    }
+    if (socket_address_is_tcp(&server)) {
         choose_source(fd);
-    if (connect(fd, (struct sockaddr *)&server.storage, server.size) < 0 && errno != EINPROGRESS)
+    }
+    if (connect(fd, (struct sockaddr *)&server.storage, server.size) < 0 && errno != EINPROGRESS) {
         fail_errno("connect");
+    }
     return fd;
 #else
     return open_connection();
@@ -125,10 +134,11 @@ static int open_short_connection(void)
 static void begin_request(connection_t *connection)
 {
     connection->began_ns = now_ns();
-    if (connection->fd < 0)
+    if (connection->fd < 0) {
         connection->fd = is_burst ? open_connection() : open_short_connection();
+    }
     connection->sent = connection->received = 0;
-    connection->has_ended = 0;
+    connection->has_ended = false;
 }
 
 static void end_request(connection_t *connection)
@@ -136,7 +146,7 @@ static void end_request(connection_t *connection)
     uint64_t end_ns = now_ns();
     latencies_ns[latency_count++] = end_ns - connection->began_ns;
     progress_ns = end_ns;
-    connection->is_checked = 1;
+    connection->is_checked = true;
     if (is_reconnecting) {
         close(connection->fd);
         connection->fd = -1;
@@ -148,81 +158,90 @@ static void send_request(connection_t *connection)
     while (connection->sent < request_size) {
         ssize_t count = send(connection->fd, pattern + connection->sent, request_size - connection->sent, 0);
         if (count < 0) {
-            if (errno == EAGAIN)
+            if (errno == EAGAIN) {
                 return;
+            }
             fail_errno("send");
         }
         connection->sent += (size_t)count;
     }
     if (is_burst && !connection->has_ended) {
-        connection->has_ended = 1;
+        connection->has_ended = true;
         shutdown(connection->fd, SHUT_WR);
     }
 }
 
-static int server_has_closed(connection_t *connection)
+static bool server_has_closed(connection_t *connection)
 {
     ssize_t count = recv(connection->fd, buffer, 1, 0);
-    if (count > 0)
+    if (count > 0) {
         fail("the server sent more than was expected");
-    if (count < 0 && errno != EAGAIN)
+    }
+    if (count < 0 && errno != EAGAIN) {
         fail_errno("recv");
+    }
     return count == 0;
 }
 
 /* Returns whether the answer is complete. */
-static int receive_answer(connection_t *connection)
+static bool receive_answer(connection_t *connection)
 {
     while (connection->received < answer_size) {
         ssize_t count = recv(connection->fd, buffer, answer_size - connection->received, 0);
         if (count < 0) {
-            if (errno == EAGAIN)
-                return 0;
+            if (errno == EAGAIN) {
+                return false;
+            }
             fail_errno("recv");
         }
-        if (count == 0)
+        if (count == 0) {
             fail("the server closed a connection");
-        if (!connection->is_checked && memcmp(buffer, pattern + connection->received, (size_t)count) != 0)
+        }
+        if (!connection->is_checked && memcmp(buffer, pattern + connection->received, (size_t)count) != 0) {
             fail("the answer differs from what was expected");
+        }
         connection->received += (size_t)count;
     }
     return !is_burst || server_has_closed(connection);
 }
 
-/* Go on with a connection until it would have to wait. Returns whether it still has something to do. */
-static int advance(connection_t *connection, int is_readable)
+/* Advances a connection until it would have to wait. Returns whether it still has something to do. */
+static bool advance(connection_t *connection, bool is_readable)
 {
     send_request(connection);
     while (is_readable && receive_answer(connection)) {
         end_request(connection);
-        if (--connection->remaining == 0)
-            return 0;
+        if (--connection->remaining == 0) {
+            return false;
+        }
         begin_request(connection);
         send_request(connection);
         /* With several connections the others come first; one alone looks at once. */
         is_readable = connection_count == 1 && is_spinning;
     }
-    return 1;
+    return true;
 }
 
-static void note_interest(size_t index, int is_active)
+static void note_interest(size_t index, bool is_active)
 {
     connection_t *connection = &connections[index];
     polled[index].fd = is_active ? connection->fd : -1;
     polled[index].events = connection->sent < request_size ? POLLIN | POLLOUT : POLLIN;
 }
 
-/* The connections and requests that are to come in at once are with the kernel: begin when told to. */
+/* All connections and requests are with the kernel: begin when told to. */
 static void await_start(void)
 {
     char line[64];
     printf("{}\n");
     fflush(stdout);
-    if (fgets(line, sizeof line, stdin) == NULL)
+    if (fgets(line, sizeof line, stdin) == NULL) {
         fail("nobody said when to begin");
+    }
     start_ns = now_ns();
-    for (size_t index = 0; index < connection_count; index++)
+    for (size_t index = 0; index < connection_count; index++) {
         connections[index].began_ns = start_ns;
+    }
 }
 
 /* poll(2) with no time to wait leaves nothing behind in the sockets that the server's send would have to look after. */
@@ -231,32 +250,37 @@ static void exchange(uint64_t count)
     size_t active = connection_count;
     latency_count = 0;
     latencies_ns = realloc(latencies_ns, count * connection_count * sizeof *latencies_ns);
-    if (latencies_ns == NULL)
+    if (latencies_ns == NULL) {
         fail("out of memory");
+    }
     for (size_t index = 0; index < connection_count; index++) {
         connections[index].remaining = count;
         begin_request(&connections[index]);
         send_request(&connections[index]);
-        note_interest(index, 1);
+        note_interest(index, true);
     }
-    if (is_burst)
+    if (is_burst) {
         await_start();
+    }
     progress_ns = now_ns();
     while (active > 0) {
         if (connection_count == 1 && is_spinning) {
-            if (!advance(&connections[0], 1))
+            if (!advance(&connections[0], true)) {
                 return;
+            }
             give_up_if_stalled();
             continue;
         }
         int ready = poll(polled, connection_count, is_spinning ? 0 : SLEEP_MS);
-        if (ready <= 0)
+        if (ready <= 0) {
             give_up_if_stalled();
+        }
         for (size_t index = 0; ready > 0 && index < connection_count; index++) {
-            if (polled[index].fd < 0 || polled[index].revents == 0)
+            if (polled[index].fd < 0 || polled[index].revents == 0) {
                 continue;
+            }
             ready--;
-            int is_active = advance(&connections[index], polled[index].revents != POLLOUT);
+            bool is_active = advance(&connections[index], polled[index].revents != POLLOUT);
             note_interest(index, is_active);
             active -= !is_active;
         }
@@ -266,8 +290,9 @@ static void exchange(uint64_t count)
 static void await_event(int fd, short events)
 {
     struct pollfd one = {.fd = fd, .events = events};
-    while (poll(&one, 1, is_spinning ? 0 : SLEEP_MS) <= 0)
+    while (poll(&one, 1, is_spinning ? 0 : SLEEP_MS) <= 0) {
         give_up_if_stalled();
+    }
     progress_ns = now_ns();
 }
 
@@ -290,24 +315,26 @@ static void receive_bytes(int fd, uint64_t size)
 {
     while (size > 0) {
         ssize_t count = recv(fd, buffer, size < BULK_BYTES ? (size_t)size : BULK_BYTES, 0);
-        if (count > 0)
+        if (count > 0) {
             size -= (uint64_t)count;
-        else if (count == 0)
+        } else if (count == 0) {
             fail("the server closed a connection");
-        else if (errno == EAGAIN)
+        } else if (errno == EAGAIN) {
             await_event(fd, POLLIN);
-        else
+        } else {
             fail_errno("recv");
+        }
     }
 }
 
 /* Eight bytes say how much; then it moves, and an upload is acknowledged by one byte. */
-static void move_bulk(uint64_t size, int is_upload)
+static void move_bulk(uint64_t size, bool is_upload)
 {
     int fd = connections[0].fd;
     unsigned char head[8];
-    for (int index = 0; index < 8; index++)
+    for (int index = 0; index < 8; index++) {
         head[index] = (unsigned char)(size >> (56 - 8 * index));
+    }
     progress_ns = now_ns();
     send_all(fd, (char *)head, sizeof head);
     if (is_upload) {
@@ -328,16 +355,11 @@ static int compare_latencies(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static uint64_t percentile_ns(unsigned percent)
-{
-    return latency_count == 0 ? 0 : latencies_ns[(latency_count - 1) * percent / 100];
-}
-
 static void print_figures(uint64_t elapsed_ns)
 {
     qsort(latencies_ns, latency_count, sizeof *latencies_ns, compare_latencies);
-    printf("{\"elapsed_ns\": %llu, \"p50_ns\": %llu, \"p99_ns\": %llu}\n", (unsigned long long)elapsed_ns,
-           (unsigned long long)percentile_ns(50), (unsigned long long)percentile_ns(99));
+    uint64_t p99_ns = latency_count == 0 ? 0 : latencies_ns[(latency_count - 1) * 99 / 100];
+    printf("{\"elapsed_ns\": %llu, \"p99_ns\": %llu}\n", (unsigned long long)elapsed_ns, (unsigned long long)p99_ns);
     fflush(stdout);
 }
 
@@ -352,8 +374,9 @@ static void prepare(char **arguments)
     polled = allocate(connection_count * sizeof *polled);
     size_t longest = request_size > answer_size ? request_size : answer_size;
     pattern = allocate(longest + 1);
-    for (size_t index = 0; index < longest; index++)
+    for (size_t index = 0; index < longest; index++) {
         pattern[index] = (char)index;
+    }
     buffer = allocate(longest > BULK_BYTES ? longest : BULK_BYTES);
     memset(buffer, 'x', BULK_BYTES);
     raise_descriptor_limit();
@@ -367,8 +390,9 @@ static void prepare(char **arguments)
 int main(int count, char **arguments)
 {
     char line[64];
-    if (count != 7)
+    if (count != 7) {
         fail("load_client exchange|reconnect|burst|download|upload ADDRESS CONNECTIONS REQUEST ANSWER spin|sleep");
+    }
     const char *mode = arguments[1];
     is_burst = strcmp(mode, "burst") == 0;
     is_reconnecting = is_burst || strcmp(mode, "reconnect") == 0;
@@ -378,10 +402,11 @@ int main(int count, char **arguments)
     while (fgets(line, sizeof line, stdin) != NULL) {
         uint64_t amount = strtoull(line, NULL, 10);
         start_ns = now_ns();
-        if (strcmp(mode, "download") == 0 || strcmp(mode, "upload") == 0)
+        if (strcmp(mode, "download") == 0 || strcmp(mode, "upload") == 0) {
             move_bulk(amount, strcmp(mode, "upload") == 0);
-        else
+        } else {
             exchange(amount);
+        }
         print_figures(now_ns() - start_ns);
     }
     return 0;

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +54,9 @@ static socket_address_t socket_address_parse(const char *text)
         address.size = sizeof *internet;
     } else if (strncmp(text, "unix:", 5) == 0) {
         struct sockaddr_un *local = (struct sockaddr_un *)&address.storage;
-        if (strlen(text + 5) >= sizeof local->sun_path)
+        if (strlen(text + 5) >= sizeof local->sun_path) {
             fail("%s: too long for the address of a Unix socket", text);
+        }
         local->sun_family = AF_UNIX;
         strcpy(local->sun_path, text + 5);
         address.size = sizeof *local;
@@ -64,7 +66,7 @@ static socket_address_t socket_address_parse(const char *text)
     return address;
 }
 
-static int socket_address_is_tcp(const socket_address_t *address)
+static bool socket_address_is_tcp(const socket_address_t *address)
 {
     return address->storage.ss_family == AF_INET;
 }
@@ -72,31 +74,35 @@ static int socket_address_is_tcp(const socket_address_t *address)
 static int socket_open(const socket_address_t *address)
 {
     int fd = socket(address->storage.ss_family, SOCK_STREAM, 0);
-    if (fd < 0)
+    if (fd < 0) {
         fail_errno("socket");
+    }
     return fd;
 }
 
 static void socket_set_nonblocking(int fd)
 {
-    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
         fail_errno("fcntl");
+    }
 }
 
 /* What asyncio and the other loops do to their sockets, too. */
 static void socket_send_without_delay(int fd)
 {
     int one = 1;
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0) {
         fail_errno("TCP_NODELAY");
+    }
 }
 
 /* Ten thousand connections need more descriptors than the usual soft limit. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
         return;
+    }
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
         /* macOS says "unlimited" and then refuses it. */

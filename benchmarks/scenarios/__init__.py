@@ -4,39 +4,12 @@ Owns: the list. A new scenario is written in the file of its subject, which list
 Importing this package imports asyncio and no other loop.
 """
 
-from scenarios import (
-    answers,
-    bulk,
-    busy_loop,
-    callbacks,
-    connections,
-    echo,
-    futures,
-    memory,
-    several_loops,
-    startup,
-    synchronization,
-    tasks,
-    threads,
-    timers,
-)
+import importlib
 
 _SUBJECTS = (
-    tasks,
-    futures,
-    callbacks,
-    timers,
-    synchronization,
-    threads,
-    several_loops,
-    busy_loop,
-    echo,
-    answers,
-    connections,
-    bulk,
-    startup,
-    memory,
+    *("tasks", "futures", "callbacks", "timers", "synchronization", "threads", "several_loops", "busy_loop"),
+    *("echo", "answers", "connections", "bulk", "startup", "memory"),
 )
-
-SCENARIOS = {scenario.name: scenario for subject in _SUBJECTS for scenario in subject.SCENARIOS}
+_MODULES = [importlib.import_module(f"benchmarks.scenarios.{subject}") for subject in _SUBJECTS]
+SCENARIOS = {scenario.name: scenario for module in _MODULES for scenario in module.SCENARIOS}
 DEFAULT_SCENARIOS = [name for name, scenario in SCENARIOS.items() if scenario.is_default]

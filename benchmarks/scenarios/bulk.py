@@ -1,41 +1,35 @@
-"""Bulk: 1 GB on one connection under flow control, sent by the server (download) and received by it (upload).
+"""Bulk on one connection under flow control, sent by the server (download) or received by it (upload).
 
-A download writes chunks of 64 KiB until the transport calls pause_writing() and goes on at resume_writing(), or awaits
-drain(). The client does nothing with what it receives.
+A download writes chunks of 64 KiB until the transport calls pause_writing(), and again from resume_writing() on, or awaits drain().
+The client does nothing with what it receives.
 """
 
-from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Scenario
-from scenarios.exchanges import FAMILIES, INTERFACES
-from scenarios.server_session import session
+from benchmarks.scenario import Direction, Metric, Scenario, scaled
+from benchmarks.scenarios.exchanges import SERVER_CPU, session_participant
+from benchmarks.session import FAMILIES, Exchange
 
-REPETITIONS = 2
-BYTES = 1_000_000_000
+BYTES = 100_000_000
+METRICS = (Metric("server_cpu", "s/GB", SERVER_CPU), Metric("rate", "GB/s", "throughput", Direction.HIGHER))
 
 
-def _measure(loop_definition, direction, interface, family, is_quick):
-    size = BYTES // QUICK_DIVISOR if is_quick else BYTES
-    samples = {"server_cpu": [], "rate": []}
-    with session(loop_definition, direction, interface, family) as (server, connect):
-        for cpu_ns, figures in connect(direction).repeat(size, 1 if is_quick else REPETITIONS):
+def _bulk_scenario(direction, interface, family):
+    exchange = Exchange(direction, interface, family, mode=direction)
+
+    def participate(loop_definition, is_quick):
+        size = scaled(BYTES, is_quick)
+
+        def figures_of(cpu_ns, figures):
             # Nanoseconds a byte are seconds a gigabyte.
-            samples["server_cpu"].append(cpu_ns / size)
-            samples["rate"].append(size / figures["elapsed_ns"])
-    return Measurement(server.loop_class, samples)
+            return {"server_cpu": cpu_ns / size, "rate": size / figures["elapsed_ns"]}
 
+        return session_participant(loop_definition, exchange, size, figures_of)
 
-def _bulk_scenario(direction, interface, family, *, is_default=False):
-    return Scenario(
-        f"{direction}_{family}_{interface}",
-        f"{direction} of 1 GB, {FAMILIES[family]} {INTERFACES[interface]}",
-        (Metric("server_cpu", "s/GB", "server CPU"), Metric("rate", "GB/s", "throughput", pick="rate")),
-        lambda loop_definition, is_quick: _measure(loop_definition, direction, interface, family, is_quick),
-        is_default,
-        has_client=True,
-    )
+    name = f"{direction}_{family}_{interface}"
+    return Scenario(name, f"{direction} in bulk, {exchange}", METRICS, participate, is_default=name == "download_tcp_protocol")
 
 
 SCENARIOS = tuple(
-    _bulk_scenario(direction, interface, family, is_default=(direction, interface, family) == ("download", "protocol", "tcp"))
+    _bulk_scenario(direction, interface, family)
     for direction in ("download", "upload")
     for family in FAMILIES
     for interface in ("protocol", "streams")

@@ -7,14 +7,12 @@ the GIL lets each of them wait for the interpreter's switch interval, 5 ms.
 
 import asyncio
 import contextlib
-import functools
 import socket
-import threading
 import time
 
-from scenarios.definition import QUICK_DIVISOR, REPETITIONS, Measurement, Metric, Scenario, run_on
+from benchmarks.scenario import Metric, loop_scenario, scaled
 
-ROUNDS = 100
+REPETITIONS = 50
 WATCHED_DESCRIPTORS = 10
 STORM_CALLBACKS = 100
 METRICS = (
@@ -79,74 +77,56 @@ async def _call_soon_storm():
         await asyncio.sleep(0)
 
 
-async def _executor_round_trips(rounds):
+async def _executor_round_trips(times):
     loop = asyncio.get_running_loop()
     start_s = time.perf_counter()
-    for _ in range(rounds):
+    for _ in range(times):
         await loop.run_in_executor(None, int)
     return time.perf_counter() - start_s
 
 
-async def _threadsafe_round_trips(rounds):
+async def _threadsafe_round_trips(times):
     loop = asyncio.get_running_loop()
 
     async def nothing():
         pass
 
     def call():
-        for _ in range(rounds):
-            asyncio.run_coroutine_threadsafe(nothing(), loop).result()
-
-    return await _in_plain_thread(call)
-
-
-async def _steps_of_a_thread(rounds):
-    def step():
-        for _ in range(rounds):
-            # Gives the GIL away and needs it again.
-            time.sleep(0)
-
-    return await _in_plain_thread(step)
-
-
-async def _in_plain_thread(work):
-    """Run work in a thread of its own; returns the seconds that it took there."""
-    loop = asyncio.get_running_loop()
-    is_done = loop.create_future()
-
-    def run():
         start_s = time.perf_counter()
-        work()
-        loop.call_soon_threadsafe(is_done.set_result, time.perf_counter() - start_s)
+        for _ in range(times):
+            asyncio.run_coroutine_threadsafe(nothing(), loop).result()
+        return time.perf_counter() - start_s
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    seconds = await is_done
-    thread.join()
-    return seconds
+    return await asyncio.to_thread(call)
 
 
-MEASURES = dict(zip((metric.name for metric in METRICS), (_executor_round_trips, _threadsafe_round_trips, _steps_of_a_thread)))
+async def _steps_of_a_thread(times):
+    def step():
+        start_s = time.perf_counter()
+        for _ in range(times):
+            # Releases the GIL and needs it again.
+            time.sleep(0)
+        return time.perf_counter() - start_s
+
+    return await asyncio.to_thread(step)
 
 
-def _measure(keep_busy, loop_definition, is_quick):
-    rounds = ROUNDS // QUICK_DIVISOR if is_quick else ROUNDS
+MEASURES = {
+    "executor": _executor_round_trips,
+    "threadsafe": _threadsafe_round_trips,
+    "step": _steps_of_a_thread,
+}
 
-    async def measure():
-        # What the executor starts and the first call imports is not to count.
+
+def _scenario(name, title, keep_busy, *, is_default=False):
+    async def turn(is_quick):
+        times = scaled(REPETITIONS, is_quick)
+        # What the executor starts and the first call imports does not count.
         await _executor_round_trips(2)
-        samples = {name: [] for name in MEASURES}
         async with keep_busy():
-            for _ in range(1 if is_quick else REPETITIONS):
-                for name, seconds_of in MEASURES.items():
-                    samples[name].append(await seconds_of(rounds) / rounds * 1e6)
-        return samples
+            return {name: await seconds_of(times) / times * 1e6 for name, seconds_of in MEASURES.items()}
 
-    return Measurement(*run_on(loop_definition, measure))
-
-
-def _scenario(name, title, keep_busy, is_default=False):
-    return Scenario(name, title, METRICS, functools.partial(_measure, keep_busy), is_default=is_default)
+    return loop_scenario(name, title, METRICS, turn, is_default=is_default)
 
 
 SCENARIOS = (

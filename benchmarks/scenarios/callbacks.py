@@ -5,7 +5,7 @@ The batch shows a full queue drained in order, the chain one turn of the loop pe
 
 import asyncio
 
-from scenarios.definition import timed_coroutine
+from benchmarks.scenario import timed_coroutine
 
 BATCH_SIZE = 1000
 

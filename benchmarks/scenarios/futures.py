@@ -2,7 +2,7 @@
 
 import asyncio
 
-from scenarios.definition import timed_coroutine
+from benchmarks.scenario import timed_coroutine
 
 CALLBACKS_PER_FUTURE = 10
 

@@ -1,36 +1,25 @@
 """Resident memory of what waits: bytes per pending task and per pending timer.
 
-Measured from outside the allocators (they differ from loop to loop) as growth of the process's
-resident memory over many objects; each task waits on a future of its own.
+Measured from outside the allocators (they differ from loop to loop) as growth of the process's resident memory over many objects.
+Each task waits on a future of its own.
 """
 
 import asyncio
 import gc
 import os
-import resource
-import sys
 
-from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Scenario, run_on
+from benchmarks.process_account import resident_bytes
+from benchmarks.scenario import Metric, loop_scenario, scaled
 
 OBJECTS = 50_000
 FAR_AWAY_S = 3600.0
-
-
-def _resident_bytes():
-    try:
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except FileNotFoundError:
-        # No /proc: the peak serves, as memory only grows here. macOS counts it in bytes, BSD in KiB.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _make_many(make, objects):
     # The list that keeps the objects is not theirs: it is made before the first reading.
     kept = [None] * objects
     gc.collect()
-    before = _resident_bytes()
+    before = resident_bytes(os.getpid())
     for index in range(objects):
         kept[index] = make()
     return kept, before
@@ -48,7 +37,7 @@ async def _task_bytes(objects):
     loop = asyncio.get_running_loop()
     tasks, before = _make_many(lambda: asyncio.create_task(_wait_for_own_future(loop)), objects)
     await asyncio.sleep(0)
-    growth = _resident_bytes() - before
+    growth = resident_bytes(os.getpid()) - before
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -58,21 +47,18 @@ async def _task_bytes(objects):
 async def _timer_bytes(objects):
     loop = asyncio.get_running_loop()
     handles, before = _make_many(lambda: loop.call_later(FAR_AWAY_S, _ignore), objects)
-    growth = _resident_bytes() - before
+    growth = resident_bytes(os.getpid()) - before
     for handle in handles:
         handle.cancel()
     return growth / objects
 
 
 def _memory_scenario(name, title, count_bytes):
-    def measure(loop_definition, is_quick):
-        async def once():
-            # One repetition: a second one would reuse the memory that the first gave back.
-            return {"memory": [await count_bytes(OBJECTS // QUICK_DIVISOR if is_quick else OBJECTS)]}
+    async def turn(is_quick):
+        return {"memory": await count_bytes(scaled(OBJECTS, is_quick))}
 
-        return Measurement(*run_on(loop_definition, once))
-
-    return Scenario(name, title, (Metric("memory", "bytes"),), measure)
+    # A second turn would reuse the memory that the first gave back.
+    return loop_scenario(name, title, (Metric("memory", "bytes"),), turn, max_turns=1)
 
 
 SCENARIOS = (

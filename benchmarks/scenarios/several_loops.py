@@ -5,16 +5,23 @@ connections over them. The figures are of all loops together. With the GIL the s
 """
 
 import asyncio
+import concurrent.futures
 import gc
 import threading
 import time
+from contextlib import contextmanager
 
-from scenarios.definition import QUICK_DIVISOR, REPETITIONS, Measurement, Metric, Scenario
-from scenarios.exchanges import Exchange, exchange_scenario
+from benchmarks.scenario import Direction, Metric, Participant, Scenario, scaled
+from benchmarks.scenarios.exchanges import exchange_scenario, in_words
+from benchmarks.session import Exchange
 
 TASKS_OF_EACH = 30_000
 LOOP_COUNTS = (1, 2)
-CONNECTIONS = 64
+MESSAGES, MESSAGE_SIZE, CONNECTIONS = 6_400, 1024, 64
+
+
+def _loops_in_words(loop_count):
+    return "1 loop" if loop_count == 1 else f"{loop_count} loops in {loop_count} threads"
 
 
 async def _return_at_once():
@@ -26,80 +33,63 @@ async def _create_and_await(count):
         await asyncio.create_task(_return_at_once())
 
 
-def _loops_in_words(loop_count):
-    return "1 loop" if loop_count == 1 else f"{loop_count} loops in {loop_count} threads"
+class _LoopsInThreads:
+    """Loops, each in a thread of its own, that begin each turn together. They end with the process."""
 
+    def __init__(self, loop_definition, loop_count, tasks):
+        factory = loop_definition.load_factory()
+        self.loop_definition, self.tasks = loop_definition, tasks
+        self.threads = [concurrent.futures.ThreadPoolExecutor(max_workers=1) for _ in range(loop_count)]
+        self.runners = [asyncio.Runner(loop_factory=factory) for _ in range(loop_count)]
+        self.loop_class = self._work_together(1)[0][0]
 
-class _Threads:
-    """Loops in threads of their own, which begin each repetition together."""
+    def take_turn(self):
+        _, begins_ns, ends_ns = zip(*self._work_together(self.tasks))
+        return {"rate": len(self.threads) * self.tasks / (max(ends_ns) - min(begins_ns)) * 1e9}
 
-    def __init__(self, loop_definition, loop_count, repetitions, tasks):
-        self.loop_definition, self.factory = loop_definition, loop_definition.load_factory()
-        self.loop_count, self.repetitions, self.tasks = loop_count, repetitions, tasks
-        self.all_ready = threading.Barrier(loop_count, action=gc.collect)
-        # Of each loop, the moments between which it worked, one pair for each repetition.
-        self.times_ns = [[] for _ in range(loop_count)]
-        self.loop_class = None
+    def _work_together(self, tasks):
+        """Return (class of the loop, begin, end) of each loop."""
+        all_ready = threading.Barrier(len(self.threads), action=gc.collect)
+        work = [thread.submit(self._work, runner, tasks, all_ready) for thread, runner in zip(self.threads, self.runners)]
+        return [future.result() for future in work]
 
-    def measure(self):
-        """Return the tasks a second of all loops together, for each repetition."""
-        threads = [threading.Thread(target=self._run, args=(times_ns,)) for times_ns in self.times_ns]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return [
-            self.loop_count * self.tasks / (max(end for _, end in pairs) - min(begin for begin, _ in pairs)) * 1e9
-            for pairs in zip(*self.times_ns, strict=True)
-        ]
-
-    def _run(self, times_ns):
+    def _work(self, runner, tasks, all_ready):
         try:
-            with asyncio.Runner(loop_factory=self.factory) as runner:
-                runner.run(self._main(times_ns))
+            return runner.run(self._main(tasks, all_ready))
         except BaseException:
-            # The other threads are not to wait for this one.
-            self.all_ready.abort()
+            # The other threads must not wait for this one.
+            all_ready.abort()
             raise
 
-    async def _main(self, times_ns):
-        self.loop_class = self.loop_definition.identify(asyncio.get_running_loop())
-        await _create_and_await(max(self.tasks // 5, 1))
-        for _ in range(self.repetitions):
-            self.all_ready.wait()
-            begin_ns = time.perf_counter_ns()
-            await _create_and_await(self.tasks)
-            times_ns.append((begin_ns, time.perf_counter_ns()))
+    async def _main(self, tasks, all_ready):
+        loop_class = self.loop_definition.identify(asyncio.get_running_loop())
+        await _create_and_await(max(tasks // 5, 1))
+        all_ready.wait()
+        begin_ns = time.perf_counter_ns()
+        await _create_and_await(tasks)
+        return loop_class, begin_ns, time.perf_counter_ns()
 
 
 def _tasks_scenario(loop_count):
-    def measure(loop_definition, is_quick):
-        repetitions = 1 if is_quick else REPETITIONS
-        threads = _Threads(loop_definition, loop_count, repetitions, TASKS_OF_EACH // (QUICK_DIVISOR if is_quick else 1))
-        rates = threads.measure()
-        return Measurement(threads.loop_class, {"rate": rates})
+    @contextmanager
+    def participate(loop_definition, is_quick):
+        loops = _LoopsInThreads(loop_definition, loop_count, scaled(TASKS_OF_EACH, is_quick))
+        yield Participant(loops.loop_class, loops.take_turn)
 
-    title = f"create_task and await, {_loops_in_words(loop_count)}"
-    return Scenario(f"several_loops_tasks_{loop_count}", title, (Metric("rate", "tasks/s", pick="rate"),), measure, False)
+    return Scenario(
+        f"several_loops_tasks_{loop_count}",
+        f"create_task and await, {_loops_in_words(loop_count)}",
+        (Metric("rate", "tasks/s", direction=Direction.HIGHER),),
+        participate,
+        is_default=False,
+        is_in_process=True,
+    )
 
 
 def _echo_scenario(loop_count):
-    return exchange_scenario(
-        f"several_loops_echo_{loop_count}",
-        f"echo TCP Protocol, 1 KB, {CONNECTIONS} connections, {_loops_in_words(loop_count)}",
-        Exchange(
-            service="echo",
-            interface="protocol",
-            family="tcp",
-            mode="exchange",
-            connections=CONNECTIONS,
-            request_size=1024,
-            answer_size=1024,
-            count=25_600,
-            loop_count=loop_count,
-        ),
-        has_yardstick=False,
-    )
+    exchange = Exchange("echo", "protocol", "tcp", "exchange", CONNECTIONS, MESSAGE_SIZE, MESSAGE_SIZE, loop_count)
+    title = f"echo {exchange}, 1 KB, {in_words(CONNECTIONS)}, {_loops_in_words(loop_count)}"
+    return exchange_scenario(f"several_loops_echo_{loop_count}", title, exchange, MESSAGES, is_default=False)
 
 
 SCENARIOS = (*map(_tasks_scenario, LOOP_COUNTS), *map(_echo_scenario, LOOP_COUNTS))

@@ -5,7 +5,7 @@ A hand-off is one task waking another and waiting itself: each operation suspend
 
 import asyncio
 
-from scenarios.definition import timed_coroutine
+from benchmarks.scenario import timed_coroutine
 
 LOCK_CONTENDERS = 10
 LONG_TIMEOUT_S = 60.0

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from scenarios.definition import timed_coroutine
+from benchmarks.scenario import timed_coroutine
 
 MANY_TASKS = 1000
 GROUP_SIZE = 20

@@ -7,7 +7,7 @@ import asyncio
 import concurrent.futures
 import threading
 
-from scenarios.definition import timed_coroutine
+from benchmarks.scenario import timed_coroutine
 
 
 def _ignore():

@@ -5,12 +5,12 @@ import random
 import statistics
 import time
 
-from scenarios.definition import QUICK_DIVISOR, Measurement, Metric, Scenario, run_on, timed_coroutine
+from benchmarks.scenario import Direction, Metric, loop_scenario, scaled, timed_coroutine
 
 FAR_AWAY_S = 60.0
-CANCELS_PER_TURN = 1000
+CANCELS_IN_A_ROW = 1000
 SHORT_SLEEP_S = 0.0003
-SHORT_SLEEPS = 500
+SHORT_SLEEPS = 100
 
 
 def _ignore():
@@ -20,10 +20,10 @@ def _ignore():
 @timed_coroutine("call_later + cancel", count=30_000)
 async def call_later_cancel(count):
     loop = asyncio.get_running_loop()
-    for _ in range(max(count // CANCELS_PER_TURN, 1)):
-        for _ in range(CANCELS_PER_TURN):
+    for _ in range(max(count // CANCELS_IN_A_ROW, 1)):
+        for _ in range(CANCELS_IN_A_ROW):
             loop.call_later(FAR_AWAY_S, _ignore).cancel()
-        # A turn now and then, for loops that sweep cancelled timers later.
+        # The loop has a turn now and then: some loops sweep cancelled timers there.
         await asyncio.sleep(0)
 
 
@@ -46,33 +46,25 @@ async def timers_firing(count):
     await is_done
 
 
-def _measure_accuracy(loop_definition, is_quick):
-    sleeps = SHORT_SLEEPS // QUICK_DIVISOR if is_quick else SHORT_SLEEPS
-
-    async def sleep_often():
-        overshoots_s = []
-        for _ in range(sleeps):
-            start_s = time.monotonic()
-            await asyncio.sleep(SHORT_SLEEP_S)
-            overshoots_s.append(time.monotonic() - start_s - SHORT_SLEEP_S)
-        return {
-            "early": [sum(overshoot_s < 0 for overshoot_s in overshoots_s)],
-            "overshoot": [statistics.median(overshoots_s) * 1e6],
-        }
-
-    return Measurement(*run_on(loop_definition, sleep_often))
+async def _sleep_often(is_quick):
+    overshoots_s = []
+    for _ in range(scaled(SHORT_SLEEPS, is_quick)):
+        start_s = time.monotonic()
+        await asyncio.sleep(SHORT_SLEEP_S)
+        overshoots_s.append(time.monotonic() - start_s - SHORT_SLEEP_S)
+    early = sum(overshoot_s < 0 for overshoot_s in overshoots_s)
+    return {"early": early, "overshoot": statistics.median(overshoots_s) * 1e6}
 
 
-sleep_accuracy = Scenario(
+sleep_accuracy = loop_scenario(
     "sleep_accuracy",
     "sleep(0.0003)",
-    # An early timer is a defect and "lower" would hide it: the worst round counts. A loop that
-    # fires early can show a negative overshoot, which is no merit.
+    # A loop that fires early can have a negative overshoot, which is no merit.
     (
-        Metric("early", f"of {SHORT_SLEEPS}", "early", pick="max"),
+        Metric("early", f"of {SHORT_SLEEPS}", "early", Direction.DEFECTS),
         Metric("overshoot", "us", "median overshoot", noise=20.0),
     ),
-    _measure_accuracy,
+    _sleep_often,
 )
 
 SCENARIOS = (call_later_cancel, timers_firing, sleep_accuracy)
