@@ -1,8 +1,8 @@
 /* Memory that data from the kernel is read into, and the bytes objects that are made from it.
  *
  * Owns: the buffer, a bytes object of RECEIVE_BUFFER_SIZE bytes, and of each size class the last object that was made.
- * Promises: an object that Python code has, or had and kept, never changes. An object that nobody kept is used again. That asks
- *   no allocator, its memory is still in the processor's cache, and data that fills most of the buffer is not copied at all.
+ * Promises: an object that Python code has, or had and kept, never changes. An object that nobody kept is used again. That takes
+ *   no allocation, the memory is still in the processor's cache, and data that fills most of the buffer is not copied at all.
  * LIMIT: an object that somebody keeps may take an eighth more memory than its data, or up to twice as much from 64 KiB
  *   on. The unused ones of all classes together take at most 194 KiB.
  * Driven by the code that reads: receive_buffer_memory(), the read, receive_buffer_bytes(), with no Python code in between.

@@ -1,13 +1,11 @@
-/* Busy polling: before the thread goes to sleep, it polls for a few microseconds, because the answer may already be on
- * its way.
+/* Busy polling: before the thread goes to sleep, it polls for a few microseconds, because the answer may already be on its way.
  *
  * Owns: how often that was worth it lately.
- * Promises: an attempt takes a few microseconds of CPU time, about as much as two processes need to put one to sleep and
- *   to wake it. Where most answers come later, attempts become rare. After each failed attempt twice as many waits pass
- *   without one, up to a limit. Each successful one halves that number.
- * Brief attempts are for a loop that has only events of established TCP connections or of large messages. There an answer
- * takes longer, and busy-polling for it took more CPU time than sleeping: over TCP 7 % more, for a round trip in less
- * than half the time.
+ * Promises: an attempt takes a few microseconds of CPU time, about as much as going to sleep and being woken takes the
+ *   two processes. Where most answers come later, attempts become rare. After each failed attempt twice as many waits
+ *   pass without one, up to a limit. Each successful one halves that number.
+ * Brief attempts are for a loop that has only events of established TCP connections or of large messages. There an answer takes
+ * longer, and busy-polling for it took more CPU time than sleeping: over TCP 7 % more, for a round trip in less than half the time.
  * Driven by the scheduler, which has the clock and knows what the last events were for.
  */
 #ifndef FASTLOOP_BUSY_POLL_H

@@ -67,14 +67,12 @@ typedef struct {
 
 typedef struct poller poller_t;
 
-/* Open a poller without registrations, close-on-exec. Returns 0, or -1 with errno. After a failure the poller counts as
- * closed. */
+/* Open a poller without registrations, close-on-exec. Returns 0, or -1 with errno. After a failure the poller counts as closed. */
 static inline int poller_open(poller_t *poller);
 
 /* Drop all registrations and free everything. Idempotent.
  * In a forked child the descriptor, if there is one, refers to the parent's instance. Closing it changes nothing for the
- * parent. Do that before anything else with the poller: poller_forget() in the child would remove what the parent
- * registered. */
+ * parent. Do that before anything else with the poller: poller_forget() in the child would remove what the parent registered. */
 static inline void poller_close(poller_t *poller);
 
 /* Change what is reported for fd from old_interest, the interest that was set last, to new_interest.
@@ -82,8 +80,7 @@ static inline void poller_close(poller_t *poller);
  * reported once more. Removing succeeds for a descriptor that is closed, was never added or has become something else. It
  * leaves the last batch alone.
  * Returns 0, or -1 with errno. EBADF: the descriptor is closed. EPERM: a regular file, with epoll only; poll(2) calls it
- * always ready, and kqueue ready to be read up to its end. EPIPE: with some kqueues, the writing end of a pipe that
- * nobody reads. */
+ * always ready, and kqueue ready to be read up to its end. EPIPE: with some kqueues, the writing end of a pipe that nobody reads. */
 static inline int poller_set_interest(poller_t *poller, int fd, unsigned old_interest, unsigned new_interest);
 
 /* A read or write in an edge's direction would block or was short: report the direction when that changes. */

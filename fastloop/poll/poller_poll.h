@@ -2,8 +2,7 @@
  *
  * Owns: the array that poll(2) reads, the interests parallel to it, and an index from descriptor to slot.
  * Promises: adding, changing and removing are O(1). A wait is O(registrations), as poll(2) itself is.
- * Edges are made here: a direction that was reported rests until poller_rearm(). While it rests, poll(2) is not asked for
- * it.
+ * Edges are made here: a direction that was reported rests until poller_rearm(). While it rests, poll(2) is not asked for it.
  * Chosen by poller.h, which holds the contract.
  */
 #ifndef FASTLOOP_POLLER_POLL_H
@@ -34,8 +33,7 @@ struct poller {
     int count;
     int capacity;
     /* By descriptor: its slot in entries plus 1, or 0.
-     * LIMIT: grows with the highest descriptor ever registered (4 bytes each), and shrinks only when the poller is
-     * closed. */
+     * LIMIT: grows with the highest descriptor ever registered (4 bytes each), and shrinks only when the poller is closed. */
     int *slots;
     int slots_size;
     /* Where the next scan starts, so that a short batch does not always serve the same descriptors. */
@@ -192,8 +190,7 @@ static inline int poller_set_interest(poller_t *poller, int fd, unsigned old_int
         poller_poll_remove(poller, fd);
         return 0;
     }
-    /* poll(2) would report a closed descriptor only later, and an arbitrary number must not determine the size of the
-     * index. */
+    /* poll(2) would report a closed descriptor only later, and an arbitrary number must not determine the size of the index. */
     if (fcntl(fd, F_GETFD) == -1) {
         return -1;
     }

@@ -23,8 +23,7 @@
 
 /* What to register wakeup_fd() for, and whether wakeup_drain() must be called after its event.
  * HOT: every write to an eventfd makes an edge, even if nothing was read in between (eventfd_write() wakes its queue each
- * time). So with epoll the counter is left alone, and a wake-up costs the loop no read. A pipe must be drained: it fills
- * up. */
+ * time). So with epoll the counter is left alone, and a wake-up costs the loop no read. A pipe must be drained: it fills up. */
 #if defined(FASTLOOP_WAKEUP_IS_EVENTFD) && defined(FASTLOOP_POLLER_IS_EPOLL)
 enum { WAKEUP_INTEREST = POLL_READABLE | POLL_EDGE, WAKEUP_NEEDS_DRAIN = 0 };
 #else
@@ -84,8 +83,7 @@ static inline void wakeup_close_descriptors(wakeup_t *wakeup)
     close(wakeup->write_fd);
 }
 
-/* LIMIT: a process that another thread spawns between pipe() and fcntl() inherits both ends. Not every system has
- * pipe2(). */
+/* LIMIT: a process that another thread spawns between pipe() and fcntl() inherits both ends. Not every system has pipe2(). */
 static inline int wakeup_open(wakeup_t *wakeup)
 {
     int ends[2];

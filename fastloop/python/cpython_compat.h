@@ -168,7 +168,7 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 /* None is immortal since 3.12. Before, every field that holds it owns a reference. */
 #define COMPAT_NONE_IS_IMMORTAL (PY_VERSION_HEX >= 0x030C0000)
 
-/* Since 3.15 a task whose context is not a context is refused when it is made. Before, its first step failed. */
+/* Since 3.15 a task that gets anything else than a context is refused when it is made. Before, its first step failed. */
 #define COMPAT_TASK_CHECKS_CONTEXT (PY_VERSION_HEX >= 0x030F0000)
 
 /* Whether only one thread at a time runs Python code. */
