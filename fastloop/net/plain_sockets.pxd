@@ -1,6 +1,6 @@
 # Whether fastloop may use a socket object by system calls, without calling its methods.
 
-# The methods that a transport, and those that a listener, would call.
+# The methods that a transport would call, and those that a listener would.
 cdef tuple STREAM_METHODS
 cdef tuple LISTENER_METHODS
 

@@ -19,7 +19,7 @@
  *   CLOSED        (all)                                (all)           no
  *
  * Only Transport.move_to() changes the state. A change that is not in the table is a bug in fastloop.
- * tests/transports/test_lifecycle.py has one test for each edge.
+ * test_lifecycle.py has one test for each edge.
  */
 #ifndef FASTLOOP_LIFECYCLE_H
 #define FASTLOOP_LIFECYCLE_H

@@ -78,7 +78,7 @@ cdef class SendingTransport(DescriptorTransport):
         return self.pause_protocol_if_full()
 
     cdef int drop_unsent(self) except -1:
-        # What was only held for a later write, asyncio would have sent by now.
+        # asyncio would have sent this by now: it was only held for a later write.
         if not self.bits.is_blocked:
             send_ignoring_errors(self)
         write_queue_clear(&self.output)

@@ -208,7 +208,7 @@ cdef class WritingTransport(SendingTransport):
     def close(self):
         """Send what was written, then close. No more data arrives, and connection_lost(None) follows."""
         if transport_runs_elsewhere(self):
-            # A StreamWriter does this in any thread in which it dies.
+            # A StreamWriter calls this from any thread in which it dies.
             loop = self.loop
             if loop is not None:
                 loop.call_soon_threadsafe(self.close)
