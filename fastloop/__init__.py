@@ -2,7 +2,7 @@
 
     fastloop.run(main())
 
-Any other name that asyncio has is found here too, so that a script runs with `import fastloop as asyncio`.
+All other names of asyncio are available here too, so a script runs with `import fastloop as asyncio`.
 """
 
 import asyncio as _asyncio

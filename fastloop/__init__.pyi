@@ -1,8 +1,8 @@
-"""The types of everything that `import fastloop` gives.
+"""The types of everything that `import fastloop` has.
 
-What is asyncio's own object at run time has asyncio's type here, and the names that fastloop passes on are all of asyncio's.
-Future, Task, Handle and TimerHandle are asyncio's types too, although the objects are fastloop's: isinstance() takes them for asyncio's,
-and only so do values of both imports, and annotations written for either, fit each other.
+An object that is asyncio's own at run time has asyncio's type here, and fastloop passes on all of asyncio's names.
+Future, Task, Handle and TimerHandle are asyncio's types too, although the objects are fastloop's. isinstance() accepts
+them as asyncio's. In this way values of both imports, and annotations written for either, fit each other.
 """
 
 # ruff: noqa: F403
@@ -21,7 +21,7 @@ from asyncio import subprocess as subprocess
 from asyncio import tasks as tasks
 from asyncio import transports as transports
 
-# By submodule, because a name must not come in twice: the ones with a namesake below are left out.
+# By submodule, because a name must not be imported twice. Those with a namesake below are left out.
 from asyncio.base_events import *
 from asyncio.coroutines import *
 from asyncio.events import AbstractEventLoop as AbstractEventLoop
@@ -106,7 +106,7 @@ if sys.version_info < (3, 16):
 
 # ---- coroutines ----
 
-# In this order: from a generator function, from a function whose result is awaited, and from any other.
+# The order matters: a generator function, a function that returns an awaitable, any other function.
 @overload
 def coroutine(function: Callable[_P, Generator[Any, Any, _T]]) -> Callable[_P, Coroutine[Any, Any, _T]]: ...
 @overload

@@ -1,6 +1,6 @@
 """EventLoopPolicy, install() and uninstall(): fastloop as the loop of everything in the process.
 
-Owns: nothing. Kept apart because Python 3.16 removes policies; fastloop imports this file when one of its names is used.
+Owns: nothing. Kept apart because Python 3.16 removes policies. fastloop imports this file when one of its names is used.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ class EventLoopPolicy(_DefaultPolicy):
 
 
 def install():
-    """Make fastloop the loop that asyncio.run() and asyncio.new_event_loop() give in this process.
+    """Make asyncio.run() and asyncio.new_event_loop() use fastloop in this process.
 
-    From Python 3.14 on asyncio deprecates policies and warns; fastloop.run() and loop_factory= need none.
+    From Python 3.14 on asyncio deprecates policies and warns. fastloop.run() and loop_factory= need none.
     """
     asyncio.set_event_loop_policy(EventLoopPolicy())
 
 
 def uninstall():
-    """Give asyncio its own loop back. Loops that exist already stay what they are."""
+    """Make asyncio use its own loop again. Existing loops do not change."""
     asyncio.set_event_loop_policy(None)

@@ -27,8 +27,8 @@ class Runner(asyncio.Runner):
 def run(main, *, debug=None, loop_factory=None):
     """Run the coroutine main on a new fastloop loop and return its result, as asyncio.run() does.
 
-    Cancels what tasks are left, closes asynchronous generators and the executor, then the loop.
-    Raises RuntimeError if a loop runs in this thread already.
+    Cancels the tasks that are left, closes asynchronous generators and the executor, then the loop.
+    Raises RuntimeError if a loop already runs in this thread.
     """
     if asyncio._get_running_loop() is not None:
         raise RuntimeError("fastloop.run() cannot be called from a running event loop")

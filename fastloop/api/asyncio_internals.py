@@ -1,8 +1,8 @@
-"""What fastloop uses of asyncio's private surface: the one list of it, as data.
+"""Every private name of asyncio that fastloop uses, as data.
 
-Owns: facts, no code; nothing imports this file but tests/test_asyncio_internals.py, which has one test for each name below.
-Promises: a new Python that takes a name away, or that adds one which fastloop happens to use for itself, fails at that name.
-Whoever uses another private name adds it here; a test that reads the sources fails until then.
+Owns: facts, no code. Only tests/test_asyncio_internals.py imports this file, and has one test for each name below.
+Promises: a new Python that removes a name, or that adds one which fastloop happens to use for itself, fails at that name.
+Each new use of a private name is added here. A test that reads the sources fails until then.
 """
 
 from typing import NamedTuple
@@ -14,9 +14,9 @@ class Internal(NamedTuple):
     name: str
     used_by: str
     purpose: str
-    # The arguments that fastloop passes, keywords with "=" behind them; None for what is not called.
+    # The arguments that fastloop passes, with "=" after a keyword; None for what is not called.
     call: str | None = None
-    # Where it is used at all: since this Python, until the one before that.
+    # The Python versions that it is used in: from since on, and before until.
     since: str = "3.11"
     until: str | None = None
 
@@ -110,22 +110,33 @@ CALLED = [
     Internal("asyncio.SelectorEventLoop._close_self_pipe", "api/signals.py", "its opposite", "self"),
 ]
 
-# Callbacks of asyncio's for several futures that one task waits for: the last part is the variable or attribute that holds the task.
-# call_graph.py looks into them, as capture_call_graph() is not told by asyncio who waits for a future of fastloop's.
+# asyncio's callbacks of futures that one task waits for together. The last part is the variable or attribute that holds
+# the task. call_graph.py looks into them, because asyncio does not tell capture_call_graph() which task waits for a
+# future of fastloop's.
 LOOKED_INTO = [
-    Internal("asyncio.tasks.gather._done_callback.cur_task", "core/call_graph.py", "who called gather()", since="3.14"),
+    Internal("asyncio.tasks.gather._done_callback.cur_task", "core/call_graph.py", "the task that called gather()", since="3.14"),
     Internal("asyncio.tasks.gather._done_callback.outer", "core/call_graph.py", "whether gather() is over", since="3.14"),
-    Internal("asyncio.tasks.shield._clear_awaited_by_callback.cur_task", "core/call_graph.py", "who called shield()", since="3.14"),
-    Internal("asyncio.tasks._wait._on_completion.cur_task", "core/call_graph.py", "who called wait()", since="3.14"),
     Internal(
-        "asyncio.tasks._AsCompletedIterator._handle_completion._cur_task", "core/call_graph.py", "who called as_completed()", since="3.14"
+        "asyncio.tasks.shield._clear_awaited_by_callback.cur_task", "core/call_graph.py", "the task that called shield()", since="3.14"
     ),
-    Internal("asyncio.tasks._cancel_and_wait._release_waiter", "core/call_graph.py", "wait_for() that is out of time", since="3.14"),
-    Internal("asyncio.taskgroups.TaskGroup._on_task_done._parent_task", "core/call_graph.py", "whose task group it is", since="3.14"),
-    Internal("asyncio.staggered.staggered_race.task_done.parent_task", "core/call_graph.py", "who tries many addresses", since="3.14"),
+    Internal("asyncio.tasks._wait._on_completion.cur_task", "core/call_graph.py", "the task that called wait()", since="3.14"),
+    Internal(
+        "asyncio.tasks._AsCompletedIterator._handle_completion._cur_task",
+        "core/call_graph.py",
+        "the task that called as_completed()",
+        since="3.14",
+    ),
+    Internal("asyncio.tasks._cancel_and_wait._release_waiter", "core/call_graph.py", "wait_for() that has timed out", since="3.14"),
+    Internal("asyncio.taskgroups.TaskGroup._on_task_done._parent_task", "core/call_graph.py", "the task of the group", since="3.14"),
+    Internal(
+        "asyncio.staggered.staggered_race.task_done.parent_task",
+        "core/call_graph.py",
+        "the task that tries several addresses",
+        since="3.14",
+    ),
 ]
 
-# Methods of asyncio's loop that fastloop replaces, and that the rest of asyncio's code reaches fastloop by.
+# Methods of asyncio's loop that fastloop replaces. Through them the rest of asyncio's code reaches fastloop.
 OVERRIDDEN = [
     Internal("asyncio.SelectorEventLoop._add_reader", "core/loop_core.pyx", "transports and sock_recv() wait for a descriptor"),
     Internal("asyncio.SelectorEventLoop._add_writer", "core/loop_core.pyx", "transports and sock_sendall() wait for a descriptor"),
@@ -153,7 +164,7 @@ OVERRIDDEN = [
     Internal("asyncio.SelectorEventLoop._run_forever_cleanup", "core/loop_life.pyx", "after the last turn", since="3.13"),
 ]
 
-# What asyncio's loop keeps on the instance. In fastloop these are fields, or properties over a field of the scheduler: an
+# What asyncio's loop keeps on the instance. In fastloop these are fields, or properties over a field of the scheduler. An
 # attribute that is missing here makes the instance's __dict__, and every look-up of a method then looks there first.
 KEPT_BY_LOOP = [
     Internal("_asyncgens", "core/loop_life.pxd", "the asynchronous generators that run"),
@@ -187,12 +198,12 @@ KEPT_BY_LOOP = [
 
 # What asyncio's Server keeps on the instance.
 KEPT_BY_SERVER = [
-    Internal("_clients", "transports/server_clients.pyx", "the WeakSet of its connections, in whose place fastloop's goes", since="3.13"),
+    Internal("_clients", "transports/server_clients.pyx", "the WeakSet of its connections, which fastloop's replaces", since="3.13"),
     Internal("_sockets", "transports/server_clients.pyx", "what it listens on; None once it is closed"),
 ]
 
-# What asyncio's own code and libraries read from futures, tasks and handles: fastloop's carry the names too, and fastloop in
-# turn reads them from asyncio's.
+# What asyncio's own code and libraries read from futures, tasks and handles. fastloop's objects have these names too, and
+# fastloop reads them from asyncio's objects.
 SHARED = [
     Internal("asyncio.Future._asyncio_future_blocking", "core/future.pyx", "isfuture(); the handshake of await"),
     Internal("asyncio.Future._loop", "core/future.pyx", "futures._get_loop(), wrap_future()"),

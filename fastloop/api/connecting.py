@@ -1,9 +1,9 @@
-"""ConnectMethods: what asyncio's connecting leaves open is closed.
+"""ConnectMethods: asyncio's ways to connect, without the sockets that they leave open.
 
 Owns: during one create_connection(), the sockets that were connected and have no transport yet.
-Promises: a call that fails or is cancelled, at whatever moment, closes what it opened and nothing else; one that succeeds leaves
-  no other socket than its own. If the protocol factory fails, what the call was given is closed too, as with a transport that could
-  be made it would be the transport's. Everything else is asyncio's.
+Promises: a call that fails or is cancelled, at any moment, closes what it opened and nothing else. One that succeeds
+  leaves no other socket than its own. If the protocol factory fails, what the call was given is closed too, because a
+  transport would have owned it. Everything else is asyncio's.
 Driven by: the task that connects.
 """
 
@@ -18,7 +18,7 @@ class ConnectMethods:
     # So that inspect.signature() shows the options, which differ from Python to Python.
     @wraps(asyncio.BaseEventLoop.create_connection, assigned=(), updated=())
     async def create_connection(self, protocol_factory, host=None, port=None, **options):
-        """Connect to host and port, or take over the socket sock; returns (transport, protocol).
+        """Connect to host and port, or take over the socket sock. Returns (transport, protocol).
 
         The options are those of the running Python's asyncio. Raises OSError if no address can be connected to.
         """
@@ -35,7 +35,7 @@ class ConnectMethods:
 
     @wraps(asyncio.BaseEventLoop.create_datagram_endpoint, assigned=(), updated=())
     async def create_datagram_endpoint(self, protocol_factory, local_addr=None, remote_addr=None, **options):
-        """Make a datagram socket, or take over the socket sock; returns (transport, protocol).
+        """Make a datagram socket, or take over the socket sock. Returns (transport, protocol).
 
         The options are those of the running Python's asyncio. Raises OSError if no address can be bound or connected to.
         """
@@ -43,11 +43,11 @@ class ConnectMethods:
         return await asyncio.BaseEventLoop.create_datagram_endpoint(endpoint, endpoint.make_protocol, local_addr, remote_addr, **options)
 
     async def connect_read_pipe(self, protocol_factory, pipe):
-        """Read from pipe, a file object that is not blocking and is closed with the transport; returns (transport, protocol)."""
+        """Read from pipe, a non-blocking file object, which is closed with the transport. Returns (transport, protocol)."""
         return await super().connect_read_pipe(_closing_if_it_fails(protocol_factory, pipe), pipe)
 
     async def connect_write_pipe(self, protocol_factory, pipe):
-        """Write to pipe, a file object that is not blocking and is closed with the transport; returns (transport, protocol)."""
+        """Write to pipe, a non-blocking file object, which is closed with the transport. Returns (transport, protocol)."""
         return await super().connect_write_pipe(_closing_if_it_fails(protocol_factory, pipe), pipe)
 
 
@@ -56,7 +56,7 @@ def _closing_if_it_fails(protocol_factory, file):
         try:
             return protocol_factory()
         except BaseException:
-            # Many versions of asyncio forget it.
+            # Many versions of asyncio leave it open.
             file.close()
             raise
 
@@ -64,18 +64,18 @@ def _closing_if_it_fails(protocol_factory, file):
 
 
 class _Attempt:
-    """Stands for the loop during one create_connection(), and knows the sockets that it has connected.
+    """Takes the place of the loop during one create_connection(), and knows the sockets that were connected.
 
-    When several addresses are tried at once, asyncio loses a socket that has won while the task is cancelled. What the race leaves
-    behind, exceptions with their frames and nested functions, is in reference cycles: these are broken here. Newer versions of
-    asyncio do most of that themselves.
+    When several addresses are tried at once, asyncio loses a socket that connects while the task is cancelled. The race
+    also leaves reference cycles behind, of exceptions with their frames and of nested functions. They are broken here.
+    Newer versions of asyncio do most of that themselves.
     """
 
     def __init__(self, loop):
         self._loop = loop
         self._sockets = []
         self._errors = []
-        # An address that was tried at the same time may still be connected to.
+        # From here on another address, tried at the same time, may still connect.
         self._is_over = False
         self._racer_count = 0
         self._racer = None
@@ -99,7 +99,7 @@ class _Attempt:
             del args, options
 
     def create_task(self, coroutine, **options):
-        """The race calls this for each address: its nested function, which makes the coroutines, refers to itself."""
+        """The race calls this for each address. Its nested function, which makes the coroutines, refers to itself."""
         variables = coroutine.cr_frame.f_locals
         self._racer = variables.get(coroutine.__name__)
         if type(variables) is dict:
@@ -113,7 +113,7 @@ class _Attempt:
     def _racer_is_done(self, task):
         self._racer_count -= 1
         if self._is_over and self._racer_count == 0:
-            # asyncio's own callback of the task may still want what is cleared.
+            # asyncio's own callback of the task may still need what is cleared.
             self._loop.call_soon(self._break_cycles)
 
     def close_sockets(self, but):
@@ -129,7 +129,7 @@ class _Attempt:
         if not self._is_over or self._racer_count > 0:
             return
         while self._errors:
-            # The lines of the traceback stay.
+            # The traceback keeps its lines.
             traceback.clear_frames(self._errors.pop().__traceback__)
         racer, self._racer = self._racer, None
         for cell in getattr(racer, "__closure__", None) or ():
@@ -137,10 +137,10 @@ class _Attempt:
 
 
 class _Endpoint:
-    """Stands for the loop during one create_datagram_endpoint().
+    """Takes the place of the loop during one create_datagram_endpoint().
 
-    asyncio calls the protocol factory while nobody else knows the socket, so that what the factory raises waits until it comes
-    out with it.
+    asyncio calls the protocol factory while nobody else knows the socket. So what the factory raises is kept until
+    asyncio passes on the socket, which can then be closed.
     """
 
     def __init__(self, loop, protocol_factory):

@@ -1,6 +1,6 @@
 """class EventLoop: the event loop as its users see it.
 
-Owns: which part of asyncio serves what TransportCore and LoopCore do not.
+Owns: the choice of which part of asyncio does what TransportCore and LoopCore do not.
 Promises: an asyncio.SelectorEventLoop in every respect that code outside asyncio can see; one owner thread.
 Driven by: asyncio.Runner, run_until_complete() or run_forever().
 """
@@ -25,21 +25,22 @@ _live_loops = weakref.WeakSet()
 class EventLoop(
     SignalMethods, ConnectMethods, PipeMethods, SocketMethods, SendfileMethods, TlsMethods, TransportCore, asyncio.SelectorEventLoop
 ):
-    """fastloop's event loop: EventLoop() makes one that is open and not running.
+    """fastloop's event loop. EventLoop() returns one that is open and not running.
 
-    Every method of asyncio's loop works as its documentation says. Use it from one thread only, but for call_soon_threadsafe().
+    Every method of asyncio's loop works as its documentation says. Use it from one thread only, except for
+    call_soon_threadsafe().
     """
 
     def __init__(self, selector=None):
         if selector is not None:
             self._release()
-            raise TypeError("fastloop's loop asks the kernel itself: it takes no selector")
-        # What asyncio makes at this point, a selector and a pipe to wake it, LoopCore has already.
+            raise TypeError("fastloop's loop polls the kernel itself and takes no selector")
+        # asyncio makes a selector here, and a pipe to wake it. LoopCore has its own poller and wake-up.
         super().__init__(selector=SelectorView(self))
         _live_loops.add(self)
 
     def close(self):
-        """Close the loop: what waits is dropped, the executor shut down; a second close() does nothing.
+        """Close the loop. What waits is dropped, and the executor is shut down. A second close() does nothing.
 
         Raises RuntimeError while the loop runs.
         """
@@ -53,7 +54,7 @@ give_loop_methods(EventLoop)
 
 
 def _send_before_fork():
-    # What is held back for a moment would otherwise be in both processes.
+    # Otherwise both processes would have the writes that are held back.
     for loop in list(_live_loops):
         loop._send_held()
 

@@ -15,7 +15,7 @@ __all__ = ["get_event_loop", "get_running_loop", "set_event_loop"]
 
 
 def get_event_loop():
-    """Return the running loop; else the one that was set; else, in the main thread, a new one, which is set.
+    """Return the running loop, or the one that was set. With neither, the main thread gets a new loop, which is set.
 
     This is what asyncio did before Python 3.14, for scripts that make no loop of their own. Raises RuntimeError in other
     threads if none was set.
@@ -40,6 +40,6 @@ def _loop_that_was_set():
     policy = getattr(events, "_get_event_loop_policy", None) or events.get_event_loop_policy
     local = getattr(policy(), "_local", None)
     if local is None:
-        # A policy of somebody else's: it knows.
+        # Somebody else's policy, which knows its loop.
         return policy().get_event_loop()
     return local._loop

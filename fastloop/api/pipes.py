@@ -1,7 +1,7 @@
-"""Transports of pipes: asyncio's, whose state changes in steps that no signal handler interrupts.
+"""Transports of pipes: asyncio's, with changes of state that no signal handler interrupts.
 
 Owns: nothing.
-Promises: asyncio's semantics, messages and repr; what net/pipe_steps.pyx promises.
+Promises: asyncio's semantics, messages and repr, and what transports/pipe_steps.pyx promises.
 Driven by: connect_read_pipe(), connect_write_pipe() and subprocesses, through asyncio's hooks.
 """
 

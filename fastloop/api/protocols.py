@@ -1,4 +1,4 @@
-"""The protocol API: asyncio's base classes, to be derived from by whoever is told what a transport receives."""
+"""The protocol API: asyncio's base classes of protocols."""
 
 from asyncio import BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol, SubprocessProtocol
 

@@ -1,9 +1,9 @@
 """SendfileMethods: sendfile(2) for transports.
 
-Owns: nothing. asyncio's own sendfile() checks the arguments, calls this, and reads and writes where the kernel cannot do it;
-  its sock_sendfile() needs nothing but add_writer().
-Promises: what asyncio does: the number of bytes sent, and the file's position behind the last one, whatever happened.
-Driven by: the task that sends; it waits only while the kernel takes no more.
+Owns: nothing. asyncio's own sendfile() checks the arguments and calls this. Where the kernel cannot send the file,
+  asyncio reads and writes. Its sock_sendfile() needs only add_writer().
+Promises: what asyncio does: the number of bytes sent, and the file's position after the last one, whatever happened.
+Driven by: the task that sends. It waits only while the kernel takes no more.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ import sys
 
 from fastloop.transports.stream_transport import StreamTransport
 
-# On 32-bit systems more overflows.
-LARGEST_BLOCK = sys.maxsize // 2 + 1
+# On 32-bit systems a larger value overflows.
+MAX_BLOCK_BYTES = sys.maxsize // 2 + 1
 
 
 class SendfileMethods:
@@ -22,7 +22,7 @@ class SendfileMethods:
 
     async def _sendfile_native(self, transp, file, offset, count):
         if not isinstance(transp, StreamTransport):
-            # asyncio's own, for a socket object with methods of its own.
+            # A transport of asyncio's, for a socket object with methods of its own.
             return await super()._sendfile_native(transp, file, offset, count)
         self._check_sendfile_params(transp._sock, file, offset, count)
         resumes_reading = transp.is_reading()
@@ -37,14 +37,14 @@ class SendfileMethods:
 
 
 async def _send(transport, file, offset, count):
-    """Send count bytes of file from offset on, to its end if count is None."""
+    """Send count bytes of file from offset on, or up to its end if count is None."""
     source, size = _regular_file(file)
     if size == 0 and count is None:
         return 0
     sent = 0
     try:
         while count is None or sent < count:
-            block = min(size if count is None else count - sent, LARGEST_BLOCK)
+            block = min(size if count is None else count - sent, MAX_BLOCK_BYTES)
             try:
                 done = os.sendfile(transport._open_descriptor(), source, offset + sent, block)
             except (BlockingIOError, InterruptedError):
@@ -57,7 +57,7 @@ async def _send(transport, file, offset, count):
             if done == 0:
                 break
             sent += done
-            # A peer that takes everything at once must not keep the loop from others.
+            # A peer that takes everything at once must not starve the rest of the loop.
             await asyncio.sleep(0)
         return sent
     finally:
@@ -65,7 +65,7 @@ async def _send(transport, file, offset, count):
 
 
 def _regular_file(file):
-    """The descriptor and the size of a file that the kernel may be able to send."""
+    """Return the descriptor and the size of a file that the kernel may be able to send."""
     if not hasattr(os, "sendfile"):
         raise asyncio.SendfileNotAvailableError("os.sendfile() is not available")
     try:

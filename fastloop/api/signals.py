@@ -1,4 +1,4 @@
-"""Signal handlers: asyncio's own, over a pipe that is made when the first handler is.
+"""Signal handlers: asyncio's own, over a pipe that is made with the first handler.
 
 Owns: the socket pair through which Python's signal machinery wakes the loop.
 Driven by: signal.set_wakeup_fd(), and the loop's reader of the pair's other end.
@@ -11,7 +11,7 @@ class SignalMethods:
     """add_signal_handler() and what asyncio's version of it needs."""
 
     def _make_self_pipe(self):
-        # asyncio makes the pair with every loop; here the loop is woken otherwise, and most have no signal handler.
+        # asyncio makes the pair with every loop. Here the loop is woken in another way, and most loops have no signal handler.
         self._ssock = self._csock = None
 
     def _close_self_pipe(self):
@@ -19,9 +19,9 @@ class SignalMethods:
             super()._close_self_pipe()
 
     def add_signal_handler(self, sig, callback, *args):
-        """Run callback(*args) in the loop whenever the signal sig comes; replaces the handler there was.
+        """Run callback(*args) in the loop whenever the signal sig arrives. Replaces an earlier handler.
 
-        Raises ValueError for a number that is no signal, and RuntimeError outside the main thread or if sig cannot be caught.
+        Raises ValueError for a number that is not a signal, and RuntimeError outside the main thread or if sig cannot be caught.
         """
         if self._ssock is None and not self.is_closed():
             SelectorEventLoop._make_self_pipe(self)

@@ -1,9 +1,9 @@
 """SocketMethods: the operations on raw sockets that are not hot.
 
 Owns: nothing. sock_recv(), sock_recv_into() and sock_sendall() are in net/socket_operation.pyx.
-Promises: asyncio's semantics and errors. Each operation is tried first and waits only if the kernel says so; a cancelled one has
-  taken nothing. Asyncio's own code serves an object that has its own method for an operation: it waits by levels, and such a method
-  may say that it would block while the kernel has something.
+Promises: asyncio's semantics and errors. Each operation is tried first, and waits only if it would block. A cancelled one
+  has taken nothing. An object that has its own method for an operation is served by asyncio's code, which is
+  level-triggered. Such a method may say that it would block while the kernel has something.
 Driven by: the program's tasks, and asyncio's create_connection().
 """
 
@@ -14,16 +14,16 @@ import socket
 from fastloop.net.plain_sockets import has_own_methods
 from fastloop.net.socket_operation import check_socket
 
-# How long to wait for room in the queue of a Unix socket that listens: first and at most, in seconds.
-FIRST_PAUSE_S = 0.001
-LONGEST_PAUSE_S = 0.05
+# The first and the longest pause before another attempt to connect to a Unix socket with a full backlog.
+MIN_PAUSE_S = 0.001
+MAX_PAUSE_S = 0.05
 
 
 class SocketMethods:
     """The part of the loop that receives and sends datagrams, connects and accepts."""
 
     async def sock_recvfrom(self, sock, bufsize):
-        """Receive a datagram of up to bufsize bytes; returns (bytes, address)."""
+        """Receive a datagram of up to bufsize bytes. Returns (bytes, address)."""
         if has_own_methods(sock, ("recvfrom",)):
             return await super().sock_recvfrom(sock, bufsize)
         check_socket(self, sock)
@@ -34,7 +34,7 @@ class SocketMethods:
                 await self._wait_readable(sock)
 
     async def sock_recvfrom_into(self, sock, buf, nbytes=0):
-        """Receive a datagram into buf, up to nbytes if that is not 0; returns (number of bytes, address)."""
+        """Receive a datagram into buf, up to nbytes if that is not 0. Returns (number of bytes, address)."""
         if has_own_methods(sock, ("recvfrom_into",)):
             return await super().sock_recvfrom_into(sock, buf, nbytes)
         check_socket(self, sock)
@@ -45,7 +45,7 @@ class SocketMethods:
                 await self._wait_readable(sock)
 
     async def sock_sendto(self, sock, data, address):
-        """Send a datagram to address; returns the number of bytes sent."""
+        """Send a datagram to address. Returns the number of bytes sent."""
         if has_own_methods(sock, ("sendto",)):
             return await super().sock_sendto(sock, data, address)
         check_socket(self, sock)
@@ -56,7 +56,7 @@ class SocketMethods:
                 await self._wait_writable(sock)
 
     async def sock_accept(self, sock):
-        """Accept a connection; returns (a non-blocking socket, the peer's address)."""
+        """Accept a connection. Returns (a non-blocking socket, the peer's address)."""
         if has_own_methods(sock, ("accept",)):
             return await super().sock_accept(sock)
         check_socket(self, sock)
@@ -70,7 +70,7 @@ class SocketMethods:
                 return connection, address
 
     async def sock_connect(self, sock, address):
-        """Connect to address, whose host is resolved first if need be. Raises OSError if that fails."""
+        """Connect to address. Its host is resolved first if necessary. Raises OSError if that fails."""
         if has_own_methods(sock, ("connect",)):
             return await super().sock_connect(sock, address)
         check_socket(self, sock)
@@ -86,7 +86,7 @@ class SocketMethods:
 
     async def _begin_connecting(self, sock, address):
         """Return whether the socket is connected at once."""
-        pause_s = FIRST_PAUSE_S
+        pause_s = MIN_PAUSE_S
         while True:
             try:
                 sock.connect(address)
@@ -96,6 +96,6 @@ class SocketMethods:
             except BlockingIOError as error:
                 if error.errno != errno.EAGAIN or sock.family != socket.AF_UNIX:
                     return False
-            # Too many wait to be accepted by a Unix server: the kernel has not begun to connect, and will not say when it could.
+            # The backlog of a Unix server is full. The kernel has not begun to connect, and will not report when it could.
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, MAX_PAUSE_S)

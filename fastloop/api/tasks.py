@@ -1,7 +1,7 @@
-"""The task API: asyncio's functions, and the generator-based coroutines that asyncio gave up.
+"""The task API: asyncio's functions, and the generator-based coroutines that asyncio no longer has.
 
 Owns: coroutine(), which Python removed in 3.11.
-Promises: everything but coroutine() is asyncio's own object, so that code may mix both imports.
+Promises: everything but coroutine() is asyncio's own object, so code may mix both imports.
 """
 
 import functools
@@ -16,7 +16,7 @@ def coroutine(function):
     """Turn a generator function with `yield from`, or a plain function, into a coroutine function.
 
     The result is awaited, scheduled and recognised like any `async def`. Inside the generator, `yield from` takes futures, tasks
-    and coroutines. If a plain function returns an awaitable, that is awaited. An `async def` function is returned as it is.
+    and coroutines. If a plain function returns an awaitable, that is awaited. An `async def` function is returned unchanged.
     """
     if inspect.iscoroutinefunction(function):
         return function

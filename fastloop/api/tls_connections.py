@@ -2,7 +2,7 @@
 
 Owns: nothing.
 Promises: what asyncio's TLS promises.
-Driven by: asyncio's create_connection() and its kin, and by the servers that accept TLS connections.
+Driven by: asyncio's create_connection() and the like, and the servers that accept TLS connections.
 """
 
 from asyncio import constants, sslproto
@@ -37,7 +37,7 @@ class TlsMethods:
             ssl_handshake_timeout=ssl_handshake_timeout,
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
-        # asyncio's own method, which serves sockets with methods of their own, takes a context from Python 3.15 on.
+        # asyncio's own method serves sockets with methods of their own. It takes a context only since Python 3.15.
         options = {} if context is None else {"context": context}
         self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, **options)
         return ssl_protocol._app_transport

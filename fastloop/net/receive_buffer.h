@@ -1,11 +1,11 @@
-/* Memory that data from the kernel is read into, and the bytes objects that are made of it.
+/* Memory that data from the kernel is read into, and the bytes objects that are made from it.
  *
- * Owns: one bytes object of RECEIVE_BUFFER_SIZE bytes, the buffer, and of each size class the last object that was made.
- * Promises: an object that Python code has, or had and kept, never changes. What nobody kept is used again: the allocator is not
- *   asked, the memory is still in the processor's cache, and data that fill most of the buffer are not copied at all.
- * LIMIT: an object that somebody keeps may take an eighth more memory than its data, one of 64 KiB or more up to twice as much;
- *   the unused ones of all classes together take 194 KiB at the most.
- * Driven by whoever reads: receive_buffer_memory(), read, receive_buffer_bytes(), with no Python code in between.
+ * Owns: the buffer, a bytes object of RECEIVE_BUFFER_SIZE bytes, and of each size class the last object that was made.
+ * Promises: an object that Python code has, or had and kept, never changes. An object that nobody kept is used again. That takes
+ *   no allocation, the memory is still in the processor's cache, and data that fills most of the buffer is not copied at all.
+ * LIMIT: an object that somebody keeps may take an eighth more memory than its data, or up to twice as much from 64 KiB
+ *   on. The unused ones of all classes together take at most 194 KiB.
+ * Driven by the code that reads: receive_buffer_memory(), the read, receive_buffer_bytes(), with no Python code in between.
  */
 #ifndef FASTLOOP_RECEIVE_BUFFER_H
 #define FASTLOOP_RECEIVE_BUFFER_H
@@ -16,13 +16,13 @@
 #include <string.h>
 
 enum {
-    /* What one read may bring. Twice as much keeps a sender waiting for the window to open. */
+    /* The most that one read returns. With twice as much, a sender waited for the window to open. */
     RECEIVE_BUFFER_SIZE = 131072,
-    /* Of the data, for the kernel's copies: at odd multiples of 16 they took 1.02 to 1.2 times as long (AMD Zen 4, 100 KB). */
+    /* Of the data, in bytes. At odd multiples of 16 the kernel's copies took 1.02 to 1.2 times as long (AMD Zen 4, 100 KB). */
     RECEIVE_BUFFER_ALIGNMENT = 32,
     RECEIVE_BUFFER_ALIGNING_ATTEMPTS = 4,
     RECEIVE_BUFFER_MIN_UNCOPIED = RECEIVE_BUFFER_SIZE / 2,
-    /* Smaller ones are cheap to make, in larger ones the copy is what costs. */
+    /* Smaller objects are cheap to make. In larger ones the copy is what costs. */
     RECEIVE_BUFFER_MIN_RECYCLED = 512,
     RECEIVE_BUFFER_MAX_RECYCLED = 16384,
     RECEIVE_BUFFER_CLASSES_PER_OCTAVE = 8,
@@ -31,16 +31,16 @@ enum {
 
 typedef struct {
     PyObject *memory;                           /* NULL until first needed */
-    PyObject *recycled[RECEIVE_BUFFER_CLASSES]; /* NULL, or an object with room for the largest size of its class */
+    PyObject *recycled[RECEIVE_BUFFER_CLASSES]; /* NULL, or an object with capacity for the largest size of its class */
 } receive_buffer_t;
 
-/* Nobody else has it. Without the GIL that could not be told: there nothing is handed out that is used again. */
+/* Whether nobody else has the object. Without the GIL that cannot be known, so nothing that is handed out there is used again. */
 static inline bool receive_buffer_owns_alone(PyObject *object)
 {
     return Py_REFCNT(object) == 1;
 }
 
-/* INVARIANT: nobody else has the object, and it has room for size bytes. */
+/* INVARIANT: nobody else has the object, and its capacity is at least size bytes. */
 static inline PyObject *receive_buffer_resize(PyObject *object, Py_ssize_t size)
 {
     Py_SET_SIZE(object, size);
@@ -55,9 +55,10 @@ static inline PyObject *receive_buffer_new_memory(void)
     return PyBytes_FromStringAndSize(NULL, RECEIVE_BUFFER_SIZE);
 }
 
-/* The same, aligned where that is possible; too expensive for the others, of which there is one for each read that is kept. malloc() aligns
- * to 16 bytes, and of two objects that it makes one after the other mostly one is aligned better. glibc's first ones have
- * pages of their own and never are; after one of those is freed, the next have not. */
+/* Like receive_buffer_new_memory(), but retried until the data is 32-byte aligned. malloc() guarantees 16, so usually
+ * every second block qualifies. glibc serves the first large block by mmap(), which is never aligned so; freeing it moves
+ * the following ones to the heap. Only the first block is retried: later ones are made for each read that the program
+ * keeps, where retries cost more than they save. */
 static inline PyObject *receive_buffer_first_memory(void)
 {
     PyObject *memory = receive_buffer_new_memory();
@@ -72,7 +73,7 @@ static inline PyObject *receive_buffer_first_memory(void)
     return memory;
 }
 
-/* HOT. RECEIVE_BUFFER_SIZE bytes that are nobody else's until Python code runs; NULL with MemoryError raised. */
+/* HOT. RECEIVE_BUFFER_SIZE bytes that nobody else uses until Python code runs; NULL with MemoryError raised. */
 static inline char *receive_buffer_memory(receive_buffer_t *buffer)
 {
     PyObject *memory = buffer->memory;
@@ -103,11 +104,11 @@ static inline int receive_buffer_class(size_t size, size_t *largest)
 
 static inline PyObject *receive_buffer_bytes_of_class(receive_buffer_t *buffer, Py_ssize_t size)
 {
-    size_t room;
-    PyObject **recycled = &buffer->recycled[receive_buffer_class((size_t)size, &room)];
+    size_t capacity;
+    PyObject **recycled = &buffer->recycled[receive_buffer_class((size_t)size, &capacity)];
     PyObject *object = *recycled;
     if (object == NULL || !receive_buffer_owns_alone(object)) {
-        object = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
+        object = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)capacity);
         if (object == NULL) {
             return NULL;
         }
@@ -117,7 +118,7 @@ static inline PyObject *receive_buffer_bytes_of_class(receive_buffer_t *buffer, 
     return Py_NewRef(receive_buffer_resize(object, size));
 }
 
-/* HOT. A new reference to a bytes object of the first size bytes of the buffer, or NULL with MemoryError raised.
+/* HOT. A new reference to a bytes object with the first size bytes of the buffer, or NULL with MemoryError raised.
  * INVARIANT: no Python code has run since receive_buffer_memory(). */
 static inline PyObject *receive_buffer_bytes(receive_buffer_t *buffer, Py_ssize_t size)
 {

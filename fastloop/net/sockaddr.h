@@ -1,8 +1,9 @@
-/* The kernel's socket addresses as Python's socket module gives them.
+/* The kernel's socket addresses, in the form that Python's socket module returns.
  *
  * Promises: (host, port) for IPv4, (host, port, flow information, scope) for IPv6, a str for a Unix path, bytes for an
- *   abstract name; for any other family NULL without an exception, and then the socket object must be asked.
- * An address of IPv4 or IPv6 can be stored as the kernel gave it until somebody asks: fewer bytes, and no work if nobody does.
+ *   abstract name. For any other family NULL without an exception: then the socket object must be asked.
+ * An IPv4 or IPv6 address can be stored as the kernel returned it until somebody asks. That takes fewer bytes, and no
+ * work if nobody does.
  * Owns: nothing.
  */
 #ifndef FASTLOOP_SOCKADDR_H
@@ -78,7 +79,7 @@ static inline PyObject *sockaddr_to_python_or_none(const struct sockaddr_storage
     return Py_NewRef(Py_None);
 }
 
-/* All zero for no address. */
+/* All zero if there is no address. */
 typedef union {
     struct sockaddr any;
     struct sockaddr_in ipv4;
@@ -90,7 +91,7 @@ static inline bool sockaddr_raw_is_set(const sockaddr_raw_t *raw)
     return raw->any.sa_family != AF_UNSPEC;
 }
 
-/* Returns whether it is an address that can be stored so. */
+/* Returns whether the address can be stored like this. */
 static inline bool sockaddr_raw_set(sockaddr_raw_t *raw, const struct sockaddr_storage *address, socklen_t length)
 {
     if (!((address->ss_family == AF_INET && length == sizeof(raw->ipv4))
@@ -101,7 +102,7 @@ static inline bool sockaddr_raw_set(sockaddr_raw_t *raw, const struct sockaddr_s
     return true;
 }
 
-/* None for no address. */
+/* None if there is no address. */
 static inline PyObject *sockaddr_raw_to_python(const sockaddr_raw_t *raw)
 {
     struct sockaddr_storage address;
@@ -113,7 +114,7 @@ static inline PyObject *sockaddr_raw_to_python(const sockaddr_raw_t *raw)
     return sockaddr_to_python_or_none(&address, sizeof(*raw));
 }
 
-/* The address of the descriptor itself; None where the family is not known here or the kernel has no answer. */
+/* The local address of the descriptor. None if its family is unknown here or the kernel has no answer. */
 static inline PyObject *sockaddr_local(int fd)
 {
     struct sockaddr_storage address;

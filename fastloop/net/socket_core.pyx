@@ -1,4 +1,4 @@
-"""SocketCore: the loop's operations on raw sockets, and the memory that everything on the loop reads into.
+"""SocketCore: the loop's operations on raw sockets, and the buffer that everything on the loop reads into.
 
 Owns: the receive buffer.
 Promises: a socket object with methods of its own is served by asyncio's code, which calls them.
@@ -22,28 +22,31 @@ cdef class SocketCore(LoopCore):
         receive_buffer_close(&self.receive_buffer)
 
     def sock_recv(self, sock, n):
-        """Receive up to n bytes from a non-blocking socket: await it for the bytes, empty at the end of file.
+        """Receive up to n bytes from a non-blocking socket. Returns an awaitable for the bytes, empty at the end of file.
 
-        A cancelled receive has taken nothing. Raises OSError. Follows asyncio's loop.sock_recv().
+        A cancelled receive takes nothing from the socket. Raises OSError. Follows asyncio's loop.sock_recv().
         """
         if calls_own_method(sock, "recv"):
             return SelectorEventLoop.sock_recv(self, sock, n)
         return new_socket_operation(self, &self.receive_buffer, SOCKET_RECEIVE, sock, None, n)
 
     def sock_recv_into(self, sock, buf):
-        """Receive from a non-blocking socket into buf, a writable buffer: await it for the number of bytes."""
+        """Receive from a non-blocking socket into buf, a writable buffer. Returns an awaitable for the number of bytes."""
         if calls_own_method(sock, "recv_into"):
             return SelectorEventLoop.sock_recv_into(self, sock, buf)
         return new_socket_operation(self, &self.receive_buffer, SOCKET_RECEIVE_INTO, sock, buf, 0)
 
     def sock_sendall(self, sock, data):
-        """Send data to a non-blocking socket: await it until everything is sent. After an error it is not known how much was."""
+        """Send data to a non-blocking socket. Returns an awaitable that is done when everything is sent.
+
+        After an error it is unknown how much was sent.
+        """
         if calls_own_method(sock, "send"):
             return SelectorEventLoop.sock_sendall(self, sock, data)
         return new_socket_operation(self, &self.receive_buffer, SOCKET_SEND_ALL, sock, data, 0)
 
     def _wait_readable(self, sock):
-        """A future that is done when it is worth trying to read from the socket again."""
+        """Return a future that is done when another read of the socket is worth trying."""
         self._ensure_fd_no_transport(sock)
         return wait_for_socket(self, sock.fileno(), sock, POLL_READABLE)
 

@@ -1,7 +1,8 @@
 /* The descriptor of a socket.socket object, without a call into Python.
  *
- * Promises: what fileno() returns, -1 for a closed socket and for what is none. That the number stands where CPython has kept it
- *   since Python 2 is proven with the first open socket that comes along; should that fail, fileno() is called every time.
+ * Promises: what fileno() returns; -1 for a closed socket, and for an object whose fileno() fails. The number is read
+ *   from where CPython has kept it since Python 2. The first open socket proves that it is there. If the proof fails,
+ *   fileno() is called every time.
  * Owns: nothing.
  */
 #ifndef FASTLOOP_SOCKET_OBJECT_H
@@ -10,13 +11,13 @@
 #include <Python.h>
 #include <string.h>
 
-/* The first field behind the object's head. */
+/* The descriptor is the first field after the object's head. */
 typedef struct {
     PyObject head;
     int fd;
 } socket_object_t;
 
-/* _socket.socket once its field is proven; owned for the life of the process. */
+/* _socket.socket, once its field is proven. Owned for the life of the process. */
 static PyTypeObject *socket_object_type = NULL;
 
 static inline int socket_object_ask(PyObject *sock)

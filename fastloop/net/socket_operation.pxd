@@ -16,7 +16,7 @@ cdef enum socket_operation_kind:
 cdef class SocketOperation:
     cdef:
         LoopCore loop
-        # OWNERSHIP: the loop's.
+        # OWNERSHIP: borrowed from the loop.
         receive_buffer_t *received
         object sock
         # SOCKET_RECEIVE_INTO and SOCKET_SEND_ALL: the program's buffer, pinned from the first step to the last.
@@ -26,14 +26,14 @@ cdef class SocketOperation:
         bint has_begun
         bint has_ended
         socket_operation_kind kind
-        # SOCKET_RECEIVE: how much is wanted. SOCKET_SEND_ALL: how much is sent.
+        # SOCKET_RECEIVE: the bytes that are wanted. SOCKET_SEND_ALL: the bytes that are sent.
         Py_ssize_t size
         # What the operation waits for.
         Future waiter
 
     cdef int begin(self) except -1
     cdef int end(self) except -1
-    # The result, or NULL: then waiter is set, or an exception is raised.
+    # The result; or NULL, with waiter set or an exception raised.
     cdef PyObject *attempt(self) except? NULL
     cdef PyObject *receive(self, int fd) except? NULL
     cdef PyObject *receive_into(self, int fd) except? NULL

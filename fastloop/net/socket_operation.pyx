@@ -1,9 +1,9 @@
 """SocketOperation: the awaitables of sock_recv(), sock_recv_into() and sock_sendall().
 
 Owns: the pin on the program's buffer while it is used.
-Promises: like a coroutine, it does nothing before it is awaited. It tries first, and waits only if the kernel says so; then it
-  tries again in the waiting task's own step, so that a cancelled receive has taken nothing from the socket.
-Driven by: the task that awaits it, by way of a future that the descriptor's watcher completes.
+Promises: like a coroutine, it does nothing before it is awaited. It tries first, and waits only if it would block. Then
+  it tries again in the waiting task's own step, so a cancelled receive takes nothing from the socket.
+Driven by: the task that awaits it, through a future that the descriptor's watcher completes.
 """
 
 import os
@@ -50,7 +50,7 @@ cdef class SocketOperation:
         if self.has_view:
             PyBuffer_Release(&self.view)
         if not self.has_begun:
-            # Not in __del__(), which an object that comes back from the free list would never see again.
+            # Not in __del__(), which is not called a second time for an object that comes back from the free list.
             warnings.warn(f"coroutine 'EventLoop.{METHODS[self.kind]}' was never awaited", RuntimeWarning)
 
     def __await__(self):
@@ -63,7 +63,7 @@ cdef class SocketOperation:
         raise SystemError("replaced below")
 
     def send(self, value):
-        """Go on, as coroutines do; value is ignored."""
+        """Continue, as a coroutine does; value is ignored."""
         cdef PyObject *answer = self.step()
         if answer is NULL:
             raise StopIteration
@@ -72,7 +72,7 @@ cdef class SocketOperation:
         return result
 
     def throw(self, type, *value_and_traceback):
-        """End with an exception, as coroutines do; what was sent until then is sent."""
+        """End with an exception, as a coroutine does. What was sent by then stays sent."""
         self.has_begun = True
         self.end()
         if not value_and_traceback and isinstance(type, BaseException):
@@ -80,12 +80,12 @@ cdef class SocketOperation:
         raise exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
 
     def close(self):
-        """End without a result, as coroutines do."""
+        """End without a result, as a coroutine does."""
         self.has_begun = True
         self.end()
 
     cdef PyObject *step(self) except? NULL:
-        """The future to wait for; or NULL, with the result as StopIteration, or another exception."""
+        """Return the future to wait for; or NULL, with the result as StopIteration, or with another exception."""
         cdef PyObject *answer
         if self.has_ended:
             raise RuntimeError("cannot reuse already awaited coroutine")
@@ -141,7 +141,7 @@ cdef class SocketOperation:
         return self.send_all(fd)
 
     cdef PyObject *receive(self, int fd) except? NULL:
-        """Receive once: a second time would take the next datagram, or an error that belongs to the next call."""
+        """Receive once. A second call would take the next datagram, or an error that belongs to the next receive."""
         cdef PyObject *data
         cdef ssize_t count
         if self.size == 0:
@@ -155,7 +155,7 @@ cdef class SocketOperation:
         if count >= 0:
             _PyBytes_Resize(&data, count)
             return data
-        # errno survives this: nothing but the bytes is freed.
+        # errno survives this: only the bytes object is freed.
         Py_DECREF(<object>data)
         return self.wait(fd, POLL_READABLE)
 
@@ -167,7 +167,7 @@ cdef class SocketOperation:
         cdef ssize_t count
         scheduler_expect_events(self.loop)
         while True:
-            # At least once: empty data may be a datagram, and send(2) reports errors of the socket.
+            # At least once. Empty data may be a datagram, and send(2) reports errors of the socket.
             count = net_send(fd, <char *>self.view.buf + self.size, self.view.len - self.size)
             if count < 0:
                 return self.wait(fd, POLL_WRITABLE)
@@ -178,7 +178,7 @@ cdef class SocketOperation:
         return <PyObject *>None
 
     cdef PyObject *wait(self, int fd, unsigned int direction) except? NULL:
-        """The system call has failed. Returns NULL, with waiter set if the kernel has only asked for patience."""
+        """The system call has failed. Return NULL, with waiter set if it would only have blocked."""
         cdef int error = errno
         if not net_would_block(error):
             raise OSError(error, os.strerror(error))
@@ -189,7 +189,7 @@ cdef class SocketOperation:
 
 
 def check_socket(LoopCore loop, sock):
-    """Raise what asyncio raises for sockets that it does not work with."""
+    """Raise what asyncio raises for sockets that it does not support."""
     if isinstance(sock, SSLSocket):
         raise TypeError("Socket cannot be of type SSLSocket")
     if loop.is_debug and sock.gettimeout() != 0:

@@ -1,7 +1,7 @@
-/* The system calls of sockets, none of which blocks, and the only place in net/ that looks at the operating system.
+/* The system calls of sockets and pipes. None of them blocks. Only this file of net/ looks at the operating system.
  *
- * Promises: a count, or -1 with errno; interrupted calls are repeated; net_would_block() says whether to wait and try again.
- *   No call raises SIGPIPE.
+ * Promises: a count, or -1 with errno. Interrupted calls are repeated. net_would_block() says whether to wait and try
+ *   again. No call raises SIGPIPE.
  * Owns: nothing. Descriptors belong to the callers.
  * Driven by transports, listeners and socket operations, with the GIL held: nothing here waits.
  */
@@ -31,7 +31,7 @@
 #ifdef MSG_NOSIGNAL
 #define NET_SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
 #else
-/* Elsewhere CPython ignores the signal for the whole process. */
+/* CPython ignores SIGPIPE for the whole process. */
 #define NET_SEND_FLAGS MSG_DONTWAIT
 #endif
 
@@ -42,13 +42,13 @@ static inline bool net_would_block(int error)
     return error == EAGAIN || error == EWOULDBLOCK;
 }
 
-/* HOT. The C library's own functions are points at which a thread can be cancelled, which takes two more calls; without
- * them the user-space time of an echoed kilobyte was 0.54 us instead of 0.61 (presumably the kernel's work has pushed our return
- * addresses out of the processor's predictor). The address sanitizer knows the library's functions only. */
+/* HOT. The C library's own functions are cancellation points, which takes two more calls. Without them the user-space
+ * time of an echoed kilobyte was 0.54 us instead of 0.61 (presumably the kernel's work has pushed our return addresses
+ * out of the processor's predictor). The address sanitizer knows only the library's functions. */
 #if defined(__SANITIZE_ADDRESS__)
 #define NET_IS_SANITIZED 1
 #elif defined(__has_feature)
-/* clang's way to say so. */
+/* How clang says so. */
 #define NET_IS_SANITIZED __has_feature(address_sanitizer)
 #else
 #define NET_IS_SANITIZED 0
@@ -94,7 +94,7 @@ static inline ssize_t net_send(int fd, const void *data, size_t size)
     return count;
 }
 
-/* Of a pipe or whatever a pipe's transport serves; the descriptor does not block. */
+/* From a pipe, or anything else that a pipe's transport serves. The descriptor is non-blocking. */
 static inline ssize_t net_read(int fd, void *buffer, size_t size)
 {
     ssize_t count;
@@ -154,7 +154,7 @@ static inline int net_accept(int fd, struct sockaddr_storage *address, socklen_t
     return accepted;
 }
 
-/* The errors of accept() that concern one connection, which is gone; the next one may be sound (man 2 accept). */
+/* Errors of accept() that concern only the one connection, which is gone. The next one may be sound (man 2 accept). */
 static inline bool net_accept_error_is_passing(int error)
 {
     switch (error) {
@@ -176,7 +176,7 @@ static inline bool net_is_out_of_resources(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/* Small writes leave at once. Accepted sockets take the option over from the listening one. */
+/* Small writes are sent at once. Accepted sockets inherit the option from the listening one. */
 static inline void net_set_nodelay(int fd, int family, int type)
 {
     const int on = 1;
@@ -193,7 +193,7 @@ static inline int net_shutdown_write(int fd)
 static inline void net_close(int fd)
 {
     const int saved_errno = errno;
-    /* Not repeated when interrupted: on Linux the descriptor is gone by then, and its number may be another's. */
+    /* Not repeated when interrupted: on Linux the descriptor is gone by then, and its number may belong to another file. */
     (void)close(fd);
     errno = saved_errno;
 }

@@ -7,7 +7,7 @@ cdef extern from "busy_poll.h" nogil:
     ctypedef struct busy_poll_t:
         bint is_brief
 
-    void busy_poll_open(busy_poll_t *wait) noexcept
-    bint busy_poll_is_due(busy_poll_t *wait, int64_t timeout_ns) noexcept
-    int busy_poll_us(const busy_poll_t *wait) noexcept
-    void busy_poll_note(busy_poll_t *wait, bint has_come) noexcept
+    void busy_poll_open(busy_poll_t *busy_poll) noexcept
+    bint busy_poll_is_due(busy_poll_t *busy_poll, int64_t timeout_ns) noexcept
+    int busy_poll_us(const busy_poll_t *busy_poll) noexcept
+    void busy_poll_note(busy_poll_t *busy_poll, bint has_come) noexcept

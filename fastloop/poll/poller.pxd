@@ -1,6 +1,6 @@
 """The poller's names for Cython; poller.h holds their contract.
 
-Errors come as -1 with errno: the caller raises, after it has the GIL again. No function needs the GIL.
+Errors are -1 with errno. The caller raises once it has the GIL again. No function needs the GIL.
 """
 
 from libc.stdint cimport int64_t

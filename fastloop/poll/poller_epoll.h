@@ -1,8 +1,8 @@
 /* The poller on Linux: epoll(7).
  *
- * Owns: one epoll descriptor. All registrations live in the kernel; nothing here mirrors them.
- * Promises: no allocation, one system call per wait and per change of interest; waits exact to the nanosecond where
- * the kernel has epoll_pwait2 (5.11), else rounded up to the next millisecond.
+ * Owns: one epoll descriptor. All registrations are in the kernel; nothing here mirrors them.
+ * Promises: no allocation, one system call per wait and per change of interest. Waits are exact to the nanosecond where
+ *   the kernel has epoll_pwait2 (5.11), otherwise rounded up to the next millisecond.
  * Chosen by poller.h, which holds the contract.
  */
 #ifndef FASTLOOP_POLLER_EPOLL_H
@@ -14,9 +14,9 @@
 
 #include "timer_slack.h"
 
-/* The system call is newer than the headers and C libraries that portable wheels are built with (glibc 2.17, musl),
- * so it is called by number. Since Linux 5.1 new calls have one number nearly everywhere; where this is not known,
- * milliseconds do. */
+/* The system call is newer than the headers and C libraries that portable wheels are built with (glibc 2.17, musl), so it
+ * is called by number. Since Linux 5.1 new calls have one number nearly everywhere. Where the number is not known, waits
+ * are in milliseconds. */
 #if defined(__NR_epoll_pwait2)
 #define FASTLOOP_NR_EPOLL_PWAIT2 __NR_epoll_pwait2
 #elif (defined(__x86_64__) && !defined(__ILP32__)) || defined(__i386__) || defined(__aarch64__) || defined(__arm__)                        \
@@ -24,13 +24,13 @@
 #define FASTLOOP_NR_EPOLL_PWAIT2 441
 #endif
 
-/* How many events one system call may bring. They are converted on the stack; more would delay timers. */
+/* How many events one system call may return. They are converted on the stack; more would delay timers. */
 enum { POLLER_EPOLL_BATCH = 512 };
 
 struct poller {
     bool is_open;
     int epoll_fd;
-    /* The kernel or a seccomp filter has refused epoll_pwait2; asked once per poller. */
+    /* The kernel or a seccomp filter has refused epoll_pwait2. It is tried once per poller. */
     bool has_only_milliseconds;
     poll_batch_t last_batch;
 };
@@ -61,8 +61,8 @@ static inline uint32_t poller_epoll_events(unsigned interest)
     uint32_t events = 0;
     if (interest & POLL_READABLE) {
         events |= EPOLLIN;
-        /* A FIN behind unread data makes no edge of its own, so an owner that stops at a short read must be told; nor do
-         * the data behind an urgent byte, where a read stops short. As a level they would be reported on and on. */
+        /* A FIN behind unread data makes no edge of its own, so an owner that stops at a short read must be told. Neither
+         * does data behind an urgent byte, where a read stops short. As a level both would be reported in every wait. */
         if (interest & POLL_EDGE) {
             events |= EPOLLRDHUP | EPOLLPRI;
         }
@@ -104,7 +104,7 @@ static inline int poller_epoll_register(poller_t *poller, int fd, bool is_known,
     if (epoll_ctl(poller->epoll_fd, operation, fd, &event) == 0) {
         return 0;
     }
-    /* The kernel knows better: it dropped a registration when the descriptor was closed behind our back (ENOENT), or
+    /* The kernel knows better. It dropped a registration when the descriptor was closed behind our back (ENOENT), or it
      * still has one that the owner thought gone (EEXIST). */
     if (operation == EPOLL_CTL_MOD && errno == ENOENT) {
         return epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, fd, &event);
@@ -120,7 +120,7 @@ static inline int poller_epoll_remove(poller_t *poller, int fd)
     if (epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, fd, NULL) == 0) {
         return 0;
     }
-    /* Closed; closed and reused; closed and reused for a regular file. */
+    /* The descriptor was closed, closed and reused, or closed and reused for a regular file. */
     return errno == EBADF || errno == ENOENT || errno == EPERM ? 0 : -1;
 }
 
@@ -136,7 +136,7 @@ static inline int poller_set_interest(poller_t *poller, int fd, unsigned old_int
     return is_known ? poller_epoll_remove(poller, fd) : 0;
 }
 
-/* The kernel sees by itself that a socket would block and makes the next edge from that. */
+/* Nothing to do: the kernel notices by itself that a socket would block, and makes the next edge from that. */
 static inline void poller_rearm(poller_t *poller, int fd, unsigned directions)
 {
     (void)poller;
@@ -155,7 +155,7 @@ static inline void poller_forget(poller_t *poller, int fd)
 }
 
 #ifdef FASTLOOP_NR_EPOLL_PWAIT2
-/* Returns -1 with ENOSYS (old kernel) or EPERM (seccomp) if the call does not exist here. */
+/* Returns -1 with ENOSYS (old kernel) or EPERM (seccomp) if this call is not available. */
 static inline int poller_epoll_pwait2(poller_t *poller, int64_t timeout_ns, struct epoll_event *events, int capacity)
 {
     /* The kernel's own timespec: both fields have 64 bits everywhere, whatever the C library calls time_t. */
@@ -170,7 +170,7 @@ static inline int poller_epoll_pwait2(poller_t *poller, int64_t timeout_ns, stru
 static inline int poller_epoll_wait(poller_t *poller, int64_t timeout_ns, struct epoll_event *events, int capacity)
 {
 #ifdef FASTLOOP_NR_EPOLL_PWAIT2
-    /* "Now" and "forever" need no fractions, and so never pay for a refused call. */
+    /* "Now" and "forever" need no fractions, so they never pay for a refused call. */
     if (timeout_ns > 0 && !poller->has_only_milliseconds) {
         const int slack_ns = timer_slack_narrow(timeout_ns);
         int count = poller_epoll_pwait2(poller, timeout_ns, events, capacity);

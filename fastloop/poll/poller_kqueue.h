@@ -1,7 +1,7 @@
 /* The poller on macOS and the BSDs: kqueue(2).
  *
- * Owns: one kqueue. A direction is one filter (EVFILT_READ, EVFILT_WRITE), added, removed and reported on its own; an
- * edge is a filter with EV_CLEAR.
+ * Owns: one kqueue. A direction is one filter (EVFILT_READ, EVFILT_WRITE), added, removed and reported separately. An
+ *   edge is a filter with EV_CLEAR.
  * Promises: no allocation, one system call per wait; exact waits.
  * Chosen by poller.h, which holds the contract.
  */
@@ -14,13 +14,13 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* How many events one system call may bring. They are converted on the stack; more would delay timers. */
+/* How many events one system call may return. They are converted on the stack; more would delay timers. */
 enum { POLLER_KQUEUE_BATCH = 256 };
 
 struct poller {
     bool is_open;
     int kqueue_fd;
-    /* A forked child has no such kqueue; there the number is free or another's. */
+    /* A forked child has no such kqueue. There the number is free or belongs to another file. */
     pid_t owner_pid;
     poll_batch_t last_batch;
 };
@@ -34,7 +34,7 @@ static inline int poller_open(poller_t *poller)
     if (!poller->is_open) {
         return -1;
     }
-    /* A fork does not inherit a kqueue (man 2 kqueue), so only an exec without a fork could see it in between. */
+    /* A forked child does not inherit a kqueue (man 2 kqueue), so only an exec without a fork could see it in between. */
     if (fcntl(poller->kqueue_fd, F_SETFD, FD_CLOEXEC) == -1) {
         poller_close(poller);
         return -1;
@@ -56,7 +56,7 @@ static inline void poller_close(poller_t *poller)
     errno = saved_errno;
 }
 
-/* The interest travels as udata, so that a report knows whether it belongs to an edge. */
+/* The interest is passed as udata, so that a report says whether it belongs to an edge. */
 static inline struct kevent poller_kqueue_change(int fd, int filter, int action, unsigned interest)
 {
     struct kevent change;
@@ -64,14 +64,14 @@ static inline struct kevent poller_kqueue_change(int fd, int filter, int action,
     return change;
 }
 
-/* Gone already is as good as removed: the kernel drops the filters of a closed descriptor by itself. */
+/* Errors are ignored: the kernel drops the filters of a closed descriptor by itself. */
 static inline void poller_kqueue_remove(poller_t *poller, int fd, int filter)
 {
     struct kevent change = poller_kqueue_change(fd, filter, EV_DELETE, 0);
     (void)kevent(poller->kqueue_fd, &change, 1, NULL, 0, NULL);
 }
 
-/* Adding a filter that is there already updates it and reports once more what is ready. */
+/* Adding a filter that exists updates it and reports once more what is ready. */
 static inline int poller_kqueue_add(poller_t *poller, int fd, unsigned interest)
 {
     struct kevent changes[2];
@@ -83,12 +83,12 @@ static inline int poller_kqueue_add(poller_t *poller, int fd, unsigned interest)
     if (interest & POLL_WRITABLE) {
         changes[count++] = poller_kqueue_change(fd, EVFILT_WRITE, action, interest);
     }
-    /* Without room for events kevent() stops at the first change that fails and returns its error. */
+    /* Without room for events, kevent() stops at the first change that fails and returns its error. */
     return count == 0 ? 0 : kevent(poller->kqueue_fd, changes, count, NULL, 0, NULL);
 }
 
-/* The directions whose filter must go: no longer asked for, or turned from a level into an edge, which EV_ADD alone
- * does not do to a filter that exists. */
+/* The directions that lose their filter. They are no longer asked for, or have changed between level and edge: EV_ADD
+ * alone does not make an edge of a filter that exists as a level. */
 static inline unsigned poller_kqueue_outdated(unsigned old_interest, unsigned new_interest)
 {
     const bool is_other_kind = ((old_interest ^ new_interest) & POLL_EDGE) != 0;
@@ -120,7 +120,7 @@ static inline int poller_set_interest(poller_t *poller, int fd, unsigned old_int
     return poll_fail(saved_errno);
 }
 
-/* The kernel sees by itself that a socket would block and makes the next edge from that. */
+/* Nothing to do: the kernel notices by itself that a socket would block, and makes the next edge from that. */
 static inline void poller_rearm(poller_t *poller, int fd, unsigned directions)
 {
     (void)poller;
@@ -138,8 +138,8 @@ static inline void poller_forget(poller_t *poller, int fd)
     errno = saved_errno;
 }
 
-/* EV_EOF of the read filter is the peer's end of sending, which a level takes for readable and no more: its owner
- * would be called as writable without cause. fflags carries a socket's error, if there is one. */
+/* EV_EOF of the read filter is the peer's end of sending. A level reports it as readable and no more: with POLL_CLOSED
+ * its owner would be called as writable without cause. fflags has the socket's error, if there is one. */
 static inline unsigned poller_kqueue_flags(const struct kevent *event)
 {
     const unsigned interest = (unsigned)(uintptr_t)event->udata;
@@ -157,7 +157,7 @@ static inline int poller_wait(poller_t *poller, int64_t timeout_ns, poll_event_t
     if (!poller->is_open) {
         return poll_fail(EBADF);
     }
-    /* kevent() takes room for no events as a reason not to wait (man 2 kqueue). */
+    /* kevent() does not wait if there is room for no events (man 2 kqueue). */
     if (capacity <= 0) {
         return poll_fail(EINVAL);
     }

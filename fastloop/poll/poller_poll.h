@@ -1,8 +1,8 @@
 /* The poller anywhere else: poll(2).
  *
  * Owns: the array that poll(2) reads, the interests parallel to it, and an index from descriptor to slot.
- * Promises: adding, changing and removing are O(1); a wait is O(registrations), as poll(2) itself is.
- * Edges are made here: a direction that was reported rests, that is, it is not asked for, until poller_rearm().
+ * Promises: adding, changing and removing are O(1). A wait is O(registrations), as poll(2) itself is.
+ * Edges are made here: a direction that was reported rests until poller_rearm(). While it rests, poll(2) is not asked for it.
  * Chosen by poller.h, which holds the contract.
  */
 #ifndef FASTLOOP_POLLER_POLL_H
@@ -15,25 +15,25 @@
 
 #include "timer_slack.h"
 
-/* Linux can tell the peer's end of sending; elsewhere a read finds out. */
+/* Linux can report the peer's end of sending. Elsewhere a read finds it. */
 #ifdef POLLRDHUP
 #define FASTLOOP_POLLRDHUP POLLRDHUP
 #else
 #define FASTLOOP_POLLRDHUP 0
 #endif
 
-enum { POLLER_POLL_SMALLEST = 64 };
+enum { POLLER_POLL_MIN_CAPACITY = 64 };
 
 struct poller {
     bool is_open;
-    /* What poll(2) reads. Dense: the last entry fills the gap of a removed one. A resting entry holds ~fd, which
+    /* What poll(2) reads. Dense: the last entry fills the gap that a removed one leaves. A resting entry holds ~fd, which
      * poll(2) skips because it is negative. */
     struct pollfd *entries;
     unsigned char *interests;
     int count;
     int capacity;
     /* By descriptor: its slot in entries plus 1, or 0.
-     * LIMIT: as long as the highest descriptor ever registered (4 bytes each) until the poller is closed. */
+     * LIMIT: grows with the highest descriptor ever registered (4 bytes each), and shrinks only when the poller is closed. */
     int *slots;
     int slots_size;
     /* Where the next scan starts, so that a short batch does not always serve the same descriptors. */
@@ -79,7 +79,7 @@ static inline int poller_poll_resize(poller_t *poller, int capacity)
     poller->entries = entries;
     unsigned char *interests = realloc(poller->interests, (size_t)capacity * sizeof(*interests));
     if (interests == NULL) {
-        /* The entries may have shrunk already, never below count. */
+        /* The entries may have shrunk already, but never below count. */
         if (capacity < poller->capacity) {
             poller->capacity = capacity;
         }
@@ -95,7 +95,7 @@ static inline int poller_poll_index_up_to(poller_t *poller, int fd)
     if (fd < poller->slots_size) {
         return 0;
     }
-    int64_t size = poller->slots_size < POLLER_POLL_SMALLEST ? POLLER_POLL_SMALLEST : poller->slots_size;
+    int64_t size = poller->slots_size < POLLER_POLL_MIN_CAPACITY ? POLLER_POLL_MIN_CAPACITY : poller->slots_size;
     while (size <= fd) {
         size *= 2;
     }
@@ -112,14 +112,14 @@ static inline int poller_poll_index_up_to(poller_t *poller, int fd)
     return 0;
 }
 
-/* Returns the slot of a descriptor that is in the set from now on, or -1 with errno. */
+/* Add a descriptor that is not in the set. Returns its slot, or -1 with errno. */
 static inline int poller_poll_add(poller_t *poller, int fd)
 {
     if (poller_poll_index_up_to(poller, fd) == -1) {
         return -1;
     }
     if (poller->count == poller->capacity) {
-        int capacity = poller->capacity == 0 ? POLLER_POLL_SMALLEST : poller->capacity * 2;
+        int capacity = poller->capacity == 0 ? POLLER_POLL_MIN_CAPACITY : poller->capacity * 2;
         if (poller_poll_resize(poller, capacity) == -1) {
             return -1;
         }
@@ -141,9 +141,9 @@ static inline void poller_poll_remove(poller_t *poller, int fd)
         poller->interests[slot] = poller->interests[last];
         poller->slots[poller_poll_entry_fd(&poller->entries[slot])] = slot + 1;
     }
-    /* Halving at a quarter: the next addition does not grow it again at once. Keeping the memory if this fails does
-     * no harm. */
-    if (poller->capacity > POLLER_POLL_SMALLEST && poller->count < poller->capacity / 4) {
+    /* Halved only at a quarter, so that the next addition does not grow it again at once. Keeping the memory if this
+     * fails does no harm. */
+    if (poller->capacity > POLLER_POLL_MIN_CAPACITY && poller->count < poller->capacity / 4) {
         (void)poller_poll_resize(poller, poller->capacity / 2);
     }
 }
@@ -182,7 +182,7 @@ static inline unsigned poller_poll_flags(short events)
 
 static inline int poller_set_interest(poller_t *poller, int fd, unsigned old_interest, unsigned new_interest)
 {
-    (void)old_interest; /* The set itself knows. */
+    (void)old_interest; /* The set knows it. */
     if (!poller->is_open) {
         return poll_fail(EBADF);
     }
@@ -190,7 +190,7 @@ static inline int poller_set_interest(poller_t *poller, int fd, unsigned old_int
         poller_poll_remove(poller, fd);
         return 0;
     }
-    /* poll(2) would tell only later, and a number out of the blue must not size the index. */
+    /* poll(2) would report a closed descriptor only later, and an arbitrary number must not determine the size of the index. */
     if (fcntl(fd, F_GETFD) == -1) {
         return -1;
     }
@@ -226,8 +226,8 @@ static inline void poller_forget(poller_t *poller, int fd)
 
 /* ---- Waiting ---- */
 
-/* Ask no more for what an edge's owner has just been told. Errors and hang-ups cannot be left out of the question, so
- * the whole entry rests: its owner tries both directions then, and rearms what would block. */
+/* Stop asking for what an edge's owner has just been told. poll(2) reports errors and hang-ups even if not asked, so then
+ * the whole entry rests. Its owner tries both directions, and rearms what would block. */
 static inline void poller_poll_rest(struct pollfd *entry)
 {
     const unsigned reported = poller_poll_flags(entry->revents);
@@ -237,7 +237,7 @@ static inline void poller_poll_rest(struct pollfd *entry)
     }
 }
 
-/* Fill the batch; returns its length. At most ready entries have something to tell. */
+/* Fill the batch and return its length. At most ready entries have something to report. */
 static inline int poller_poll_collect(poller_t *poller, int ready, poll_event_t *events, int capacity)
 {
     int slot = poller->scan_start < poller->count ? poller->scan_start : 0;
@@ -259,7 +259,7 @@ static inline int poller_poll_collect(poller_t *poller, int ready, poll_event_t 
     return found;
 }
 
-/* A closed descriptor is reported at once and for ever (POLLNVAL), so it leaves the set with its first report. */
+/* A closed descriptor (POLLNVAL) would be reported by every poll(2), so it leaves the set with its first report. */
 static inline void poller_poll_remove_invalid(poller_t *poller, const poll_event_t *events, int count)
 {
     for (int i = 0; i < count; i++) {

@@ -1,9 +1,10 @@
-/* Linux rounds the end of a wait up by the thread's timer slack, 50 microseconds as a rule, to save interrupts.
+/* A short wait that ends on time. Linux may end a wait late by the thread's timer slack, usually 50 microseconds, to save
+ * interrupts.
  *
- * Promises: a short wait ends within a microsecond of its time plus what waking a thread takes.
- * Owns: nothing. The thread's own setting is back when the wait is over, so that no thread or process that a callback
- *   starts inherits another one.
- * Driven by the backends around their wait. Nothing to do on other systems.
+ * Promises: a short wait ends within a microsecond of its time, plus the time that it takes to wake a thread.
+ * Owns: nothing. The thread's setting is restored when the wait is over, so a thread or process that a callback starts
+ *   never inherits another one.
+ * Driven by the backends, around their wait. Does nothing on other systems.
  */
 #ifndef FASTLOOP_TIMER_SLACK_H
 #define FASTLOOP_TIMER_SLACK_H
@@ -17,9 +18,9 @@
 #include <sys/prctl.h>
 
 enum {
-    /* Above this the usual slack is less than one percent of the wait and not worth three calls. */
+    /* Above this the usual slack is less than one percent of the wait, and not worth three system calls. */
     TIMER_SLACK_MATTERS_BELOW_NS = 5000000,
-    TIMER_SLACK_LEAST_NS = 1,
+    TIMER_SLACK_MIN_NS = 1,
 };
 
 /* Returns what timer_slack_restore() needs. */
@@ -29,13 +30,13 @@ static inline int timer_slack_narrow(int64_t timeout_ns)
         return 0;
     }
     const int slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
-    if (slack_ns <= TIMER_SLACK_LEAST_NS || prctl(PR_SET_TIMERSLACK, TIMER_SLACK_LEAST_NS, 0, 0, 0) < 0) {
+    if (slack_ns <= TIMER_SLACK_MIN_NS || prctl(PR_SET_TIMERSLACK, TIMER_SLACK_MIN_NS, 0, 0, 0) < 0) {
         return 0;
     }
     return slack_ns;
 }
 
-/* Keeps errno, which belongs to the wait. */
+/* Preserves errno, which belongs to the wait. */
 static inline void timer_slack_restore(int slack_ns)
 {
     if (slack_ns > 0) {

@@ -1,12 +1,12 @@
 /* Waking a thread that waits in poller_wait().
  *
- * Owns: an eventfd on Linux (unless FASTLOOP_FORCE_PIPE), elsewhere a pipe; non-blocking and close-on-exec.
- * Promises: any number of signals before a wait end it once; none is lost; a signal never blocks and keeps errno.
- * Driven by call_soon_threadsafe() and C signal handlers on one side, by the scheduler on the other. A zeroed
- * wakeup_t counts as closed.
+ * Owns: an eventfd on Linux (unless FASTLOOP_FORCE_PIPE), elsewhere a pipe. Both are non-blocking and close-on-exec.
+ * Promises: any number of signals before a wait end it once. None is lost. A signal never blocks and preserves errno.
+ * Driven by call_soon_threadsafe() and C signal handlers on one side, by the scheduler on the other. A zeroed wakeup_t
+ *   counts as closed.
  *
- * The owner sees to it that wakeup_close() does not run while another thread may signal: the number would be written to
- * after it became someone else's.
+ * The owner makes sure that wakeup_close() never runs while another thread may signal. That thread could write to a
+ * number that belongs to another file by then.
  */
 #ifndef FASTLOOP_WAKEUP_H
 #define FASTLOOP_WAKEUP_H
@@ -21,18 +21,16 @@
 #include <sys/eventfd.h>
 #endif
 
-/* What to register wakeup_fd() for, and whether wakeup_drain() is owed after its event.
- * HOT: every write to an eventfd makes an edge, even if none was read since (eventfd_write() wakes its queue each
- * time), so with epoll the counter is left alone and a wake-up costs the loop no read. A pipe must be drained: it
- * fills up. */
+/* What to register wakeup_fd() for, and whether wakeup_drain() must be called after its event.
+ * HOT: every write to an eventfd makes an edge, even if nothing was read in between (eventfd_write() wakes its queue each
+ * time). So with epoll the counter is left alone, and a wake-up costs the loop no read. A pipe must be drained: it fills up. */
 #if defined(FASTLOOP_WAKEUP_IS_EVENTFD) && defined(FASTLOOP_POLLER_IS_EPOLL)
 enum { WAKEUP_INTEREST = POLL_READABLE | POLL_EDGE, WAKEUP_NEEDS_DRAIN = 0 };
 #else
 enum { WAKEUP_INTEREST = POLL_READABLE, WAKEUP_NEEDS_DRAIN = 1 };
 #endif
 
-/* LIMIT: not for signal.set_wakeup_fd(): CPython's handler writes one byte, and an eventfd takes eight or none
- * (EINVAL). */
+/* LIMIT: not for signal.set_wakeup_fd(). CPython's handler writes one byte, and an eventfd takes eight or none (EINVAL). */
 typedef struct {
     bool is_open;
     int read_fd;
@@ -70,7 +68,7 @@ static inline bool wakeup_read(wakeup_t *wakeup)
 
 #else
 
-static inline int wakeup_make_quiet(int fd)
+static inline int wakeup_set_flags(int fd)
 {
     const int status = fcntl(fd, F_GETFL);
     if (status == -1 || fcntl(fd, F_SETFL, status | O_NONBLOCK) == -1) {
@@ -85,8 +83,7 @@ static inline void wakeup_close_descriptors(wakeup_t *wakeup)
     close(wakeup->write_fd);
 }
 
-/* LIMIT: a process that another thread spawns between pipe() and fcntl() inherits both ends; pipe2() is not
- * everywhere. */
+/* LIMIT: a process that another thread spawns between pipe() and fcntl() inherits both ends. Not every system has pipe2(). */
 static inline int wakeup_open(wakeup_t *wakeup)
 {
     int ends[2];
@@ -96,7 +93,7 @@ static inline int wakeup_open(wakeup_t *wakeup)
     }
     wakeup->read_fd = ends[0];
     wakeup->write_fd = ends[1];
-    if (wakeup_make_quiet(ends[0]) == -1 || wakeup_make_quiet(ends[1]) == -1) {
+    if (wakeup_set_flags(ends[0]) == -1 || wakeup_set_flags(ends[1]) == -1) {
         const int saved_errno = errno;
         wakeup_close_descriptors(wakeup);
         return poll_fail(saved_errno);
@@ -119,7 +116,7 @@ static inline bool wakeup_read(wakeup_t *wakeup)
 
 #endif
 
-/* Idempotent. A forked child closes it, so that neither process takes the other's signals. */
+/* Idempotent. A forked child closes its copy, so that neither process takes the other's signals. */
 static inline void wakeup_close(wakeup_t *wakeup)
 {
     const int saved_errno = errno;
@@ -137,8 +134,8 @@ static inline int wakeup_fd(const wakeup_t *wakeup)
     return wakeup->is_open ? wakeup->read_fd : -1;
 }
 
-/* End the present wait, or the next one. Any thread, any signal handler; nothing happens if closed. A full pipe or
- * counter (EAGAIN) is as good as written. */
+/* End the current wait, or the next one. For any thread and any signal handler. Does nothing if closed. A full pipe or
+ * counter (EAGAIN) already holds a signal. */
 static inline void wakeup_signal(wakeup_t *wakeup)
 {
     const int saved_errno = errno;
@@ -149,7 +146,7 @@ static inline void wakeup_signal(wakeup_t *wakeup)
     errno = saved_errno;
 }
 
-/* Take all signals so far. Look at what they announce afterwards, else a signal in between goes unheard. */
+/* Take all signals so far. Look at what they announce only afterwards, or a signal in between is missed. */
 static inline void wakeup_drain(wakeup_t *wakeup)
 {
     if (wakeup->is_open) {

@@ -1,5 +1,5 @@
 """What CPython's C API does not offer, or spells differently in each version. Knows nothing of loops.
 
 Owns: nothing but the pools of dead objects.
-Used by: every layer to the right.
+Used by: every layer to its right on the map.
 """

@@ -1,7 +1,7 @@
-/* Calling into Python from the scheduler: in a context, and with everything kept alive that the callee could drop.
+/* Calls from the scheduler into Python: in a context, and with everything kept alive that the callee could drop.
  *
- * Owns: for the time of a call, a reference to the callable, its arguments and its context, since the callback may
- *   cancel its own handle or close the loop.
+ * Owns: during a call, references to the callable, its arguments and its context. The callback may cancel its own handle
+ *   or close the loop.
  */
 #ifndef FASTLOOP_CALLS_H
 #define FASTLOOP_CALLS_H
@@ -9,7 +9,7 @@
 #include <Python.h>
 #include <stdbool.h>
 
-/* Anything with a run() may be used as a context, as in asyncio. */
+/* As in asyncio, any object with a run() method may be used as a context. */
 static inline PyObject *call_through_run(PyObject *context, PyObject *callable, PyObject *args)
 {
     PyObject *run = PyObject_GetAttrString(context, "run");
@@ -67,8 +67,7 @@ static inline PyObject *call_one_in_context(PyObject *context, PyObject *callabl
     return result;
 }
 
-/* HOT. In the current context, with one argument; the caller keeps both alive. A bound method is called without the detour through
- * its object. */
+/* HOT. In the current context, with one argument. The caller keeps both alive. A bound method's function is called directly. */
 static inline PyObject *call_one(PyObject *callable, PyObject *argument)
 {
     PyObject *stack[] = {NULL, NULL, argument};
@@ -79,7 +78,7 @@ static inline PyObject *call_one(PyObject *callable, PyObject *argument)
     return PyObject_Vectorcall(PyMethod_GET_FUNCTION(callable), stack + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
 
-/* Enters the context unless it is entered already; returns whether it did, and the caller must leave it. */
+/* Enter the context, unless it is entered already. Returns true if the caller must leave it again. */
 static inline bool call_enter(PyObject *context)
 {
     if (PyContext_Enter(context) == 0) {
@@ -89,7 +88,7 @@ static inline bool call_enter(PyObject *context)
     return false;
 }
 
-/* KeyboardInterrupt and SystemExit are the ones that leave the loop. */
+/* Whether the raised exception leaves the loop: only KeyboardInterrupt and SystemExit do. */
 static inline bool call_raised_exit(void)
 {
     return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) || PyErr_ExceptionMatches(PyExc_SystemExit);

@@ -1,4 +1,7 @@
-"""Python.h, what Cython's own cpython package does not declare or declares otherwise: here NULL and -1 are the caller's to notice."""
+"""Python.h: what Cython's own cpython package does not declare, or declares differently.
+
+Where a function is noexcept, its caller must check for NULL or -1.
+"""
 
 from cpython.object cimport PyObject, PyTypeObject
 
@@ -21,7 +24,7 @@ cdef extern from "Python.h":
     double PyFloat_AS_DOUBLE(PyObject *) noexcept
     void PyErr_SetObject(object type, object exception) noexcept
     void PyException_SetTraceback(object exception, object traceback)
-    # Of a borrowed pointer, since an object argument would be counted itself.
+    # Takes a borrowed pointer: a reference to an object argument would itself be counted.
     Py_ssize_t Py_REFCNT(PyObject *object) noexcept
     PyObject *call_none "PyObject_CallNoArgs"(object callable) noexcept
     PyObject *call_with "PyObject_Call"(object callable, object args, PyObject *keywords) noexcept

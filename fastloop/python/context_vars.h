@@ -1,9 +1,9 @@
-/* Telling whether two contexts hold the same variables, without looking at any of them.
+/* Whether two contexts hold the same variables, without looking at any variable.
  *
- * A context holds one immutable mapping (PEP 567), which copying a context shares and setting a variable replaces: the mapping's
- * address says whether anything was set.
- * Promises: context_vars_find() finds where a context keeps its mapping, and proves it on three contexts; on a Python where the
- *   proof fails, contexts are copied for every callback.
+ * A context holds one immutable mapping (PEP 567). Copying a context shares the mapping, and setting a variable replaces
+ * it. So its address tells whether anything was set.
+ * Promises: context_vars_find() finds where a context keeps its mapping, and proves it on three contexts. On a Python
+ *   where the proof fails, contexts are copied for every callback.
  */
 #ifndef FASTLOOP_CONTEXT_VARS_H
 #define FASTLOOP_CONTEXT_VARS_H
@@ -13,41 +13,41 @@
 
 static int context_vars_visit(PyObject *referent, void *found)
 {
-    /* The other thing that a context refers to is the context it was entered from. */
+    /* The only other object that a context refers to is the context it was entered from. */
     if (!PyContext_CheckExact(referent)) {
         *(PyObject **)found = referent;
     }
     return 0;
 }
 
-/* The mapping as the garbage collector is shown it. */
-static inline PyObject *context_vars_shown(PyObject *context)
+/* The mapping, found by traversing the context as the garbage collector does. Borrowed. */
+static inline PyObject *context_vars_from_gc(PyObject *context)
 {
     PyObject *vars = NULL;
     Py_TYPE(context)->tp_traverse(context, context_vars_visit, &vars);
     return vars;
 }
 
-/* HOT. The mapping, borrowed and only good for comparing. */
+/* HOT. The mapping. Borrowed, for comparison only. */
 static inline PyObject *context_vars_of(PyObject *context, Py_ssize_t offset)
 {
     return *(PyObject **)((char *)context + offset);
 }
 
-/* HOT. The same of the context that this thread is in; NULL if it is in none. */
+/* HOT. The mapping of this thread's current context; NULL if there is none. */
 static inline PyObject *context_vars_current(Py_ssize_t offset)
 {
     PyObject *context = PyThreadState_Get()->context;
     return context != NULL ? context_vars_of(context, offset) : NULL;
 }
 
-/* Does the context hold the same variables as the one that this thread is in? */
+/* Does the context hold the same variables as this thread's current one? */
 static inline bool context_vars_are_current(PyObject *context, Py_ssize_t offset)
 {
     return PyContext_CheckExact(context) && context_vars_current(offset) == context_vars_of(context, offset);
 }
 
-/* The same, and it is another context: variables that are set from here on do not change it. */
+/* The same, and it is not the current context itself: variables that are set from here on do not change it. */
 static inline bool context_vars_are_a_copy(PyObject *context, Py_ssize_t offset)
 {
     return context != PyThreadState_Get()->context && context_vars_are_current(context, offset);
@@ -55,14 +55,15 @@ static inline bool context_vars_are_a_copy(PyObject *context, Py_ssize_t offset)
 
 static inline bool context_vars_are_at(Py_ssize_t offset, PyObject *context)
 {
-    PyObject *shown = context_vars_shown(context);
-    return shown != NULL && shown == context_vars_of(context, offset);
+    PyObject *vars = context_vars_from_gc(context);
+    return vars != NULL && vars == context_vars_of(context, offset);
 }
 
-/* Where contexts keep their mapping, or 0 if that is not certain: copy is an unchanged copy of context, changed is not. */
+/* The offset of the mapping in a context, or 0 if that is not certain. copy is an unchanged copy of context; changed is a
+ * copy in which a variable was set. */
 static inline Py_ssize_t context_vars_find(PyObject *context, PyObject *copy, PyObject *changed)
 {
-/* Without the GIL another thread may be about to schedule too: no sharing, as COMPAT_HAS_GIL tells the handles. */
+/* Without the GIL another thread may schedule at the same time, so no context is shared. COMPAT_HAS_GIL tells the handles. */
 #ifndef Py_GIL_DISABLED
     Py_ssize_t size = Py_TYPE(context)->tp_basicsize;
     for (Py_ssize_t offset = sizeof(PyObject); offset + (Py_ssize_t)sizeof(PyObject *) <= size; offset += sizeof(PyObject *)) {

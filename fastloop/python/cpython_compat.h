@@ -1,4 +1,4 @@
-/* The one place that looks at Python's version: what its C API spells differently from release to release.
+/* The only place that looks at Python's version: what its C API spells differently from release to release.
  *
  * Owns: nothing.
  * Promises: every function here means the same on CPython 3.11 and later, free-threaded builds included.
@@ -30,7 +30,7 @@ static inline PyObject *compat_take_exception(void)
 #endif
 }
 
-/* Raises an exception object as it stands; takes over the caller's reference. */
+/* Raise an exception object as it is. Takes over the caller's reference. */
 static inline void compat_raise(PyObject *exception)
 {
 #if PY_VERSION_HEX >= 0x030C0000
@@ -42,7 +42,7 @@ static inline void compat_raise(PyObject *exception)
 #endif
 }
 
-/* From here on the exception is handled, as in an except block: sys.exc_info() returns it, and a new exception has it as its context.
+/* Begin to handle an exception, as an except block does: sys.exc_info() returns it, and a new exception gets it as its context.
  * Returns the exception that was handled before, or NULL, for compat_end_handling(). */
 static inline PyObject *compat_begin_handling(PyObject *exception)
 {
@@ -51,29 +51,29 @@ static inline PyObject *compat_begin_handling(PyObject *exception)
     return former;
 }
 
-/* Takes over the reference. An exception that is raised stays raised. */
+/* Takes over the reference. A raised exception stays raised. */
 static inline void compat_end_handling(PyObject *former)
 {
     PyErr_SetHandledException(former);
     Py_XDECREF(former);
 }
 
-/* Raises an exception object as it stands. Always returns -1. */
+/* Raise an exception object as it is. Always returns -1. */
 static inline int compat_raise_again(PyObject *exception)
 {
     compat_raise(Py_NewRef(exception));
     return -1;
 }
 
-/* The same, but what is being handled here becomes its __context__. Always returns -1. */
+/* The same, but the exception that is being handled becomes its __context__. Always returns -1. */
 static inline int compat_raise_in_context(PyObject *exception)
 {
     PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
     return -1;
 }
 
-/* Ends an iterator with a value: what `return value` does in a generator. Always returns NULL.
- * The interpreter reads a NULL without an exception as "ended with None": the common case makes no object. */
+/* End an iterator with a value, as `return value` does in a generator. Always returns NULL.
+ * The interpreter reads NULL without an exception as "ended with None", so the common case makes no object. */
 static inline PyObject *compat_stop_iteration(PyObject *value)
 {
     if (value == Py_None) {
@@ -91,7 +91,7 @@ static inline PyObject *compat_stop_iteration(PyObject *value)
     return NULL;
 }
 
-/* The value of a raised StopIteration, which is cleared; NULL with another exception raised otherwise. */
+/* The value of the raised StopIteration, which is cleared; None if nothing is raised. INVARIANT: no other exception is raised. */
 static inline PyObject *compat_stop_iteration_value(void)
 {
     PyObject *stop = compat_take_exception();
@@ -103,7 +103,7 @@ static inline PyObject *compat_stop_iteration_value(void)
     return value != NULL ? value : Py_NewRef(Py_None);
 }
 
-/* A built-in function with the fast calling convention, called without the detour through its object.
+/* A call of one function many times. The C function of a built-in with the fast calling convention is called directly.
  * OWNERSHIP: the caller that prepares the call owns callable while it is used. */
 typedef PyObject *(*compat_fast_function_t)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
@@ -133,7 +133,7 @@ static inline PyObject *compat_call(const compat_call_t *call, PyObject *const *
     return PyObject_Vectorcall(call->callable, args, (size_t)count, NULL);
 }
 
-/* What a weak reference refers to: borrowed, and only to be compared. NULL once it is gone. */
+/* The target of a weak reference. Borrowed, for comparison only. NULL once it is gone. */
 static inline PyObject *compat_weakref_target(PyObject *reference)
 {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -141,7 +141,7 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
     if (PyWeakref_GetRef(reference, &target) <= 0) {
         return NULL;
     }
-    /* The caller holds an object that it may be: if it is another one, its life is not at stake here. */
+    /* If this is the object that the caller compares it with, the caller holds it. Any other object may die here. */
     Py_DECREF(target);
     return target;
 #else
@@ -150,25 +150,25 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 #endif
 }
 
-/* From 3.14 on the current task lives in the thread state, out of reach of the dict that earlier versions share. */
+/* Since 3.14 the current task is in the thread state. Before, it was in the dict asyncio.tasks._current_tasks. */
 #define COMPAT_CURRENT_TASK_IN_DICT (PY_VERSION_HEX < 0x030E0000)
 
-/* Since 3.14 asyncio finds its tasks by links of one to the next: see seen_fields.h. */
+/* Since 3.14 asyncio links its tasks to one another: see seen_fields.h. */
 #define COMPAT_ASYNCIO_LINKS_TASKS (PY_VERSION_HEX >= 0x030E0000)
 
-/* Since 3.13 the last uncancel() also takes back a cancellation that has not reached the coroutine yet (gh-117407). */
+/* Since 3.13 the last uncancel() also withdraws a cancellation that has not reached the coroutine yet (gh-117407). */
 #define COMPAT_UNCANCEL_CLEARS_REQUEST (PY_VERSION_HEX >= 0x030D0000)
 
-/* Since 3.15 a future refuses a second __init__(); before, it starts anew. */
+/* Since 3.15 a future refuses a second __init__(). Before, it started again from the beginning. */
 #define COMPAT_FUTURE_INIT_ONCE (PY_VERSION_HEX >= 0x030F0000)
 
 /* throw(type, value, traceback) is deprecated since 3.12. */
 #define COMPAT_THROW_WARNS (PY_VERSION_HEX >= 0x030C0000)
 
-/* None is immortal since 3.12; before, every field that holds it holds a reference. */
+/* None is immortal since 3.12. Before, every field that holds it owns a reference. */
 #define COMPAT_NONE_IS_IMMORTAL (PY_VERSION_HEX >= 0x030C0000)
 
-/* Since 3.15 a task refuses a context that is none when it is made; before, its first step fails. */
+/* Since 3.15 a task that gets anything else than a context is refused when it is made. Before, its first step failed. */
 #define COMPAT_TASK_CHECKS_CONTEXT (PY_VERSION_HEX >= 0x030F0000)
 
 /* Whether only one thread at a time runs Python code. */
@@ -178,7 +178,7 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 #define COMPAT_HAS_GIL 1
 #endif
 
-/* Whether nobody but the caller can reach the object. False where reference counts do not tell. */
+/* Whether nobody but the caller can reach the object. False where reference counts cannot tell. */
 static inline bool compat_is_last_reference(PyObject *object)
 {
 #ifdef Py_GIL_DISABLED
@@ -189,12 +189,12 @@ static inline bool compat_is_last_reference(PyObject *object)
 #endif
 }
 
-/* Before, asyncio's writelines() went through write(), and its errors say so. */
+/* Before 3.12, asyncio's writelines() called write(), and its errors name that. */
 #define COMPAT_WRITELINES_HAS_ITS_NAME (PY_VERSION_HEX >= 0x030C0000)
 
-/* Whether another thread may want the GIL: one of this interpreter's, or any of another interpreter's.
- * A thread that comes to Python has a thread state before it asks for the GIL. Without a GIL the answer is yes: threads then wait
- * for each other to reach a safe point. */
+/* Whether another thread may want the GIL: another one of this interpreter, or any of another interpreter. A thread has a
+ * thread state before it asks for the GIL.
+ * Without a GIL the answer is yes, because threads then wait for each other to reach a safe point. */
 static inline bool compat_has_other_threads(void)
 {
 #ifdef Py_GIL_DISABLED

@@ -17,7 +17,7 @@ cdef extern from "cpython_compat.h":
     object compat_stop_iteration_value()
     void compat_call_prepare(compat_call_t *call, object callable) noexcept
     object compat_call(const compat_call_t *call, PyObject **args, Py_ssize_t count)
-    # What a weak reference refers to, borrowed and only to be compared; NULL once it is gone.
+    # The target of a weak reference. Borrowed, for comparison only; NULL once it is gone.
     PyObject *compat_weakref_target(object reference) noexcept
     const bint COMPAT_CURRENT_TASK_IN_DICT
     const bint COMPAT_ASYNCIO_LINKS_TASKS

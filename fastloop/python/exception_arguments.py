@@ -1,7 +1,7 @@
-"""What may be raised into a future or a coroutine: the rarely used forms, made into one exception object.
+"""The rarely used arguments of throw() and set_exception(), made into one exception object.
 
 Owns: nothing.
-Promises: asyncio's answers, error for error, to what is no exception or must not be one.
+Promises: asyncio's errors, one for one, for anything that is not an exception or must not be raised.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ def exception_instance(exception):
 
 
 def exception_from_executor(exception):
-    """Return what a future of the loop fails with when work in an executor ended with exception.
+    """Return the exception that a future of the loop fails with when work in an executor has ended with exception.
 
-    Where asyncio refuses the exception, its future stays pending for ever; here it fails with the reason.
+    Where asyncio refuses the exception, its future stays pending forever. Here it fails with the reason.
     """
     exception = asyncio.futures._convert_future_exc(exception)
     if isinstance(exception, StopIteration):
@@ -47,7 +47,7 @@ def _instead_of_stop_iteration(exception):
 
 @functools.cache
 def _asyncio_refuses_stop_iteration():
-    """Up to 3.11.7 and 3.12.1, set_exception(StopIteration) raises; since then the future fails instead (gh-112182)."""
+    """Up to 3.11.7 and 3.12.1, set_exception(StopIteration) raises. Since then the future fails instead (gh-112182)."""
 
     class Loop:
         def get_debug(self):
@@ -63,9 +63,9 @@ def _asyncio_refuses_stop_iteration():
 
 
 def exception_from_triple(warns, cls, value=None, traceback=None, *surplus):
-    """Return what throw(cls, value, traceback) raises: the form of Python 2, which coroutines still take.
+    """Return the exception that throw(cls, value, traceback) raises. Coroutines still accept this form of Python 2.
 
-    warns: whether the running Python calls that form deprecated.
+    warns: whether the running Python deprecates that form.
     """
     if surplus:
         raise TypeError(f"throw expected at most 3 arguments, got {3 + len(surplus)}")

@@ -1,11 +1,12 @@
-/* Cython makes an object's __dict__ with the object. Few programs put attributes of their own there, and as long as it is not made
- * the object is smaller and the interpreter finds its methods without looking there first. */
+/* Objects without a __dict__ until they need one. Cython makes the __dict__ together with the object, but few programs
+ * put attributes of their own there. Without it the object is smaller, and the interpreter finds its methods without
+ * looking there first. */
 #ifndef FASTLOOP_INSTANCE_DICT_H
 #define FASTLOOP_INSTANCE_DICT_H
 
 #include <Python.h>
 
-/* From here on the __dict__ is made when first needed. INVARIANT: it is empty. */
+/* Drop the __dict__; it is made again when first needed. INVARIANT: it is empty. */
 static inline void instance_dict_postpone(PyObject *object)
 {
     Py_ssize_t offset = Py_TYPE(object)->tp_dictoffset;

@@ -1,8 +1,8 @@
-/* Methods that a class inherits, given to it as its own.
+/* Copies of inherited methods, in the class that inherits them.
  *
  * Owns: nothing; the class owns the descriptors.
- * Promises: calls do the same as before. The interpreter calls a built-in method without a detour only where the class of the object
- *   is the one that the descriptor was made for; with one of a base class it takes its slowest way, every time.
+ * Promises: calls do the same as before. The interpreter calls a built-in method directly only if its descriptor was made
+ *   for the object's own class. With a descriptor of a base class it takes its slowest path, every time.
  */
 #ifndef FASTLOOP_METHOD_COPIES_H
 #define FASTLOOP_METHOD_COPIES_H
@@ -10,7 +10,7 @@
 #include <Python.h>
 #include <stdbool.h>
 
-/* What is looked up under name in the bases of a class, borrowed; NULL if there is nothing. */
+/* What the bases of a class have under name. Borrowed; NULL if there is nothing. */
 static inline PyObject *method_copies_inherited(PyTypeObject *type, PyObject *name)
 {
     for (Py_ssize_t i = 1; i < PyTuple_GET_SIZE(type->tp_mro); i++) {
@@ -22,8 +22,8 @@ static inline PyObject *method_copies_inherited(PyTypeObject *type, PyObject *na
     return NULL;
 }
 
-/* Returns 0, or -1 with an exception raised. To be called while the module that has the class is imported, before anybody uses it.
- * base: a base class of it, of which it gets what is defined there. */
+/* Copy into class the methods that it inherits from base, one of its base classes. Returns 0, or -1 with an exception raised.
+ * Call it while the module of the class is imported, before anybody uses the class. */
 static inline int method_copies_make(PyObject *class, PyObject *base)
 {
     PyTypeObject *type = (PyTypeObject *)class;
@@ -54,7 +54,7 @@ static inline int method_copies_make(PyObject *class, PyObject *base)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* Whether two attributes of classes are one and the same built-in method. */
+/* Whether two attributes of classes are the same built-in method. */
 static inline bool method_copies_are_same(PyObject *one, PyObject *other)
 {
     if (!Py_IS_TYPE(one, &PyMethodDescr_Type) || !Py_IS_TYPE(other, &PyMethodDescr_Type)) {

@@ -1,11 +1,11 @@
-/* Making and unmaking the objects of one type that the core makes by the million.
+/* Making and destroying the objects of one type, where the core makes them by the million.
  *
- * Owns: dead objects that wait to live again, and a template with every object field None.
- * Promises: an object from object_pool_new() is what the type's own constructor makes before __init__, at a third of the cost:
- *   a copy of the template, or a dead object whose fields were set to None when it died. One flat destructor replaces
- *   the chain of one per base class.
+ * Owns: dead objects that wait to be reused, and a template in which every object field is None.
+ * Promises: an object from object_pool_new() is what the type's own constructor makes before __init__, at a third of the
+ *   cost. It is a copy of the template, or a dead object; the fields of a dead object were set to None when it died. One
+ *   flat destructor replaces the chain of one per base class.
  * INVARIANT: the type's object fields form at most OBJECT_POOL_MAX_ROWS rows. A __dict__ and a list of weak references do not count.
- * Python subclasses never pass through here: they have constructors and destructors of their own.
+ * Python subclasses never come here. They have constructors and destructors of their own.
  */
 #ifndef FASTLOOP_OBJECT_POOL_H
 #define FASTLOOP_OBJECT_POOL_H
@@ -26,9 +26,9 @@ enum { OBJECT_POOL_CAPACITY = 8192 };
 
 enum { OBJECT_POOL_MAX_ROWS = 6 };
 
-/* Fields that hold objects, one beside the other. */
+/* Adjacent fields that hold objects. */
 typedef struct {
-    size_t first; /* distances from the object's beginning */
+    size_t first; /* offsets from the object's beginning */
     size_t end;
 } object_row_t;
 
@@ -37,8 +37,8 @@ typedef struct {
     PyObject *template_object; /* owned for the life of the process */
     object_row_t rows[OBJECT_POOL_MAX_ROWS];
     int row_count;
-    destructor plain_dealloc; /* the one that Cython made: for subclasses */
-    int capacity;             /* of dead; 0 for a type whose objects are made anew each time */
+    destructor plain_dealloc; /* Cython's own, for subclasses */
+    int capacity;             /* of dead; 0 for a type that reuses no object */
     int count;
     PyObject *dead[OBJECT_POOL_CAPACITY + 1];
 } object_pool_t;
@@ -48,7 +48,7 @@ static inline PyObject **object_pool_slot(PyObject *object, Py_ssize_t offset)
     return (PyObject **)((char *)object + offset);
 }
 
-/* The fields that are None in the template, from first_slot on. Returns how many there are. */
+/* Find the fields that are None in the template, from first_slot on. Returns how many there are, or 0 if there are too many rows. */
 static inline size_t object_pool_find_rows(object_pool_t *pool, size_t first_slot)
 {
     size_t count = 0;
@@ -68,8 +68,8 @@ static inline size_t object_pool_find_rows(object_pool_t *pool, size_t first_slo
     return count;
 }
 
-/* The type keeps its destructor in plain_dealloc and gets the given one, which ends in object_pool_dealloc(). Returns 0, or -1
- * with SystemError raised if the fields are not where the caller thinks. */
+/* Give the type the destructor dealloc, which must end in object_pool_dealloc(). plain_dealloc keeps the one that it had.
+ * Returns 0, or -1 with SystemError raised if the fields are not where the caller expects them. */
 static inline int object_pool_open(object_pool_t *pool, PyObject *template_object, size_t first_slot, size_t slot_count, destructor dealloc)
 {
     memset(pool, 0, sizeof(*pool));
@@ -86,8 +86,8 @@ static inline int object_pool_open(object_pool_t *pool, PyObject *template_objec
     return 0;
 }
 
-/* Only the core makes objects of this type: calling the type, or its __new__(), raises TypeError as for an iterator's type, and so
- * it does for subclasses. */
+/* From here on only the core makes objects of this type. Calling the type, its __new__() or a subclass raises TypeError,
+ * as for an iterator's type. */
 static inline int object_type_close(PyObject *type)
 {
     if (PyDict_DelItemString(((PyTypeObject *)type)->tp_dict, "__new__") < 0) {
@@ -122,7 +122,7 @@ static inline void object_pool_empty_row(PyObject *object, const object_row_t *r
     }
 }
 
-/* HOT. A new reference to an object that the garbage collector does not know yet, or NULL with MemoryError raised. */
+/* HOT. A new reference, or NULL with MemoryError raised. With the GIL, the garbage collector does not track the object yet. */
 static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
 {
     PyObject *object;
@@ -141,7 +141,7 @@ static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
 #endif
     }
 #ifdef Py_GIL_DISABLED
-    /* Here tracking is one bit, and another thread's collection could not make up for it later: see held_queues.h. */
+    /* Here tracking only sets a bit, and a collection in another thread could not track the object later: see held_queues.h. */
     PyObject_GC_Track(object);
 #endif
     return object;
@@ -159,7 +159,7 @@ static inline PyObject *object_pool_new(object_pool_t *pool)
     return object;
 }
 
-/* HOT. Without the GIL another thread may be about to drop its weak reference: only CPython, under its lock, knows. */
+/* HOT. Without the GIL another thread may be about to drop its weak reference. Only CPython knows, under its lock. */
 static inline bool object_pool_has_weakrefs(PyObject *object, const PyTypeObject *type)
 {
 #ifdef Py_GIL_DISABLED
@@ -170,7 +170,7 @@ static inline bool object_pool_has_weakrefs(PyObject *object, const PyTypeObject
 #endif
 }
 
-/* HOT. The object's last reference is gone and its finalizer, if any, has had its say. */
+/* HOT. The object's last reference is gone, and its finalizer, if any, has run. */
 static inline void object_pool_dealloc(object_pool_t *pool, PyObject *object)
 {
     PyTypeObject *type = pool->type;
@@ -185,7 +185,7 @@ static inline void object_pool_dealloc(object_pool_t *pool, PyObject *object)
     do {
         object_pool_empty_row(object, &pool->rows[row]);
     } while (++row < pool->row_count);
-    /* A finalized object would not be finalized again. */
+    /* A finalized object is never finalized again, so it is not reused. */
     if (pool->count < pool->capacity && !PyObject_GC_IsFinalized(object)) {
         pool->dead[pool->count++] = object;
         return;

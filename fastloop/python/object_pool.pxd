@@ -1,4 +1,4 @@
-# Pools of dead objects that live again; object_pool.h says what they promise.
+"""object_pool.h holds what these promise."""
 
 from cpython.object cimport PyObject, PyTypeObject, destructor
 

@@ -1,11 +1,10 @@
-/* Types of fields that one thread writes and any thread may read: the flags of runnables, and where a loop or a
- * transport is in its life.
+/* Types of fields that one thread writes and any thread may read: the flags of runnables, and the state of a loop or a transport.
  *
  * Owns: nothing.
- * Promises: with the GIL they are plain integers. Without it each read and each write is atomic, sequentially consistent: a thread that
- *   sees a new value also sees what was written before it.
- * Thread rule: this is for questions such as done() and is_running(). Cython reads and writes in two steps what it changes by |=, so
- *   whatever several threads write belongs in the inbox, or in a critical section of its object.
+ * Promises: with the GIL they are plain integers. Without it each read and each write is atomic and sequentially
+ *   consistent: a thread that sees a new value also sees what was written before it.
+ * Thread rule: they are for questions such as done() and is_running(). Cython's |= reads and writes in two steps, so a
+ *   field that several threads write belongs in the inbox, or in a critical section of its object.
  */
 #ifndef FASTLOOP_SHARED_FIELDS_H
 #define FASTLOOP_SHARED_FIELDS_H

@@ -1,4 +1,4 @@
-"""The slots of a type that Cython does not let a class define: read and changed through a cast of the class."""
+"""Type slots that Cython does not let a class define. They are read and changed through a cast of the class."""
 
 from cpython.object cimport PyObject, traverseproc
 

@@ -1,7 +1,7 @@
-/* The connections of a server, as a ring of links that stand inside the connections themselves: joining and leaving take no memory
- * and no search.
+/* The connections of a server, as a ring of links that are part of the connections. Joining and leaving need no
+ * allocation and no search.
  *
- * OWNERSHIP: nothing is owned. A client leaves before it dies; a ring that dies lets its clients go. A ring does not move.
+ * OWNERSHIP: nothing is owned. A client leaves before it dies. A ring that dies releases its clients. A ring does not move.
  * Driven by server_clients.pyx, with the GIL held.
  */
 #ifndef FASTLOOP_CLIENT_RING_H
@@ -42,7 +42,7 @@ static inline bool client_ring_has(const client_link_t *link)
     return link->next != NULL;
 }
 
-/* Nothing if the link is in no ring. */
+/* Does nothing if the link is in no ring. */
 static inline void client_ring_leave(client_link_t *link)
 {
     if (!client_ring_has(link)) {

@@ -12,6 +12,6 @@ cdef extern from "client_ring.h":
     bint client_ring_is_empty(const client_link_t *ring) noexcept
     void client_ring_join(client_link_t *ring, client_link_t *link, PyObject *client) noexcept
     bint client_ring_has(const client_link_t *link) noexcept
-    # Nothing if the link is in no ring.
+    # Does nothing if the link is in no ring.
     void client_ring_leave(client_link_t *link) noexcept
     void client_ring_close(client_link_t *ring) noexcept

@@ -8,27 +8,27 @@ from fastloop.transports.transport cimport Transport
 
 cdef class DescriptorTransport(Transport):
     cdef:
-        # OWNERSHIP: if there is an owner, a socket or file object, the descriptor is its, else the transport's. An accepted connection
-        # gets a socket object when somebody asks for it.
+        # OWNERSHIP: the descriptor belongs to this socket or file object, and to the transport if this is None. An
+        # accepted connection gets a socket object when somebody asks for it.
         object owner
-        # What each read calls: data_received, or get_buffer and buffer_updated. Looked up by set_protocol().
+        # The methods that each read calls: data_received, or get_buffer and buffer_updated. Looked up by set_protocol().
         object receive
         object buffer_updated
 
         # -1 once it is closed.
         shared_int_t fd
-        # What the poller reports of it: POLL_READABLE, ...
+        # What the poller reports about it: POLL_READABLE, ...
         unsigned int interest
 
-    # Change what the poller reports of the descriptor. If the kernel refuses, the connection ends.
+    # Change what the poller reports about the descriptor. If the kernel refuses, the connection ends.
     cdef int watch_for(self, unsigned int interest) except -1
     cdef int watch_again(self) except -1
     cdef int set_interest(self, unsigned int interest) except -1
     cdef int watch_reading(self) except -1
-    # What is watched for is what is wanted now. Where levels are used, anything else would be reported in every turn.
+    # Watch only for what is wanted now. Where levels are used, anything else would be reported in every turn.
     cdef int update_interest(self) except -1
 
-    # While something may happen to it, the loop keeps the transport alive; otherwise its user must.
+    # The loop keeps the transport alive while something may happen to it. Otherwise its user must.
     cdef int update_keep_alive(self) except -1
     # The same without the GIL.
     cdef int update_watch(self) except -1
@@ -37,14 +37,14 @@ cdef class DescriptorTransport(Transport):
 
     # Read once; no Python code runs. Returns the number of bytes, 0 at the end of file, or -errno.
     cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept
-    # What to do about 0 or -errno.
+    # Handle 0 or -errno.
     cdef int nothing_received(self, Py_ssize_t answer) except -1
 
     cdef int close_descriptor(self, SocketCore loop) except -1
     cdef int leave_server(self) except -1
 
 
-# HOT. The descriptor; -1 if somebody closed the owner, whose number may by now be another's.
+# HOT. The descriptor; -1 if somebody closed the owner, because the number may belong to another file by now.
 cdef inline int transport_fd(DescriptorTransport transport) noexcept:
     if transport.owner is not None and socket_object_fd(transport.owner) != transport.fd:
         return -1

@@ -1,6 +1,6 @@
 """DescriptorTransport: a transport that has a descriptor.
 
-Owns: the descriptor, from its making until connection_lost() has been called. It is closed exactly once, by its owner if it has one.
+Owns: the descriptor, until connection_lost() has been called. It is closed exactly once, by its owner if it has one.
 Promises: the poller forgets the descriptor before it is closed. The loop keeps the transport alive while something may happen to it.
 Driven by: the subclasses, which say what they wait for.
 """
@@ -31,16 +31,16 @@ cdef class DescriptorTransport(Transport):
     def __del__(self):
         if self.fd < 0:
             self.leave_server()
-            wake_elsewhere(self.loop)
+            wake_loop_elsewhere(self.loop)
             return
-        # First, whatever fails below: the table must not keep what dies now.
+        # First, whatever fails below: the table must not keep an object that dies now.
         if COMPAT_HAS_GIL and self.loop is not None:
             self.stop_watching()
         warning = f"unclosed transport {self!r}"
         self.close_descriptor(self.loop if COMPAT_HAS_GIL else None)
         self.leave_server()
-        wake_elsewhere(self.loop)
-        # Last: it may be an error.
+        wake_loop_elsewhere(self.loop)
+        # Last: the warning may be raised as an exception.
         warnings.warn(warning, ResourceWarning, source=self)
 
     @property
@@ -60,7 +60,7 @@ cdef class DescriptorTransport(Transport):
         return self.set_interest(interest)
 
     cdef int watch_again(self) except -1:
-        """Have an edge reported once more if it is ready: the last one was not used up."""
+        """Have the edge reported once more if the descriptor is ready: the last report was not used up."""
         return self.set_interest(self.interest)
 
     cdef int set_interest(self, unsigned int interest) except -1:
@@ -83,13 +83,13 @@ cdef class DescriptorTransport(Transport):
         return 0
 
     cdef int stop_watching(self) except -1:
-        # If somebody closed the descriptor, its number may be watched for another by now.
+        # If somebody closed the descriptor, its number may have another watcher by now.
         if self.loop.watcher(self.fd) is self:
             self.loop.unwatch(self.fd)
         self.interest = 0
         return 0
 
-    # ---- who keeps it alive ----
+    # ---- what keeps it alive ----
 
     cdef int update_keep_alive(self) except -1:
         if not COMPAT_HAS_GIL:
@@ -99,7 +99,8 @@ cdef class DescriptorTransport(Transport):
         return 0
 
     cdef int update_watch(self) except -1:
-        # A transport that nobody holds may die in any thread, and the loop's must not meet it in the table: without work it leaves.
+        # A transport that nobody holds may die in any thread, and the loop's thread must not find it in the table. So it
+        # leaves the table while it has no work.
         if not self.must_stay_alive():
             return self.stop_watching()
         if transport_is_reading(self) and not self.interest & POLL_READABLE:
@@ -110,7 +111,7 @@ cdef class DescriptorTransport(Transport):
         return True
 
     cdef bint owner_is_shared(self) noexcept:
-        """Whether the program holds the owner: it may use it directly, and what was written before must have been sent."""
+        """Whether the program holds the owner. It may use it directly, so what was written before must be sent first."""
         return self.owner is not None and Py_REFCNT(<PyObject *>self.owner) > 1
 
     # ---- reading ----
@@ -147,8 +148,10 @@ cdef class DescriptorTransport(Transport):
         return f"<{type(self).__name__}{state} fd={self.fd}>"
 
 
-cdef int wake_elsewhere(Scheduler loop) except -1:
-    """Something died in another thread than its loop's: poll(2) may still watch the descriptor, and a server may have been told."""
+cdef int wake_loop_elsewhere(Scheduler loop) except -1:
+    """Wake a loop that runs in another thread, after a transport died in this one: poll(2) may still watch the
+    descriptor, and a server may have been told.
+    """
     if loop is not None and scheduler_runs_elsewhere(loop):
         inbox_wake(&loop.inbox)
     return 0

@@ -1,7 +1,7 @@
-/* When a protocol must stop writing, and when it may go on.
+/* When a protocol must stop writing, and when it may continue.
  *
  * Owns: the limits of set_write_buffer_limits().
- * Promises: above the high limit the protocol is paused, at the low limit or below it is resumed; between them nothing changes.
+ * Promises: above the high limit the protocol is paused. At the low limit or below it is resumed. Between them nothing changes.
  * Driven by: the transport, which knows how much is unsent and calls the protocol.
  */
 #ifndef FASTLOOP_FLOW_CONTROL_H

@@ -1,4 +1,4 @@
-/* The life of a transport, as one table: its states, and the only ways from one to another.
+/* The life of a transport, as one table: its states, and the only changes from one to another.
  *
  *   state         reading   writing          what happens next
  *   OPENING       no        yes              connection_made() is about to be called
@@ -8,7 +8,7 @@
  *   LOSING        no        dropped          connection_lost() is scheduled, exactly once
  *   CLOSED        no        dropped          connection_lost() has been called, the descriptor is closed
  *
- * Which bits (transport_bits.h) may be set in each. In brackets: they are left over, and nobody looks at them any more.
+ * Which bits (transport_bits.h) may be set in each. Bits in brackets are left over, and nobody looks at them.
  *
  *   state         reading half                         writing half    is_lost_next
  *   OPENING       all but skips_read, is_receiving     all             no
@@ -18,8 +18,8 @@
  *   LOSING        (all)                                (all)           if is_queued; otherwise a handle is queued
  *   CLOSED        (all)                                (all)           no
  *
- * Transport.move_to() alone changes the state; a way that the table does not have is a defect of fastloop.
- * tests/transports/test_lifecycle.py has one test for each edge.
+ * Only Transport.move_to() changes the state. A change that is not in the table is a bug in fastloop.
+ * test_lifecycle.py has one test for each edge.
  */
 #ifndef FASTLOOP_LIFECYCLE_H
 #define FASTLOOP_LIFECYCLE_H

@@ -1,4 +1,4 @@
-# Listener: a listening socket whose connections get transports.
+# Listener: accepts the connections of a listening socket and makes their transports.
 
 from fastloop.core.runnable cimport RUNNABLE_FIRST_FREE_FLAG, Runnable
 from fastloop.net.sockaddr cimport sockaddr_raw_t, sockaddr_storage, socklen_t
@@ -13,7 +13,7 @@ cdef enum:
 cdef class Listener(Runnable):
     cdef:
         SocketCore loop
-        # The server's; it closes it after stop().
+        # OWNERSHIP: the server's, which closes it after stop().
         object sock
         int fd
         int family, type, proto
@@ -39,9 +39,9 @@ cdef class Listener(Runnable):
 cdef class AcceptedConnection(Runnable):
     cdef:
         Listener listener
-        # The copy of the listener's that everything of the connection runs in.
+        # A copy of the listener's context. Everything of the connection runs in it.
         object context
-        # OWNERSHIP: this object has the descriptor until there is a transport, and -1 from then on.
+        # OWNERSHIP: this object owns the descriptor until there is a transport. From then on it is -1.
         int fd
         sockaddr_raw_t raw_peername
         object peername
@@ -55,5 +55,5 @@ cdef class AcceptedConnection(Runnable):
 cdef int start_listening(
     SocketCore loop, object sock, object protocol_factory, object server, int backlog, object context) except -1
 
-# Nothing if the socket is not listened on.
+# Does nothing if the socket is not listened on.
 cdef int stop_listening(SocketCore loop, object sock) except -1

@@ -1,9 +1,9 @@
-"""Listener: a listening socket whose connections get transports.
+"""Listener: accepts the connections of a listening socket and makes their transports.
 
-Owns: nothing of the socket, which is the server's; accepted descriptors until a transport has them.
-Promises: connections that wait are taken in batches, and go through the ready queue one by one, behind what waited there. The
-  peer's address is the one that accept() tells, so it is known even if the peer has left. Without descriptors available, the
-  exception handler hears of it once a second, and then it is tried again.
+Owns: accepted descriptors until a transport has them. The socket belongs to the server.
+Promises: waiting connections are accepted in batches, and go through the ready queue one by one, after what was in it
+  before. The peer's address comes from accept(), so it is known even if the peer has left. When there are no more
+  descriptors, the exception handler is told once a second, and then accepting is tried again.
 Driven by: the poller, which reports the socket while connections wait.
 """
 
@@ -21,7 +21,7 @@ from fastloop.net.socket_object cimport socket_object_fd
 from fastloop.net.syscalls cimport (
     net_accept, net_accept_error_is_passing, net_close, net_is_out_of_resources, net_set_nodelay, net_would_block)
 from fastloop.poll.poller cimport POLL_READABLE
-from fastloop.transports.server_clients cimport keep_clients
+from fastloop.transports.server_clients cimport server_keep_clients
 from fastloop.transports.stream_transport cimport StreamTransport, new_accepted_transport, stream_transport_join
 from fastloop.transports.transport cimport transport_keep_context
 
@@ -39,7 +39,7 @@ cdef enum:
 
 @cython.freelist(64)
 cdef class AcceptedConnection(Runnable):
-    """A connection on its way: its protocol is made in the next turn, and connection_made() called in the one after, as in asyncio."""
+    """An accepted connection. Its protocol is made in the next turn, and connection_made() called in the one after, as in asyncio."""
 
     def __cinit__(self):
         self.fd = -1
@@ -49,7 +49,8 @@ cdef class AcceptedConnection(Runnable):
             net_close(self.fd)
 
     cdef int run(self) except -1:
-        # What the factory sets is there in connection_made(); what that sets is there in what follows only if the context was given.
+        # connection_made() sees the context variables that the factory sets. What connection_made() sets is seen later
+        # only if the context was given.
         context = self.context if self.transport is None else self.transport.context_of_connection_made()
         PyContext_Enter(context)
         try:
@@ -76,7 +77,7 @@ cdef class AcceptedConnection(Runnable):
             stream_transport_join(self.transport, listener.server)
         except (SystemExit, KeyboardInterrupt):
             if self.transport is not None:
-                # An interruption: the protocol is there, and the connection too.
+                # An interruption: the protocol exists, and so does the connection.
                 scheduler_push(listener.loop, self)
             raise
         except BaseException as error:
@@ -84,9 +85,9 @@ cdef class AcceptedConnection(Runnable):
         return scheduler_push(listener.loop, self)
 
     cdef int refuse(self, object exception) except -1:
-        """The protocol could not be made, or the server was closed meanwhile (exception is None): close the connection."""
+        """Close the connection. Its protocol could not be made, or the server was closed in between (exception is None)."""
         if self.transport is not None:
-            # The protocol has not heard of the connection, and does not hear of its end.
+            # The protocol was not told of the connection, and must not be told of its end.
             self.transport.protocol = None
             self.transport.begin_losing(None)
         elif self.fd >= 0:
@@ -147,12 +148,12 @@ cdef class Listener(Runnable):
         return 0
 
     cdef bint accept_one(self) except -1:
-        """Take one connection; False if none waits, or none can be taken now."""
+        """Accept one connection. Return False if none waits, or none can be accepted now."""
         cdef sockaddr_storage address
         cdef socklen_t length
         cdef int fd, error
         if socket_object_fd(self.sock) != self.fd:
-            # Closed behind the server's back: the number may be another's.
+            # Closed behind the server's back: the number may belong to another file.
             self.stop()
             return False
         fd = net_accept(self.fd, &address, &length)
@@ -171,7 +172,7 @@ cdef class Listener(Runnable):
         return False
 
     cdef int take_in(self, int fd, const sockaddr_storage *peer, socklen_t peer_size) except -1:
-        """The descriptor is the accepted connection's, or closed."""
+        """The descriptor passes to the accepted connection, or is closed."""
         cdef AcceptedConnection connection = new_accepted_connection(self, fd)
         if not sockaddr_raw_set(&connection.raw_peername, peer, peer_size):
             connection.peername = sockaddr_to_python_or_none(peer, peer_size)
@@ -185,7 +186,7 @@ cdef class Listener(Runnable):
         return 0
 
     cdef int pause(self, int error) except -1:
-        """accept() failed: try again in a second if it was for want of descriptors or memory."""
+        """accept() failed. Try again in a second if there were too few descriptors or too little memory."""
         cdef bint is_short = net_is_out_of_resources(error)
         self.loop.unwatch(self.fd)
         try:
@@ -204,7 +205,7 @@ cdef class Listener(Runnable):
             self.listen()
 
     cdef int listen(self) except -1:
-        # A level: what one batch leaves is reported again.
+        # Level-triggered: what one batch leaves is reported again.
         return self.loop.watch(self.fd, self, 0, POLL_READABLE)
 
     cdef int stop(self) except -1:
@@ -238,8 +239,8 @@ cdef int start_listening(
     listener.max_accepts_per_turn = min(max(backlog, 1), MAX_ACCEPTS_PER_TURN)
     if listener.fd < 0:
         raise OSError(EBADF, os.strerror(EBADF))
-    keep_clients(server)
-    # Once for all: accepted sockets inherit it.
+    server_keep_clients(server)
+    # Once for all connections: accepted sockets inherit it.
     net_set_nodelay(listener.fd, listener.family, listener.type)
     return listener.listen()
 

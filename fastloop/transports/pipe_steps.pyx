@@ -1,9 +1,9 @@
 """The steps of asyncio's pipe transports that a signal handler must not interrupt halfway.
 
-Owns: nothing; the state is asyncio's, in the attributes of its transports, whose Python code does all the rest.
-Promises: what asyncio's methods of the same names do, but between a system call and its consequences, and between the changes of
-  a state, no Python code of asyncio's runs, and so no signal handler that could raise: no byte is lost or sent twice, and
-  the protocol hears of everything.
+Owns: nothing. The state is in the attributes of asyncio's transports, and their Python code does all the rest.
+Promises: what asyncio's methods of the same names do. But none of asyncio's Python code runs between a system call and
+  its consequences, or in the middle of a change of state. So no signal handler can raise there: no byte is lost or sent
+  twice, and the protocol is told of everything.
 Driven by: the loop, as asyncio's methods are.
 """
 
@@ -23,22 +23,22 @@ from fastloop.net.syscalls cimport net_read, net_would_block, net_write
 from fastloop.python.capi cimport _PyBytes_Resize, bytes_of
 
 
-cdef Py_ssize_t MOST_SILENT_LOST_WRITES = constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
+cdef Py_ssize_t MAX_SILENT_LOST_WRITES = constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
 
 
 cdef class ReadPipeSteps:
-    """Of asyncio's transport that reads from a pipe."""
+    """Steps of asyncio's transport that reads from a pipe."""
 
     def _add_reader(self, fd, callback):
         if not self._paused and not self._closing:
             self._loop._add_reader(fd, callback)
 
     def _read_ready(self):
-        data = read_some(self._fileno, self.max_size)
+        data = pipe_read(self._fileno, self.max_size)
         if data is None:
             return
         if isinstance(data, OSError):
-            fail(self, data, "Fatal read error on pipe transport")
+            pipe_fail(self, data, "Fatal read error on pipe transport")
         elif data:
             call_uninterrupted_with(<Scheduler?>self._loop, self._protocol.data_received, data)
         else:
@@ -50,7 +50,7 @@ cdef class ReadPipeSteps:
             call_soon_uninterrupted(self._loop, self._call_connection_lost, (None,), None)
 
     def pause_reading(self):
-        """Have no data arrive until resume_reading(). Does nothing if reading is paused or the transport is closing."""
+        """Deliver no data until resume_reading(). Does nothing if reading is paused or the transport is closing."""
         if self._paused or self._closing:
             return
         self._paused = True
@@ -73,11 +73,11 @@ cdef class ReadPipeSteps:
         call_soon_uninterrupted(self._loop, self._call_connection_lost, (exc,), None)
 
     def _call_connection_lost(self, exc):
-        end(self, exc)
+        pipe_call_connection_lost(self, exc)
 
 
 cdef class WritePipeSteps:
-    """Of asyncio's transport that writes to a pipe."""
+    """Steps of asyncio's transport that writes to a pipe."""
 
     def _read_ready(self):
         # The reader has gone.
@@ -89,22 +89,22 @@ cdef class WritePipeSteps:
             self._close()
 
     def write(self, data):
-        """Send data, a bytes-like object, without blocking; what the pipe does not take at once is copied."""
+        """Send data, a bytes-like object, without blocking. What the pipe does not take at once is copied."""
         assert isinstance(data, (bytes, bytearray, memoryview)), repr(data)
         if isinstance(data, bytearray):
             data = memoryview(data)
         if not data:
             return
         if self._conn_lost or self._closing:
-            if self._conn_lost >= MOST_SILENT_LOST_WRITES:
+            if self._conn_lost >= MAX_SILENT_LOST_WRITES:
                 base_events.logger.warning("pipe closed by peer or os.write(pipe, data) raised exception.")
             self._conn_lost += 1
             return
         if not self._buffer:
-            sent = write_some(self._fileno, data)
+            sent = pipe_write(self._fileno, data)
             if isinstance(sent, Exception):
                 self._conn_lost += 1
-                fail(self, sent, "Fatal write error on pipe transport")
+                pipe_fail(self, sent, "Fatal write error on pipe transport")
                 return
             if sent == len(data):
                 return
@@ -116,19 +116,19 @@ cdef class WritePipeSteps:
 
     def _write_ready(self):
         assert self._buffer, "Data should not be empty"
-        sent = write_some(self._fileno, self._buffer)
+        sent = pipe_write(self._fileno, self._buffer)
         if isinstance(sent, Exception):
             self._buffer.clear()
             self._conn_lost += 1
-            # Here, because _fatal_error() finds nothing in the buffer.
+            # Here, because _fatal_error() does it only if the buffer has data.
             self._loop._remove_writer(self._fileno)
-            fail(self, sent, "Fatal write error on pipe transport")
+            pipe_fail(self, sent, "Fatal write error on pipe transport")
         elif sent == len(self._buffer):
             self._buffer.clear()
             try:
                 self._loop._remove_writer(self._fileno)
             finally:
-                # May write again.
+                # The protocol may write again.
                 self._maybe_resume_protocol()
                 if self._closing:
                     self._loop._remove_reader(self._fileno)
@@ -139,12 +139,12 @@ cdef class WritePipeSteps:
     def _maybe_pause_protocol(self):
         if len(self._buffer) > self._high_water and not self._protocol_paused:
             self._protocol_paused = True
-            tell_protocol(self, "pause_writing")
+            pipe_tell_protocol(self, "pause_writing")
 
     def _maybe_resume_protocol(self):
         if self._protocol_paused and len(self._buffer) <= self._low_water:
             self._protocol_paused = False
-            tell_protocol(self, "resume_writing")
+            pipe_tell_protocol(self, "resume_writing")
 
     def write_eof(self):
         """Send what was written, then close."""
@@ -165,11 +165,11 @@ cdef class WritePipeSteps:
         call_soon_uninterrupted(self._loop, self._call_connection_lost, (exc,), None)
 
     def _call_connection_lost(self, exc):
-        end(self, exc)
+        pipe_call_connection_lost(self, exc)
 
 
-cdef object read_some(int fd, Py_ssize_t size):
-    """Bytes, or an OSError, or None if there is nothing yet."""
+cdef object pipe_read(int fd, Py_ssize_t size):
+    """Return bytes, or an OSError, or None if there is nothing yet."""
     cdef PyObject *data = bytes_of(NULL, size)
     cdef ssize_t count = net_read(fd, PyBytes_AS_STRING(<object>data), size)
     cdef int error = errno
@@ -182,8 +182,8 @@ cdef object read_some(int fd, Py_ssize_t size):
     return result
 
 
-cdef object write_some(int fd, object data):
-    """How much the kernel has taken, or the exception."""
+cdef object pipe_write(int fd, object data):
+    """Return how many bytes the kernel has taken, or the exception."""
     cdef Py_buffer view
     cdef ssize_t sent
     cdef int error
@@ -199,8 +199,8 @@ cdef object write_some(int fd, object data):
     return 0 if net_would_block(error) else OSError(error, os.strerror(error))
 
 
-cdef int fail(object transport, object exception, str message) except -1:
-    # It logs the exception that is being handled.
+cdef int pipe_fail(object transport, object exception, str message) except -1:
+    # _fatal_error() logs the exception that is being handled.
     try:
         raise exception
     except Exception as error:
@@ -208,7 +208,7 @@ cdef int fail(object transport, object exception, str message) except -1:
     return 0
 
 
-cdef int tell_protocol(object transport, str method) except -1:
+cdef int pipe_tell_protocol(object transport, str method) except -1:
     loop, protocol = transport._loop, transport._protocol
     try:
         call_uninterrupted(<Scheduler?>loop, getattr(protocol, method))
@@ -224,7 +224,7 @@ cdef int tell_protocol(object transport, str method) except -1:
     return 0
 
 
-cdef int end(object transport, object exception) except -1:
+cdef int pipe_call_connection_lost(object transport, object exception) except -1:
     scheduler = <Scheduler?>transport._loop
     try:
         call_uninterrupted_with(scheduler, transport._protocol.connection_lost, exception)

@@ -1,9 +1,9 @@
 """Receiver: how received data reaches a protocol, one object for each kind of protocol.
 
 Owns: nothing; what a read needs is in the transport.
-Promises: an exception of the protocol ends the connection. A method that a signal handler interrupts before it began is called again, so
-  no byte is lost.
-Driven by: the transport, when there may be something to read. Which receiver it has is decided by set_protocol().
+Promises: an exception of the protocol ends the connection. A method that a signal handler interrupts before it began is
+  called again, so no byte is lost.
+Driven by: the transport, when there may be something to read. set_protocol() chooses its receiver.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ cdef class BytesReceiver(Receiver):
         if count <= 0:
             return transport.nothing_received(count)
         data = receive_buffer_bytes(&transport.loop.receive_buffer, count)
-        # Held for the call: the protocol may set another one meanwhile.
+        # Held during the call: the protocol may set another one.
         receive = transport.receive
         if receive is None:
             error = AttributeError(f"{type(transport.protocol).__name__!r} object has no attribute 'data_received'")
@@ -69,7 +69,7 @@ cdef class BufferReceiver(Receiver):
         if buffer is None:
             return 0
         if transport.state != TRANSPORT_OPEN:
-            # Closed by get_buffer().
+            # get_buffer() has closed the transport.
             PyBuffer_Release(&view)
             return 0
         count = transport.receive_into(<char *>view.buf, view.len)
@@ -80,7 +80,7 @@ cdef class BufferReceiver(Receiver):
 
 
 cdef object ask_for_buffer(DescriptorTransport transport, Py_buffer *view):
-    """The protocol's buffer, with a view of it that the caller releases; None if that failed and has ended the connection."""
+    """Return the protocol's buffer, with a view of it that the caller releases; None if that failed and has ended the connection."""
     receive = transport.receive
     answer = call_one(receive, MINUS_ONE)
     try:
@@ -95,13 +95,13 @@ cdef object ask_for_buffer(DescriptorTransport transport, Py_buffer *view):
         return None
     if view.len > 0 and not view.readonly:
         return buffer
-    error = unusable(buffer, view.len)
+    error = unusable_buffer_error(buffer, view.len)
     PyBuffer_Release(view)
     transport.fail_with(error, "Fatal error: protocol.get_buffer() call failed.")
     return None
 
 
-cdef object unusable(object buffer, Py_ssize_t size):
+cdef object unusable_buffer_error(object buffer, Py_ssize_t size):
     if size == 0:
         return RuntimeError("get_buffer() returned an empty buffer")
     return TypeError(f"get_buffer() returned a read-only buffer, {type(buffer).__name__!r}")
@@ -117,7 +117,7 @@ cdef inline int deliver(DescriptorTransport transport, object method, object arg
 
 
 cdef int deliver_again(DescriptorTransport transport, object method, object argument, str message) except -1:
-    """The protocol's method has raised: if it had not even begun, what was received is not lost for that."""
+    """The protocol's method has raised. If it had not even begun, call it again, so that nothing that was received is lost."""
     try:
         call_again(transport.loop, method, (argument,))
     except (SystemExit, KeyboardInterrupt):

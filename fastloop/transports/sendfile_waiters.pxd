@@ -1,11 +1,11 @@
-# SendfileWaiters: what waits while sendfile() writes past a transport.
+# SendfileWaiters: what sendfile() waits for while it bypasses a transport's output.
 
 
 cdef class SendfileWaiters:
     cdef:
-        # A future: everything that was written is sent.
+        # A future that is done when everything that was written is sent.
         object empty
-        # None, or a future: the kernel takes more.
+        # None, or a future that is done when the kernel takes more.
         object writable
 
     cdef int note_empty(self) except -1

@@ -1,8 +1,8 @@
-"""SendfileWaiters: what waits while sendfile() writes past a transport.
+"""SendfileWaiters: what sendfile() waits for while it bypasses a transport's output.
 
 Owns: the futures that sendfile() awaits.
 Promises: each is done once; with ConnectionError if the connection ends first.
-Driven by: the transport, which tells what happens to its writing half.
+Driven by: the transport, which reports what happens to its writing half.
 """
 
 

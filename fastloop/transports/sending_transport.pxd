@@ -10,7 +10,7 @@ cdef class SendingTransport(DescriptorTransport):
     cdef:
         write_queue_t output
         flow_control_t limits
-        # While sendfile() is in progress, which writes past output.
+        # Only while sendfile() is in progress, which bypasses output.
         SendfileWaiters sendfile
 
     # Put data into output, without sending it.
@@ -25,9 +25,9 @@ cdef class SendingTransport(DescriptorTransport):
     cdef int block(self) except -1
     # The kernel reports that it takes more.
     cdef int note_writable(self) noexcept
-    # It was asked for another report, which will come.
+    # The kernel was asked to report it again, and will.
     cdef int forget_writable(self) noexcept
-    # It has reported that: send what it takes.
+    # The kernel has reported it: send what it takes.
     cdef int send_again(self) except -1
     cdef int output_is_empty(self) except -1
     # The last byte is sent, and the end of file is wanted.

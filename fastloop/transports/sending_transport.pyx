@@ -1,9 +1,9 @@
 """SendingTransport: what a transport still has to send.
 
-Owns: the bytes that were written and not sent yet, and whether the protocol is paused for them.
-Promises: they leave in order, whatever happens to the connection, or connection_lost() says why not. A full kernel is asked again when
-  it reports room. Nothing is lost by close() or abort() that asyncio would have sent.
-Driven by: WritingTransport, and the poller by way of the subclass.
+Owns: the bytes that were written and are not sent yet, and whether the protocol is paused because of them.
+Promises: they are sent in order, whatever happens to the connection, or connection_lost() says why not. A full kernel is
+  tried again when it reports room. close() and abort() lose nothing that asyncio would have sent.
+Driven by: WritingTransport, and the poller through the subclass.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -78,7 +78,7 @@ cdef class SendingTransport(DescriptorTransport):
         return self.pause_protocol_if_full()
 
     cdef int drop_unsent(self) except -1:
-        # asyncio would have sent by now what was only held for a later write.
+        # asyncio would have sent this by now: it was only held for a later write.
         if not self.bits.is_blocked:
             send_ignoring_errors(self)
         write_queue_clear(&self.output)
@@ -132,7 +132,7 @@ cdef class SendingTransport(DescriptorTransport):
     # ---- sendfile() ----
 
     def _make_empty_waiter(self):
-        """Return a future that is done when everything is sent; until _reset_empty_waiter() nothing can be written."""
+        """Return a future that is done when everything is sent. Nothing can be written until _reset_empty_waiter()."""
         if self.sendfile is not None:
             raise RuntimeError("Empty waiter is already set")
         if self.output.count > 0 and not self.bits.is_blocked:
@@ -147,13 +147,13 @@ cdef class SendingTransport(DescriptorTransport):
         self.sendfile = None
 
     def _open_descriptor(self):
-        """The descriptor. Raises ConnectionError if the connection is gone."""
+        """Return the descriptor. Raises ConnectionError if the connection is gone."""
         if self.state >= TRANSPORT_LOSING:
             raise ConnectionError("Connection is closed by peer")
         return transport_fd(self)
 
     def _wait_writable(self):
-        """Return a future that is done when it is worth trying to send past the transport again."""
+        """Return a future that is done when the kernel may take more from sendfile()."""
         self._open_descriptor()
         if self.sendfile is None:
             raise RuntimeError("sendfile is not in progress")
@@ -172,7 +172,7 @@ cdef class SendingTransport(DescriptorTransport):
     # ---- flow control ----
 
     def get_write_buffer_size(self):
-        """Return the number of bytes that wait to be sent."""
+        """Return the number of bytes that are not sent yet."""
         self.send_held()
         return self.output.size_bytes
 
@@ -181,9 +181,9 @@ cdef class SendingTransport(DescriptorTransport):
         return (self.limits.low_bytes, self.limits.high_bytes)
 
     def set_write_buffer_limits(self, high=None, low=None):
-        """Call pause_writing() above high bytes that wait to be sent, resume_writing() at low or below.
+        """Have pause_writing() called above high unsent bytes, and resume_writing() at low or below.
 
-        By default high is 64 KiB, or four times low, and low a quarter of high. Raises ValueError unless high >= low >= 0.
+        By default high is 64 KiB, or four times low, and low is a quarter of high. Raises ValueError unless high >= low >= 0.
         """
         if high is None:
             high = FLOW_CONTROL_DEFAULT_HIGH_BYTES if low is None else 4 * low
@@ -197,7 +197,7 @@ cdef class SendingTransport(DescriptorTransport):
             self.pause_protocol_if_full()
 
     cdef int pause_protocol_if_full(self) except -1:
-        # What nobody has tried to send yet does not count: the kernel may take it all.
+        # Data that nobody has tried to send yet does not count: the kernel may take it all.
         if (not self.bits.is_blocked or self.bits.protocol_is_paused
                 or not flow_control_is_full(&self.limits, self.output.size_bytes)):
             return 0
@@ -205,7 +205,7 @@ cdef class SendingTransport(DescriptorTransport):
         return self.tell_protocol("pause_writing")
 
     cdef int resume_protocol_if_drained(self) except -1:
-        # A lost connection has nothing to write, but no room for more either.
+        # A lost connection has nothing to send, but no room for more either.
         if (self.bits.protocol_is_paused and flow_control_is_drained(&self.limits, self.output.size_bytes)
                 and self.state < TRANSPORT_LOSING):
             self.bits.protocol_is_paused = False
@@ -243,7 +243,7 @@ cdef inline int send_all(SendingTransport self) except -1:
             self.block()
             break
     self.resume_protocol_if_drained()
-    # resume_writing() may have written more, or closed.
+    # resume_writing() may have written more, or closed the transport.
     if self.output.count == 0 and self.state < TRANSPORT_LOSING:
         return self.output_is_empty()
     return 0

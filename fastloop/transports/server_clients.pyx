@@ -2,8 +2,8 @@
 
 Owns: nothing. A client that dies leaves by itself, as it would leave the WeakSet that this replaces.
 Promises: the server's close_clients(), abort_clients() and wait_closed() find what they would find in the WeakSet.
-Driven by: transports that come and go, and asyncio's Server. Until Python 3.12 a server only counts its clients. Without the GIL
-  clients may die in any thread, and the server keeps its WeakSet, which is made for that.
+Driven by: transports that come and go, and asyncio's Server. Up to Python 3.12 a server only counts its clients. Without
+  the GIL clients may die in any thread, so the server keeps its WeakSet, which is made for that.
 """
 
 from asyncio import base_events
@@ -24,7 +24,7 @@ cdef:
 
 
 cdef class ServerClients:
-    """What asyncio's Server asks of its WeakSet."""
+    """What asyncio's Server uses of a WeakSet."""
 
     def __cinit__(self, others):
         client_ring_open(&self.ring)
@@ -61,13 +61,13 @@ cdef class ServerClients:
         return found
 
 
-cdef int keep_clients(object server) except -1:
+cdef int server_keep_clients(object server) except -1:
     if COMPAT_HAS_GIL and SERVER_KEEPS_CLIENTS and type(server) is Server and type(server._clients) is WeakSet:
         server._clients = ServerClients(server._clients)
     return 0
 
 
-cdef int attach(Scheduler scheduler, object server, object client, client_link_t *link) except -1:
+cdef int server_attach(Scheduler scheduler, object server, object client, client_link_t *link) except -1:
     if not SERVER_KEEPS_CLIENTS:
         call_uninterrupted(scheduler, server._attach)
         return 0
@@ -79,45 +79,45 @@ cdef int attach(Scheduler scheduler, object server, object client, client_link_t
     return 0
 
 
-cdef int detach(object server, object client, client_link_t *link) except -1:
+cdef int server_detach(object server, object client, client_link_t *link) except -1:
     if client_ring_has(link):
         client_ring_leave(link)
-        # What Server._detach() does: the last one to leave a closed server wakes who waits for that.
+        # As in Server._detach(): the last client to leave a closed server wakes the tasks that wait for that.
         if server._sockets is None and not server._clients:
-            wake_waiters(server)
+            server_wake_waiters(server)
     elif SERVER_KEEPS_CLIENTS:
         server._detach(client)
     elif type(server) is not Server:
         server._detach()
     else:
-        # What Server._detach() does, in one go.
+        # As in Server._detach(), but no signal handler can interrupt it.
         server._active_count -= 1
         if server._active_count == 0 and server._sockets is None:
-            wake_waiters(server)
+            server_wake_waiters(server)
     return 0
 
 
-cdef int detach_elsewhere(object loop, object server, object client) except -1:
+cdef int server_detach_elsewhere(object loop, object server, object client) except -1:
     server._clients.discard(client)
     try:
-        loop.call_soon_threadsafe(wake_waiters_of_empty, server)
+        loop.call_soon_threadsafe(server_wake_waiters_if_empty, server)
     except RuntimeError:
-        # Closed meanwhile: nobody waits any more.
+        # The loop was closed: nobody waits.
         if not loop.is_closed():
             raise
     return 0
 
 
-def wake_waiters_of_empty(server):
+def server_wake_waiters_if_empty(server):
     if server._sockets is None and not server._clients:
-        wake_waiters(server)
+        server_wake_waiters(server)
 
 
-cdef int wake_waiters(object server) except -1:
+cdef int server_wake_waiters(object server) except -1:
     if type(server) is not Server:
         server._wakeup()
         return 0
-    # Nor could this be done again if a signal handler interrupted Python code.
+    # Not by server._wakeup(): if a signal handler interrupted it, it could not be called again.
     waiters, server._waiters = server._waiters, None
     for waiter in waiters:
         if not waiter.done():

@@ -1,4 +1,4 @@
-# SocketTransport: what is known of a transport's socket.
+# SocketTransport: what is known about a transport's socket.
 
 from fastloop.net.sockaddr cimport sockaddr_raw_t
 from fastloop.net.socket_core cimport SocketCore
@@ -10,11 +10,11 @@ cdef class SocketTransport(WritingTransport):
     cdef:
         short family, type, proto
 
-        # The addresses as Python's, made when somebody asks: peername of raw_peername if that is known, sockname by the kernel.
+        # The addresses in Python's form, made when somebody asks: peername from raw_peername if that is set, sockname from the kernel.
         sockaddr_raw_t raw_peername
         object peername
         object sockname
-        # What get_extra_info("socket") gives.
+        # What get_extra_info("socket") returns.
         object sock_for_users
 
         # The asyncio.Server that accepted the connection, or None.
@@ -32,7 +32,7 @@ cdef class SocketTransport(WritingTransport):
 cdef int socket_transport_init(
     SocketTransport transport, SocketCore loop, object sock, int fd, object protocol, object context, dict extra) except -1
 
-# Look the peer's address up, if it is not known.
+# Look up the peer's address, if it is not known.
 cdef int socket_transport_find_peer(SocketTransport transport) except -1
 
 cdef int socket_transport_join(SocketTransport transport, object server) except -1

@@ -1,8 +1,8 @@
-"""SocketTransport: what is known of a transport's socket.
+"""SocketTransport: what is known about a transport's socket.
 
 Owns: the socket object, once somebody has asked for it; the addresses; the place among the server's clients.
 Promises: get_extra_info() still knows the addresses when the connection is gone.
-Driven by: the program's questions, and by the server's.
+Driven by: the questions of the program and the server.
 """
 
 import socket
@@ -15,7 +15,7 @@ from fastloop.python.capi cimport Py_REFCNT
 from fastloop.python.cpython_compat cimport compat_is_last_reference
 from fastloop.transports.client_ring cimport client_ring_leave
 from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd
-from fastloop.transports.server_clients cimport attach, detach, detach_elsewhere
+from fastloop.transports.server_clients cimport server_attach, server_detach, server_detach_elsewhere
 from fastloop.transports.transport cimport Transport, transport_init, transport_runs_elsewhere
 
 
@@ -60,7 +60,7 @@ cdef class SocketTransport(WritingTransport):
         if self.sock_for_users is None:
             sock = self.make_sock()
             if sock is None:
-                # Asked for the first time when the connection is gone: a socket that is closed, as asyncio has it.
+                # First asked for when the connection is gone: a closed socket, as in asyncio.
                 sock = socket.socket(self.family, self.type, self.proto)
                 sock.close()
             self.sock_for_users = TransportSocket(sock)
@@ -93,7 +93,8 @@ cdef class SocketTransport(WritingTransport):
 
     cdef int release_descriptor(self, SocketCore loop, bint has_caller) except -1:
         try:
-            # get_extra_info() still answers, unless nobody is left who could ask.
+            # "sockname" must stay available after the descriptor is closed. So look it up now, unless nobody but the
+            # scheduler can still hold the transport.
             if has_caller or not compat_is_last_reference(self):
                 self.make_sockname()
         finally:
@@ -106,9 +107,9 @@ cdef class SocketTransport(WritingTransport):
     cdef int leave_server(self) except -1:
         server, self.server = self.server, None
         if server is not None and transport_runs_elsewhere(self):
-            return detach_elsewhere(self.loop, server, self)
+            return server_detach_elsewhere(self.loop, server, self)
         if server is not None:
-            return detach(server, self, &self.link)
+            return server_detach(server, self, &self.link)
         client_ring_leave(&self.link)
         return 0
 
@@ -116,7 +117,7 @@ cdef class SocketTransport(WritingTransport):
 cdef int socket_transport_init(
         SocketTransport transport, SocketCore loop, object sock, int fd, object protocol, object context, dict extra) except -1:
     transport_init(transport, loop, protocol, context, extra)
-    # INVARIANT: nothing fails once the transport has the descriptor, so that the caller knows whose it is.
+    # INVARIANT: nothing fails after the transport has the descriptor, so the caller knows whether it still owns it.
     transport.owner = sock
     transport.fd = fd
     return 0
@@ -127,13 +128,13 @@ cdef int socket_transport_find_peer(SocketTransport transport) except -1:
         try:
             transport.peername = transport.make_sock().getpeername()
         except OSError:
-            # The peer has left already.
+            # The peer is gone already.
             pass
     return 0
 
 
 cdef int socket_transport_join(SocketTransport transport, object server) except -1:
     if server is not None:
-        attach(transport.loop, server, transport, &transport.link)
+        server_attach(transport.loop, server, transport, &transport.link)
         transport.server = server
     return 0

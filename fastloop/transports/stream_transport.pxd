@@ -22,7 +22,7 @@ cdef class StreamTransport(SocketTransport):
     cdef int log_end_of_file(self) except -1
 
 
-# A transport over a socket object of the program's, which then owns the descriptor.
+# A transport over a socket object of the program, which then owns the descriptor.
 cdef StreamTransport new_stream_transport(SocketCore loop, object sock, object protocol, object context, dict extra, object server)
 
 # A transport over a descriptor that was just accepted.
@@ -30,5 +30,5 @@ cdef StreamTransport new_accepted_transport(
     SocketCore loop, int fd, int family, int type, int proto, const sockaddr_raw_t *peer, object peername, object protocol,
     object context)
 
-# Tell the server. call_connection_made() is the next that happens to the transport.
+# Tell the server. call_connection_made() must be the next call of the transport.
 cdef int stream_transport_join(StreamTransport transport, object server) except -1

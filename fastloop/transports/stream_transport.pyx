@@ -1,7 +1,7 @@
 """StreamTransport: TCP and Unix stream sockets.
 
-Owns: how far the socket has been read. What must be sent is the base class's.
-Promises: bytes are delivered in order and as soon as they can be; a read that comes back short is the last one until the next edge.
+Owns: how far the socket has been read. What must be sent belongs to the base class.
+Promises: bytes are delivered in order and as soon as possible. After a short read, nothing is read until the next edge.
 Driven by: the poller's events, which queue the transport, and then the scheduler.
 """
 
@@ -43,7 +43,7 @@ cimport cython
 
 
 cdef enum:
-    # The answer to this much takes longer than it pays to busy-poll for: busy_poll.h.
+    # The answer to this much takes too long to busy-poll for it: see busy_poll.h.
     BRIEF_POLL_FROM_BYTES = 8192
 
 
@@ -55,7 +55,10 @@ cdef:
 
 @cython.final
 cdef class StreamTransport(SocketTransport):
-    """What asyncio.Transport promises, over a stream socket; isinstance() takes it for one."""
+    """What asyncio.Transport promises, over a stream socket; isinstance() accepts it as one.
+
+    Use it in the loop's thread only.
+    """
 
     @property
     def _start_tls_compatible(self):
@@ -93,7 +96,7 @@ cdef class StreamTransport(SocketTransport):
         if not self.has_work():
             return 0
         if self.bits.peer_may_have_ended and not self.bits.uses_levels:
-            # The end of file or an error was reported. It stays, so the kernel would report it again.
+            # An end of file or an error was reported. It stays, so the kernel would only report it again.
             return transport_queue_for_next_turn(self)
         self.bits.may_have_data = self.bits.peer_may_have_ended = False
         self.forget_writable()
@@ -101,19 +104,19 @@ cdef class StreamTransport(SocketTransport):
         return 0 if self.bits.uses_levels else self.watch_again()
 
     cdef int run(self) except -1:
-        # The protocol may end the connection, and then the context is gone from the transport.
+        # Kept here: the protocol may end the connection, and the transport then drops its context.
         context = self.context
         transport_unqueue(self)
         if self.state >= TRANSPORT_LOSING and not self.bits.is_lost_next:
             return 0
-        return 0 if (<int (*)(StreamTransport, object) noexcept>take_turn)(self, context) == 0 else self.turn_failed()
+        return 0 if (<int (*)(StreamTransport, object) noexcept>stream_transport_take_turn)(self, context) == 0 else self.turn_failed()
 
     cdef int turn_failed(self) except -1:
         """Report the exception like that of a callback. The loop keeps running."""
         if call_raised_exit():
             return -1
         exception = compat_take_exception()
-        # At its end a transport has lost its loop: it is the one that runs here.
+        # A transport that has ended has no loop: use the one that runs here.
         return call_exception_handler(asyncio.get_running_loop(), {
             "message": f"Exception in callback of {type(self).__name__}",
             "exception": exception,
@@ -131,7 +134,7 @@ cdef class StreamTransport(SocketTransport):
         return self.update_keep_alive()
 
     cdef int watch_reading(self) except -1:
-        # Watched already if connection_made() wrote more than the kernel takes.
+        # It is watched already if connection_made() wrote more than the kernel takes.
         cdef unsigned int interest = self.interest | POLL_READABLE | POLL_EDGE
         return self.update_interest() if self.bits.uses_levels else self.watch_for(interest)
 
@@ -178,7 +181,7 @@ cdef class StreamTransport(SocketTransport):
         except BaseException as error:
             return self.fail_with(error, "Fatal error: protocol.eof_received() call failed.")
         if not keep_open:
-            # By its name: asyncio calls it so, and finds a close() that somebody has put on this one transport.
+            # Looked up by name, as in asyncio: somebody may have replaced the close() of this one transport.
             self.close()
         elif self.state == TRANSPORT_OPEN:
             self.move_to(TRANSPORT_READ_ENDED)
@@ -193,11 +196,11 @@ cdef class StreamTransport(SocketTransport):
         return 0
 
     def is_reading(self):
-        """Return True while data may arrive."""
+        """Return True unless reading is paused or the transport is closing."""
         return self.state < TRANSPORT_CLOSING and not self.bits.reading_is_paused
 
     def pause_reading(self):
-        """Have no data arrive until resume_reading(). Does nothing if reading is paused or the transport is closing."""
+        """Deliver no data until resume_reading(). Does nothing if reading is paused or the transport is closing."""
         if self.state >= TRANSPORT_CLOSING or self.bits.reading_is_paused:
             return
         self.bits.reading_is_paused = True
@@ -214,7 +217,7 @@ cdef class StreamTransport(SocketTransport):
         self.bits.reading_is_paused = False
         if self.loop.is_debug:
             base_events.logger.debug("%r resumes reading", self)
-        # As asyncio's reader, which is a new one.
+        # asyncio adds a new reader here, which runs in the current context.
         self.renew_context()
         if self.bits.uses_levels:
             self.update_interest()
@@ -237,7 +240,7 @@ method_copies_make(StreamTransport, DescriptorTransport)
 method_copies_make(StreamTransport, Transport)
 
 
-cdef int take_turn(StreamTransport self, object context) except -1:
+cdef int stream_transport_take_turn(StreamTransport self, object context) except -1:
     """HOT. One turn of the transport: read once, send once."""
     cdef bint has_entered = call_enter(context)
     try:
@@ -253,7 +256,7 @@ cdef int take_turn(StreamTransport self, object context) except -1:
             self.send_again()
     finally:
         self.bits.is_receiving = False
-        # Also when KeyboardInterrupt ends the loop for now.
+        # Also when KeyboardInterrupt interrupts the loop.
         if (self.bits.may_have_data or self.bits.may_send) and self.state < TRANSPORT_LOSING:
             self.ask_again()
         if has_entered:
@@ -274,13 +277,13 @@ cdef StreamTransport new_transport(int family, int type, int proto):
         transport.bits.is_tcp = True
         transport.flags |= RUNNABLE_IS_POLLED_BRIEFLY
     else:
-        # A read of a Unix socket also comes back short where descriptors were sent, and no edge tells of the data behind them.
+        # A read of a Unix socket is also short where descriptors were sent, and no edge reports the data behind them.
         transport.bits.uses_levels = True
     return transport
 
 
 cdef void stream_transport_dealloc(PyObject *self) noexcept:
-    """What the destructors of the base classes do, in one go."""
+    """Do what the destructors of the base classes do, in one function."""
     # Once it is released, __del__() has nothing left to do.
     if (<StreamTransport>self).loop is not None and PyObject_CallFinalizerFromDealloc(self) < 0:
         return
@@ -294,7 +297,7 @@ cdef void stream_transport_dealloc(PyObject *self) noexcept:
 object_pool_open(
     &pool, StreamTransport.__new__(StreamTransport), (<PyTypeObject *>Runnable).tp_basicsize + 2 * sizeof(PyObject *), 13,
     <destructor>stream_transport_dealloc)
-# A dead one would keep what it was: each is made from the template.
+# Nothing is reused: a dead transport would keep its values. Each is made from the template.
 pool.capacity = 0
 
 

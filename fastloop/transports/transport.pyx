@@ -2,8 +2,8 @@
 
 Owns: the protocol and the context that it is called in, until connection_lost() has been called.
 Promises: connection_lost() is called once, through the loop, and no method of the protocol after it.
-Driven by: the loop and the program's calls; lifecycle.h has the states and their edges. Knows no descriptor: the subclasses have one,
-  or another transport.
+Driven by: the loop and the program's calls. lifecycle.h has the states and their edges.
+Knows no descriptor: its subclasses have one, or another transport.
 """
 
 import os
@@ -32,7 +32,7 @@ cdef:
 
 
 cdef class Transport(Runnable):
-    """What asyncio.BaseTransport promises. The loop makes transports; they are not made by hand."""
+    """What asyncio.BaseTransport promises. Only the loop makes transports."""
 
     def __cinit__(self, *args, **kwargs):
         self.state = TRANSPORT_OPENING
@@ -45,12 +45,12 @@ cdef class Transport(Runnable):
     def get_extra_info(self, name, default=None):
         """Return what is known under name, or default: "socket", "peername", "sockname" and what TLS adds.
 
-        It still answers after the connection is gone.
+        It still answers after the connection is closed.
         """
         self.send_held()
         if BASE.get_extra_info is not BASE_GET_EXTRA_INFO:
-            # As it was called most likely: a mock tells its arguments.
-            method = patched(self, "get_extra_info")
+            # Called as the program most likely called it: a mock records its arguments.
+            method = replaced_base_method(self, "get_extra_info")
             return method(name) if default is None else method(name, default)
         return self.extra_info(name, default)
 
@@ -63,7 +63,10 @@ cdef class Transport(Runnable):
         return self.state >= TRANSPORT_CLOSING
 
     def set_protocol(self, protocol):
-        """Have protocol called from now on. Its methods are looked up here, not again for each call."""
+        """Use protocol from now on.
+
+        Its methods are looked up here, once. If you replace one of them later, call set_protocol() again.
+        """
         self.send_held()
         self.protocol = protocol
         self.protocol_changed()
@@ -125,7 +128,7 @@ cdef class Transport(Runnable):
 
     cdef int call_connection_made(self, object waiter) except -1:
         try:
-            # It may have been closed since it was scheduled.
+            # The transport may have been closed since this was scheduled.
             call_uninterrupted_with(self.loop, self.protocol.connection_made, self)
         finally:
             self.start_reading()
@@ -164,7 +167,7 @@ cdef class Transport(Runnable):
         context = self.context
         if protocol is None:
             return 0
-        # It is the current one already if the protocol itself, in one of its callbacks, has caused this.
+        # The context is entered already if the protocol has caused this in one of its own methods.
         has_entered = call_enter(context)
         try:
             call_uninterrupted(self.loop, getattr(protocol, method))
@@ -225,7 +228,7 @@ cdef class Transport(Runnable):
             self.begin_losing(exception)
         return 0
 
-    # ---- what the other half does ----
+    # ---- for the subclasses ----
 
     cdef int start_reading(self) except -1:
         return 0
@@ -246,8 +249,8 @@ cdef class Transport(Runnable):
         return 0
 
 
-cdef object patched(Transport transport, str name):
-    """The method that somebody has put in the place of asyncio's own, in one of its classes, as asyncio's transports find it."""
+cdef object replaced_base_method(Transport transport, str name):
+    """Return the method that replaces asyncio's own in one of asyncio's classes, bound as asyncio's transports find it."""
     attribute = next(vars(cls)[name] for cls in BASE.__mro__ if name in vars(cls))
     bind = getattr(type(attribute), "__get__", None)
     return attribute if bind is None else bind(attribute, transport, BASE)
@@ -263,7 +266,7 @@ cdef int transport_init(Transport transport, SocketCore loop, object protocol, o
 
 
 def lifecycle():
-    """The table of lifecycle.h: (state, next state, cause) for each edge."""
+    """Return the table of lifecycle.h: (state, next state, cause) for each edge."""
     return [
         (lifecycle_names[<int>lifecycle_edges[i].from_state].decode(), lifecycle_names[<int>lifecycle_edges[i].to].decode(),
          lifecycle_edges[i].cause.decode())

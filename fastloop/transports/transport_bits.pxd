@@ -1,4 +1,4 @@
-"""transport_bits.h says what they mean, and who may set which."""
+"""transport_bits.h says what they mean, and which class may set which."""
 
 
 cdef extern from "transport_bits.h":

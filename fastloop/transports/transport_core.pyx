@@ -1,8 +1,8 @@
 """TransportCore: the loop's methods that make transports.
 
 Owns: nothing; the scheduler's table has the transports and listeners by descriptor.
-Promises: asyncio's own create_connection(), create_server() and their kin, which decide everything else, get fastloop's transports.
-Driven by: asyncio's code, by its private hooks, and the program.
+Promises: asyncio's own create_connection(), create_server() and the like get fastloop's transports. They decide everything else.
+Driven by: asyncio's code, through its private hooks, and the program.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ cdef object SelectorEventLoop = asyncio.SelectorEventLoop
 
 cdef class TransportCore(SocketCore):
     def _ensure_fd_no_transport(self, fd):
-        # asyncio's own transports, for datagrams, are in its dict; it also knows what to say of things without a descriptor.
+        # asyncio's own transports, such as those of datagrams, are in its dict. It also has the errors for objects
+        # without a descriptor.
         if self._transports or not isinstance(fd, int):
             SelectorEventLoop._ensure_fd_no_transport(self, fd)
             fd = fd if isinstance(fd, int) else fd.fileno()
@@ -31,7 +32,7 @@ cdef class TransportCore(SocketCore):
         if has_own_methods(sock, STREAM_METHODS):
             return SelectorEventLoop._make_socket_transport(self, sock, protocol, waiter, **options)
         self._ensure_fd_no_transport(sock)
-        # As on asyncio, AttributeError if the factory returned something that is not a protocol.
+        # As in asyncio, AttributeError if the factory returned something that is not a protocol.
         protocol.connection_made
         transport = new_stream_transport(
             self, sock, protocol, options.get("context"), options.get("extra"), options.get("server"))

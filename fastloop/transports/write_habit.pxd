@@ -19,8 +19,8 @@ cdef extern from "write_habit.h":
     void write_habit_learn(write_habit_t *habit, uint8_t count) noexcept
     uint32_t write_burst_now() noexcept
     bint write_burst_is_fresh(const write_burst_t *burst) noexcept
-    bint write_burst_goes_on(const write_burst_t *burst, uint32_t step) noexcept
-    void write_burst_count(write_burst_t *burst, uint32_t step, bint goes_on) noexcept
+    bint write_burst_continues(const write_burst_t *burst, uint32_t step) noexcept
+    void write_burst_count(write_burst_t *burst, uint32_t step, bint continues) noexcept
     bint write_burst_expects_more(const write_burst_t *burst) noexcept
     bint write_burst_expects_return(const write_burst_t *burst) noexcept
     write_habit_t *write_habit_of_class(const void *cls) noexcept

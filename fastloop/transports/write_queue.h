@@ -14,16 +14,16 @@
 #include <sys/uio.h>
 
 enum {
-    /* Head and body of a response, say, without a trip to the allocator. */
-    WRITE_QUEUE_INLINE = 2,
-    WRITE_QUEUE_SMALLEST = 16,
+    /* Enough for the head and the body of a response, without an allocation. */
+    WRITE_QUEUE_INLINE_CHUNKS = 2,
+    WRITE_QUEUE_MIN_CAPACITY = 16,
 };
 
 typedef struct {
-    PyObject *first_chunks[WRITE_QUEUE_INLINE];
-    PyObject **chunks; /* first_chunks, or memory of its own */
+    PyObject *first_chunks[WRITE_QUEUE_INLINE_CHUNKS];
+    PyObject **chunks; /* first_chunks, or allocated memory */
     size_t capacity;
-    size_t head;  /* of the first chunk that is not sent yet */
+    size_t head;  /* the index of the first chunk that is not sent */
     size_t count; /* chunks from head on */
     size_t sent_of_head;
     size_t size_bytes;
@@ -32,19 +32,19 @@ typedef struct {
 static inline void write_queue_open(write_queue_t *queue)
 {
     queue->chunks = queue->first_chunks;
-    queue->capacity = WRITE_QUEUE_INLINE;
+    queue->capacity = WRITE_QUEUE_INLINE_CHUNKS;
     queue->head = queue->count = queue->sent_of_head = queue->size_bytes = 0;
 }
 
 static int write_queue_make_room(write_queue_t *queue)
 {
-    /* Half of the room sent already: moving what is left to the front is cheaper than growing. */
+    /* Half of the chunks are sent: moving the rest to the front is cheaper than growing. */
     if (queue->head > 0 && queue->head >= queue->capacity / 2) {
         memmove(queue->chunks, queue->chunks + queue->head, queue->count * sizeof(PyObject *));
         queue->head = 0;
         return 0;
     }
-    size_t capacity = queue->capacity < WRITE_QUEUE_SMALLEST ? WRITE_QUEUE_SMALLEST : 2 * queue->capacity;
+    size_t capacity = queue->capacity < WRITE_QUEUE_MIN_CAPACITY ? WRITE_QUEUE_MIN_CAPACITY : 2 * queue->capacity;
     PyObject **chunks = (PyObject **)PyMem_Malloc(capacity * sizeof(PyObject *));
     if (chunks == NULL) {
         PyErr_NoMemory();
@@ -60,7 +60,8 @@ static int write_queue_make_room(write_queue_t *queue)
     return 0;
 }
 
-/* HOT. Keeps a reference of its own. INVARIANT: data is a bytes object with skip < its size. */
+/* HOT. Append data, of which the first skip bytes are sent. Keeps a reference of its own. INVARIANT: data is a bytes
+ * object, and skip is less than its size, and 0 unless the queue is empty. */
 static inline int write_queue_push(write_queue_t *queue, PyObject *data, size_t skip)
 {
     if (queue->head + queue->count == queue->capacity && write_queue_make_room(queue) < 0) {
@@ -75,10 +76,10 @@ static inline int write_queue_push(write_queue_t *queue, PyObject *data, size_t 
     return 0;
 }
 
-/* What must be sent next; returns the number of vectors, at most most, and their bytes together in size. */
-static inline int write_queue_vectors(const write_queue_t *queue, struct iovec *vectors, int most, size_t *size)
+/* Describe what must be sent next. Returns the number of vectors, at most max_vectors, and sets size to the sum of their bytes. */
+static inline int write_queue_vectors(const write_queue_t *queue, struct iovec *vectors, int max_vectors, size_t *size)
 {
-    int count = queue->count < (size_t)most ? (int)queue->count : most;
+    int count = queue->count < (size_t)max_vectors ? (int)queue->count : max_vectors;
     *size = 0;
     for (int i = 0; i < count; i++) {
         PyObject *chunk = queue->chunks[queue->head + (size_t)i];
@@ -95,7 +96,7 @@ static inline void write_queue_reset(write_queue_t *queue)
     if (queue->chunks != queue->first_chunks) {
         PyMem_Free(queue->chunks);
         queue->chunks = queue->first_chunks;
-        queue->capacity = WRITE_QUEUE_INLINE;
+        queue->capacity = WRITE_QUEUE_INLINE_CHUNKS;
     }
     queue->head = queue->sent_of_head = 0;
 }

@@ -10,6 +10,6 @@ cdef extern from "write_queue.h":
 
     void write_queue_open(write_queue_t *queue) noexcept
     int write_queue_push(write_queue_t *queue, object data, size_t skip) except -1
-    int write_queue_vectors(const write_queue_t *queue, iovec *vectors, int most, size_t *size) noexcept
+    int write_queue_vectors(const write_queue_t *queue, iovec *vectors, int max_vectors, size_t *size) noexcept
     void write_queue_advance(write_queue_t *queue, size_t sent) noexcept
     void write_queue_clear(write_queue_t *queue) noexcept

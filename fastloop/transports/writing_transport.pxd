@@ -1,4 +1,4 @@
-# WritingTransport: write() and its kin, and which writes are held for the next one.
+# WritingTransport: write() and writelines(), and which writes are held for the next one.
 
 from fastloop.transports.sending_transport cimport SendingTransport
 from fastloop.transports.write_habit cimport write_burst_t

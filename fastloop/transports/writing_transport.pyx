@@ -1,8 +1,8 @@
-"""WritingTransport: write() and its kin, and which writes are held for the next one.
+"""WritingTransport: write() and writelines(), and which writes are held for the next one.
 
 Owns: the habit of writing: how many writes a burst has, and how fast they follow one another.
-Promises: a write leaves at once, except that the first writes of a step are held where another one is as good as certain
-  (write_habit.h). Held data leaves with the last write of the burst, with any question to the transport, or when the step ends.
+Promises: a write is sent at once, except that the first writes of a step are held where another one is almost certain
+  (write_habit.h). Held data is sent with the last write of the burst, with any question to the transport, or when the step ends.
 Driven by: the program's writes, and the scheduler, which flushes.
 """
 
@@ -21,26 +21,26 @@ from fastloop.transports.descriptor_transport cimport transport_fd
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING
 from fastloop.transports.transport cimport transport_runs_elsewhere
 from fastloop.transports.write_habit cimport (
-    write_burst_count, write_burst_expects_more, write_burst_expects_return, write_burst_goes_on,
+    write_burst_continues, write_burst_count, write_burst_expects_more, write_burst_expects_return,
     write_burst_is_fresh, write_burst_now, write_habit_learn, write_habit_learn_return, write_habit_of_class,
     write_habit_open)
 
 
 cdef enum:
-    # More than this leaves at once: to wait would only keep the kernel idle.
+    # More than this is sent at once: waiting would only keep the kernel idle.
     MAX_HELD_BYTES = 65536
 
 
 cdef:
     Py_ssize_t MAX_SILENT_LOST_WRITES = constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
-    # What asyncio's messages call it.
+    # Its name in asyncio's messages.
     str WRITELINES = "writelines" if COMPAT_WRITELINES_HAS_ITS_NAME else "write"
-    # What asyncio's own stream transports are, and what its sendfile() insists on.
+    # The base class of asyncio's own stream transports, which asyncio's sendfile() insists on.
     object FLOW_CONTROL = transports._FlowControlMixin
 
 
 cdef class WritingTransport(SendingTransport):
-    """The writing half of what asyncio.Transport promises; isinstance() takes it for one."""
+    """The writing half of what asyncio.Transport promises; isinstance() accepts it as one."""
 
     def __cinit__(self, *args, **kwargs):
         write_habit_open(&self.burst.habit)
@@ -54,15 +54,15 @@ cdef class WritingTransport(SendingTransport):
         return (self.state >= TRANSPORT_LOSING) + self.lost_writes
 
     def write(self, data):
-        """Send data, a bytes-like object, without blocking; what is mutable is copied.
+        """Send data, a bytes-like object, without blocking. Mutable data is copied.
 
-        It leaves at once, save where the program's habit says that another write follows within microseconds: then both leave
-        together, at the latest when the running callback or step ends. After the connection is lost, data is dropped.
-        Raises TypeError for anything else, RuntimeError after write_eof() and during sendfile().
+        It is sent at once, except where the program's habit says that another write follows within microseconds. Then both are
+        sent together, at the latest when the running callback or step ends. After the connection is lost, data is dropped.
+        Raises TypeError for anything that is not bytes-like, RuntimeError after write_eof() and during sendfile().
         """
         if not PyBytes_CheckExact(data):
             check_data(data)
-            data = plain(data)
+            data = plain_data(data)
         self.check_writable("write")
         if not len(data) or self.drops_writes():
             return
@@ -84,10 +84,10 @@ cdef class WritingTransport(SendingTransport):
             self.burst.ended_at = write_burst_now()
 
     def writelines(self, list_of_data):
-        """Send the bytes-like objects of an iterable one behind the other; see write()."""
+        """Send the bytes-like objects of an iterable, one after the other; see write()."""
         self.check_writable(WRITELINES)
         list_of_data = list(list_of_data)
-        # All or nothing: a bad one must not leave half a message behind.
+        # All or nothing: a bad item must not leave half a message behind.
         list_of_data = [data if PyBytes_CheckExact(data) else plain_buffer(data) for data in list_of_data]
         list_of_data = [data for data in list_of_data if data]
         if not list_of_data or self.drops_writes():
@@ -122,19 +122,19 @@ cdef class WritingTransport(SendingTransport):
     # ---- waiting for the rest of a burst ----
 
     cdef bint holds_back(self) noexcept:
-        """Count a write. Is another one as good as certain, in this step of the loop's own thread?"""
+        """Count a write. Return whether to hold it back: another one is almost certain, in this step of the loop's own thread."""
         cdef uint32_t step = <uint32_t>self.loop.steps
-        cdef bint goes_on = write_burst_goes_on(&self.burst, step)
-        if not goes_on and self.burst.count > 0:
+        cdef bint continues = write_burst_continues(&self.burst, step)
+        if not continues and self.burst.count > 0:
             self.end_burst()
-        write_burst_count(&self.burst, step, goes_on)
+        write_burst_count(&self.burst, step, continues)
         if write_burst_expects_more(&self.burst) or (
                 self.bits.is_receiving and write_burst_expects_return(&self.burst)):
             return scheduler_ends_step(self.loop) and not self.owner_is_shared()
         return False
 
     cdef int hold(self) except -1:
-        """Something was pushed: it waits for the rest of the burst, unless it is much already."""
+        """Something was pushed: hold it for the rest of the burst, unless it is too much already."""
         self.burst.ended_at = write_burst_now()
         if self.output.size_bytes > max_held_bytes(self):
             self.send_output_and_pause()
@@ -165,7 +165,7 @@ cdef class WritingTransport(SendingTransport):
 
     cdef int send_held(self) except -1:
         if transport_runs_elsewhere(self):
-            # What is held leaves when the step of the loop's thread ends.
+            # What is held is sent when the step of the loop's thread ends.
             return 0
         self.burst.may_hold = False
         if self.burst.count > 0:
@@ -188,7 +188,7 @@ cdef class WritingTransport(SendingTransport):
     # ---- the end ----
 
     def write_eof(self):
-        """Send what was written and then the end of file; reading is still possible. Does nothing the second time."""
+        """Send what was written, then the end of file. Reading still works. Does nothing the second time."""
         if self.state >= TRANSPORT_CLOSING or self.bits.eof_is_wanted:
             return
         self.bits.eof_is_wanted = True
@@ -196,7 +196,7 @@ cdef class WritingTransport(SendingTransport):
             self.send_output()
 
     def can_write_eof(self):
-        """Return True: stream sockets can be closed in one direction."""
+        """Return True: a stream socket can be half-closed."""
         return True
 
     cdef int finish_writing(self) except -1:
@@ -206,9 +206,9 @@ cdef class WritingTransport(SendingTransport):
         return 0
 
     def close(self):
-        """Send what was written, then close; connection_lost(None) follows. No more data arrives."""
+        """Send what was written, then close. No more data arrives, and connection_lost(None) follows."""
         if transport_runs_elsewhere(self):
-            # As a StreamWriter does that dies in any thread.
+            # A StreamWriter calls this from any thread in which it dies.
             loop = self.loop
             if loop is not None:
                 loop.call_soon_threadsafe(self.close)
@@ -223,15 +223,15 @@ cdef class WritingTransport(SendingTransport):
             self.move_to(TRANSPORT_CLOSING)
 
     def abort(self):
-        """Close at once: what the kernel has not taken is dropped, and connection_lost(None) is called in the next turn."""
-        # asyncio has handed it to the kernel by now, as far as there was room.
+        """Close at once. What the kernel has not taken is dropped. connection_lost(None) is called in the next turn."""
+        # asyncio has passed it to the kernel by now, as far as there was room.
         if self.state < TRANSPORT_LOSING and self.output.count > 0 and not self.bits.is_blocked:
             self.send_output()
         self.begin_losing(None)
 
 
 cdef inline size_t max_held_bytes(WritingTransport self) noexcept:
-    """How much may be held. A program that sets a lower limit wants to hear early of what the kernel does not take."""
+    """How much may be held. A program that sets a lower limit wants to know early what the kernel does not take."""
     return min(self.limits.high_bytes, <size_t>MAX_HELD_BYTES)
 
 
@@ -241,8 +241,8 @@ cdef int check_data(object data) except -1:
     return 0
 
 
-cdef object plain(object data):
-    """A copy of a subclass's content: its methods must not run in the middle of a write."""
+cdef object plain_data(object data):
+    """Return data, or a copy of it if its class is a subclass: its methods must not run in the middle of a write."""
     kind = type(data)
     return data if kind is bytearray or kind is memoryview else memoryview(data).tobytes()
 
@@ -250,4 +250,4 @@ cdef object plain(object data):
 cdef object plain_buffer(object data):
     if not PyObject_CheckBuffer(data):
         check_data(data)
-    return plain(data)
+    return plain_data(data)
