@@ -2,6 +2,7 @@
 
 from fastloop.net.socket_core cimport SocketCore
 from fastloop.net.socket_object cimport socket_object_fd
+from fastloop.poll.poller cimport POLL_CLOSED
 from fastloop.python.shared_fields cimport shared_int_t
 from fastloop.transports.transport cimport Transport
 
@@ -42,6 +43,18 @@ cdef class DescriptorTransport(Transport):
 
     cdef int close_descriptor(self, SocketCore loop) except -1
     cdef int leave_server(self) except -1
+
+
+# HOT. The poller's report: there may be something to read.
+cdef inline void transport_note_readable(DescriptorTransport transport, unsigned int events) noexcept:
+    transport.bits.may_have_data = True
+    if events & POLL_CLOSED:
+        transport.bits.peer_may_have_ended = True
+
+
+# The poller was asked for another report, which will come.
+cdef inline void transport_forget_readable(DescriptorTransport transport) noexcept:
+    transport.bits.may_have_data = transport.bits.peer_may_have_ended = False
 
 
 # HOT. The descriptor; -1 if somebody closed the owner, because the number may belong to another file by now.

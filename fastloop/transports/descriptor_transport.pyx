@@ -8,16 +8,23 @@ Driven by: the subclasses, which say what they wait for.
 import warnings
 
 from cpython.object cimport PyObject
+from libc.errno cimport EBADF, errno
 
 from fastloop.core.inbox cimport inbox_wake
 from fastloop.core.interruption cimport close_uninterrupted
+from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY
 from fastloop.core.scheduler cimport Scheduler, scheduler_runs_elsewhere
-from fastloop.net.syscalls cimport net_close
-from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
+from fastloop.net.syscalls cimport net_close, net_receive
+from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE, poller_rearm
 from fastloop.python.capi cimport Py_REFCNT
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSED, TRANSPORT_CLOSING
 from fastloop.transports.transport cimport transport_is_reading
+
+
+cdef enum:
+    # The answer to this much takes too long to busy-poll for it: see busy_poll.h.
+    BRIEF_POLL_FROM_BYTES = 8192
 
 
 cdef class DescriptorTransport(Transport):
@@ -117,7 +124,24 @@ cdef class DescriptorTransport(Transport):
     # ---- reading ----
 
     cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept:
-        return 0
+        cdef Py_ssize_t count
+        cdef int fd = transport_fd(self)
+        if fd < 0:
+            return -EBADF
+        count = net_receive(fd, buffer, size)
+        if count < 0:
+            count = -errno
+        if not self.bits.is_tcp:
+            if count < BRIEF_POLL_FROM_BYTES:
+                self.flags &= ~<unsigned int>RUNNABLE_IS_POLLED_BRIEFLY
+            else:
+                self.flags |= RUNNABLE_IS_POLLED_BRIEFLY
+        if count <= 0:
+            self.bits.may_have_data = self.bits.peer_may_have_ended = False
+        elif count < size and not self.bits.peer_may_have_ended:
+            self.bits.may_have_data = False
+            poller_rearm(&self.loop.poller, fd, POLL_READABLE)
+        return count
 
     cdef int nothing_received(self, Py_ssize_t answer) except -1:
         return 0

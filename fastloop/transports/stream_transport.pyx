@@ -11,13 +11,12 @@ from asyncio import base_events, constants
 
 from cpython.contextvars cimport PyContext_Exit
 from cpython.object cimport PyObject, PyTypeObject, destructor
-from libc.errno cimport EBADF, errno
 
 from fastloop.core.exception_handler cimport call_exception_handler
 from fastloop.core.interruption cimport call_uninterrupted, interrupt_soon
 from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY, Runnable
 from fastloop.core.scheduler cimport scheduler_will_resume
-from fastloop.net.syscalls cimport net_close, net_receive, net_set_nodelay, net_would_block
+from fastloop.net.syscalls cimport net_close, net_set_nodelay, net_would_block
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 from fastloop.python.calls cimport call_enter, call_raised_exit
 from fastloop.python.capi cimport PyObject_CallFinalizerFromDealloc
@@ -25,7 +24,8 @@ from fastloop.python.cpython_compat cimport compat_take_exception
 from fastloop.python.method_copies cimport method_copies_make
 from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
 from fastloop.transports.client_ring cimport client_ring_leave
-from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd
+from fastloop.transports.descriptor_transport cimport (
+    DescriptorTransport, transport_forget_readable, transport_note_readable)
 from fastloop.transports.lifecycle cimport (
     TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING, TRANSPORT_READ_ENDED)
 from fastloop.transports.receiver cimport receiver_for
@@ -40,11 +40,6 @@ from fastloop.transports.writing_transport cimport WritingTransport
 
 
 cimport cython
-
-
-cdef enum:
-    # The answer to this much takes too long to busy-poll for it: see busy_poll.h.
-    BRIEF_POLL_FROM_BYTES = 8192
 
 
 cdef:
@@ -77,9 +72,7 @@ cdef class StreamTransport(SocketTransport):
 
     cdef int on_events(self, unsigned int events) except -1:
         if events & (POLL_READABLE | POLL_CLOSED):
-            self.bits.may_have_data = True
-            if events & POLL_CLOSED:
-                self.bits.peer_may_have_ended = True
+            transport_note_readable(self, events)
         if events & (POLL_WRITABLE | POLL_CLOSED):
             self.note_writable()
         if self.bits.uses_levels and not transport_is_reading(self):
@@ -98,7 +91,7 @@ cdef class StreamTransport(SocketTransport):
         if self.bits.peer_may_have_ended and not self.bits.uses_levels:
             # An end of file or an error was reported. It stays, so the kernel would only report it again.
             return transport_queue_for_next_turn(self)
-        self.bits.may_have_data = self.bits.peer_may_have_ended = False
+        transport_forget_readable(self)
         self.forget_writable()
         # A level is reported anyway.
         return 0 if self.bits.uses_levels else self.watch_again()
@@ -141,26 +134,6 @@ cdef class StreamTransport(SocketTransport):
     cdef bint must_stay_alive(self) noexcept:
         return transport_is_reading(self) or self.output.count > 0 or self.sendfile is not None
 
-    cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept:
-        cdef Py_ssize_t count
-        cdef int fd = transport_fd(self)
-        if fd < 0:
-            return -EBADF
-        count = net_receive(fd, buffer, size)
-        if count < 0:
-            count = -errno
-        if not self.bits.is_tcp:
-            if count < BRIEF_POLL_FROM_BYTES:
-                self.flags &= ~<unsigned int>RUNNABLE_IS_POLLED_BRIEFLY
-            else:
-                self.flags |= RUNNABLE_IS_POLLED_BRIEFLY
-        if count <= 0:
-            self.bits.may_have_data = self.bits.peer_may_have_ended = False
-        elif count < size and not self.bits.peer_may_have_ended:
-            self.bits.may_have_data = False
-            poller_rearm(&self.loop.poller, fd, POLL_READABLE)
-        return count
-
     cdef int nothing_received(self, Py_ssize_t answer) except -1:
         if answer == 0:
             return self.end_of_file()
@@ -176,7 +149,7 @@ cdef class StreamTransport(SocketTransport):
             keep_open = call_uninterrupted(self.loop, self.protocol.eof_received)
         except (SystemExit, KeyboardInterrupt):
             # The next read finds the end again.
-            self.bits.may_have_data = True
+            transport_note_readable(self, 0)
             raise
         except BaseException as error:
             return self.fail_with(error, "Fatal error: protocol.eof_received() call failed.")

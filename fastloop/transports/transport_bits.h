@@ -12,12 +12,14 @@ typedef struct {
     unsigned is_lost_next : 1;      /* it is in the ready queue for connection_lost(None) */
     unsigned has_given_context : 1; /* it was made with a context, and everything runs in that; servers do so since Python 3.15 */
 
-    /* The reading half: StreamTransport. */
-    unsigned reading_is_paused : 1;   /* pause_reading() was called */
+    /* The reading half: DescriptorTransport. */
     unsigned may_have_data : 1;       /* the kernel has reported something to read since it last had nothing */
     unsigned peer_may_have_ended : 1; /* the report had POLL_CLOSED: after a short read, an end of file or urgent data may follow */
-    unsigned skips_read : 1;          /* reading was paused after the report: as in asyncio it is ignored, and the kernel asked again */
-    unsigned is_receiving : 1;        /* the protocol's callback for received data is running */
+
+    /* The reading half: StreamTransport. */
+    unsigned reading_is_paused : 1; /* pause_reading() was called */
+    unsigned skips_read : 1;        /* reading was paused after the report: as in asyncio it is ignored, and the kernel asked again */
+    unsigned is_receiving : 1;      /* the protocol's callback for received data is running */
 
     /* The writing half: SendingTransport. */
     unsigned is_blocked : 1;         /* the kernel takes no more, and will report when it does */

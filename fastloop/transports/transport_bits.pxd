@@ -7,9 +7,10 @@ cdef extern from "transport_bits.h":
         bint is_lost_next
         bint has_given_context
 
-        bint reading_is_paused
         bint may_have_data
         bint peer_may_have_ended
+
+        bint reading_is_paused
         bint skips_read
         bint is_receiving
 
