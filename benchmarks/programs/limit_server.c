@@ -79,7 +79,7 @@ static void accept_all(int epoll, int listener, bool is_tcp)
         if (is_tcp) {
             socket_send_without_delay(fd);
         }
-        connection_t *connection = calloc(1, sizeof *connection);
+        connection_t *connection = calloc(1, sizeof(*connection));
         if (connection == NULL) {
             fail("out of memory");
         }
@@ -123,7 +123,7 @@ static int keep_unsent(connection_t *connection, const char *data, size_t size)
 
 static void on_readable(int epoll, connection_t *connection)
 {
-    ssize_t count = recv(connection->fd, received, sizeof received, 0);
+    ssize_t count = recv(connection->fd, received, sizeof(received), 0);
     if (count <= 0) {
         if (count == 0 || errno != EAGAIN) {
             connection_close(connection);

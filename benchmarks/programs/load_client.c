@@ -85,8 +85,8 @@ static void choose_source(int fd)
     struct sockaddr_in source = {.sin_family = AF_INET};
     unsigned pid = (unsigned)getpid(), turn = opened++ / CONNECTIONS_PER_SOURCE;
     source.sin_addr.s_addr = htonl(0x7f000001u | (1 + pid % SOURCES) << 16 | (turn % SOURCES) << 8);
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&source, sizeof source) < 0) {
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+    if (bind(fd, (struct sockaddr *)&source, sizeof(source)) < 0) {
         fail_errno("bind");
     }
 #else
@@ -235,7 +235,7 @@ static void await_start(void)
     char line[64];
     printf("{}\n");
     fflush(stdout);
-    if (fgets(line, sizeof line, stdin) == NULL) {
+    if (fgets(line, sizeof(line), stdin) == NULL) {
         fail("nobody said when to begin");
     }
     start_ns = now_ns();
@@ -244,12 +244,10 @@ static void await_start(void)
     }
 }
 
-/* poll(2) with no time to wait leaves nothing behind in the sockets that the server's send would have to look after. */
-static void exchange(uint64_t count)
+static void begin_exchange(uint64_t count)
 {
-    size_t active = connection_count;
     latency_count = 0;
-    latencies_ns = realloc(latencies_ns, count * connection_count * sizeof *latencies_ns);
+    latencies_ns = realloc(latencies_ns, count * connection_count * sizeof(*latencies_ns));
     if (latencies_ns == NULL) {
         fail("out of memory");
     }
@@ -263,27 +261,40 @@ static void exchange(uint64_t count)
         await_start();
     }
     progress_ns = now_ns();
-    while (active > 0) {
-        if (connection_count == 1 && is_spinning) {
-            if (!advance(&connections[0], true)) {
-                return;
-            }
-            give_up_if_stalled();
+}
+
+/* Waits for reports and handles them. Returns how many connections have ended.
+ * poll(2) with no time to wait leaves nothing behind in the sockets that the server's send would have to look after. */
+static size_t handle_reports(void)
+{
+    size_t ended = 0;
+    int ready = poll(polled, connection_count, is_spinning ? 0 : SLEEP_MS);
+    if (ready <= 0) {
+        give_up_if_stalled();
+    }
+    for (size_t index = 0; ready > 0 && index < connection_count; index++) {
+        if (polled[index].fd < 0 || polled[index].revents == 0) {
             continue;
         }
-        int ready = poll(polled, connection_count, is_spinning ? 0 : SLEEP_MS);
-        if (ready <= 0) {
+        ready--;
+        bool is_active = advance(&connections[index], polled[index].revents != POLLOUT);
+        note_interest(index, is_active);
+        ended += !is_active;
+    }
+    return ended;
+}
+
+static void exchange(uint64_t count)
+{
+    begin_exchange(count);
+    if (connection_count == 1 && is_spinning) {
+        while (advance(&connections[0], true)) {
             give_up_if_stalled();
         }
-        for (size_t index = 0; ready > 0 && index < connection_count; index++) {
-            if (polled[index].fd < 0 || polled[index].revents == 0) {
-                continue;
-            }
-            ready--;
-            bool is_active = advance(&connections[index], polled[index].revents != POLLOUT);
-            note_interest(index, is_active);
-            active -= !is_active;
-        }
+        return;
+    }
+    for (size_t active = connection_count; active > 0;) {
+        active -= handle_reports();
     }
 }
 
@@ -336,7 +347,7 @@ static void move_bulk(uint64_t size, bool is_upload)
         head[index] = (unsigned char)(size >> (56 - 8 * index));
     }
     progress_ns = now_ns();
-    send_all(fd, (char *)head, sizeof head);
+    send_all(fd, (char *)head, sizeof(head));
     if (is_upload) {
         for (uint64_t left = size; left > 0;) {
             size_t part = left < BULK_BYTES ? (size_t)left : BULK_BYTES;
@@ -357,7 +368,7 @@ static int compare_latencies(const void *left, const void *right)
 
 static void print_figures(uint64_t elapsed_ns)
 {
-    qsort(latencies_ns, latency_count, sizeof *latencies_ns, compare_latencies);
+    qsort(latencies_ns, latency_count, sizeof(*latencies_ns), compare_latencies);
     uint64_t p99_ns = latency_count == 0 ? 0 : latencies_ns[(latency_count - 1) * 99 / 100];
     printf("{\"elapsed_ns\": %llu, \"p99_ns\": %llu}\n", (unsigned long long)elapsed_ns, (unsigned long long)p99_ns);
     fflush(stdout);
@@ -370,8 +381,8 @@ static void prepare(char **arguments)
     request_size = strtoull(arguments[4], NULL, 10);
     answer_size = strtoull(arguments[5], NULL, 10);
     is_spinning = strcmp(arguments[6], "spin") == 0;
-    connections = allocate(connection_count * sizeof *connections);
-    polled = allocate(connection_count * sizeof *polled);
+    connections = allocate(connection_count * sizeof(*connections));
+    polled = allocate(connection_count * sizeof(*polled));
     size_t longest = request_size > answer_size ? request_size : answer_size;
     pattern = allocate(longest + 1);
     for (size_t index = 0; index < longest; index++) {
@@ -382,7 +393,7 @@ static void prepare(char **arguments)
     raise_descriptor_limit();
     signal(SIGPIPE, SIG_IGN);
     for (size_t index = 0; index < connection_count; index++) {
-        memset(&connections[index], 0, sizeof connections[index]);
+        memset(&connections[index], 0, sizeof(connections)[index]);
         connections[index].fd = is_reconnecting ? -1 : open_connection();
     }
 }
@@ -399,7 +410,7 @@ int main(int count, char **arguments)
     prepare(arguments);
     printf("{}\n");
     fflush(stdout);
-    while (fgets(line, sizeof line, stdin) != NULL) {
+    while (fgets(line, sizeof(line), stdin) != NULL) {
         uint64_t amount = strtoull(line, NULL, 10);
         start_ns = now_ns();
         if (strcmp(mode, "download") == 0 || strcmp(mode, "upload") == 0) {

@@ -73,7 +73,7 @@ def serve_in_threads(loop_definition, factory, service, interface, loop_count):
 
 
 async def serve(loop_definition, service, interface, address, *, all_listen=None, **options):
-    """Serve for ever. all_listen: a barrier, where several loops serve at one port."""
+    """Serve forever. all_listen: a barrier, where several loops serve at one port."""
     loop = asyncio.get_running_loop()
     loop_class = loop_definition.identify(loop)
     family, _, place = address.partition(":")

@@ -45,21 +45,21 @@ static void fail_errno(const char *what)
 static socket_address_t socket_address_parse(const char *text)
 {
     socket_address_t address;
-    memset(&address, 0, sizeof address);
+    memset(&address, 0, sizeof(address));
     if (strncmp(text, "tcp:", 4) == 0) {
         struct sockaddr_in *internet = (struct sockaddr_in *)&address.storage;
         internet->sin_family = AF_INET;
         internet->sin_port = htons((uint16_t)atoi(text + 4));
         internet->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        address.size = sizeof *internet;
+        address.size = sizeof(*internet);
     } else if (strncmp(text, "unix:", 5) == 0) {
         struct sockaddr_un *local = (struct sockaddr_un *)&address.storage;
-        if (strlen(text + 5) >= sizeof local->sun_path) {
+        if (strlen(text + 5) >= sizeof(local->sun_path)) {
             fail("%s: too long for the address of a Unix socket", text);
         }
         local->sun_family = AF_UNIX;
         strcpy(local->sun_path, text + 5);
-        address.size = sizeof *local;
+        address.size = sizeof(*local);
     } else {
         fail("%s: neither tcp:PORT nor unix:PATH", text);
     }
@@ -91,7 +91,7 @@ static void socket_set_nonblocking(int fd)
 static void socket_send_without_delay(int fd)
 {
     int one = 1;
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0) {
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0) {
         fail_errno("TCP_NODELAY");
     }
 }
