@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cpython_compat.h"
+
 enum {
     /* The most that one read returns. With twice as much, a sender waited for the window to open. */
     RECEIVE_BUFFER_SIZE = 131072,
@@ -122,14 +124,12 @@ static inline PyObject *receive_buffer_bytes_of_class(receive_buffer_t *buffer, 
  * INVARIANT: no Python code has run since receive_buffer_memory(). */
 static inline PyObject *receive_buffer_bytes(receive_buffer_t *buffer, Py_ssize_t size)
 {
-#ifndef Py_GIL_DISABLED
-    if (size >= RECEIVE_BUFFER_MIN_UNCOPIED) {
+    if (COMPAT_HAS_GIL && size >= RECEIVE_BUFFER_MIN_UNCOPIED) {
         return Py_NewRef(receive_buffer_resize(buffer->memory, size));
     }
-    if (size > RECEIVE_BUFFER_MIN_RECYCLED && size <= RECEIVE_BUFFER_MAX_RECYCLED) {
+    if (COMPAT_HAS_GIL && size > RECEIVE_BUFFER_MIN_RECYCLED && size <= RECEIVE_BUFFER_MAX_RECYCLED) {
         return receive_buffer_bytes_of_class(buffer, size);
     }
-#endif
     return PyBytes_FromStringAndSize(PyBytes_AS_STRING(buffer->memory), size);
 }
 

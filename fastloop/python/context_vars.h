@@ -11,6 +11,8 @@
 #include <Python.h>
 #include <stdbool.h>
 
+#include "cpython_compat.h"
+
 static int context_vars_visit(PyObject *referent, void *found)
 {
     /* The only other object that a context refers to is the context it was entered from. */
@@ -63,8 +65,10 @@ static inline bool context_vars_are_at(Py_ssize_t offset, PyObject *context)
  * copy in which a variable was set. */
 static inline Py_ssize_t context_vars_find(PyObject *context, PyObject *copy, PyObject *changed)
 {
-/* Without the GIL another thread may schedule at the same time, so no context is shared. COMPAT_HAS_GIL tells the handles. */
-#ifndef Py_GIL_DISABLED
+    /* Without the GIL another thread may schedule at the same time, so no context is shared. */
+    if (!COMPAT_HAS_GIL) {
+        return 0;
+    }
     Py_ssize_t size = Py_TYPE(context)->tp_basicsize;
     for (Py_ssize_t offset = sizeof(PyObject); offset + (Py_ssize_t)sizeof(PyObject *) <= size; offset += sizeof(PyObject *)) {
         if (context_vars_are_at(offset, context) && context_vars_are_at(offset, copy) && context_vars_are_at(offset, changed)
@@ -73,9 +77,6 @@ static inline Py_ssize_t context_vars_find(PyObject *context, PyObject *copy, Py
             return offset;
         }
     }
-#else
-    (void)context, (void)copy, (void)changed;
-#endif
     return 0;
 }
 

@@ -9,6 +9,13 @@
 #include <Python.h>
 #include <stdbool.h>
 
+/* Whether only one thread at a time runs Python code. Tested by `if` everywhere: both branches compile on every Python. */
+#ifdef Py_GIL_DISABLED
+#define COMPAT_HAS_GIL 0
+#else
+#define COMPAT_HAS_GIL 1
+#endif
+
 /* The raised exception, normalised and with its traceback attached; the caller owns it. NULL if none is raised. */
 static inline PyObject *compat_take_exception(void)
 {
@@ -171,22 +178,10 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 /* Since 3.15 a task that gets anything else than a context is refused when it is made. Before, its first step failed. */
 #define COMPAT_TASK_CHECKS_CONTEXT (PY_VERSION_HEX >= 0x030F0000)
 
-/* Whether only one thread at a time runs Python code. */
-#ifdef Py_GIL_DISABLED
-#define COMPAT_HAS_GIL 0
-#else
-#define COMPAT_HAS_GIL 1
-#endif
-
 /* Whether nobody but the caller can reach the object. False where reference counts cannot tell. */
 static inline bool compat_is_last_reference(PyObject *object)
 {
-#ifdef Py_GIL_DISABLED
-    (void)object;
-    return false;
-#else
-    return Py_REFCNT(object) == 1;
-#endif
+    return COMPAT_HAS_GIL && Py_REFCNT(object) == 1;
 }
 
 /* Before 3.12, asyncio's writelines() called write(), and its errors name that. */
@@ -197,14 +192,13 @@ static inline bool compat_is_last_reference(PyObject *object)
  * Without a GIL the answer is yes, because threads then wait for each other to reach a safe point. */
 static inline bool compat_has_other_threads(void)
 {
-#ifdef Py_GIL_DISABLED
-    return true;
-#else
+    if (!COMPAT_HAS_GIL) {
+        return true;
+    }
     PyThreadState *own = PyThreadState_Get();
     PyInterpreterState *interpreter = PyThreadState_GetInterpreter(own);
     return PyInterpreterState_ThreadHead(interpreter) != own || PyThreadState_Next(own) != NULL || PyInterpreterState_Head() != interpreter
            || PyInterpreterState_Next(interpreter) != NULL;
-#endif
 }
 
 #endif

@@ -17,14 +17,11 @@
 #include "cpython_compat.h"
 #include "instance_dict.h"
 
-/* Without the GIL a pool would need a lock, which costs more than it saves. */
-#ifdef Py_GIL_DISABLED
-enum { OBJECT_POOL_CAPACITY = 0 };
-#else
-enum { OBJECT_POOL_CAPACITY = 8192 };
-#endif
-
-enum { OBJECT_POOL_MAX_ROWS = 6 };
+enum {
+    /* Without the GIL a pool would need a lock, which costs more than it saves. */
+    OBJECT_POOL_CAPACITY = COMPAT_HAS_GIL ? 8192 : 0,
+    OBJECT_POOL_MAX_ROWS = 6,
+};
 
 /* Adjacent fields that hold objects. */
 typedef struct {
@@ -140,10 +137,10 @@ static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
         object_pool_count_nones(pool, 1);
 #endif
     }
-#ifdef Py_GIL_DISABLED
-    /* Here tracking only sets a bit, and a collection in another thread could not track the object later: see held_queues.h. */
-    PyObject_GC_Track(object);
-#endif
+    if (!COMPAT_HAS_GIL) {
+        /* Here tracking only sets a bit, and a collection in another thread could not track the object later: see held_queues.h. */
+        PyObject_GC_Track(object);
+    }
     return object;
 }
 
@@ -151,23 +148,16 @@ static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
 static inline PyObject *object_pool_new(object_pool_t *pool)
 {
     PyObject *object = object_pool_new_untracked(pool);
-#ifndef Py_GIL_DISABLED
-    if (object != NULL) {
+    if (COMPAT_HAS_GIL && object != NULL) {
         PyObject_GC_Track(object);
     }
-#endif
     return object;
 }
 
 /* HOT. Without the GIL another thread may be about to drop its weak reference. Only CPython knows, under its lock. */
 static inline bool object_pool_has_weakrefs(PyObject *object, const PyTypeObject *type)
 {
-#ifdef Py_GIL_DISABLED
-    (void)object, (void)type;
-    return true;
-#else
-    return *object_pool_slot(object, type->tp_weaklistoffset) != NULL;
-#endif
+    return !COMPAT_HAS_GIL || *object_pool_slot(object, type->tp_weaklistoffset) != NULL;
 }
 
 /* HOT. The object's last reference is gone, and its finalizer, if any, has run. */
