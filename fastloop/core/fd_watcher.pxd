@@ -30,7 +30,7 @@ cdef class FdWatcher(Runnable):
     cdef int wake_waiters(self, unsigned int events) except -1
 
 
-# file is a descriptor's number or an object with fileno(). Raises ValueError for anything else. Also for a closed file,
+# file is a descriptor's number or an object with fileno(). Raises ValueError for anything else, and for a closed file
 # unless it is still watched: then it is found by its object.
 cdef int add_reader(Scheduler scheduler, object file, Handle handle) except -1
 cdef int add_writer(Scheduler scheduler, object file, Handle handle) except -1

@@ -113,7 +113,7 @@ cdef class LoopLife(Scheduler):
             self.leave_lingering_task()
 
     cdef int run_overridden_turns(self) except -1:
-        # The same as run_turns().
+        # The caller expects the first turn to poll, as in run_turns().
         scheduler_expect_events(self)
         self.has_leftovers = self.ready.count > 0
         while True:
@@ -242,7 +242,8 @@ cdef class LoopLife(Scheduler):
 cdef int drop_ready_callback(LoopLife loop, object callback) except -1:
     cdef size_t i = 0
     found = []
-    # Read the count each time: growing the list may run the collector, and then finalizers that close the loop.
+    # Collect first, drop later: dropping runs destructors, which may close the loop. Growing the list may run the collector,
+    # so read the count each time.
     while i < loop.ready.count:
         runnable = <Runnable>ready_queue_peek(&loop.ready, i)
         if isinstance(runnable, FutureType) or isinstance(runnable, Handle) and (<Handle>runnable).callback is callback:

@@ -8,7 +8,7 @@
  *
  * Owns: how long nothing has happened.
  * Promises: anything that may cause an event (a write, a new watcher, work for an executor) ends the storm at once.
- * Driven by: the scheduler in each turn, and by everything that uses the kernel, through poll_pacing_end_storm().
+ * Driven by: the scheduler in each turn, and everything that uses the kernel, through poll_pacing_end_storm().
  */
 #ifndef FASTLOOP_POLL_PACING_H
 #define FASTLOOP_POLL_PACING_H
@@ -19,17 +19,17 @@
 #include "clock.h"
 
 enum {
-    POLL_PACING_QUIET_TURNS = 64,
+    POLL_PACING_MIN_QUIET_TURNS = 64,
     POLL_PACING_MAX_TURNS = 64,
     POLL_PACING_MAX_US = 100,
     POLL_PACING_MAX_US_WITH_THREADS = 2,
     /* In a storm the ticks are read at least this often, and in every turn if turns are long. */
     POLL_PACING_MAX_TURNS_BETWEEN_LOOKS = 8,
-    POLL_PACING_LONG_TURN_US = 5,
+    POLL_PACING_MIN_LONG_TURN_US = 5,
 };
 
 typedef struct {
-    int quiet_turns;         /* polls without an event, up to POLL_PACING_QUIET_TURNS */
+    int quiet_turns;         /* polls without an event, up to POLL_PACING_MIN_QUIET_TURNS */
     int turns_between_polls; /* 1 outside of a storm */
     int turns_since_poll;    /* as of the last look */
     int turns_until_look;    /* HOT: counted down in every turn */
@@ -66,7 +66,7 @@ static inline bool poll_pacing_look(poll_pacing_t *pacing)
         return true;
     }
     const uint64_t ticks = clock_ticks();
-    const uint64_t long_turns = (uint64_t)pacing->turns_between_looks * POLL_PACING_LONG_TURN_US * CLOCK_TICKS_PER_US;
+    const uint64_t long_turns = (uint64_t)pacing->turns_between_looks * POLL_PACING_MIN_LONG_TURN_US * CLOCK_TICKS_PER_US;
     const uint64_t max_us = pacing->has_threads ? POLL_PACING_MAX_US_WITH_THREADS : POLL_PACING_MAX_US;
     pacing->turns_since_poll += pacing->turns_between_looks;
     pacing->turns_are_long = ticks - pacing->looked_ticks > long_turns;
@@ -88,7 +88,7 @@ static inline void poll_pacing_note(poll_pacing_t *pacing, bool has_events, bool
         poll_pacing_end_storm(pacing);
         return;
     }
-    if (pacing->quiet_turns < POLL_PACING_QUIET_TURNS) {
+    if (pacing->quiet_turns < POLL_PACING_MIN_QUIET_TURNS) {
         pacing->quiet_turns++;
         pacing->turns_until_look = 1;
         return;

@@ -204,7 +204,7 @@ cdef int entry_hold(ReadyEntry entry, PyObject *runnable) except -1:
 
 
 cdef ReadyEntry take_entry(Scheduler scheduler):
-    """INVARIANT: the queue is not empty."""
+    # INVARIANT: the queue is not empty.
     cdef PyObject *popped
     entry = new_entry(scheduler)
     # Making the entry may have run the collector, and then finalizers that emptied the queue.

@@ -34,7 +34,7 @@ cdef class Scheduler(SchedulerParts):
         uint64_t interrupted_step
         int interruptions_in_a_row
 
-        # The loop's life. Other threads may read the shared fields.
+        # The loop's life, written mostly by LoopLife. Other threads may read the shared fields.
         shared_bool_t is_stopping
         # An Interruption is at the front of the ready queue. A loop that stops runs it first.
         bint is_interrupted
@@ -134,7 +134,7 @@ cdef inline void scheduler_expect_events(Scheduler scheduler) noexcept:
     poll_pacing_end_storm(&scheduler.pacing)
 
 
-# HOT. Put a timer into the heap.
+# HOT.
 cdef inline int scheduler_push_timer(Scheduler scheduler, Runnable timer, int64_t deadline) except -1:
     cdef int64_t slot = timer_heap_push(&scheduler.timers, <PyObject *>timer, deadline)
     timer.word.timer_slot_plus_one = <uint32_t>slot + 1

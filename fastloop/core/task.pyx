@@ -215,7 +215,6 @@ cdef class Task(SeenTask):
         return 0
 
     cdef int finish_returned(self, object result) except -1:
-        """The coroutine has returned."""
         seen_task_unregister(self)
         if self.flags & TASK_MUST_CANCEL:
             # cancel() was called during the last step.
