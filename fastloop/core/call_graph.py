@@ -1,18 +1,19 @@
-"""Who waits for a future: the edges of asyncio.capture_call_graph(), which Python 3.14 brought.
+"""Who waits for a future: the edges of asyncio.capture_call_graph(), which Python 3.14 added.
 
-Owns: nothing. asyncio writes each edge down when a task begins to wait; here it is read off the callbacks when somebody asks,
-  so that awaiting costs nothing.
-Promises: for fastloop's futures the edges that asyncio's own code records between its own futures, whichever kind waits.
-Driven by Future._asyncio_awaited_by; cold.
-LIMIT: future_add_to_awaited_by() takes no future of fastloop's, in C: what is added by that alone stays unseen.
-  Revisit when asyncio lets others in.
+Owns: nothing. asyncio records each edge when a task starts to wait. Here the edges are derived from the callbacks, and
+  only when somebody asks, so awaiting costs nothing.
+Promises: for fastloop's futures, the edges that asyncio records between its own futures, whatever kind of future waits.
+Driven by: Future._asyncio_awaited_by. Cold.
+LIMIT: asyncio's future_add_to_awaited_by() ignores fastloop's futures, because it is C code that checks the type. An edge
+  that is added only there is not seen. Revisit when asyncio accepts other types.
 """
 
 import asyncio
 import functools
 import types
 
-# What asyncio and anyio add to each of several futures that one task waits for, and the variable or attribute that names the task.
+# Callbacks that asyncio and anyio add to each future when one task waits for several, with the variable or attribute that holds
+# the task.
 WAITING_TASKS = {
     "asyncio.tasks.gather.<locals>._done_callback": "cur_task",
     "asyncio.tasks.shield.<locals>._clear_awaited_by_callback": "cur_task",
@@ -25,9 +26,9 @@ WAITING_TASKS = {
 
 
 def awaiters_of(future):
-    """Return the set of futures that wait for future, of any kind, or None if there are none.
+    """Return the set of futures, of any kind, that wait for future, or None if there are none.
 
-    Those that wait for a future that is done are ready to run, and do not count.
+    Nothing waits for a future that is done: its waiters are ready to run.
     """
     awaiters = set()
     for callback, _ in future._callbacks or ():
@@ -36,14 +37,14 @@ def awaiters_of(future):
 
 
 def awaiters_behind(callback, future):
-    """Those on whose behalf callback was added to future; None may be among them."""
+    """Return the set of futures for which callback was added to future. None may be among them."""
     if isinstance(callback, functools.partial):
-        # wait_for() that is out of time: the task awaits another future, which the callback completes.
+        # wait_for() after its timeout: the task awaits another future, and the callback completes that one.
         is_release = callback.func is asyncio.tasks._release_waiter
         return is_release and awaiters_of(callback.args[0]) or set()
     is_method = isinstance(callback, types.MethodType | types.BuiltinMethodType)
     owner = callback.__self__ if is_method else None
-    # Not by the method's name: fastloop's tasks and both kinds of asyncio's call theirs differently.
+    # Do not compare the method's name: it differs between fastloop's tasks and asyncio's two implementations.
     if isinstance(owner, asyncio.Future) and getattr(owner, "_fut_waiter", None) is future:
         return {owner}
     function = getattr(callback, "__func__", None) if is_method else callback
@@ -55,7 +56,7 @@ def awaiters_behind(callback, future):
     if is_method:
         return {getattr(owner, name, None)}
     outer = variable(function, "outer")
-    # gather() that has failed waits no longer for the children that still run.
+    # A gather() that has failed no longer waits for the children that are still running.
     if outer is not None and outer.done():
         return set()
     first, *attributes = name.split(".")
@@ -66,7 +67,7 @@ def awaiters_behind(callback, future):
 
 
 def variable(function, name):
-    """What function calls name, got from the function around it: by closure, or as an argument's default. None if nothing."""
+    """Return the value of name inside function: from its closure, or from an argument's default. None if it has neither."""
     code = function.__code__
     if name in code.co_freevars:
         return function.__closure__[code.co_freevars.index(name)].cell_contents

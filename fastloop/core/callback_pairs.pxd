@@ -1,22 +1,22 @@
-# A future's callbacks: a list, or None, in which each callback, or waiting task, is followed by its context.
+# A future's callbacks: a flat list, or None. Each callback or waiting task is followed by its context.
 
 from cpython.object cimport PyObject
 
 
-# The first callback, and the others.
+# One list of the first callback and all others.
 cdef list all_pairs(object callback, object context, list more)
 
-# A waiter, whose context is None, in the form that call_soon() takes.
+# The callback and the context to pass to call_soon(). A context of None marks a waiting task.
 cdef tuple as_callback(object callback, object context)
 
-# As the future's _callbacks shows them.
+# The value of the future's _callbacks.
 cdef list public_callbacks(list pairs)
 
-# Those whose callback equals fn. Runs Python code.
+# The pairs whose callback equals fn. Runs Python code.
 cdef list matching_pairs(list pairs, object fn)
 
-# Where this very pair is, with context NULL the first one of the callback; -1 if there is none.
+# The index of exactly this pair, or -1. With context NULL, the first pair with this callback.
 cdef Py_ssize_t find_pair(list pairs, object callback, PyObject *context) noexcept
 
-# Makes nothing that could run the collector.
+# Allocates nothing, so it cannot run the collector.
 cdef int delete_pair(list pairs, Py_ssize_t i) except -1

@@ -1,8 +1,8 @@
-"""A future's callbacks as asyncio shows and removes them.
+"""A future's callbacks in the form in which asyncio shows them, and how they are removed.
 
-Owns: nothing. A future keeps its callbacks, from the second one on, in a flat list, each followed by its context; a task that waits
-  has None there.
-Driven by: Future, where it is asked for its callbacks, and where they must go through call_soon() one by one.
+Owns: nothing. A future keeps its second and later callbacks in a flat list, each followed by its context. The context of
+  a waiting task is None.
+Driven by: Future, when somebody asks for its callbacks, and when they must go through call_soon() one by one.
 """
 
 from cpython.object cimport PyObject

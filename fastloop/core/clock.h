@@ -1,7 +1,7 @@
 /* The loop's clock: CLOCK_MONOTONIC in nanoseconds, the clock behind time.monotonic().
  *
  * Owns: nothing.
- * Promises: no deadline is due before the clock shows its seconds, so that no timer fires early.
+ * Promises: a deadline is never due before the clock reaches it, so no timer fires early.
  * Driven by: the scheduler, and every call that turns seconds into a deadline.
  */
 #ifndef FASTLOOP_CLOCK_H
@@ -22,15 +22,16 @@ static inline int64_t clock_now_ns(void)
     return (int64_t)now.tv_sec * CLOCK_NS_PER_SECOND + now.tv_nsec;
 }
 
-/* The same division as CPython's, so that loop.time() and time.monotonic() agree to the last bit. */
+/* CPython does the same division, so loop.time() and time.monotonic() agree to the last bit. */
 static inline double clock_seconds(int64_t time_ns)
 {
     return (double)time_ns / 1e9;
 }
 
-/* A deadline is the bit pattern of its seconds, which orders as the seconds do, from zero up: two timers run in the order of their
- * when(), however close, and a timer is due exactly when loop.time() has reached it. NaN compares false with everything, and
- * so asyncio runs such a timer at once, as it does one from before zero; infinity never comes. */
+/* A deadline is the bit pattern of its seconds. From zero up, bit patterns have the same order as the seconds. So timers
+ * run in the order of their when(), however close, and a timer is due exactly when loop.time() reaches its when(). A time
+ * before zero is due at once. So is NaN: it compares false with everything, and asyncio runs such a timer at once too.
+ * Infinity is never due. */
 static inline int64_t clock_deadline(double when_s)
 {
     if (!(when_s > 0.0)) {
@@ -41,7 +42,7 @@ static inline int64_t clock_deadline(double when_s)
     return bits;
 }
 
-/* How long to wait, at now_s, for a deadline; rounded up. Below 0 for one that never comes. */
+/* The wait from now_s until the deadline, rounded up. Negative if the deadline is never due. */
 static inline int64_t clock_wait_ns(int64_t deadline, double now_s)
 {
     if (deadline == CLOCK_AT_ONCE) {
@@ -56,9 +57,8 @@ static inline int64_t clock_wait_ns(int64_t deadline, double now_s)
     return wait_ns > 0.0 ? (int64_t)wait_ns : 0;
 }
 
-/* A tick counter that is cheaper than the clock (10 ns against 30 ns where this was measured) and only
- * good for "has roughly this much time passed": its frequency is between 1 and 5 GHz on x86-64.
- * Elsewhere it is the clock itself. */
+/* A tick counter that is cheaper than the clock: 10 ns against 30 ns where this was measured. It only tells roughly how
+ * much time has passed, because its frequency is anywhere between 1 and 5 GHz on x86-64. Elsewhere it is the clock itself. */
 #if defined(__x86_64__)
 #include <x86intrin.h>
 enum { CLOCK_TICKS_PER_US = 2000 };
@@ -76,8 +76,9 @@ static inline uint64_t clock_ticks(void)
 }
 #endif
 
-/* What clock_ticks() does not show before the deadline, if it was seen_ticks when the clock was seen_s: a tick is a nanosecond or less.
- * 0 where that is not known, while seen_ticks is 0. */
+/* A value that clock_ticks() cannot reach before the deadline, given that it was seen_ticks when the clock was seen_s.
+ * This holds because a tick is never longer than a nanosecond. Returns 0 if the deadline may be due already, and while
+ * seen_ticks is 0. */
 static inline uint64_t clock_ticks_before(int64_t deadline, double seen_s, uint64_t seen_ticks)
 {
     if (deadline == CLOCK_AT_ONCE || seen_ticks == 0) {

@@ -1,4 +1,4 @@
-"""clock.h holds what these promise."""
+"""Documented in clock.h."""
 
 from libc.stdint cimport int64_t, uint64_t
 

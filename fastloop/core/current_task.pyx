@@ -1,6 +1,6 @@
-"""Which task runs now: asyncio's own record, reached the cheapest way.
+"""The current task: asyncio's own record, reached in the cheapest way.
 
-Owns: references to asyncio's functions; never a task.
+Owns: references to asyncio's functions, never to a task.
 Promises: asyncio.current_task() sees fastloop's tasks.
 """
 
@@ -44,7 +44,7 @@ cdef object swap_current_task(object loop, object task):
 
 
 cdef object swap_own_current_task(object loop, object task):
-    """The same, which fails unless the loop runs in this thread, as Python 3.14's own function does."""
+    # Since Python 3.14 asyncio's own function checks this.
     if COMPAT_CURRENT_TASK_IN_DICT and asyncio.events._get_running_loop() is not loop:
         raise RuntimeError(f"loop {loop!r} is not the running loop")
     return swap_current_task(loop, task)

@@ -1,4 +1,4 @@
 # Calling a loop's exception handler.
 
-# The handler is called while the context's exception is handled: it may call sys.exc_info() or logging.exception().
+# The context's exception is the handled one during the call, so sys.exc_info() and logging.exception() work.
 cdef int call_exception_handler(object loop, dict context) except -1

@@ -2,7 +2,7 @@
 
 Owns: nothing.
 Promises: the handler runs as in an except block, with the exception as the handled one.
-Driven by: handles, futures and transports whose callbacks raise.
+Driven by: handles and transports, when a callback raises.
 """
 
 from cpython.object cimport PyObject
@@ -10,12 +10,11 @@ from cpython.object cimport PyObject
 from fastloop.python.cpython_compat cimport compat_begin_handling, compat_end_handling
 
 
-# A call through this type does not propagate an exception: the caller has to check the result.
+# Calls through this type do not propagate exceptions. The caller must check the result.
 ctypedef int (*unchecked_handler_t)(object, dict) noexcept
 
 
 cdef int call_exception_handler(object loop, dict context) except -1:
-    """Call the handler as in an except block: it may call sys.exc_info() or logging.exception()."""
     cdef PyObject *former = compat_begin_handling(context["exception"])
     cdef int status = (<unchecked_handler_t>ask_exception_handler)(loop, context)
     compat_end_handling(former)

@@ -6,11 +6,11 @@ from fastloop.core.scheduler cimport Scheduler
 
 cdef class ExecutorFuture(Future):
     cdef:
-        # The concurrent.futures.Future; None once its outcome is here.
+        # The concurrent.futures.Future. None once its outcome is here.
         object work
-        # In whose ready queue the outcome is taken over. A second __init__() changes the future's loop only.
+        # Takes over the outcome from its ready queue. A second __init__() changes the future's loop, but not this.
         Scheduler scheduler
 
 
-# What run_in_executor() returns for the future that the executor returned.
+# The future that run_in_executor() returns. work is what the executor returned.
 cdef object executor_future(Scheduler loop, object work)

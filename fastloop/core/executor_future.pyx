@@ -1,9 +1,9 @@
 """ExecutorFuture: the loop's side of work that runs in an executor.
 
 Owns: the concurrent future, until its outcome is taken over.
-Promises: what asyncio.wrap_future() promises, with one foreign push into the ready queue instead of a chain of callbacks:
-  cancelling this future cancels the work if it has not begun.
-Driven by: the thread that ends the work, which calls _on_work_done(), and then the scheduler.
+Promises: what asyncio.wrap_future() promises, with one foreign push into the ready queue instead of a chain of callbacks.
+  Cancelling this future cancels the work if it has not started.
+Driven by: the thread that finishes the work, which calls _on_work_done(), and then the scheduler.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from fastloop.core.scheduler cimport scheduler_push_foreign
 from fastloop.python.exception_arguments import exception_from_executor
 
 
-# Work that ends in the loop's own thread, such as an executor's that runs it at once, ends the future at once: since some patch
-# release, so asyncio's code is asked.
+# Work may finish in the loop's own thread, for instance in an executor that runs it at once. Then the future finishes at
+# once too. asyncio has done so since some patch release, so its code is inspected.
 cdef bint OWN_THREAD_FINISHES_AT_ONCE = any(
     "_get_running_loop" in getattr(constant, "co_names", ()) and constant.co_name == "_call_set_state"
     for constant in asyncio.futures._chain_future.__code__.co_consts)
@@ -33,14 +33,14 @@ cdef class ExecutorFuture(Future):
         if self.flags & FUTURE_DONE:
             return self.run_callbacks()
         if self.work is None:
-            # A second __init__() came while the future was in the queue.
+            # __init__() was called again while the future was in the queue.
             return 0
         try:
             outcome = outcome_of(self.work)
         except Exception as error:
             outcome = (False, error, None)
         except BaseException:
-            # A signal handler has interrupted the asking: ask again next.
+            # A signal handler raised in between: ask again next.
             ready_queue_put_back(&self.scheduler.ready, <PyObject *>self)
             raise
         self.work = None
@@ -51,7 +51,7 @@ cdef class ExecutorFuture(Future):
         return self.finish(result) if error is None else self.fail(error)
 
     cdef str class_name(self):
-        # On asyncio it is a plain Future.
+        # asyncio returns a plain Future here.
         return "Future"
 
     cdef bint cancel_with(self, object message) except -1:
@@ -63,7 +63,7 @@ cdef class ExecutorFuture(Future):
         return was_pending
 
     def _on_work_done(self, work):
-        """Called in the thread that ended the work, or in the loop's thread when the work is cancelled."""
+        """Called in the thread that finished the work, or in the loop's thread if the work was cancelled there."""
         scheduler = self.scheduler
         if scheduler is None or scheduler.has_closed or self.flags & FUTURE_DONE:
             return
@@ -73,15 +73,15 @@ cdef class ExecutorFuture(Future):
         try:
             scheduler_push_foreign(scheduler, self)
         except RuntimeError:
-            # Closed since it was looked at: nobody waits for the outcome any more.
+            # Closed since the check above. Nobody waits for the outcome now.
             if not scheduler.has_closed:
                 raise
 
 
 cdef tuple outcome_of(object work):
-    """Whether it was cancelled, the exception for the loop's future, and the result."""
+    """Whether the work was cancelled, the exception for the loop's future, and the result."""
     if type(work) is ConcurrentFuture:
-        # Its fields, which are final by now: its methods are Python code, which a signal handler can interrupt.
+        # Read its fields, which are final by now. Its methods are Python code, which a signal handler can interrupt.
         is_cancelled, error = work._state != "FINISHED", work._exception
         result = work._result
     else:
@@ -94,7 +94,7 @@ cdef tuple outcome_of(object work):
 cdef object executor_future(Scheduler loop, object work):
     cdef ExecutorFuture future
     if asyncio.isfuture(work):
-        # From an executor that is made for asyncio.
+        # The executor is made for asyncio.
         return work
     if not isinstance(work, concurrent.futures.Future):
         raise AssertionError(f"concurrent.futures.Future is expected, got {work!r}")

@@ -1,10 +1,10 @@
-"""Who waits for a descriptor: callbacks of add_reader() and add_writer(), and futures that wait for a socket.
+"""What waits for a descriptor: callbacks of add_reader() and add_writer(), and futures that wait for a socket.
 
 Owns: a reader's and a writer's handle for each descriptor, and the futures.
-Promises: callbacks are level-triggered, as in asyncio: they run in every turn in which their descriptor is ready. Futures are
-  done once something has changed. A socket that only futures wait for is registered once, for edges, and stays registered
-  between operations: what nobody waits for is not reported again.
-Driven by: the poller's events; handles and futures go through the ready queue.
+Promises: callbacks are level-triggered, as in asyncio. They run in every turn in which their descriptor is ready.
+  Futures are done once something has changed. A socket with only futures is registered once, for edges, and stays registered
+  between operations. An edge that nobody waits for is not reported again.
+Driven by: the poller's events. Handles and futures go through the ready queue.
 """
 
 from cpython.object cimport PyObject
@@ -23,15 +23,15 @@ from fastloop.python.cpython_compat cimport compat_weakref_target
 cdef class FdWatcher(Runnable):
     cdef int on_events(self, unsigned int events) except -1:
         if events == POLL_CLOSED and fcntl(self.fd, F_GETFD) < 0:
-            # Closed behind the loop's back: poll(2) tells, epoll and kqueue do not, and asyncio calls nobody.
+            # Closed behind the loop's back. Only poll(2) reports this, and asyncio runs no callback then.
             return 0
-        # An error or a hang-up is for both: their next read or write tells them which.
+        # An error or a hang-up concerns both directions. The next read or write returns the error.
         if events & (POLL_READABLE | POLL_CLOSED) and self.reader is not None:
-            push_callback(self.scheduler, self.reader)
+            scheduler_push_fd_callback(self.scheduler, self.reader)
         if events & (POLL_WRITABLE | POLL_CLOSED) and self.writer is not None:
-            push_callback(self.scheduler, self.writer)
+            scheduler_push_fd_callback(self.scheduler, self.writer)
         if self.read_waiters is not None or self.write_waiters is not None:
-            # Through the ready queue, as asyncio's reader that completes the future.
+            # Through the ready queue: in asyncio too the future is completed by a callback.
             if self.word.pending_events == 0:
                 scheduler_push(self.scheduler, self)
             self.word.pending_events |= events
@@ -45,61 +45,60 @@ cdef class FdWatcher(Runnable):
     cdef int wake_waiters(self, unsigned int events) except -1:
         if events & (POLL_READABLE | POLL_CLOSED) and self.read_waiters is not None:
             waiters, self.read_waiters = self.read_waiters, None
-            finish_all(waiters)
+            waiters_finish(waiters)
         if events & (POLL_WRITABLE | POLL_CLOSED) and self.write_waiters is not None:
             waiters, self.write_waiters = self.write_waiters, None
-            finish_all(waiters)
+            waiters_finish(waiters)
         if not self.interest & POLL_EDGE:
-            # A level that nobody waits for any more would be reported in every turn.
+            # A level that nobody waits for would be reported in every turn.
             try:
-                self.update()
+                self.update_interest()
             except OSError:
-                # Closed meanwhile: whoever tries to use it hears of that.
+                # The descriptor was closed. The next operation on it raises the error.
                 self.scheduler.unwatch(self.fd)
         return 0
 
-    cdef int update(self) except -1:
-        """Tell the poller what is wanted now: levels for callbacks, edges while only socket operations wait."""
+    cdef int update_interest(self) except -1:
+        """Tell the poller what is wanted: levels for callbacks, edges while only socket operations wait."""
         cdef unsigned int interest = 0
         if self.reader is not None or self.read_waiters is not None:
             interest |= POLL_READABLE
         if self.writer is not None or self.write_waiters is not None:
             interest |= POLL_WRITABLE
         if self.reader is None and self.writer is None and interest != 0:
-            # What is registered for edges stays so: nobody has to say it again.
+            # A direction that is registered for edges stays registered, so the next operation need not do it again.
             interest |= POLL_EDGE | (self.interest & POLL_BOTH_DIRECTIONS if self.interest & POLL_EDGE else 0)
         if interest == 0:
             self.scheduler.unwatch(self.fd)
         else:
-            # Said again even if nothing changed: the descriptor may have been closed and its number reused.
+            # Even if nothing changed: the descriptor may have been closed and its number reused.
             self.scheduler.watch(self.fd, self, self.interest, interest)
         self.interest = interest
         return 0
 
-    cdef int callback_left(self) except -1:
-        """A reader or a writer was removed."""
+    cdef int callback_removed(self) except -1:
         if self.reader is None and self.writer is None:
             self.reader_file = self.writer_file = None
-        return self.update()
+        return self.update_interest()
 
 
-cdef inline int push_callback(Scheduler scheduler, Handle handle) except -1:
+cdef inline int scheduler_push_fd_callback(Scheduler scheduler, Handle handle) except -1:
     if scheduler.has_leftovers and ready_queue_has(&scheduler.ready, <PyObject *>handle):
-        # An exception ended the last run before the callback could run, and the kernel reports the descriptor again.
+        # An exception ended the last run before the callback could run, and the kernel has reported the descriptor again.
         return 0
     return 0 if handle.flags & HANDLE_CANCELLED else scheduler_push(scheduler, handle)
 
 
-cdef int finish_all(object waiters) except -1:
+cdef int waiters_finish(object waiters) except -1:
     if isinstance(waiters, Future):
-        return finish_one(<Future>waiters)
+        return waiter_finish(<Future>waiters)
     for waiter in <list>waiters:
-        finish_one(<Future>waiter)
+        waiter_finish(<Future>waiter)
     return 0
 
 
-cdef int finish_one(Future waiter) except -1:
-    # Cancelled while it waited: nobody is there any more.
+cdef int waiter_finish(Future waiter) except -1:
+    # It may have been cancelled while it waited.
     if not waiter.flags & FUTURE_DONE:
         waiter.finish(None)
     return 0
@@ -111,25 +110,25 @@ cdef Future wait_for_socket(Scheduler scheduler, int fd, object sock, unsigned i
     cdef bint is_same_socket = watcher.socket_ref is not None and compat_weakref_target(watcher.socket_ref) is <PyObject *>sock
     scheduler_expect_events(scheduler)
     if direction == POLL_READABLE:
-        watcher.read_waiters = with_waiter(watcher.read_waiters, waiter)
+        watcher.read_waiters = waiters_with(watcher.read_waiters, waiter)
     else:
-        watcher.write_waiters = with_waiter(watcher.write_waiters, waiter)
+        watcher.write_waiters = waiters_with(watcher.write_waiters, waiter)
     if is_same_socket and watcher.interest & POLL_EDGE and watcher.interest & direction:
-        # HOT. Registered before: with edges that is still true.
+        # HOT. Still registered for edges from an earlier operation.
         poller_rearm(&scheduler.poller, fd, direction)
         return waiter
     if not is_same_socket:
         watcher.socket_ref = PyWeakref_NewRef(sock, None)
     try:
-        watcher.update()
+        watcher.update_interest()
     except BaseException:
         waiter.cancel_with(None)
         raise
     return waiter
 
 
-cdef object with_waiter(object waiters, Future waiter):
-    """The waiters and one more. Those that were cancelled leave."""
+cdef object waiters_with(object waiters, Future waiter):
+    """The waiters and one more, without those that were cancelled."""
     if waiters is None or (isinstance(waiters, Future) and (<Future>waiters).flags & FUTURE_DONE):
         return waiter
     if isinstance(waiters, Future):
@@ -153,8 +152,8 @@ cdef FdWatcher watcher_for(Scheduler scheduler, int fd):
     return <FdWatcher>found
 
 
-cdef int open_number(object file) except? -1:
-    """The number of a descriptor or of the file object that has it, below 0 for one that is closed."""
+cdef int fileno_of(object file) except? -1:
+    """The number of a descriptor or file object. Negative, or a ValueError, if it is closed."""
     if isinstance(file, int):
         return file
     try:
@@ -163,17 +162,17 @@ cdef int open_number(object file) except? -1:
         raise ValueError(f"Invalid file object: {file!r}") from None
 
 
-cdef int number_of(Scheduler scheduler, object file) except -1:
-    """The same; for one that was closed while it is watched, the number that it had. ValueError for anything else."""
+cdef int scheduler_find_fd(Scheduler scheduler, object file) except -1:
+    """The number of file. If it was closed while it was watched, the number that it had. ValueError for anything else."""
     cdef int fd, number
     error = None
     try:
-        number = open_number(file)
+        number = fileno_of(file)
         if number >= 0:
             return number
     except ValueError as raised:
         error = raised
-    # Found by the object, as selectors do.
+    # Search for the object, as selectors do.
     for fd in range(scheduler.watches.capacity):
         watcher = scheduler.watcher(fd)
         if isinstance(watcher, FdWatcher) and (
@@ -182,21 +181,21 @@ cdef int number_of(Scheduler scheduler, object file) except -1:
     raise error or ValueError(f"Invalid file descriptor: {number}")
 
 
-cdef bint is_closed(object file) except -1:
+cdef bint file_is_closed(object file) except -1:
     try:
-        return open_number(file) < 0
+        return fileno_of(file) < 0
     except ValueError:
         return True
 
 
 cdef int add_reader(Scheduler scheduler, object file, Handle handle) except -1:
-    cdef FdWatcher watcher = watcher_for(scheduler, number_of(scheduler, file))
+    cdef FdWatcher watcher = watcher_for(scheduler, scheduler_find_fd(scheduler, file))
     cdef Handle previous = watcher.reader
     watcher.reader = handle
     try:
-        # The kernel has forgotten what is closed; asyncio changes the callback without asking it.
-        if previous is None or not is_closed(file):
-            watcher.update()
+        # The kernel no longer knows a closed file. asyncio replaces its callback without telling the kernel.
+        if previous is None or not file_is_closed(file):
+            watcher.update_interest()
     except BaseException:
         watcher.reader = previous
         raise
@@ -208,12 +207,12 @@ cdef int add_reader(Scheduler scheduler, object file, Handle handle) except -1:
 
 
 cdef int add_writer(Scheduler scheduler, object file, Handle handle) except -1:
-    cdef FdWatcher watcher = watcher_for(scheduler, number_of(scheduler, file))
+    cdef FdWatcher watcher = watcher_for(scheduler, scheduler_find_fd(scheduler, file))
     cdef Handle previous = watcher.writer
     watcher.writer = handle
     try:
-        if previous is None or not is_closed(file):
-            watcher.update()
+        if previous is None or not file_is_closed(file):
+            watcher.update_interest()
     except BaseException:
         watcher.writer = previous
         raise
@@ -227,12 +226,12 @@ cdef int add_writer(Scheduler scheduler, object file, Handle handle) except -1:
 cdef bint remove_reader(Scheduler scheduler, object file) except -1:
     cdef FdWatcher watcher
     cdef Handle handle
-    found = scheduler.watcher(number_of(scheduler, file))
+    found = scheduler.watcher(scheduler_find_fd(scheduler, file))
     if not isinstance(found, FdWatcher) or (<FdWatcher>found).reader is None:
         return False
     watcher = <FdWatcher>found
     handle, watcher.reader = watcher.reader, None
-    watcher.callback_left()
+    watcher.callback_removed()
     handle.do_cancel()
     return True
 
@@ -240,12 +239,12 @@ cdef bint remove_reader(Scheduler scheduler, object file) except -1:
 cdef bint remove_writer(Scheduler scheduler, object file) except -1:
     cdef FdWatcher watcher
     cdef Handle handle
-    found = scheduler.watcher(number_of(scheduler, file))
+    found = scheduler.watcher(scheduler_find_fd(scheduler, file))
     if not isinstance(found, FdWatcher) or (<FdWatcher>found).writer is None:
         return False
     watcher = <FdWatcher>found
     handle, watcher.writer = watcher.writer, None
-    watcher.callback_left()
+    watcher.callback_removed()
     handle.do_cancel()
     return True
 

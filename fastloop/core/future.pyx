@@ -1,10 +1,10 @@
-"""Future: a result that is not there yet, and who waits for it.
+"""Future: a result that is not there yet, and what waits for it.
 
 Owns: the result, and the callbacks until they have run.
-Promises: callbacks always go through the loop, in the order in which they were added; interchangeable with
-  asyncio.Future, which isinstance() takes it for.
-Driven by: the code that sets the result. On fastloop's loop the future itself is then in the ready queue once, for all its
-  callbacks; on any other loop, and in debug mode, each callback goes through call_soon().
+Promises: callbacks always go through the loop, in the order in which they were added. A Future is interchangeable with
+  asyncio.Future, and isinstance() says so.
+Driven by: the code that sets the result. On fastloop's loop that puts the future itself into the ready queue, once for all its
+  callbacks. On any other loop, and in debug mode, each callback goes through call_soon().
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastloop.core.callback_pairs cimport (
     all_pairs, as_callback, delete_pair, find_pair, matching_pairs, public_callbacks)
-from fastloop.core.handle cimport call_soon_uninterrupted, new_handle
-from fastloop.core.interruption cimport interruption_came_first, interruption_was_first
+from fastloop.core.handle cimport UNDELETABLE, call_soon_uninterrupted, new_handle
+from fastloop.core.interruption cimport exception_preceded_call, raised_before_call
 from fastloop.core.ready_queue cimport ready_queue_put_back
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.python.calls cimport call_one_in_context, call_raised_exit
@@ -47,8 +47,8 @@ cdef class FutureExtras:
 cdef class Future(Runnable):
     """A result that is not there yet.
 
-    Future(*, loop=None): loop defaults to asyncio.get_event_loop(). Awaiting it gives the result or raises the exception.
-    Not thread-safe: use it from the loop's thread only. Follows asyncio.Future of the running Python.
+    Future(*, loop=None): loop defaults to asyncio.get_event_loop(). Awaiting it returns the result or raises the exception.
+    Not thread-safe: use it from the loop's thread only. Follows the running Python's asyncio.Future.
     """
 
     def __init__(self, *, loop=None):
@@ -63,7 +63,7 @@ cdef class Future(Runnable):
         return types.GenericAlias(cls, item)
 
     def __repr__(self):
-        check_initialised(self)
+        future_check_initialised(self)
         return base_futures._future_repr(self).replace("<Future", f"<{self.class_name()}", 1)
 
     def __del__(self):
@@ -73,11 +73,11 @@ cdef class Future(Runnable):
     # ---- asyncio's public methods ----
 
     def cancel(self, msg=None):
-        """Cancel the future and schedule its callbacks; msg goes into the CancelledError.
+        """Cancel the future and schedule its callbacks.
 
-        Returns False if it was done already, else True.
+        msg: the message of the CancelledError. Returns True, or False if the future was done already.
         """
-        check_initialised(self)
+        future_check_initialised(self)
         return self.cancel_with(msg)
 
     def cancelled(self):
@@ -85,25 +85,25 @@ cdef class Future(Runnable):
         return bool(self.flags & FUTURE_CANCELLED)
 
     def done(self):
-        """Return True if there is a result or an exception, or the future was cancelled."""
+        """Return True if the future has a result or an exception, or was cancelled."""
         return bool(self.flags & FUTURE_DONE)
 
     def get_loop(self):
         """Return the event loop that the future belongs to."""
-        check_initialised(self)
+        future_check_initialised(self)
         return self.loop
 
     def result(self):
         """Return the result, or raise the exception that was set.
 
-        Raises CancelledError if the future was cancelled and InvalidStateError if it is not done.
+        Raises CancelledError if the future was cancelled, and InvalidStateError if it is not done.
         """
         return future_result(self)
 
     def exception(self):
-        """Return the exception that was set, or None if there is a result instead.
+        """Return the exception that was set, or None if the future has a result.
 
-        Raises CancelledError if the future was cancelled and InvalidStateError if it is not done.
+        Raises CancelledError if the future was cancelled, and InvalidStateError if it is not done.
         """
         if self.flags & FUTURE_CANCELLED:
             raise self.make_cancelled_error()
@@ -113,32 +113,32 @@ cdef class Future(Runnable):
         return self.result_or_exception if self.flags & FUTURE_FAILED else None
 
     def set_result(self, result):
-        """Mark the future done with result. Raises InvalidStateError if it is done already."""
-        check_initialised(self)
-        check_pending(self)
+        """Finish the future with result. Raises InvalidStateError if it is done already."""
+        future_check_initialised(self)
+        future_check_pending(self)
         self.finish(result)
 
     def set_exception(self, exception):
-        """Mark the future done with an exception, given as a class or an instance.
+        """Finish the future with an exception, given as a class or an instance.
 
         Raises InvalidStateError if it is done already, and TypeError for StopIteration, which cannot be raised into a Future.
         """
-        check_initialised(self)
-        check_pending(self)
+        future_check_initialised(self)
+        future_check_pending(self)
         self.fail(exception_instance(exception))
 
     def add_done_callback(self, fn, *, context=None):
-        """Have the loop call fn(future) when the future is done; soon, if it is done already.
+        """Have the loop call fn(future) when the future is done. If it is done already, the next turn does.
 
-        context: the contextvars.Context to run in; by default a copy of the current one.
+        context: the contextvars.Context to run in. The default is a copy of the current one.
         """
-        check_initialised(self)
+        future_check_initialised(self)
         self.add_callback(fn, PyContext_CopyCurrent() if context is None else context)
 
     def remove_done_callback(self, fn):
-        """Remove every callback that equals fn; returns how many there were."""
-        check_initialised(self)
-        return remove_callback(self, fn)
+        """Remove every callback that equals fn. Returns how many there were."""
+        future_check_initialised(self)
+        return future_remove_callback(self, fn)
 
     def __await__(self):
         return new_iterator(self)
@@ -146,7 +146,7 @@ cdef class Future(Runnable):
     def __iter__(self):
         return new_iterator(self)
 
-    # ---- what asyncio and libraries read and write beside them ----
+    # ---- private attributes that asyncio and libraries use ----
 
     @property
     def _asyncio_future_blocking(self):
@@ -158,7 +158,7 @@ cdef class Future(Runnable):
 
     @_asyncio_future_blocking.deleter
     def _asyncio_future_blocking(self):
-        raise AttributeError("cannot delete this attribute")
+        raise AttributeError(UNDELETABLE)
 
     @property
     def _loop(self):
@@ -180,7 +180,7 @@ cdef class Future(Runnable):
 
     @property
     def _callbacks(self):
-        return list_callbacks(self)
+        return future_public_callbacks(self)
 
     @property
     def _source_traceback(self):
@@ -197,7 +197,7 @@ cdef class Future(Runnable):
 
     @_cancel_message.deleter
     def _cancel_message(self):
-        raise AttributeError("cannot delete this attribute")
+        raise AttributeError(UNDELETABLE)
 
     @property
     def _log_traceback(self):
@@ -211,7 +211,7 @@ cdef class Future(Runnable):
 
     @_log_traceback.deleter
     def _log_traceback(self):
-        raise AttributeError("cannot delete this attribute")
+        raise AttributeError(UNDELETABLE)
 
     @property
     def _asyncio_awaited_by(self):
@@ -231,11 +231,11 @@ cdef class Future(Runnable):
         return self.flags & FUTURE_ON_SCHEDULER and self.loop is not None and (<Scheduler>self.loop).bypasses_call_soon
 
     cdef int add_waiter(self, Runnable waiter) except -1:
-        """Push waiter into the ready queue when done. INVARIANT: pending, and on a Scheduler."""
+        """Push waiter into the ready queue when done. INVARIANT: the future is pending, and its loop is a Scheduler."""
         if self.callback is None:
             self.callback = waiter
         else:
-            add_pair(self, waiter, None)
+            future_add_pair(self, waiter, None)
         return 0
 
     cdef int add_callback(self, object callback, object context) except -1:
@@ -245,7 +245,7 @@ cdef class Future(Runnable):
             self.callback = callback
             self.callback_context = context
         else:
-            add_pair(self, callback, context)
+            future_add_pair(self, callback, context)
         return 0
 
     cdef int finish(self, object result) except -1:
@@ -275,7 +275,7 @@ cdef class Future(Runnable):
         if self.callback is None:
             return 0
         if not self.bypasses_call_soon():
-            return schedule_one_by_one(self)
+            return future_schedule_one_by_one(self)
         if self.callback_context is None and self.more_callbacks is None:
             waiter = <Runnable>self.callback
             self.callback = None
@@ -283,7 +283,8 @@ cdef class Future(Runnable):
         return scheduler_push(<Scheduler>self.loop, self)
 
     cdef int run(self) except -1:
-        return self.run_callbacks() if self.flags & FUTURE_DONE else 0  # A second __init__() made it pending.
+        # Otherwise __init__() was called again and has made it pending.
+        return self.run_callbacks() if self.flags & FUTURE_DONE else 0
 
     cdef int run_callbacks(self) except -1:
         cdef Py_ssize_t next_index = 0
@@ -294,13 +295,13 @@ cdef class Future(Runnable):
         scheduler = <Scheduler>self.loop
         while True:
             try:
-                run_callback(self, scheduler, callback, context)
+                future_run_callback(self, scheduler, callback, context)
             except BaseException as exception:
-                # KeyboardInterrupt, SystemExit, or what a signal handler has raised before the callback had begun.
+                # KeyboardInterrupt, SystemExit, or what a signal handler raised before the callback had started.
                 if more is not None:
-                    put_back_callbacks(self, scheduler, more, next_index)
-                if context is not None and interruption_was_first(exception, callback):
-                    put_back_callbacks(self, scheduler, [callback, context], 0)
+                    future_put_back_callbacks(self, scheduler, more, next_index)
+                if context is not None and exception_preceded_call(exception, callback):
+                    future_put_back_callbacks(self, scheduler, [callback, context], 0)
                 raise
             if more is None or next_index >= len(more):
                 return 0
@@ -327,7 +328,7 @@ cdef class Future(Runnable):
     cdef object take_exception(self):
         self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
         exception = self.result_or_exception
-        # Raising adds to the traceback; without this it would grow with every result().
+        # Raising adds to the traceback. Without this, it would grow with every result().
         traceback = self.extras.exception_traceback if self.extras is not None else None
         PyException_SetTraceback(exception, traceback)
         return exception
@@ -354,7 +355,7 @@ cdef int future_init(Future future, object loop) except -1:
     if future.loop is not None:
         if COMPAT_FUTURE_INIT_ONCE:
             raise RuntimeError(f"{type(future).__name__} object is already initialized")
-        forget_everything(future)
+        future_reset(future)
     future.loop = loop
     if isinstance(loop, Scheduler):
         future.flags |= FUTURE_ON_SCHEDULER
@@ -365,11 +366,11 @@ cdef int future_init(Future future, object loop) except -1:
     return 0
 
 
-cdef int forget_everything(Future future) except -1:
-    """A second __init__() starts anew, as asyncio's does; callbacks that are ready to run still do."""
+cdef int future_reset(Future future) except -1:
+    """For a second __init__(), which makes the future new, as in asyncio. Callbacks that are ready to run still do."""
     if future.callback is not None and future.flags & FUTURE_DONE and not (<Scheduler>future.loop).has_closed:
-        schedule_one_by_one(future)
-    # Dropped at the end: a destructor that uses the future finds it whole.
+        future_schedule_one_by_one(future)
+    # Dropped on return, so a destructor that uses the future finds it consistent.
     _dropped = (
         future.callback, future.callback_context, future.more_callbacks, future.result_or_exception, future.extras)
     future.flags = future.word.cancel_requests = 0
@@ -377,13 +378,13 @@ cdef int forget_everything(Future future) except -1:
     return 0
 
 
-cdef inline int check_initialised(Future future) except -1:
+cdef inline int future_check_initialised(Future future) except -1:
     if future.loop is None:
         raise RuntimeError("Future object is not initialized.")
     return 0
 
 
-cdef inline int check_pending(Future future) except -1:
+cdef inline int future_check_pending(Future future) except -1:
     if future.flags & FUTURE_DONE:
         raise InvalidStateError("invalid state")
     return 0
@@ -401,10 +402,10 @@ cdef object future_result(Future future):
 
 # ---- callbacks ----
 
-cdef int add_pair(Future future, object callback, object context) except -1:
+cdef int future_add_pair(Future future, object callback, object context) except -1:
     if future.more_callbacks is None:
         more = []
-        # Making a list may run the collector, and with it finalizers that complete the future or add to it.
+        # Making a list may run the collector, and then finalizers that finish the future or add a callback.
         if future.callback is None or future.flags & FUTURE_DONE:
             callback, context = as_callback(callback, context)
             return future.add_callback(callback, context)
@@ -415,7 +416,7 @@ cdef int add_pair(Future future, object callback, object context) except -1:
     return 0
 
 
-cdef int schedule_one_by_one(Future future) except -1:
+cdef int future_schedule_one_by_one(Future future) except -1:
     cdef Py_ssize_t i
     first, first_context, more = future.callback, future.callback_context, future.more_callbacks
     future.callback = future.callback_context = future.more_callbacks = None
@@ -426,26 +427,28 @@ cdef int schedule_one_by_one(Future future) except -1:
     return 0
 
 
-cdef object list_callbacks(Future future):
+cdef object future_public_callbacks(Future future):
     if future.callback is None or future.flags & FUTURE_DONE:
         return None
     return public_callbacks(all_pairs(future.callback, future.callback_context, future.more_callbacks))
 
 
-cdef Py_ssize_t remove_callback(Future future, object fn) except -1:
+cdef Py_ssize_t future_remove_callback(Future future, object fn) except -1:
     cdef Py_ssize_t removed = 0
     if future.callback is None or future.flags & FUTURE_DONE:
         return 0
-    # Comparing runs Python code, which may add, remove, or complete the future: compare first, then take out what is still there.
+    # Comparing runs Python code, which may add or remove callbacks, or finish the future. So compare first, then remove
+    # what is left.
     pairs = all_pairs(future.callback, future.callback_context, future.more_callbacks)
     for callback, context in matching_pairs(pairs, fn):
         if not future.flags & FUTURE_DONE:
-            removed += take_out_pair(future, callback, <PyObject *>context)
+            removed += future_remove_pair(future, callback, <PyObject *>context)
     return removed
 
 
-cdef bint take_out_pair(Future future, object callback, PyObject *context) except -1:
-    """Take out this very pair, with context NULL the first one of the callback; in place: a new list may run the collector."""
+cdef bint future_remove_pair(Future future, object callback, PyObject *context) except -1:
+    """Remove exactly this pair. With context NULL, remove the first pair with this callback."""
+    # In place: making a new list might run the collector.
     cdef Py_ssize_t i = 0
     more = future.more_callbacks
     first, first_context = future.callback, future.callback_context
@@ -463,14 +466,14 @@ cdef bint take_out_pair(Future future, object callback, PyObject *context) excep
 
 
 cdef int future_drop_ready_callback(Future future, object callback) except -1:
-    while future.flags & FUTURE_DONE and take_out_pair(future, callback, NULL):
+    while future.flags & FUTURE_DONE and future_remove_pair(future, callback, NULL):
         pass
     return 0
 
 
-cdef int run_callback(Future future, Scheduler loop, object callback, object context) except -1:
+cdef int future_run_callback(Future future, Scheduler loop, object callback, object context) except -1:
     cdef PyObject *result
-    # A step of its own, as if it had a place of its own in the ready queue.
+    # Each callback is a step, as if it had been in the ready queue itself.
     loop.steps += 1
     if context is None:
         (<Runnable>callback).run()
@@ -479,7 +482,7 @@ cdef int run_callback(Future future, Scheduler loop, object callback, object con
             loop.leave_lingering_task()
         result = call_one_in_context(context, callback, future)
         if result is NULL:
-            report_callback(future, loop, callback, context)
+            future_callback_raised(future, loop, callback, context)
         else:
             Py_DECREF(<object>result)
     if loop.unflushed.count > 0:
@@ -487,8 +490,8 @@ cdef int run_callback(Future future, Scheduler loop, object callback, object con
     return 0
 
 
-cdef int put_back_callbacks(Future future, Scheduler loop, list pairs, Py_ssize_t first) except -1:
-    """The future's turn ends early; its other callbacks run next, ahead of what became ready after the future."""
+cdef int future_put_back_callbacks(Future future, Scheduler loop, list pairs, Py_ssize_t first) except -1:
+    """The future stops early. Its remaining callbacks run next, before what became ready after the future."""
     cdef Py_ssize_t i
     for i in range(len(pairs) - 2, first - 1, -2):
         callback, context = as_callback(pairs[i], pairs[i + 1])
@@ -497,9 +500,9 @@ cdef int put_back_callbacks(Future future, Scheduler loop, list pairs, Py_ssize_
     return 0
 
 
-cdef int report_callback(Future future, Scheduler loop, object callback, object context) except -1:
-    """The callback has raised: as if it had had a handle of its own."""
-    if interruption_came_first(loop, callback) or call_raised_exit():
+cdef int future_callback_raised(Future future, Scheduler loop, object callback, object context) except -1:
+    """Report the raised exception as that of a handle with this callback."""
+    if raised_before_call(loop, callback) or call_raised_exit():
         return -1
     exception = compat_take_exception()
     return new_handle(loop, callback, (future,), context).report(exception)
@@ -509,7 +512,7 @@ cdef int report_callback(Future future, Scheduler loop, object callback, object 
 
 @cython.final
 cdef class FutureIter:
-    """What awaiting a future iterates over: the future itself, once, until it is done."""
+    """The iterator behind await: it yields a pending future once, and then returns its result."""
 
     def __iter__(self):
         return self
@@ -535,14 +538,14 @@ cdef class FutureIter:
 
 
 cdef inline FutureIter new_iterator(Future future):
-    check_initialised(future)
+    future_check_initialised(future)
     iterator = <FutureIter>object_pool_new(&iterator_pool)
     iterator.future = future
     return iterator
 
 
 cdef PyObject *future_iter_next(PyObject *self) except? NULL:
-    """FutureIter.__next__ without its exceptions: NULL with none raised ends an await with None."""
+    """FutureIter.__next__(), except that NULL without an exception ends an await with None."""
     cdef Future future = (<FutureIter>self).future
     if future is None:
         return NULL

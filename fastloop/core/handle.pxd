@@ -1,4 +1,4 @@
-# Handle: a callback that waits for its turn, as asyncio's users see it.
+# Handle: a scheduled callback, as asyncio's users see it.
 
 from fastloop.core.handle_core cimport HANDLE_CANCELLED, HandleCore, loop_is_debug
 from fastloop.core.scheduler cimport Scheduler
@@ -12,7 +12,7 @@ cdef class Handle(HandleCore):
     cdef int keep_repr(self) except -1
 
 
-# HOT. INVARIANT: it is not cancelled.
+# HOT. INVARIANT: the handle is not cancelled.
 cdef inline int handle_cancel(Handle handle) except -1:
     handle.flags |= HANDLE_CANCELLED
     if loop_is_debug(handle._loop):
@@ -22,13 +22,13 @@ cdef inline int handle_cancel(Handle handle) except -1:
     return 0
 
 
-# HOT. A new handle for a queue of loop, whose bypasses_call_soon holds. args is a tuple; context None means a copy of the current one.
-# The garbage collector does not know it: see queued_object.h.
+# HOT. A new handle that goes into a queue of loop at once. args is a tuple. A context of None means a copy of the current one.
+# The garbage collector does not track it: see queued_object.h. INVARIANT: loop.bypasses_call_soon.
 cdef Handle new_queued_handle(Scheduler loop, object callback, object args, object context)
 
-# loop.call_soon(), by its name, for what the loop has begun to do and must not leave half done: the callback is in the queue whatever
-# interrupts this in debug mode.
-cdef int call_soon_uninterrupted(object loop, object callback, tuple args, object context) except -1
-
-# The same for any other purpose, and any loop: debug mode is looked at.
+# A new handle for any other purpose and any loop. In debug mode it records where it was made.
 cdef Handle new_handle(object loop, object callback, object args, object context)
+
+# loop.call_soon(), looked up by name, for work that must not be left half done. A signal handler that raises in debug
+# mode does not keep the callback out of the queue.
+cdef int call_soon_uninterrupted(object loop, object callback, tuple args, object context) except -1

@@ -1,8 +1,8 @@
-"""Handle: a callback that waits for its turn, as asyncio's users see it.
+"""Handle: a scheduled callback, as asyncio's users see it.
 
 Owns: nothing beyond HandleCore.
-Promises: isinstance() against asyncio's class holds; cancel() frees the callback and the arguments at once.
-Driven by: the program, which may cancel it or look at it.
+Promises: isinstance(handle, asyncio.Handle). cancel() frees the callback and the arguments at once.
+Driven by: the program, which may cancel a handle or look at it.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from cpython.object cimport PyObject, PyTypeObject, destructor
 
 from fastloop.core.handle_core cimport (
     HANDLE_CANCELLED, HANDLE_SHARES_CONTEXT, HandleCore, handle_exchange, handle_fill_queued, handle_init,
-    handle_look, loop_is_debug)
+    handle_callback_and_args, loop_is_debug)
 from fastloop.core.interruption cimport interrupt_soon
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport Scheduler, scheduler_push
@@ -26,9 +26,9 @@ cdef str UNDELETABLE = "cannot delete this attribute"
 
 
 cdef class Handle(HandleCore):
-    """A callback that waits for its turn, as call_soon() returns it.
+    """A scheduled callback, as call_soon() returns it.
 
-    cancel() keeps it from running. isinstance(handle, asyncio.Handle) holds.
+    cancel() keeps it from running. isinstance(handle, asyncio.Handle) is true.
     """
 
     def __init__(self, callback, args, loop, context=None):
@@ -52,7 +52,7 @@ cdef class Handle(HandleCore):
 
     @property
     def _callback(self):
-        return handle_look(self)[0]
+        return handle_callback_and_args(self)[0]
 
     @_callback.setter
     def _callback(self, value):
@@ -64,7 +64,7 @@ cdef class Handle(HandleCore):
 
     @property
     def _args(self):
-        return handle_look(self)[1]
+        return handle_callback_and_args(self)[1]
 
     @_args.setter
     def _args(self, value):
@@ -93,7 +93,7 @@ cdef class Handle(HandleCore):
         return None if extras is None else extras.repr_when_cancelled
 
     def cancel(self):
-        """Keep the callback from running and free it at once; does nothing the second time.
+        """Keep the callback from running, and free it and its arguments at once. A second call does nothing.
 
         Call it from the loop's thread only.
         """
@@ -113,7 +113,7 @@ cdef class Handle(HandleCore):
 
     @_context.setter
     def _context(self, value):
-        # First, since the old context may end with a destructor that asks for the new one.
+        # First, because dropping the old context may run a destructor that asks for the new one.
         self.flags &= ~<unsigned int>HANDLE_SHARES_CONTEXT
         self.context = value
 
@@ -128,7 +128,7 @@ cdef class Handle(HandleCore):
         info = [type(self).__name__]
         if self.flags & HANDLE_CANCELLED:
             info.append("cancelled")
-        callback, args = handle_look(self)
+        callback, args = handle_callback_and_args(self)
         if callback is not None:
             info.append(describe_callback(callback, args, loop_is_debug(self._loop)))
         traceback = self._source_traceback
@@ -145,15 +145,16 @@ cdef class Handle(HandleCore):
         return 0 if self.flags & HANDLE_CANCELLED else handle_cancel(self)
 
     cdef int keep_repr(self) except -1:
-        # "Executing <Handle ...> took 2.5 seconds" should still tell what was executed.
+        # For messages such as "Executing <Handle ...> took 2.5 seconds".
         try:
             self.make_extras().repr_when_cancelled = repr(self)
         except Exception:
             raise
         except BaseException as interruption:
-            # What is cancelled is often a part of something that has begun.
+            # Raised later: cancelling is often one step of work that must not stop halfway.
             interrupt_soon(<Scheduler>self._loop if isinstance(self._loop, Scheduler) else None, interruption)
         return 0
+
 
 cdef int call_soon_uninterrupted(object loop, object callback, tuple args, object context) except -1:
     try:
@@ -161,7 +162,7 @@ cdef int call_soon_uninterrupted(object loop, object callback, tuple args, objec
     except BaseException as error:
         if isinstance(error, (RuntimeError, TypeError)) or not isinstance(loop, Scheduler) or not (<Scheduler>loop).is_debug:
             raise
-        # In debug mode Python code notes where a handle is made, and that was interrupted.
+        # In debug mode Python code records where a handle is made. A signal handler has interrupted that code.
         handle = new_queued_handle(<Scheduler>loop, callback, args, context)
         scheduler_push(<Scheduler>loop, handle)
         interrupt_soon(<Scheduler>loop, error)

@@ -1,10 +1,10 @@
-/* Loops in whose queues the collector met handles that it does not know and that the program holds.
+/* Loops that have untracked handles in a queue, held by the program too. The garbage collector has found them.
  *
- * Owns: nothing. A loop is noted while the collector traverses it, is taken when the collection has ended, and must be forgotten
- *   before it dies.
- * Promises: noting never runs Python code; a loop that cannot be noted for lack of memory is noted by a later collection.
+ * Owns: nothing. A loop is noted while the collector traverses it, and taken when the collection has ended. It must be
+ *   forgotten before it dies.
+ * Promises: noting never runs Python code. If memory runs out, the loop is not noted, and a later collection will note it.
  * Driven by: the scheduler's traversal, its destructor and its hook in gc.callbacks.
- * Thread rule: with the GIL only. Without it the collector knows every handle (object_pool.h), and no loop is ever noted.
+ * Thread rule: with the GIL only. Without it the collector tracks every handle (object_pool.h), and no loop is ever noted.
  */
 #ifndef FASTLOOP_HELD_QUEUES_H
 #define FASTLOOP_HELD_QUEUES_H

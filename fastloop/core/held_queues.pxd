@@ -1,4 +1,4 @@
-"""held_queues.h holds what these promise."""
+"""Documented in held_queues.h."""
 
 
 cdef extern from "held_queues.h":

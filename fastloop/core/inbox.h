@@ -1,12 +1,12 @@
-/* The inbox: all that other threads may do to a loop. They push a callback, and they wake the loop if it sleeps.
+/* The inbox: all that other threads may do to a loop. They push a runnable, and they wake the loop if it sleeps.
  *
- * Owns: the wake-up, whether the loop sleeps, and without the GIL what others have pushed and the loop has not taken over yet.
- * Promises: a push is never missed: either the loop sees it before it sleeps, or it wakes the loop, or it fails because the loop was
- *   closed. Many pushes to a sleeping loop cost one system call.
- * Thread rule: inbox_push() and inbox_wake() may be called from any thread, everything else from the loop's own, or when no other
- *   thread has the loop.
- *   With the GIL a push goes straight into the ready queue. Without it pushes collect behind a mutex, and the owner takes them over
- *   before its own next push, so that what happened before stays before.
+ * Owns: the wake-up, and whether the loop sleeps. Without the GIL also what was pushed and the loop has not taken over yet.
+ * Promises: no push is missed. The loop sees it before it sleeps, or the push wakes the loop, or the push fails because
+ *   the loop is closed. Many pushes to a sleeping loop cost one system call.
+ * Thread rule: any thread may call inbox_push() and inbox_wake(). Everything else belongs to the loop's own thread, or to
+ *   the only thread that has the loop.
+ *   With the GIL, a push goes straight into the ready queue. Without it, pushes collect behind a mutex. The owner takes
+ *   them over before its own next push, which keeps them in order.
  */
 #ifndef FASTLOOP_INBOX_H
 #define FASTLOOP_INBOX_H
@@ -17,13 +17,13 @@
 
 typedef struct {
     wakeup_t wakeup;
-    /* True from just before the loop waits until it stops waiting. A thread that clears it wakes the loop. */
+    /* True from just before the loop waits until the wait ends. A thread that clears it wakes the loop. */
     bool is_sleeping;
 #ifdef Py_GIL_DISABLED
     PyMutex lock;
     PyObject **pushed;
     size_t capacity;
-    size_t count; /* read without the lock as a hint; written under it */
+    size_t count; /* written under the lock; read without it as a hint */
 #endif
 } inbox_t;
 
@@ -74,7 +74,7 @@ static inline int inbox_traverse(inbox_t *Py_UNUSED(inbox), visitproc Py_UNUSED(
     return 0;
 }
 
-/* What was pushed is in the ready queue. */
+/* Nothing to drop: pushes are in the ready queue. */
 static inline void inbox_clear(inbox_t *Py_UNUSED(inbox))
 {
 }
@@ -94,7 +94,7 @@ static inline void inbox_forked(inbox_t *inbox)
 static int inbox_take(inbox_t *inbox, ready_queue_t *ready)
 {
     PyMutex_Lock(&inbox->lock);
-    /* No Python code runs under the lock: a destructor might push. What finds no room stays here. */
+    /* No Python code runs under the lock, because a destructor might push. Without room, everything stays here. */
     const bool has_room = ready_queue_reserve(ready, inbox->count) == 0;
     if (has_room) {
         for (size_t i = 0; i < inbox->count; i++) {
@@ -118,7 +118,7 @@ static inline int inbox_collect(inbox_t *inbox, ready_queue_t *ready)
     return inbox_take(inbox, ready);
 }
 
-/* INVARIANT: the lock is held, so that the wake-up cannot be closed meanwhile and its descriptor's number reused. */
+/* INVARIANT: the lock is held. Otherwise the wake-up could be closed here, and its descriptor's number reused. */
 static inline void inbox_wake_locked(inbox_t *inbox)
 {
     if (__atomic_exchange_n(&inbox->is_sleeping, false, __ATOMIC_SEQ_CST)) {
@@ -145,7 +145,7 @@ static inline int inbox_grow(inbox_t *inbox)
     return 0;
 }
 
-/* Returns 0, or -1 with RuntimeError raised if the loop was closed since the caller looked, or MemoryError. */
+/* Returns 0, or -1 with an exception: RuntimeError if the loop was closed since the caller looked, or MemoryError. */
 static int inbox_push(inbox_t *inbox, ready_queue_t *Py_UNUSED(ready), PyObject *runnable)
 {
     PyMutex_Lock(&inbox->lock);
@@ -165,7 +165,8 @@ static int inbox_push(inbox_t *inbox, ready_queue_t *Py_UNUSED(ready), PyObject 
     return is_taken ? 0 : -1;
 }
 
-/* The order matters: the loop says that it sleeps and then looks for pushes, a thread pushes and then looks whether it sleeps. */
+/* Returns false if something was pushed. The order matters: the loop sets is_sleeping and then looks for pushes, while a thread
+ * pushes and then looks at is_sleeping. */
 static inline bool inbox_begin_sleep(inbox_t *inbox)
 {
     __atomic_store_n(&inbox->is_sleeping, true, __ATOMIC_SEQ_CST);
@@ -185,7 +186,7 @@ static inline int inbox_traverse(inbox_t *inbox, visitproc visit, void *arg)
     return 0;
 }
 
-/* Drops what was pushed and not taken over. Destructors run behind the lock: they may push. */
+/* Drops what was pushed and not taken over. Destructors run after the lock is released, because they may push. */
 static void inbox_clear(inbox_t *inbox)
 {
     PyMutex_Lock(&inbox->lock);
@@ -210,7 +211,7 @@ static inline void inbox_close(inbox_t *inbox)
     inbox_clear(inbox);
 }
 
-/* In a forked child, where the thread that had the lock may not exist. */
+/* For a forked child, where the thread that held the lock may not exist. */
 static inline void inbox_forked(inbox_t *inbox)
 {
     memset(&inbox->lock, 0, sizeof(inbox->lock));

@@ -1,4 +1,4 @@
-"""inbox.h holds what these promise."""
+"""Documented in inbox.h."""
 
 from cpython.object cimport PyObject, visitproc
 

@@ -1,9 +1,10 @@
-"""What a signal handler's exception has interrupted, and how the loop continues after it.
+"""What an exception from a signal handler has interrupted, and how the loop continues after it.
 
-Owns: the interruptions that wait, in front of the ready queue, for the running callback to end.
-Promises: a function that has begun is never called again. One that has not begun is: the interpreter runs Python's signal handlers
-  at the first instruction of a function, and an exception of theirs, such as KeyboardInterrupt, then comes out of a callback that
-  has done nothing yet. asyncio loses that callback.
+The interpreter runs Python's signal handlers at the first instruction of a function, among other places. If one raises there, say
+KeyboardInterrupt, the exception comes out of a callback that has done nothing yet. asyncio loses that callback.
+
+Owns: the interruptions at the front of the ready queue, until the running callback has ended.
+Promises: a function that was interrupted before it started is called again. One that has started never is.
 Driven by: the places that call into the program, after a call has failed.
 """
 
@@ -25,7 +26,7 @@ from fastloop.python.cpython_compat cimport compat_raise, compat_raise_again, co
 
 
 cdef enum:
-    # What raises as often as that, one time after the other, is not being interrupted.
+    # In a row. A function that raises more often is not being interrupted.
     MAX_INTERRUPTIONS = 16
 
 
@@ -35,15 +36,15 @@ cdef:
     str OWN_FILES = "fastloop/"
     object SOCKET = socket.socket
     object TYPE_CALL = type.__call__, HANDLE_RUN = asyncio.Handle._run.__code__
-    # They ask whether the future is pending and then give it a result: until they have, they may begin again.
-    tuple RESULT_GIVERS = tuple(filter(None, (
+    # They check that the future is pending and then set its result. Until they have set it, they may be called again.
+    tuple RESULT_SETTERS = tuple(filter(None, (
         getattr(asyncio.futures, "_set_result_unless_cancelled", None), getattr(asyncio.tasks, "_release_waiter", None))))
 
 
-# ---- was it interrupted before it had begun? ----
+# ---- was the function interrupted before it started? ----
 
 cdef object code_of(object callable):
-    """The code that a call runs first; None if that is not Python's."""
+    """The Python code that a call of callable runs first. None if it is not Python code."""
     kind = type(callable)
     if kind is FUNCTION:
         return callable.__code__
@@ -52,7 +53,7 @@ cdef object code_of(object callable):
     if kind is PARTIAL:
         return code_of(callable.func)
     if isinstance(callable, type):
-        # A __new__ of the class's own has begun when __init__ is called.
+        # If the class has a Python __new__, that has started before __init__ is called.
         is_plain = kind.__call__ is TYPE_CALL and type(callable.__new__) is not FUNCTION
         return code_of(callable.__init__) if is_plain else None
     call = getattr(kind, "__call__", None)
@@ -60,7 +61,7 @@ cdef object code_of(object callable):
 
 
 cdef int first_instruction(object code) except -2:
-    """The offset of the instruction at which a function begins; what stands before it prepares the frame."""
+    """The offset of a function's RESUME. The instructions before it prepare the frame."""
     cdef Py_ssize_t offset
     instructions = code.co_code
     for offset in range(0, len(instructions), 2):
@@ -69,37 +70,37 @@ cdef int first_instruction(object code) except -2:
     return -1
 
 
-cdef bint is_at_beginning(object traceback) except -1:
+cdef bint traceback_is_at_start(object traceback) except -1:
     return traceback.tb_lasti <= first_instruction(traceback.tb_frame.f_code)
 
 
-cdef bint interruption_was_first(object exception, object callable) except -1:
+cdef bint exception_preceded_call(object exception, object callable) except -1:
     traceback = exception.__traceback__
     while traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(OWN_FILES):
-        # What fastloop's own functions have added until here.
+        # Skip the entries that fastloop's own functions have added.
         traceback = traceback.tb_next
     if traceback is not None and traceback.tb_frame.f_code is HANDLE_RUN:
-        # asyncio's own handle has done nothing either until its callback begins.
-        if is_at_beginning(traceback):
+        # asyncio's Handle._run() does nothing either before its callback starts.
+        if traceback_is_at_start(traceback):
             return True
         traceback = traceback.tb_next
     if traceback is None:
         return False
     code = code_of(callable)
-    return code is not None and traceback.tb_frame.f_code is code and is_at_beginning(traceback)
+    return code is not None and traceback.tb_frame.f_code is code and traceback_is_at_start(traceback)
 
 
-cdef bint interruption_came_first(Scheduler scheduler, object callable) except -1:
+cdef bint raised_before_call(Scheduler scheduler, object callable) except -1:
     cdef bint is_first
     exception = compat_take_exception()
-    is_first = interruption_was_first(exception, callable) and not is_raised_each_time(scheduler, code_of(callable))
+    is_first = exception_preceded_call(exception, callable) and not scheduler_is_stuck_at(scheduler, code_of(callable))
     Py_INCREF(exception)
     compat_raise(<PyObject *>exception)
     return is_first
 
 
-cdef bint is_raised_each_time(Scheduler scheduler, object code) noexcept:
-    """A debugger's hook may raise in every call of a function. Then the loop must get past it."""
+cdef bint scheduler_is_stuck_at(Scheduler scheduler, object code) noexcept:
+    """Count this interruption. A debugger's hook may raise in every call of a function, and the loop must get past it."""
     if scheduler.interrupted_code is not <void *>code or scheduler.steps > scheduler.interrupted_step + 1:
         scheduler.interruptions_in_a_row = 0
     scheduler.interrupted_code = <void *>code
@@ -108,15 +109,15 @@ cdef bint is_raised_each_time(Scheduler scheduler, object code) noexcept:
     return scheduler.interruptions_in_a_row > MAX_INTERRUPTIONS
 
 
-cdef bint interruption_came_halfway(object callable, object args) except -1:
-    for giver in RESULT_GIVERS:
-        if callable is giver:
-            return is_pending_meanwhile(args[0])
+cdef bint raised_before_result(object callable, object args) except -1:
+    for setter in RESULT_SETTERS:
+        if callable is setter:
+            return is_pending_while_raised(args[0])
     return False
 
 
-cdef bint is_pending_meanwhile(object future) except -1:
-    """Asked while an exception is raised."""
+cdef bint is_pending_while_raised(object future) except -1:
+    """Whether the future is pending. The raised exception stays raised."""
     cdef bint is_pending
     exception = compat_take_exception()
     is_pending = not future.done()
@@ -125,10 +126,10 @@ cdef bint is_pending_meanwhile(object future) except -1:
     return is_pending
 
 
-# ---- going on behind it ----
+# ---- continuing after it ----
 
 cdef class Interruption(Runnable):
-    """An exception in front of the ready queue: the loop ends with it when the running callback has ended."""
+    """An exception at the front of the ready queue. It ends the loop's run when the running callback has ended."""
 
     cdef object exception
     cdef Scheduler scheduler
@@ -157,13 +158,13 @@ cdef object call_again(Scheduler scheduler, object callable, tuple args):
     while answer is NULL:
         exception = compat_take_exception()
         calls += 1
-        if calls > MAX_INTERRUPTIONS or not interruption_was_first(exception, callable):
-            # Its own, or raised when it had begun.
+        if calls > MAX_INTERRUPTIONS or not exception_preceded_call(exception, callable):
+            # Raised by the callable itself, or after it had started.
             own_error = exception
             break
         interruption = exception
         answer = call_with(callable, args, NULL)
-    result = None if answer is NULL else owned(answer)
+    result = None if answer is NULL else steal_reference(answer)
     if interruption is not None and calls <= MAX_INTERRUPTIONS:
         interrupt_soon(scheduler, interruption)
     if own_error is not None:
@@ -173,12 +174,12 @@ cdef object call_again(Scheduler scheduler, object callable, tuple args):
 
 cdef object call_uninterrupted(Scheduler scheduler, object callable):
     cdef PyObject *answer = call_none(callable)
-    return call_again(scheduler, callable, ()) if answer is NULL else owned(answer)
+    return call_again(scheduler, callable, ()) if answer is NULL else steal_reference(answer)
 
 
 cdef object call_uninterrupted_with(Scheduler scheduler, object callable, object argument):
     cdef PyObject *answer = call_one(callable, argument)
-    return call_again(scheduler, callable, (argument,)) if answer is NULL else owned(answer)
+    return call_again(scheduler, callable, (argument,)) if answer is NULL else steal_reference(answer)
 
 
 cdef int close_uninterrupted(Scheduler scheduler, object closable) except -1:
@@ -195,15 +196,15 @@ cdef int close_uninterrupted(Scheduler scheduler, object closable) except -1:
         except OSError:
             raise
         except BaseException as error:
-            # Not an error of the socket. close() is Python code; it may have been interrupted half-way, and may run again.
+            # Not an error of the socket. close() is Python code that may be interrupted halfway, and may run again.
             if calls == MAX_INTERRUPTIONS:
                 raise
             interruption = error
     return 0 if interruption is None else interrupt_soon(scheduler, interruption)
 
 
-cdef inline object owned(PyObject *reference):
-    """The object of a new reference, which passes to the result."""
+cdef inline object steal_reference(PyObject *reference):
+    """The object. The caller's reference passes to the result."""
     result = <object>reference
     Py_DECREF(result)
     return result

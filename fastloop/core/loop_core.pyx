@@ -1,9 +1,9 @@
 """LoopCore: the hot methods of the event loop, over the scheduler.
 
-Owns: which of its methods the program has replaced.
-Promises: asyncio's semantics, error for error; a subclass or an instance that has its own call_soon(), call_at() or time() is noticed
-  when that happens, and obeyed.
-Driven by: the loop's thread. Only call_soon_threadsafe() may be called from another one.
+Owns: which of its methods the program has overridden.
+Promises: asyncio's semantics, error for error. A call_soon(), call_at() or time() that a subclass or an instance
+  overrides is noticed at that moment, and used.
+Driven by: the loop's thread. Only call_soon_threadsafe() may be called from any thread.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from fastloop.core.task import Task as task_type
 
 
 cdef:
-    # What an instance may bring of its own and LoopCore must then call by name.
+    # Methods that an instance may override. LoopCore must then call them by name.
     frozenset OVERRIDABLE = frozenset({"call_at", "call_soon", "call_soon_threadsafe", "time"})
     frozenset NAME_AND_CONTEXT = frozenset({"name", "context"})
     bint CREATE_TASK_FORWARDS_KEYWORDS = any(
@@ -75,9 +75,9 @@ cdef class LoopCore(LoopLife):
     # ---- callbacks ----
 
     def call_soon(self, callback, *args, context=None):
-        """Run callback(*args) in the next turn, in the order of the calls.
+        """Run callback(*args) in the next turn, after everything that was scheduled before. Returns a Handle.
 
-        context: the contextvars.Context to run in; by default a copy of the current one. Returns a Handle.
+        context: the contextvars.Context to run in. The default is a copy of the current one.
         Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
         """
         if not self.bypasses_call_soon:
@@ -87,7 +87,10 @@ cdef class LoopCore(LoopLife):
         return handle
 
     def call_soon_threadsafe(self, callback, *args, context=None):
-        """Like call_soon(), from any thread and from signal handlers; wakes the loop if it sleeps."""
+        """Run callback(*args) in the next turn, like call_soon(), and wake the loop if it sleeps. Returns a Handle.
+
+        Raises RuntimeError if the loop is closed. Call it from any thread, or from a signal handler.
+        """
         if not self.bypasses_call_soon:
             self._check_closed()
             if self.is_debug:
@@ -99,7 +102,8 @@ cdef class LoopCore(LoopLife):
     def call_later(self, delay, callback, *args, context=None):
         """Run callback(*args) once, no earlier than delay seconds from now.
 
-        delay: seconds, may be fractional; negative means the next turn.
+        delay: seconds, may be fractional. A negative delay means the next turn.
+        context: the contextvars.Context to run in. The default is a copy of the current one.
         Returns a TimerHandle; cancel() is O(log n) and frees the callback at once.
         Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
         """
@@ -110,23 +114,24 @@ cdef class LoopCore(LoopLife):
         return schedule_timer(self, clock_seconds(clock_now_ns()) + <double>delay, None, callback, args, context)
 
     def call_at(self, when, callback, *args, context=None):
-        """Run callback(*args) once, no earlier than the moment when, in seconds on the clock of time().
+        """Run callback(*args) once, no earlier than when, in seconds on the clock of time(). Returns a TimerHandle.
 
-        Returns a TimerHandle. Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
+        context: the contextvars.Context to run in. The default is a copy of the current one.
+        Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
         """
         if when is None:
             raise TypeError("when cannot be None")
         return schedule_timer(self, when, when, callback, args, context)
 
     def time(self):
-        """Return the loop's time in seconds: time.monotonic(), read anew with every call."""
+        """Return the loop's time in seconds. It is time.monotonic(), read with every call."""
         return clock_seconds(clock_now_ns())
 
     cdef double now_s(self) except? -1:
         return self.time() if self.has_own_time else clock_seconds(clock_now_ns())
 
     def _timer_handle_cancelled(self, handle):
-        """asyncio counts cancelled timers here; fastloop's leave the heap at once."""
+        """asyncio counts cancelled timers here. fastloop's leave the heap at once."""
 
     def _add_callback(self, handle):
         push_handle(self, handle)
@@ -137,7 +142,7 @@ cdef class LoopCore(LoopLife):
     # ---- futures and tasks ----
 
     def create_future(self):
-        """Return a pending Future that belongs to the loop."""
+        """Return a new pending Future that belongs to the loop."""
         if not self.bypasses_call_soon:
             return Future(loop=self)
         return new_future(self)
@@ -145,13 +150,14 @@ cdef class LoopCore(LoopLife):
     def create_task(self, coro, **kwargs):
         """Schedule the coroutine coro and return its Task.
 
-        name: a string for the task's repr. context: the contextvars.Context that the coroutine runs in, by default a copy of
-        the current one. eager_start and further keywords: as the running Python's own loop takes them.
+        name: a string for the task's repr.
+        context: the contextvars.Context that the coroutine runs in. The default is a copy of the current one.
+        Other keywords, such as eager_start: those of the running Python's own loop.
         Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
         """
         cdef Task task
         name = kwargs.get("name")
-        # Making a string of any other name runs Python code. If that fails, the task must not be in the queue already.
+        # Turning any other name into a string runs Python code. If that fails, the task must not be in the queue already.
         if (self.bypasses_call_soon and self._task_factory is None and not self.makes_native_tasks and PyCoro_CheckExact(<PyObject *>coro)
                 and kwargs.keys() <= NAME_AND_CONTEXT and (name is None or type(name) is str)):
             task = new_task(self, coro, kwargs.get("context"))
@@ -161,7 +167,10 @@ cdef class LoopCore(LoopLife):
         return create_task_carefully(self, coro, kwargs)
 
     def set_task_factory(self, factory):
-        """Have create_task() call factory(loop, coro, **kwargs); None restores fastloop.Task."""
+        """Have create_task() call factory(loop, coro, **kwargs). None restores fastloop.Task.
+
+        Raises TypeError if factory is neither callable nor None.
+        """
         if factory is not None and not callable(factory):
             raise TypeError("task factory must be a callable or None")
         self._task_factory = factory
@@ -173,9 +182,11 @@ cdef class LoopCore(LoopLife):
     # ---- executors ----
 
     def run_in_executor(self, executor, func, *args):
-        """Run func(*args) in executor, None for the loop's own thread pool; returns a Future of its result.
+        """Run func(*args) in an executor and return a Future of its result.
 
-        Cancelling the future cancels the work if it has not begun. Raises RuntimeError if the loop is closed.
+        executor: a concurrent.futures.Executor, or None for the loop's default one.
+        Cancelling the future cancels the work if it has not started.
+        Raises RuntimeError if the loop is closed. Call it from the loop's thread only.
         """
         if self.has_own_call_soon:
             return asyncio.BaseEventLoop.run_in_executor(self, executor, func, *args)
@@ -191,7 +202,7 @@ cdef class LoopCore(LoopLife):
                 self._default_executor = executor
         return executor_future(self, executor.submit(func, *args))
 
-    # ---- descriptors: asyncio's add_reader() and its kin come here ----
+    # ---- descriptors: asyncio's add_reader() and the like end here ----
 
     def _add_reader(self, fd, callback, *args, context=None):
         self._check_closed()
@@ -212,10 +223,10 @@ cdef class LoopCore(LoopLife):
         return False if self.has_closed else remove_writer(self, fd)
 
     def _watched(self):
-        """For SelectorView: by descriptor, the object that was passed for it, if any, and the reader's and the writer's handle."""
+        """For SelectorView: by descriptor, the file object if one was passed, the reader's handle and the writer's handle."""
         return watched_descriptors(self)
 
-    # ---- for libraries that run turns of their own, as nest_asyncio does ----
+    # ---- for libraries that run turns of their own, such as nest_asyncio ----
 
     @property
     def _ready(self):
@@ -223,13 +234,14 @@ cdef class LoopCore(LoopLife):
 
     @_ready.setter
     def _ready(self, value):
-        """asyncio makes a deque when it makes the loop."""
+        """asyncio's constructor sets a deque. It is ignored."""
 
     def _ask_kernel(self, timeout):
-        """For SelectorView: wait for timeout seconds, None for as long as it takes, until something can run, which is then ready."""
+        """For SelectorView: wait until something can run, at most timeout seconds if that is not None, and make it ready."""
         self._check_closed()
-        # A whole day, as in asyncio's own turns, is as good as for ever.
+        # asyncio's own turns also wait for a day at most.
         ask_kernel(self, -1 if timeout is None else <int64_t>(min(max(<double>timeout, 0.0), 86400.0) * 1e9))
+
 
 cdef object call_soon_carefully(LoopCore loop, object callback, tuple args, object context):
     loop._check_closed()
@@ -242,7 +254,7 @@ cdef object call_soon_carefully(LoopCore loop, object callback, tuple args, obje
 
 
 cdef object schedule_timer(LoopCore loop, double when_s, object when, object callback, tuple args, object context):
-    """when: the object that the handle's when() is to return; None for a float of when_s."""
+    """when: the object that the handle's when() returns. None means when_s as a float."""
     cdef TimerHandle handle
     if not COMPAT_HAS_GIL and scheduler_runs_elsewhere(loop):
         loop._check_thread()
@@ -263,7 +275,7 @@ cdef object schedule_timer(LoopCore loop, double when_s, object when, object cal
 cdef object create_task_carefully(LoopCore loop, object coro, dict keywords):
     loop._check_closed()
     if loop._task_factory is not None or loop.makes_native_tasks:
-        # What a factory is given differs from release to release; asyncio knows.
+        # The arguments of a factory differ between releases. asyncio's own method knows them.
         return asyncio.BaseEventLoop.create_task(loop, coro, **keywords)
     if not CREATE_TASK_FORWARDS_KEYWORDS:
         for keyword in keywords.keys() - NAME_AND_CONTEXT:

@@ -5,8 +5,8 @@ from fastloop.core.scheduler cimport Scheduler
 
 cdef class LoopLife(Scheduler):
     cdef:
-        # asyncio's BaseEventLoop and its subclasses keep these on the instance. As fields they leave the instance's
-        # __dict__ unmade, and the interpreter then finds the loop's methods without looking there.
+        # asyncio's BaseEventLoop and its subclasses keep these on the instance. As fields they need no __dict__, which the
+        # interpreter would have to search before it finds one of the loop's methods.
         public object _timer_cancelled_count, _scheduled, _internal_fds, _clock_resolution
         public object _current_handle, _exception_handler, slow_callback_duration, _task_factory
         public object _default_executor, _executor_shutdown_called
@@ -16,11 +16,11 @@ cdef class LoopLife(Scheduler):
 
         # An exception has ended the last run.
         bint was_interrupted
-        # A subclass or the instance has a call_soon() of its own.
+        # A subclass or the instance overrides call_soon() or call_soon_threadsafe().
         bint has_own_call_soon
 
     cdef int check_callable(self, object callback, str method) except -1
-    # Decide anew whether futures and tasks may bypass call_soon().
+    # Decide again whether futures and tasks may bypass call_soon().
     cdef int update_bypass(self) except -1
     cdef int run_overridden_turns(self) except -1
     cdef int flush_all(self) except -1

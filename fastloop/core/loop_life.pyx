@@ -1,7 +1,8 @@
 """LoopLife: the life of a loop, from new to closed.
 
-Owns: whether it runs, stops or is closed, in which thread; debug mode; what a forked child may still do with it.
-Promises: asyncio's semantics, error for error. A run that an exception interrupts loses nothing: the next one continues where it was.
+Owns: whether the loop runs, stops or is closed, and in which thread. Debug mode. What a forked child may still do with
+  the loop.
+Promises: asyncio's semantics, error for error. A run that an exception ends loses nothing: the next run continues there.
 Driven by: the thread that calls run_forever().
 """
 
@@ -20,7 +21,7 @@ from fastloop.core.inbox cimport inbox_forked
 from fastloop.core.queued_object cimport queued_object_disown
 from fastloop.core.ready_queue cimport ready_queue_peek
 from fastloop.core.runnable cimport Runnable
-from fastloop.core.scheduler cimport scheduler_expect_events, scheduler_is_interrupted
+from fastloop.core.scheduler cimport scheduler_expect_events, scheduler_take_interrupted
 from fastloop.core.seen_task cimport seen_task_unregister
 from fastloop.core.task cimport Task
 from fastloop.core.task_registry cimport registry_holds
@@ -28,15 +29,16 @@ from fastloop.poll.poller cimport poller_close, poller_name
 from fastloop.python.capi cimport PyThread_get_thread_ident
 
 
-# asyncio's run_until_complete() adds it to its future; libraries know a main task by it.
+# The callback that asyncio's run_until_complete() adds to its future. Libraries recognise a main task by it.
 cdef object RUN_ENDER = base_events._run_until_complete_cb
 
 
 cdef class LoopLife(Scheduler):
     def run_forever(self):
-        """Run until stop() is called, at least one turn.
+        """Run until stop() is called, at least for one turn.
 
         Raises RuntimeError if the loop is closed or running, if another loop runs in this thread, or in a forked child.
+        The calling thread becomes the loop's thread until the call returns.
         """
         self._run_forever_setup()
         self.was_interrupted = True
@@ -50,14 +52,15 @@ cdef class LoopLife(Scheduler):
             self._run_forever_cleanup()
 
     def run_until_complete(self, future):
-        """Run until the future, or the task that is made of a coroutine, is done; returns its result or raises its exception.
+        """Run until future is done, and return its result or raise its exception. A coroutine becomes a task first.
 
-        Raises RuntimeError if stop() was called before, if the loop is closed or running, or another loop runs in this thread.
+        Raises RuntimeError if stop() was called before the future is done, if the loop is closed or running, or if another loop
+        runs in this thread.
         """
         try:
             return asyncio.BaseEventLoop.run_until_complete(self, future)
         finally:
-            # The run may have been interrupted while the callback that ends it was ready. It would end the next run.
+            # If the run was interrupted while the callback that ends it was ready, that callback would end the next run.
             if self.was_interrupted and not self.is_running_turns:
                 drop_ready_callback(self, RUN_ENDER)
 
@@ -76,11 +79,11 @@ cdef class LoopLife(Scheduler):
             raise
 
     def _run_forever_cleanup(self):
-        # First what runs no Python code: whatever raises below, the loop does not run any more.
+        # First what runs no Python code. Whatever raises below, the loop no longer counts as running.
         self.is_running_turns = self.is_stopping = False
         self.thread_ident = 0
         try:
-            # From Python 3.14 on, only a loop that is the running one can change its current task.
+            # Since Python 3.14 only the running loop can change its current task.
             if self.lingering_task is not NULL:
                 self.leave_lingering_task()
         finally:
@@ -95,7 +98,7 @@ cdef class LoopLife(Scheduler):
             self._set_coroutine_origin_tracking(False)
 
     cdef int flush_all(self) except -1:
-        """What was held back when an exception ended the loop in the middle of a turn."""
+        """Flush the writes that were held back when an exception ended the run in the middle of a turn."""
         try:
             self.flush_held_writes()
         finally:
@@ -104,35 +107,38 @@ cdef class LoopLife(Scheduler):
         return 0
 
     def _run_once(self):
-        """One turn of the loop. A subclass that overrides it is obeyed."""
+        """Run one turn. If a subclass overrides this method, the loop calls it for every turn."""
         self.run_once()
         if self.lingering_task is not NULL:
             self.leave_lingering_task()
 
     cdef int run_overridden_turns(self) except -1:
-        # As in run_turns().
+        # The caller expects the first turn to poll, as in run_turns().
         scheduler_expect_events(self)
         self.has_leftovers = self.ready.count > 0
         while True:
             self._run_once()
             self.has_leftovers = False
-            if self.is_stopping and not scheduler_is_interrupted(self):
+            if self.is_stopping and not scheduler_take_interrupted(self):
                 return 0
 
     def stop(self):
-        """Have run_forever() return at the end of the turn; what is ready by then still runs."""
+        """Have run_forever() return at the end of the turn. Callbacks that are ready by then still run.
+
+        Call it from the loop's thread only.
+        """
         self.is_stopping = True
 
     def is_running(self):
-        """Return True while run_forever() or run_until_complete() runs."""
+        """Return True while run_forever() or run_until_complete() runs. From any thread."""
         return self.thread_ident != 0
 
     def is_closed(self):
-        """Return True once close() was called."""
+        """Return True once close() was called. From any thread."""
         return self.has_closed
 
     def _release(self):
-        """The last part of close(): the kernel's things, what still waits, and tasks that never ended and were kept alive."""
+        """The last part of close(): close the descriptors, drop what is queued, and release pending tasks that were kept alive."""
         if registry_holds():
             for task in asyncio.all_tasks(self):
                 if isinstance(task, Task):
@@ -140,14 +146,14 @@ cdef class LoopLife(Scheduler):
         self.release()
 
     def _send_held(self):
-        """Before a fork, in whatever thread forks."""
+        """Called before a fork, in the thread that forks."""
         self.flush_held_writes()
 
     def _mark_forked(self):
-        """In a child process: the loop is still the parent's, and nothing done here may reach the parent's poller."""
+        """Called in a forked child. The loop belongs to the parent, and nothing here may reach the parent's poller."""
         self.is_forked = True
         self.update_bypass()
-        # Nothing is opened in their place: the child cannot run this loop.
+        # Nothing is opened in their place, because the child cannot run this loop.
         poller_close(&self.poller)
         inbox_forked(&self.inbox)
 
@@ -184,13 +190,13 @@ cdef class LoopLife(Scheduler):
     cdef int run_watched(self, Runnable runnable) except -1:
         cdef int64_t started_ns = clock_now_ns()
         self._current_handle = runnable if isinstance(runnable, Handle) else None
-        # Scheduled before debug mode came on.
+        # It may have been scheduled, untracked, before debug mode was turned on.
         queued_object_disown(<PyObject *>runnable)
         try:
             runnable.run()
             duration_s = clock_seconds(clock_now_ns() - started_ns)
             if duration_s >= self.slow_callback_duration:
-                base_events.logger.warning("Executing %s took %.3f seconds", describe(runnable), duration_s)
+                base_events.logger.warning("Executing %s took %.3f seconds", runnable_text(runnable), duration_s)
         finally:
             self._current_handle = None
         return 0
@@ -199,7 +205,7 @@ cdef class LoopLife(Scheduler):
 
     @property
     def _thread_id(self):
-        # Once: another thread may read it while the loop ends.
+        # Read it once: another thread may ask while the run ends.
         cdef unsigned long ident = self.thread_ident
         return None if ident == 0 else ident
 
@@ -234,10 +240,10 @@ cdef class LoopLife(Scheduler):
 
 
 cdef int drop_ready_callback(LoopLife loop, object callback) except -1:
-    """Remove this callback from the ready queue."""
     cdef size_t i = 0
     found = []
-    # The count is looked at again: a longer list may run the collector, and destructors that run further down may close the loop.
+    # Collect first, drop later: dropping runs destructors, which may close the loop. Growing the list may run the collector,
+    # so read the count each time.
     while i < loop.ready.count:
         runnable = <Runnable>ready_queue_peek(&loop.ready, i)
         if isinstance(runnable, FutureType) or isinstance(runnable, Handle) and (<Handle>runnable).callback is callback:
@@ -245,19 +251,19 @@ cdef int drop_ready_callback(LoopLife loop, object callback) except -1:
         i += 1
     for runnable in found:
         if isinstance(runnable, FutureType):
-            if not has_ended_run(runnable):
+            if not future_ended_run(runnable):
                 future_drop_ready_callback(<FutureType>runnable, callback)
-        elif not (<Handle>runnable).args or not has_ended_run((<Handle>runnable).args[0]):
-            # Not by do_cancel(), which in debug mode asks the program for the callback's repr().
+        elif not (<Handle>runnable).args or not future_ended_run((<Handle>runnable).args[0]):
+            # Without do_cancel(), which in debug mode asks the program for the callback's repr().
             (<Handle>runnable).flags |= HANDLE_CANCELLED
             (<Handle>runnable).callback = (<Handle>runnable).args = None
     return 0
 
 
-cdef bint has_ended_run(object future) except -1:
-    """Whether the future's own exception has ended the run. RUN_ENDER then stops no later run; it only marks the exception as retrieved."""
+cdef bint future_ended_run(object future) except -1:
+    # RUN_ENDER then does not stop the next run. It only marks the exception as retrieved.
     return isinstance(getattr(future, "_exception", None), (SystemExit, KeyboardInterrupt))
 
 
-cdef object describe(Runnable runnable):
+cdef object runnable_text(Runnable runnable):
     return base_events._format_handle(runnable) if isinstance(runnable, Handle) else repr(runnable)

@@ -1,8 +1,9 @@
-"""Fast lanes: the hot methods of LoopCore for calls that need no argument parsing.
+"""The hot methods of LoopCore for plain calls, which need no argument parsing.
 
-Owns: a function in front of each of these methods, which takes the plain calls itself and hands every other one on.
-Promises: no difference but speed; LoopCore's methods in loop_core.pyx say what the calls do. Taken only while bypasses_call_soon holds.
-Driven by: the interpreter, through the method descriptors, whose function pointers are exchanged when this module is imported.
+Owns: a function in front of each of these methods. It handles plain calls itself while bypasses_call_soon is true, and
+  passes all others on.
+Promises: no difference except speed. LoopCore's methods in loop_core.pyx say what the calls do.
+Driven by: the interpreter, through the method descriptors. Importing this module replaces their function pointers.
 """
 
 from cpython.object cimport PyObject
@@ -28,23 +29,23 @@ from fastloop.core.loop_life import LoopLife as loop_life_type
 
 cdef extern from *:
     """
-    typedef PyObject *(*fast_function_t)(PyObject *, PyObject **, Py_ssize_t, PyObject *);
+    typedef PyObject *(*fastcall_function_t)(PyObject *, PyObject **, Py_ssize_t, PyObject *);
 
-    /* Puts a function in front of a method that has the fast calling convention; returns the one behind it, or NULL with SystemError
-     * raised if the method is called otherwise. */
-    static fast_function_t plain_call_install(PyObject *descriptor, fast_function_t lane)
+    /* Replaces the function of a METH_FASTCALL method. Returns the function that was there before, or NULL with SystemError
+     * if the method has another calling convention. */
+    static fastcall_function_t plain_call_install(PyObject *descriptor, fastcall_function_t plain_call)
     {
         PyMethodDef *method = ((PyMethodDescrObject *)descriptor)->d_method;
         if (!Py_IS_TYPE(descriptor, &PyMethodDescr_Type) || method->ml_flags != (METH_FASTCALL | METH_KEYWORDS)) {
-            PyErr_SetString(PyExc_SystemError, "the method does not have the fast calling convention");
+            PyErr_SetString(PyExc_SystemError, "the method's calling convention is not METH_FASTCALL | METH_KEYWORDS");
             return NULL;
         }
-        fast_function_t behind = (fast_function_t)(void (*)(void))method->ml_meth;
-        method->ml_meth = (PyCFunction)(void (*)(void))lane;
-        return behind;
+        fastcall_function_t parsed = (fastcall_function_t)(void (*)(void))method->ml_meth;
+        method->ml_meth = (PyCFunction)(void (*)(void))plain_call;
+        return parsed;
     }
 
-    static PyObject *empty_tuple; /* owned for the life of the process */
+    static PyObject *empty_tuple; /* OWNERSHIP: never released */
 
     static PyObject *tuple_of(PyObject *const *items, Py_ssize_t count)
     {
@@ -57,13 +58,14 @@ cdef extern from *:
         return tuple;
     }
     """
-    ctypedef PyObject *(*fast_function_t)(PyObject *, PyObject **, Py_ssize_t, PyObject *) except NULL
-    fast_function_t plain_call_install(object descriptor, fast_function_t lane) except NULL
+    ctypedef PyObject *(*fastcall_function_t)(PyObject *, PyObject **, Py_ssize_t, PyObject *) except NULL
+    fastcall_function_t plain_call_install(object descriptor, fastcall_function_t plain_call) except NULL
     tuple tuple_of(PyObject **items, Py_ssize_t count)
     PyObject *empty_tuple
 
 
-cdef fast_function_t call_soon_parsed, call_soon_threadsafe_parsed, call_later_parsed, create_task_parsed
+# LoopCore's own functions, which parse the arguments.
+cdef fastcall_function_t call_soon_parsed, call_soon_threadsafe_parsed, call_later_parsed, create_task_parsed
 
 
 cdef PyObject *call_soon(PyObject *self, PyObject **args, Py_ssize_t count, PyObject *names) except NULL:
@@ -112,7 +114,7 @@ cdef PyObject *create_task(PyObject *self, PyObject **args, Py_ssize_t count, Py
 
 
 def give_loop_methods(cls):
-    """Let instances of cls itself, a subclass of LoopCore, have their methods called as fast as if it were LoopCore."""
+    """Copy LoopCore's methods into its subclass cls, so that calls on instances of cls are as fast."""
     method_copies_make(cls, loop_core_type)
     method_copies_make(cls, loop_life_type)
 

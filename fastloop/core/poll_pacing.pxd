@@ -1,4 +1,4 @@
-"""poll_pacing.h holds what these promise."""
+"""Documented in poll_pacing.h."""
 
 
 cdef extern from "poll_pacing.h" nogil:
@@ -7,4 +7,4 @@ cdef extern from "poll_pacing.h" nogil:
 
     void poll_pacing_end_storm(poll_pacing_t *pacing) noexcept
     bint poll_pacing_is_due(poll_pacing_t *pacing) noexcept
-    void poll_pacing_note(poll_pacing_t *pacing, bint has_answer, bint has_threads) noexcept
+    void poll_pacing_note(poll_pacing_t *pacing, bint has_events, bint has_threads) noexcept

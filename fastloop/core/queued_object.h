@@ -1,9 +1,11 @@
 /* What the ready queue and the timer heap owe the garbage collector.
  *
- * Most handles are made, queued, run and gone within a turn or two, and nobody but the queue ever holds one. Such a handle is not
- * tracked while it is queued: it costs the collector nothing. The queue's owner visits its fields instead, as if they were
- * its own, which they are while the queue holds the only reference.
- * INVARIANT: code that takes an object from a queue and lets it live on, or shows it to the program, calls queued_object_disown().
+ * Most handles are made, queued, run and freed within a turn or two, and only the queue ever holds them. Such a handle is
+ * not tracked while it is queued, so it costs the collector nothing. Instead, the queue's owner visits the handle's
+ * fields as if they were its own. They are, while the queue has the only reference.
+ *
+ * INVARIANT: code that takes an object out of a queue and keeps it, or shows it to the program, calls
+ * queued_object_disown().
  */
 #ifndef FASTLOOP_QUEUED_OBJECT_H
 #define FASTLOOP_QUEUED_OBJECT_H
@@ -11,7 +13,7 @@
 #include <Python.h>
 #include <stdbool.h>
 
-/* HOT. The object is in no queue any more; others may hold it, and then it may be part of a cycle. */
+/* HOT. Makes the collector track the object. It is no longer the queue's alone, so it may be part of a cycle. */
 static inline void queued_object_disown(PyObject *object)
 {
     if (!PyObject_GC_IsTracked(object)) {
@@ -19,8 +21,9 @@ static inline void queued_object_disown(PyObject *object)
     }
 }
 
-/* Set when the collector meets an object that others hold too: its fields are not the queue's to speak for, so the collector takes
- * them for reachable. Objects cannot become tracked during a collection; queued_object_disown_held() does it afterwards. */
+/* Set when the collector meets an untracked object that others hold too. The queue must not visit the fields of such an
+ * object, so the collector takes them for reachable. Objects cannot become tracked during a collection:
+ * queued_object_disown_held() does it later. */
 static bool queued_object_is_held;
 
 static inline int queued_object_traverse(PyObject *object, visitproc visit, void *arg)
@@ -36,7 +39,7 @@ static inline int queued_object_traverse(PyObject *object, visitproc visit, void
     return 0;
 }
 
-/* Whether the collector has met such an object since this was asked last. */
+/* Whether the collector has met such an object since the last call. */
 static inline bool queued_object_take_held(void)
 {
     const bool is_held = queued_object_is_held;
@@ -44,7 +47,7 @@ static inline bool queued_object_take_held(void)
     return is_held;
 }
 
-/* A visitproc for the traversal of a queue, whose objects are of the given type: what others hold too becomes tracked. */
+/* A visitproc for traversing a queue. Objects of this type that others hold too become tracked. */
 static inline int queued_object_disown_held(PyObject *object, void *type)
 {
     if (PyObject_TypeCheck(object, (PyTypeObject *)type) && Py_REFCNT(object) > 1) {

@@ -1,4 +1,4 @@
-"""queued_object.h holds what these promise."""
+"""Documented in queued_object.h."""
 
 from cpython.object cimport PyObject
 

@@ -1,8 +1,8 @@
 /* The ready queue: a growing ring of runnables, first in, first out.
  *
  * Owns: one reference to every runnable between push and pop.
- * Promises: push and pop cost about a nanosecond; memory follows the length, up and down.
- * Thread rule: the loop's own thread only; the inbox is for the others.
+ * Promises: push and pop cost about a nanosecond. Memory follows the length, up and down.
+ * Thread rule: the loop's own thread only. Other threads use the inbox.
  */
 #ifndef FASTLOOP_READY_QUEUE_H
 #define FASTLOOP_READY_QUEUE_H
@@ -38,7 +38,7 @@ static inline int ready_queue_open(ready_queue_t *queue)
     return 0;
 }
 
-/* Returns 0, or -1 without an exception. */
+/* Returns 0, or -1 without an exception if there is no memory. */
 static int ready_queue_resize(ready_queue_t *queue, size_t capacity)
 {
     PyObject **ring = (PyObject **)PyMem_RawMalloc(capacity * sizeof(PyObject *));
@@ -56,7 +56,7 @@ static int ready_queue_resize(ready_queue_t *queue, size_t capacity)
     return 0;
 }
 
-/* Makes room for that many more. Runs no Python code. Returns 0, or -1 without an exception. */
+/* Makes room for count more runnables. Runs no Python code. Returns 0, or -1 without an exception if there is no memory. */
 static inline int ready_queue_reserve(ready_queue_t *queue, size_t count)
 {
     size_t capacity = queue->mask + 1;
@@ -66,7 +66,7 @@ static inline int ready_queue_reserve(ready_queue_t *queue, size_t count)
     return capacity == queue->mask + 1 ? 0 : ready_queue_resize(queue, capacity);
 }
 
-/* Takes over the caller's reference, also when it fails. */
+/* Takes over the caller's reference, even if it fails. */
 static inline int ready_queue_append(ready_queue_t *queue, PyObject *runnable)
 {
     if (queue->count > queue->mask && ready_queue_resize(queue, 2 * (queue->mask + 1)) < 0) {
@@ -79,14 +79,14 @@ static inline int ready_queue_append(ready_queue_t *queue, PyObject *runnable)
     return 0;
 }
 
-/* HOT. Borrows the runnable and keeps a reference of its own. */
+/* HOT. Borrows the runnable and takes a new reference. */
 static inline int ready_queue_push(ready_queue_t *queue, PyObject *runnable)
 {
     Py_INCREF(runnable);
     return ready_queue_append(queue, runnable);
 }
 
-/* Puts a runnable in front of all others: it was popped and has not run. Borrows it and keeps a reference of its own. */
+/* Puts a runnable that was popped and has not run in front of all others. Borrows it and takes a new reference. */
 static inline int ready_queue_put_back(ready_queue_t *queue, PyObject *runnable)
 {
     if (queue->count > queue->mask && ready_queue_resize(queue, 2 * (queue->mask + 1)) < 0) {
@@ -99,11 +99,11 @@ static inline int ready_queue_put_back(ready_queue_t *queue, PyObject *runnable)
     return 0;
 }
 
-/* HOT. The caller gets the queue's reference. INVARIANT: the queue is not empty. */
+/* HOT. The queue's reference passes to the caller. INVARIANT: the queue is not empty. */
 static inline PyObject *ready_queue_pop(ready_queue_t *queue)
 {
     PyObject *runnable = queue->ring[queue->head];
-    /* After a burst the runnables lie scattered over memory: fetch one that comes soon. */
+    /* After a burst the runnables are scattered over memory, so fetch one that comes soon. */
     if (queue->count > 4) {
         const char *soon = (const char *)queue->ring[(queue->head + 4) & queue->mask];
         __builtin_prefetch(soon);
@@ -114,20 +114,20 @@ static inline PyObject *ready_queue_pop(ready_queue_t *queue)
     return runnable;
 }
 
-/* INVARIANT: the queue is not empty, and the caller holds what is dropped. */
+/* INVARIANT: the queue is not empty, and the caller also holds the last runnable. */
 static inline void ready_queue_drop_last(ready_queue_t *queue)
 {
     queue->count--;
     Py_DECREF(queue->ring[(queue->head + queue->count) & queue->mask]);
 }
 
-/* Borrowed; index 0 is what comes next. INVARIANT: index is below the count. */
+/* Returns a borrowed reference. Index 0 comes next. INVARIANT: index is below the count. */
 static inline PyObject *ready_queue_peek(const ready_queue_t *queue, size_t index)
 {
     return queue->ring[(queue->head + index) & queue->mask];
 }
 
-/* Looks at everything that waits. */
+/* Searches the whole queue. */
 static inline bool ready_queue_has(const ready_queue_t *queue, const PyObject *runnable)
 {
     for (size_t i = 0; i < queue->count; i++) {
@@ -138,7 +138,7 @@ static inline bool ready_queue_has(const ready_queue_t *queue, const PyObject *r
     return false;
 }
 
-/* After a burst the ring goes back to a size that fits; a failure to shrink changes nothing. */
+/* After a burst, shrinks the ring to its smallest size. Failing to shrink changes nothing. */
 static inline void ready_queue_trim(ready_queue_t *queue)
 {
     if (queue->count == 0 && queue->mask + 1 > READY_QUEUE_MAX_IDLE_CAPACITY) {
@@ -146,7 +146,7 @@ static inline void ready_queue_trim(ready_queue_t *queue)
     }
 }
 
-/* Drops what waits. Runs destructors, which may push again: only what waited at the start is dropped here. */
+/* Drops what is in the queue on entry. Destructors that run here may push again. */
 static inline void ready_queue_clear(ready_queue_t *queue)
 {
     if (queue->ring == NULL) {

@@ -1,4 +1,4 @@
-"""ready_queue.h holds what these promise."""
+"""Documented in ready_queue.h."""
 
 from cpython.object cimport PyObject, visitproc
 

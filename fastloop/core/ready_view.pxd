@@ -1,4 +1,4 @@
-# The ready queue as asyncio's loop shows it.
+# The ready queue as asyncio shows it.
 
 from libc.stdint cimport int64_t
 
@@ -9,14 +9,14 @@ from fastloop.core.scheduler cimport Scheduler
 cdef class ForeignHandle(Runnable):
     cdef:
         object handle
-        # Owns the queue that the handle is in; the handle may name another loop.
+        # Owns the queue that the handle is in. The handle's _loop may be another loop.
         Scheduler scheduler
 
 
 cdef class ReadyView:
     cdef Scheduler scheduler
 
-    cdef int bring_last_to_front(self) except -1
+    cdef int move_last_to_front(self) except -1
     cdef list entries(self)
 
 
@@ -28,8 +28,8 @@ cdef class ReadyEntry:
 
 cdef ReadyView new_ready_view(Scheduler scheduler)
 
-# Puts a handle of any kind, or an entry of a view, into the ready queue; a foreign one that is cancelled, nowhere.
+# Put a handle of any kind, or an entry of a view, into the ready queue. A foreign handle that is cancelled is ignored.
 cdef int push_handle(Scheduler scheduler, object handle) except -1
 
-# A turn's question to the kernel, for at most max_ns if that is not below 0: what it finds goes to the ready queue.
+# Wait for the kernel as a turn does, for at most max_ns unless that is negative. What it reports goes into the ready queue.
 cdef int ask_kernel(Scheduler scheduler, int64_t max_ns) except -1

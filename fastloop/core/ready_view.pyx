@@ -1,10 +1,10 @@
-"""ReadyView: the ready queue in the form in which asyncio's loop keeps it, for libraries that run turns of their own.
+"""ReadyView: the ready queue in the form of asyncio's deque of handles, for libraries that run turns of their own.
 
-Owns: nothing; the scheduler's queue is the truth.
-Promises: what nest_asyncio's _run_once() does with asyncio's deque of handles, done to this one, runs things as the scheduler would:
-  in their order, each in its context and as its own current task, and with what it wrote sent afterwards. A handle that is not
-  fastloop's runs in the queue, too.
-Driven by: libraries that ask the loop for _ready, and its _selector to wait; in the loop's thread, also within a callback.
+Owns: nothing. The data is in the scheduler's queue.
+Promises: nest_asyncio's _run_once() works on it as on asyncio's deque. Everything runs as the scheduler would run it: in
+  order, in its own context, as its own current task, and with its writes sent afterwards. The queue also takes handles
+  that are not fastloop's.
+Driven by: libraries that use the loop's _ready, and its _selector to wait. In the loop's thread, possibly within a callback.
 """
 
 from asyncio import events
@@ -15,7 +15,7 @@ from cpython.ref cimport Py_DECREF
 from fastloop.core.current_task cimport swap_current_task
 from fastloop.core.handle cimport Handle
 from fastloop.core.inbox cimport inbox_collect
-from fastloop.core.interruption cimport interruption_was_first
+from fastloop.core.interruption cimport exception_preceded_call
 from fastloop.core.queued_object cimport queued_object_disown
 from fastloop.core.ready_queue cimport (
     ready_queue_clear, ready_queue_drop_last, ready_queue_peek, ready_queue_pop, ready_queue_put_back)
@@ -32,8 +32,8 @@ cdef class ForeignHandle(Runnable):
         try:
             self.handle._run()
         except BaseException as error:
-            # Anything may have been put here, also what shows no callback.
-            if interruption_was_first(error, getattr(self.handle, "_callback", None)):
+            # The program may append any object, even one without _callback.
+            if exception_preceded_call(error, getattr(self.handle, "_callback", None)):
                 ready_queue_put_back(&self.scheduler.ready, <PyObject *>self)
             raise
         return 0
@@ -60,7 +60,10 @@ cdef int push_handle(Scheduler scheduler, object handle) except -1:
 
 
 cdef class ReadyView:
-    """Has what programs do with a deque of handles that they look at or take from. It gives entries, which equal their handles."""
+    """The methods of a deque that programs use on _ready. It returns entries, which equal their handles.
+
+    Use it from the loop's thread only.
+    """
 
     def __len__(self):
         inbox_collect(&self.scheduler.inbox, &self.scheduler.ready)
@@ -79,50 +82,50 @@ cdef class ReadyView:
         return self.entries()[index]
 
     def index(self, handle, *limits):
-        """Return at which place the handle is. Raises ValueError if it is not there."""
+        """Return the index of the handle. Raises ValueError if it is not in the queue."""
         return self.entries().index(handle, *limits)
 
     def count(self, handle):
-        """Return how often the handle is there."""
+        """Return how often the handle is in the queue."""
         return self.entries().count(handle)
 
     def append(self, handle):
-        """Put a handle, fastloop's or asyncio's, behind the others."""
+        """Add a handle, fastloop's or asyncio's, at the end."""
         self.scheduler._add_callback(handle)
 
     def extend(self, handles):
-        """Put several handles behind the others, in their order."""
+        """Add several handles at the end, in their order."""
         for handle in list(handles):
             self.append(handle)
 
     def appendleft(self, handle):
-        """Put a handle in front of the others."""
+        """Add a handle at the front."""
         count = len(self)
         self.append(handle)
         if len(self) > count:
-            self.bring_last_to_front()
+            self.move_last_to_front()
 
     def popleft(self):
-        """Take out what runs next. Raises IndexError if there is nothing."""
+        """Remove and return the entry that runs next. Raises IndexError if the queue is empty."""
         if len(self) == 0:
             raise IndexError("pop from an empty queue")
         return take_entry(self.scheduler)
 
     def pop(self):
-        """Take out what runs last. Raises IndexError if there is nothing."""
+        """Remove and return the entry that runs last. Raises IndexError if the queue is empty."""
         if len(self) == 0:
             raise IndexError("pop from an empty queue")
-        self.bring_last_to_front()
+        self.move_last_to_front()
         return take_entry(self.scheduler)
 
     def clear(self):
-        """Drop everything."""
+        """Remove everything."""
         ready_queue_clear(&self.scheduler.ready)
 
     def __repr__(self):
         return f"<ReadyView len={len(self)}>"
 
-    cdef int bring_last_to_front(self) except -1:
+    cdef int move_last_to_front(self) except -1:
         if len(self) > 1:
             ready_queue_put_back(&self.scheduler.ready, ready_queue_peek(&self.scheduler.ready, self.scheduler.ready.count - 1))
             ready_queue_drop_last(&self.scheduler.ready)
@@ -131,7 +134,7 @@ cdef class ReadyView:
     cdef list entries(self):
         cdef size_t i = 0
         entries = []
-        # The count is looked at again: making an entry may run the collector, and with it finalizers that change the queue.
+        # Read the count each time: making an entry may run the collector, and then finalizers that change the queue.
         while i < <size_t>len(self):
             entry = new_entry(self.scheduler)
             if i < self.scheduler.ready.count:
@@ -142,18 +145,21 @@ cdef class ReadyView:
 
 
 cdef class ReadyEntry:
-    """What is or was in the ready queue, in the guise of a handle that is not cancelled: what is runs without effect."""
+    """A member of the ready queue, present or past, in the form of a handle. It never counts as cancelled.
+
+    Running a cancelled one has no effect.
+    """
 
     @property
     def _cancelled(self):
         return False
 
     def _run(self):
-        """Run it, once. Only KeyboardInterrupt and SystemExit come out."""
+        """Run it once. Raises KeyboardInterrupt and SystemExit only."""
         scheduler = self.scheduler
         if scheduler.lingering_task is not NULL:
             scheduler.leave_lingering_task()
-        # A task may be in the middle of its step, and run the loop from within. A loop that does not run has no current task.
+        # A task may run the loop from within its step. A loop that does not run has no current task.
         interrupted = swap_current_task(scheduler, None) if events._get_running_loop() is scheduler else None
         scheduler.steps += 1
         try:
@@ -177,7 +183,7 @@ cdef class ReadyEntry:
         return id(entry_handle(self))
 
     def __getattr__(self, name):
-        # What a handle shows: _callback, _args, _context and so on.
+        # The handle's attributes: _callback, _args, _context and so on.
         return getattr(entry_handle(self), name)
 
     def __repr__(self):
@@ -192,16 +198,16 @@ cdef ReadyEntry new_entry(Scheduler scheduler):
 
 cdef int entry_hold(ReadyEntry entry, PyObject *runnable) except -1:
     entry.runnable = <Runnable>runnable
-    # From here on the program may hold it.
+    # Now the program may hold it.
     queued_object_disown(runnable)
     return 0
 
 
 cdef ReadyEntry take_entry(Scheduler scheduler):
-    """INVARIANT: the queue is not empty."""
+    # INVARIANT: the queue is not empty.
     cdef PyObject *popped
     entry = new_entry(scheduler)
-    # Making the entry may have run the collector, and with it finalizers that emptied the queue.
+    # Making the entry may have run the collector, and then finalizers that emptied the queue.
     if scheduler.ready.count == 0:
         raise IndexError("pop from an empty queue")
     popped = ready_queue_pop(&scheduler.ready)
@@ -211,7 +217,7 @@ cdef ReadyEntry take_entry(Scheduler scheduler):
 
 
 cdef object entry_handle(ReadyEntry entry):
-    """The handle that the program knows; for a task or a future, itself."""
+    """The handle that the program knows. A task or a future is its own."""
     runnable = entry.runnable
     return (<ForeignHandle>runnable).handle if isinstance(runnable, ForeignHandle) else runnable
 
@@ -224,7 +230,7 @@ cdef ReadyView new_ready_view(Scheduler scheduler):
 
 cdef int ask_kernel(Scheduler scheduler, int64_t max_ns) except -1:
     inbox_collect(&scheduler.inbox, &scheduler.ready)
-    # What the callback that runs the loop from within has written leaves now, too.
+    # This also flushes the writes of the callback that runs the loop from within.
     scheduler.sleep(max_ns)
     return scheduler.collect_due_timers() if scheduler.timers.count > 0 else 0
 

@@ -6,21 +6,21 @@ from fastloop.python.shared_fields cimport shared_flags_t
 
 
 cdef enum:
-    # The scheduler leaves the current task before it runs anything without this flag.
+    # Running it resumes a task. Before anything without this flag, the scheduler leaves the lingering task.
     RUNNABLE_STEPS_TASK = 1
-    # It is not worth it to wait awake for its events for long: busy_poll.h.
+    # A long busy poll for its events would not pay off (busy_poll.h).
     RUNNABLE_IS_POLLED_BRIEFLY = 2
     # Bits from here on belong to the subclasses.
     RUNNABLE_FIRST_FREE_FLAG = 4
 
 
-# One word, used by the subclass alone.
+# One word that only the subclass uses.
 cdef union runnable_word_t:
-    # TimerHandle: its slot in the heap plus one; 0 while it is not queued.
-    uint32_t timer_place
-    # Task: calls of cancel() less those of uncancel().
+    # TimerHandle: its slot in the heap, plus one. 0 while it is not in the heap.
+    uint32_t timer_slot_plus_one
+    # Task: calls of cancel() minus calls of uncancel().
     uint32_t cancel_requests
-    # FdWatcher: the events that its waiters have yet to be told.
+    # FdWatcher: events that its waiters have not seen yet.
     uint32_t pending_events
 
 
@@ -29,11 +29,11 @@ cdef class Runnable:
         shared_flags_t flags
         runnable_word_t word
 
-    # Do what the ready queue was asked for. Only KeyboardInterrupt and SystemExit come out.
+    # Called by the scheduler when the object's turn in the ready queue has come. Raises KeyboardInterrupt and SystemExit only.
     cdef int run(self) except -1
 
-    # The callback during which this object asked for it by scheduler_flush_later() has returned.
+    # Called when the step has ended during which this object called scheduler_flush_later().
     cdef int flush(self) except -1
 
-    # The poller reports flags (POLL_READABLE, ...) on the descriptor that this object watches.
+    # Called when the poller reports events (POLL_READABLE, ...) on the descriptor that this object watches.
     cdef int on_events(self, unsigned int events) except -1

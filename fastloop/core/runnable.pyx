@@ -1,6 +1,8 @@
-"""Runnable: the base of everything that the ready queue holds or that waits for a descriptor.
+"""Runnable: the base class of everything that is in the ready queue or watches a descriptor.
 
-Promises: three virtual methods and one word of flags; this is all that the scheduler knows of its users.
+Owns: a word of flags, and a word for the subclass.
+Promises: three virtual methods and the flags are all that the scheduler uses.
+Driven by: the scheduler.
 """
 
 

@@ -19,50 +19,54 @@ from fastloop.python.shared_fields cimport shared_bool_t, shared_ident_t
 
 cdef class Scheduler(SchedulerParts):
     cdef:
-        # No timer is due before clock_ticks() shows this; what it showed when the clock was looked at last, and the clock.
+        # No timer is due before clock_ticks() reaches this.
         uint64_t timers_due_ticks
+        # What clock_ticks() and the clock showed when the clock was last read.
         uint64_t seen_ticks
         double seen_s
 
-        # How many callbacks and task steps were begun. Code that notes the count can tell later whether its own one still runs.
+        # How many callbacks and task steps have started. Code that notes the number can tell later whether its own step
+        # still runs.
         uint64_t steps
-        # The function (its code, compared only) that was interrupted last before it had begun; the step, and how often in a row.
+        # The last function that was interrupted before it had started (its code, only compared), in which step, and how
+        # often in a row.
         void *interrupted_code
         uint64_t interrupted_step
         int interruptions_in_a_row
 
-        # The loop's life. Written by LoopCore only; other threads ask about the shared ones.
+        # The loop's life, written mostly by LoopLife. Other threads may read the shared fields.
         shared_bool_t is_stopping
-        # An Interruption was put in front of the ready queue: a loop that stops runs it before.
+        # An Interruption is at the front of the ready queue. A loop that stops runs it first.
         bint is_interrupted
-        # The first turn of a run that began with something ready: an exception may have ended the last run before that.
+        # True during the first turn of a run that started with something ready. An exception may have ended the last run
+        # before that.
         bint has_leftovers
         # Inside run_forever().
         shared_bool_t is_running_turns
-        # The thread that runs the loop, 0 for none.
+        # The thread that runs the loop, or 0.
         shared_ident_t thread_ident
         shared_bool_t is_debug
-        # Set in a child process: the poller is shared with the parent, to whom the loop belongs.
+        # Set in a forked child. The poller is shared with the parent, and the loop is the parent's.
         shared_bool_t is_forked
-        # The program has a clock of its own.
+        # The program overrides time().
         bint has_own_time
 
-        # True while call_soon() is LoopCore's own and neither debug mode nor close() asks for the careful way:
-        # futures and tasks may then push themselves without a handle.
+        # True while the loop is open, not forked and not in debug mode, and nobody has overridden call_soon().
+        # Futures and tasks may then push themselves, without a handle.
         shared_bool_t bypasses_call_soon
-        # The current task, if it is one whose step has ended, else NULL; it is left before anything but another step runs.
-        # OWNERSHIP: asyncio's record of the current task holds it.
+        # The current task, if its step has ended. Otherwise NULL. It is left before anything other than a step runs.
+        # OWNERSHIP: borrowed from asyncio's record of the current task.
         PyObject *lingering_task
 
-    # One turn: I/O and timers that are due, then what was ready when the turn began to run.
+    # One turn: collect events and due timers, then run what is ready at that point.
     cdef int run_once(self) except -1
     # run_once() until stop() is called.
     cdef int run_turns(self) except -1
 
-    # The loop's time in seconds; overridden by LoopCore for loops that bring a clock of their own.
+    # The loop's time in seconds. LoopCore overrides it for loops with their own time().
     cdef double now_s(self) except? -1
     cdef int look_at_kernel(self) except -1
-    # For at most max_ns, if that is not below 0.
+    # For at most max_ns, unless that is negative.
     cdef int sleep(self, int64_t max_ns) except -1
     cdef int before_sleep(self) except -1
     cdef int after_poll(self, int event_count, int error) except -1
@@ -72,20 +76,21 @@ cdef class Scheduler(SchedulerParts):
     cdef int run_ready(self) except -1
     cdef int run_ready_debug(self) except -1
     cdef int flush_held_writes(self) except -1
-    # Overridden by LoopCore: runs one runnable under the eyes of debug mode.
+    # Run one runnable with the checks of debug mode. LoopLife overrides it.
     cdef int run_watched(self, Runnable runnable) except -1
 
     cdef int forget_contexts(self) except -1
     cdef int leave_lingering_task(self) except -1
 
 
-# Whether another thread runs the loop: then its queues, timers and watchers are that thread's.
+# Whether another thread runs the loop. Its queues, timers and watchers then belong to that thread.
 cdef inline bint scheduler_runs_elsewhere(Scheduler scheduler) noexcept:
     cdef unsigned long ident = scheduler.thread_ident
     return ident != 0 and ident != PyThread_get_thread_ident()
 
 
-# HOT. Body here, so that it is inlined in every extension. Without the GIL a destructor in another thread may come here, too.
+# HOT. Its body is here so that it is inlined in every extension. Without the GIL, a destructor in another thread may call
+# it too.
 cdef inline int scheduler_push(Scheduler scheduler, Runnable runnable) except -1:
     if not COMPAT_HAS_GIL and scheduler_runs_elsewhere(scheduler):
         return inbox_push(&scheduler.inbox, &scheduler.ready, <PyObject *>runnable)
@@ -93,23 +98,23 @@ cdef inline int scheduler_push(Scheduler scheduler, Runnable runnable) except -1
     return ready_queue_push(&scheduler.ready, <PyObject *>runnable)
 
 
-# From any thread; wakes the loop if it sleeps. RuntimeError if it was closed meanwhile.
+# Push from any thread, and wake the loop if it sleeps. Raises RuntimeError if the loop has been closed.
 cdef inline int scheduler_push_foreign(Scheduler scheduler, Runnable runnable) except -1:
     return inbox_push(&scheduler.inbox, &scheduler.ready, <PyObject *>runnable)
 
 
-# HOT. Have runnable.flush() called when the step that runs has ended. INVARIANT: is_running_turns.
+# HOT. Have runnable.flush() called when the running step ends. INVARIANT: is_running_turns.
 cdef inline int scheduler_flush_later(Scheduler scheduler, Runnable runnable) except -1:
     return ready_queue_push(&scheduler.unflushed, <PyObject *>runnable)
 
 
-# Run it in the next turn, before what the kernel reports then.
+# Run it in the next turn, before everything that the kernel then reports.
 cdef inline int scheduler_resume_later(Scheduler scheduler, Runnable runnable) except -1:
     poll_pacing_end_storm(&scheduler.pacing)
     return ready_queue_push(&scheduler.resumed, <PyObject *>runnable)
 
 
-# Whether the runnable still waits for the next turn.
+# Whether scheduler_resume_later() was called for the runnable, and the next turn has not begun.
 cdef inline bint scheduler_will_resume(Scheduler scheduler, Runnable runnable) noexcept:
     cdef size_t i
     for i in range(scheduler.resumed.count):
@@ -118,13 +123,13 @@ cdef inline bint scheduler_will_resume(Scheduler scheduler, Runnable runnable) n
     return False
 
 
-# Whether a step runs, and the caller is in it: what is flushed later will be flushed soon.
+# Whether the caller is inside a step, so that scheduler_flush_later() takes effect when the step ends.
 cdef inline bint scheduler_ends_step(Scheduler scheduler) noexcept:
-    # Whether the loop sleeps makes no difference: its own thread then runs no code of the program.
+    # A sleeping loop needs no check, because its thread runs no code of the program.
     return scheduler.is_running_turns and scheduler.thread_ident == PyThread_get_thread_ident()
 
 
-# The program has given the kernel something to do: look for the answer in every turn.
+# The program has given the kernel something to do, so poll in every turn.
 cdef inline void scheduler_expect_events(Scheduler scheduler) noexcept:
     poll_pacing_end_storm(&scheduler.pacing)
 
@@ -132,28 +137,28 @@ cdef inline void scheduler_expect_events(Scheduler scheduler) noexcept:
 # HOT.
 cdef inline int scheduler_push_timer(Scheduler scheduler, Runnable timer, int64_t deadline) except -1:
     cdef int64_t slot = timer_heap_push(&scheduler.timers, <PyObject *>timer, deadline)
-    timer.word.timer_place = <uint32_t>slot + 1
+    timer.word.timer_slot_plus_one = <uint32_t>slot + 1
     if scheduler.timers.entries[0].slot == <uint32_t>slot:
         scheduler.timers_due_ticks = clock_ticks_before(deadline, scheduler.seen_s, scheduler.seen_ticks)
     return 0
 
 
-# HOT. Take out a timer. The heap's reference passes to the caller. INVARIANT: it is queued, in this scheduler's heap.
+# HOT. Take a timer out of the heap. The heap's reference passes to the caller. INVARIANT: it is in this scheduler's heap.
 cdef inline PyObject *scheduler_take_timer(Scheduler scheduler, Runnable timer) noexcept:
-    return scheduler_take_slot(scheduler, timer.word.timer_place - 1)
+    return scheduler_take_slot(scheduler, timer.word.timer_slot_plus_one - 1)
 
 
-# A loop that stops asks this once before it does.
-cdef bint scheduler_is_interrupted(Scheduler self) noexcept
+# Whether one more turn is needed to raise what a signal handler raised while a callback ran. Clears is_interrupted.
+cdef bint scheduler_take_interrupted(Scheduler self) noexcept
 
 
-# Where a context keeps the mapping of its variables; 0 where that cannot be told, and then no context is shared.
+# The offset of a context's mapping of variables. 0 if it is not known, and then no context is shared.
 cdef Py_ssize_t VARS_OFFSET
 
 
-# HOT. A copy of the current context for a callback; with the GIL to be shared and not to be entered.
+# HOT. A copy of the current context for a callback. With the GIL it may be shared, and must not be entered.
 cdef inline object scheduler_copy_context(Scheduler scheduler):
     if not COMPAT_HAS_GIL:
         return PyContext_CopyCurrent()
-    # While the loop does not run, nothing would forget the snapshot and the values in it.
+    # While the loop does not run, nothing would release the snapshot and its values.
     return shared_context_current(&scheduler.contexts, VARS_OFFSET if scheduler.is_running_turns else 0)

@@ -1,13 +1,13 @@
-"""The scheduler: what runs next, and when to ask the kernel.
+"""The scheduler: what runs next, and when to poll the kernel.
 
 Owns: the ready queue, the timers, the poller, the inbox and the table of watched descriptors.
-Order: asyncio's. A turn first collects I/O and due timers behind what is ready, then runs what is ready by then;
-  what those callbacks schedule waits for the next turn.
-Promises: with callbacks ready the kernel is asked in every turn, and only in a storm more rarely (poll_pacing.h); due timers are
-  collected in every turn. With nothing ready the loop sleeps exactly until the next timer, after a few microseconds of busy
-  polling where that has paid off lately (busy_poll.h). An exception, such as a signal handler raises, interrupts a turn and
-  loses nothing: the next turn continues where it was.
-Driven by: LoopCore.run_forever().
+Order: asyncio's. A turn first adds I/O and due timers behind what is ready. Then it runs what is ready at that point.
+  What those callbacks schedule waits for the next turn.
+Promises: while callbacks are ready, every turn polls the kernel, except in a storm (poll_pacing.h). Every turn collects
+  due timers. With nothing ready, the loop sleeps exactly until the next timer. If busy polling has paid off lately, it
+  first busy-polls for a few microseconds (busy_poll.h). An exception, for instance from a signal handler, interrupts a
+  turn and loses nothing: the next turn continues where it stopped.
+Driven by: LoopLife.run_forever().
 """
 
 import contextvars
@@ -49,13 +49,13 @@ cdef class Scheduler(SchedulerParts):
     # ---- the turn ----
 
     cdef int run_turns(self) except -1:
-        # The caller expects the first turn to look at the descriptors.
+        # The caller expects the first turn to poll.
         poll_pacing_end_storm(&self.pacing)
         self.has_leftovers = self.ready.count > 0
         while True:
             self.run_once()
             self.has_leftovers = False
-            if self.is_stopping and not scheduler_is_interrupted(self):
+            if self.is_stopping and not scheduler_take_interrupted(self):
                 return 0
 
     cdef int run_once(self) except -1:
@@ -69,7 +69,7 @@ cdef class Scheduler(SchedulerParts):
         return self.run_ready_debug() if self.is_debug else self.run_ready()
 
     cdef int look_at_kernel(self) except -1:
-        """Callbacks are ready: take what has come, without waiting, and let other threads have the GIL."""
+        """Callbacks are ready: poll without waiting, and let other threads have the GIL."""
         cdef int count = 0
         cdef bint has_threads = compat_has_other_threads()
         scheduler_check_owner(self)
@@ -81,7 +81,7 @@ cdef class Scheduler(SchedulerParts):
             with nogil:
                 count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
         elif self.watches.count > 0:
-            # A wake-up needs no answer while the loop is awake.
+            # Without watchers only the wake-up is registered, and a loop that is awake need not read it.
             count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
         poll_pacing_note(&self.pacing, count > 0, has_threads)
         return self.after_poll(count, errno)
@@ -97,13 +97,13 @@ cdef class Scheduler(SchedulerParts):
         timeout_ns = self.next_timeout_ns()
         if max_ns >= 0 and (timeout_ns < 0 or max_ns < timeout_ns):
             timeout_ns = max_ns
-        # Another thread may have pushed before it could see that the loop sleeps, and a destructor may have written.
+        # Another thread may have pushed before it could see that the loop sleeps, or a destructor may have pushed or written.
         if not inbox_begin_sleep(&self.inbox) or self.ready.count > 0 or self.unflushed.count > 0 or self.resumed.count > 0:
             timeout_ns = 0
         with nogil:
             if busy_poll_is_due(&self.busy_poll, timeout_ns):
-                # If nothing has come, the turn ends and the next one sleeps. In between signals are handled: one that arrived while
-                # this thread did not sleep would not interrupt the sleep.
+                # If nothing comes, return with 0 events instead of sleeping here: a signal that arrived in between must
+                # be handled first, since it can no longer interrupt the sleep. The next turn sleeps.
                 count = scheduler_busy_poll(self)
             else:
                 count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
@@ -117,7 +117,7 @@ cdef class Scheduler(SchedulerParts):
             self.leave_lingering_task()
         if self.contexts.snapshot is not NULL:
             self.forget_contexts()
-        # Left over when an exception ended the loop, or written by a destructor.
+        # Left over from a step that an exception ended, or written by a destructor.
         if self.unflushed.count > 0:
             scheduler_flush(self)
         ready_queue_trim(&self.ready)
@@ -127,25 +127,25 @@ cdef class Scheduler(SchedulerParts):
         self.next_event = 0
         self.event_count = max(event_count, 0)
         while self.resumed.count > 0:
-            # The reference passes to the ready queue.
+            # The popped reference passes to the ready queue.
             ready_queue_append(&self.ready, ready_queue_pop(&self.resumed))
         if event_count > 0:
             self.dispatch()
-        # Behind the events, which the kernel does not report again.
+        # After dispatching, because the kernel reports an edge only once.
         PyErr_CheckSignals()
         if event_count < 0 and error != EINTR:
             raise OSError(error, os.strerror(error))
         return 0
 
     cdef int dispatch(self) except -1:
-        """Tell the watchers of the batch in hand. What an exception interrupts is told again."""
+        """Report the batch's events to their watchers. If an exception interrupts a report, that event is reported again."""
         cdef PyObject *found
         cdef int fd
         cdef unsigned int flags
-        # Of the watchers; anything else, such as the wake-up, is awaited briefly too.
+        # The AND of all watchers' flags. Events without a watcher (the wake-up, stale descriptors) do not change it.
         cdef unsigned int flags_of_all = RUNNABLE_IS_POLLED_BRIEFLY
         while self.next_event < self.event_count:
-            # Each watcher may silence the events behind it: look at the batch, not at a copy.
+            # Read from the batch, not from a copy: each watcher may clear the events after its own.
             flags = self.events[self.next_event].flags
             fd = self.events[self.next_event].fd
             found = watch_table_find(&self.watches, fd)
@@ -159,7 +159,7 @@ cdef class Scheduler(SchedulerParts):
                 if WAKEUP_NEEDS_DRAIN:
                     wakeup_drain(&self.inbox.wakeup)
             else:
-                # The descriptor was closed behind the loop's back and lives on in a duplicate.
+                # The descriptor was closed behind the loop's back, but a duplicate of it is still open.
                 poller_forget(&self.poller, fd)
             self.next_event += 1
         self.busy_poll.is_brief = flags_of_all == RUNNABLE_IS_POLLED_BRIEFLY
@@ -179,11 +179,12 @@ cdef class Scheduler(SchedulerParts):
         cdef int64_t now
         cdef uint64_t ticks = clock_ticks()
         cdef PyObject *timer
-        # Ticks that go backwards, on a machine that was moved, tell nothing.
+        # Ticks may go backwards when a virtual machine has moved to another host. Then they say nothing.
         if self.seen_ticks <= ticks < self.timers_due_ticks and not self.has_own_time:
             return 0
         self.seen_s = self.now_s()
-        # Read before the clock: a moment in ticks that is computed from both may be a little early, never late.
+        # The ticks were read before the clock, so a moment in ticks that is computed from both may be a little early,
+        # never late.
         self.seen_ticks = ticks
         now = clock_deadline(self.seen_s)
         while self.timers.count > 0 and self.timers.entries[0].deadline <= now:
@@ -201,7 +202,7 @@ cdef class Scheduler(SchedulerParts):
         cdef size_t remaining = self.ready.count
         cdef Runnable runnable
         cdef PyObject *popped
-        # The count is looked at again: a callback may run the loop from within, or drop what waits.
+        # Read the count each time: a callback may run the loop from within, or clear the queue.
         while remaining > 0 and self.ready.count > 0:
             remaining -= 1
             popped = ready_queue_pop(&self.ready)
@@ -237,7 +238,7 @@ cdef class Scheduler(SchedulerParts):
         return scheduler_flush(self)
 
     cdef int forget_contexts(self) except -1:
-        """Values of context variables must not outlive their callbacks while the loop sleeps or does not run."""
+        """While the loop sleeps or does not run, values of context variables must not outlive their callbacks."""
         shared_context_forget(&self.contexts)
         return 0
 
@@ -251,8 +252,7 @@ cdef class Scheduler(SchedulerParts):
         return SchedulerParts.release(self)
 
 
-cdef bint scheduler_is_interrupted(Scheduler self) noexcept:
-    """Whether one more turn is needed to raise what a signal handler raised while a callback ran."""
+cdef bint scheduler_take_interrupted(Scheduler self) noexcept:
     cdef bint is_interrupted = self.is_interrupted
     self.is_interrupted = False
     return is_interrupted
@@ -260,12 +260,12 @@ cdef bint scheduler_is_interrupted(Scheduler self) noexcept:
 
 cdef inline int scheduler_check_owner(Scheduler self) except -1:
     if self.is_forked:
-        raise RuntimeError("A forked child cannot go on running its parent's event loop; make a new one")
+        raise RuntimeError("A forked child cannot keep running its parent's event loop; make a new one")
     return 0
 
 
 cdef int scheduler_busy_poll(Scheduler self) noexcept nogil:
-    """Events, or 0 if nothing came within busy_poll_us(), or -1 with errno."""
+    """The number of events, 0 if none came within busy_poll_us(), or -1 with errno."""
     cdef uint64_t limit = busy_poll_us(&self.busy_poll) * CLOCK_TICKS_PER_US
     cdef uint64_t began = clock_ticks()
     cdef int event_count = 0
@@ -276,8 +276,8 @@ cdef int scheduler_busy_poll(Scheduler self) noexcept nogil:
 
 
 cdef inline int scheduler_flush(Scheduler self) except -1:
-    """HOT. What a step has written and held back leaves, before the next one runs."""
-    # Not what protocols write when they hear that there is room again.
+    """HOT. Send what the last step has written and held back, before the next one runs."""
+    # Stop at the count taken on entry: what protocols write in resume_writing(), which this may call, waits for the next flush.
     cdef size_t remaining = self.unflushed.count
     cdef Runnable runnable
     while remaining > 0 and self.unflushed.count > 0:

@@ -1,4 +1,4 @@
-# SchedulerParts: what the scheduler is made of.
+# SchedulerParts: the parts of the scheduler.
 
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
@@ -16,34 +16,34 @@ from fastloop.python.shared_fields cimport shared_bool_t
 
 
 cdef enum:
-    # Events taken from the kernel at once; what does not fit follows with the next wait.
+    # The most events that one wait returns. The next wait returns the rest.
     POLL_BATCH = 256
 
 
 cdef class SchedulerParts:
     cdef:
-        # What runs next, what runs later, and who is told of the kernel's events. Owned by the thread that runs the loop.
+        # What runs next, what runs later, and which object gets a descriptor's events. Used by the loop's own thread only.
         ready_queue_t ready
         timer_heap_t timers
         watch_table_t watches
-        # What holds back writes of the step that runs: flushed when it ends.
+        # Transports that hold back writes of the running step. Flushed when it ends.
         ready_queue_t unflushed
-        # Transports that read on in the next turn, without asking the kernel.
+        # Transports that read again in the next turn, without an event from the kernel.
         ready_queue_t resumed
-        # What other threads may touch.
+        # The only part that other threads may touch.
         inbox_t inbox
 
         poller_t poller
-        # When to ask it while callbacks are ready, and whether to busy-poll for a few microseconds before sleeping.
+        # When to poll while callbacks are ready, and whether to busy-poll for a few microseconds before sleeping.
         poll_pacing_t pacing
         busy_poll_t busy_poll
-        # The batch in hand. An exception may interrupt it; the next question begins with what is left.
+        # The current batch of events. If an exception interrupts it, the rest is dispatched before the kernel is polled again.
         poll_event_t events[POLL_BATCH]
         int event_count
         int next_event
 
         shared_context_t contexts
-        # Kept alive here where tasks cannot be linked (task_registry.pyx), elsewhere None.
+        # Keeps pending tasks alive where they cannot be linked (task_registry.pyx). None elsewhere.
         set pending_tasks
         # True whenever a part is missing. Other threads may read it.
         shared_bool_t has_closed
@@ -51,14 +51,14 @@ cdef class SchedulerParts:
     cdef Runnable watcher(self, int fd)
     cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1
     cdef int unwatch(self, int fd) except -1
-    # Whether the table keeps the watcher of fd alive; at first it does.
+    # Change whether the table keeps the watcher of fd alive. At first it does.
     cdef int watch_keeps_alive(self, int fd, bint keeps_alive) except -1
 
     cdef int release(self) except -1
 
 
-# HOT. Take out the timer of a slot. The heap's reference passes to the caller.
+# HOT. Take the timer of a slot out of the heap. The heap's reference passes to the caller.
 cdef inline PyObject *scheduler_take_slot(SchedulerParts parts, uint32_t slot) noexcept:
     cdef PyObject *taken = timer_heap_take(&parts.timers, slot)
-    (<Runnable>taken).word.timer_place = 0
+    (<Runnable>taken).word.timer_slot_plus_one = 0
     return taken

@@ -1,7 +1,7 @@
-"""SchedulerParts: what the scheduler is made of, from its making to its end.
+"""SchedulerParts: the parts of the scheduler, and how they are opened, traversed and closed.
 
 Owns: the ready queue, the timers, the poller, the inbox and the table of watched descriptors.
-Promises: the garbage collector sees what they hold. release() closes what the kernel gave and drops what waits.
+Promises: the garbage collector sees what they hold. release() closes the descriptors and drops what is queued.
 Driven by: the scheduler, which runs them, and everything that watches a descriptor.
 """
 
@@ -33,7 +33,7 @@ cdef class SchedulerParts:
     def __cinit__(self, *args, **kwargs):
         timer_heap_open(&self.timers)
         memset(&self.poller, 0, sizeof(self.poller))
-        # INVARIANT: has_closed is true whenever a part is missing, so that release() and __dealloc__ may run at any point.
+        # INVARIANT: has_closed is true while a part is missing, so release() and __dealloc__() may run at any point.
         self.has_closed = True
         ready_queue_open(&self.ready)
         ready_queue_open(&self.unflushed)
@@ -69,11 +69,11 @@ cdef class SchedulerParts:
         return <Runnable>found if found is not NULL else None
 
     cdef int watch(self, int fd, Runnable watcher, unsigned int old_interest, unsigned int new_interest) except -1:
-        """Let watcher.on_events() hear of fd; old_interest is what this watcher asked for before, 0 for a new one."""
+        """Report fd's events to watcher.on_events(). old_interest is this watcher's interest so far, 0 for a new watcher."""
         poll_pacing_end_storm(&self.pacing)
         if poller_set_interest(&self.poller, fd, old_interest, new_interest) < 0:
             PyErr_SetFromErrno(OSError)
-        # After the kernel, which refuses numbers that no table could hold.
+        # After the poller, which refuses numbers that are too large for any table.
         if watch_table_reserve(&self.watches, fd) < 0:
             poller_forget(&self.poller, fd)
             raise MemoryError()
@@ -89,7 +89,7 @@ cdef class SchedulerParts:
         return 0
 
     cdef int watch_keeps_alive(self, int fd, bint keeps_alive) except -1:
-        # The caller's reference outlives the table's.
+        # The local reference outlives the table's.
         watcher = self.watcher(fd)
         if watcher is not None:
             watch_table_keep_alive(&self.watches, fd, keeps_alive)
@@ -111,7 +111,7 @@ cdef class SchedulerParts:
 
 
 cdef int scheduler_drop_timers(SchedulerParts self) except -1:
-    """Destructors that run here may add timers: only those that were there are dropped."""
+    """Drop the timers that are in the heap on entry. Destructors that run here may add others."""
     cdef PyObject *timer
     cdef uint32_t left = self.timers.count
     while left > 0 and self.timers.count > 0:
@@ -121,8 +121,8 @@ cdef int scheduler_drop_timers(SchedulerParts self) except -1:
     return 0
 
 
-# The C structures hold references that Cython does not know of, and they are part of cycles (loop -> ready queue -> handle -> loop).
-# The slots of LoopCore, which Cython makes, call these two for their base class.
+# Cython does not know the references in the C structures. They are part of cycles: loop -> ready queue -> handle -> loop.
+# The slots that Cython makes for LoopCore call these two for the base class.
 cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept:
     cdef int status
     queued_object_take_held()
@@ -156,7 +156,7 @@ cdef int scheduler_clear(PyObject *self) noexcept:
 
 
 def track_held_handles(phase, info):
-    """After a collection: handles that the program holds while they wait may be part of cycles, which the next one then sees."""
+    """Called after a collection. Queued handles that the program holds may be in cycles, which the next collection then sees."""
     cdef void *loop = held_queues_take() if phase == "stop" else NULL
     while loop is not NULL:
         ready_queue_traverse(&(<SchedulerParts>loop).ready, <visitproc>queued_object_disown_held, <void *>Runnable)

@@ -1,13 +1,13 @@
-/* The part of a task that others see: laid out as in asyncio's own tasks of Python 3.14 and later.
+/* The part of a task that tools see, laid out as in asyncio's own tasks of Python 3.14 and later.
  *
- * `python -m asyncio ps`, the profiler of Python 3.15 and asyncio.all_tasks() follow a list of links inside the tasks. They read
- * a task's fields at fixed offsets, whatever its type is (InternalDocs/asyncio.md of CPython).
- * task.pxd puts the two structures below at these distances; task_registry.pyx compares them with a real task of asyncio's before
- * it links anything.
+ * `python -m asyncio ps`, Python 3.15's profiler and asyncio.all_tasks() follow a list of links inside the tasks. They
+ * read a task's fields at fixed offsets, whatever its type is (CPython's InternalDocs/asyncio.md).
+ * seen_task.pxd puts the two structures below at these offsets. task_registry.pyx compares them with one of asyncio's own
+ * tasks before it links anything.
  *
- * Owns: in waiters, the tasks that wait. A link owns nothing: a task unlinks itself before it dies.
+ * Owns: the tasks in waiters. A link owns nothing: a task unlinks itself before it dies.
  * Promises: a tool may look at any moment, and finds the list intact.
- * Driven by: Task and task_registry.pyx, with the GIL held. Free-threaded builds link nothing.
+ * Driven by: SeenTask and task_registry.pyx, with the GIL held. Free-threaded builds link nothing.
  */
 #ifndef FASTLOOP_SEEN_FIELDS_H
 #define FASTLOOP_SEEN_FIELDS_H
@@ -19,13 +19,13 @@
 
 #include "cpython_compat.h"
 
-/* A circular list: its head is a link that belongs to no task. */
+/* A link of a circular list. The head is a link that belongs to no task. */
 typedef struct seen_link {
     struct seen_link *next; /* NULL: in no list */
     struct seen_link *prev;
 } seen_link_t;
 
-/* Who waits for the task. asyncio's futures have the same fields in the same place. */
+/* What waits for the task. asyncio's futures have the same fields at the same offset. */
 typedef struct {
     PyObject *waiters; /* owned: NULL, a task, or a set of tasks */
     int32_t state_of_asyncio;
@@ -33,10 +33,10 @@ typedef struct {
     char is_set;
 } seen_waiters_t;
 
-/* What follows the coroutine. From link.prev on, the fields are also the N of the default name "Task-N" as an int object, which only tools
- * read. link.prev is in the place of its reference count, which nobody uses. */
+/* The fields after the coroutine. From link.prev on, they are also an int object: the N of the default name "Task-N".
+ * Only tools read it. Its reference count, which nobody uses, is link.prev. */
 typedef struct {
-    const void *name; /* a str, which the task's extras keep, or the int */
+    const void *name; /* borrowed: the str in the task's extras, or the int below */
     uint32_t fork_count;
     seen_link_t link;
     PyTypeObject *number_type;
@@ -44,7 +44,7 @@ typedef struct {
     uint32_t number_digits[2];
 } seen_entry_t;
 
-/* Distances from a task's beginning, on 64-bit builds with the GIL. */
+/* Offsets in a task, on 64-bit builds with the GIL. */
 enum {
     SEEN_WAITERS = 96,
     SEEN_IS_TASK = 108,
@@ -76,7 +76,7 @@ static inline uint64_t seen_entry_number(const seen_entry_t *entry)
     return (uint64_t)entry->number_digits[1] << SEEN_DIGIT_BITS | entry->number_digits[0];
 }
 
-/* Does this Python read the name's number as it reads the int of the same value? */
+/* Whether this Python's int of the same value, number, has the same bytes as the name's number. */
 static inline bool seen_number_is_readable(const seen_entry_t *entry, PyObject *number)
 {
     const char *shown = (const char *)&entry->link.prev;
@@ -92,7 +92,7 @@ static inline void seen_list_open(seen_link_t *head)
     head->next = head->prev = head;
 }
 
-/* HOT. The newest task is the last one, before the head. */
+/* HOT. The newest task is the last one, just before the head. */
 static inline void seen_list_append(seen_link_t *head, seen_link_t *link)
 {
     link->next = head;
@@ -109,8 +109,8 @@ static inline void seen_list_remove(seen_link_t *link)
     link->next = link->prev = NULL;
 }
 
-/* The same for a link that was made before a fork, in the child: there asyncio has emptied the list without a word to its links, and
- * the first and the last of them still point to the head. */
+/* The same in a forked child, for a link from before the fork. asyncio has emptied the list there by resetting its head
+ * only, so the first and the last link still point to the head. */
 static inline void seen_list_remove_after_fork(seen_link_t *head, seen_link_t *link)
 {
     if (link->prev != head) {
@@ -122,7 +122,7 @@ static inline void seen_list_remove_after_fork(seen_link_t *head, seen_link_t *l
     link->next = link->prev = NULL;
 }
 
-/* ---- who waits ---- */
+/* ---- the waiters ---- */
 
 static inline seen_waiters_t *seen_waiters_of(PyObject *future)
 {
@@ -143,7 +143,7 @@ static int seen_waiters_begin_set(seen_waiters_t *seen)
     return 0;
 }
 
-/* HOT. Returns 0, or -1 with the exception raised. */
+/* HOT. Returns 0, or -1 with an exception. */
 static inline int seen_waiters_add(seen_waiters_t *seen, PyObject *waiter)
 {
     if (seen->waiters == NULL) {
@@ -159,7 +159,7 @@ static inline int seen_waiters_add(seen_waiters_t *seen, PyObject *waiter)
     return PySet_Add(seen->waiters, waiter);
 }
 
-/* HOT. Nobody waits any more. */
+/* HOT. Removes all waiters. */
 static inline void seen_waiters_clear(seen_waiters_t *seen)
 {
     if (seen->waiters != NULL) {
@@ -170,7 +170,7 @@ static inline void seen_waiters_clear(seen_waiters_t *seen)
     }
 }
 
-/* Returns 0, or -1 with the exception raised. One that does not wait is no error. */
+/* Returns 0, or -1 with an exception. It is not an error if the waiter is not there. */
 static inline int seen_waiters_discard(seen_waiters_t *seen, PyObject *waiter)
 {
     if (seen->waiters == waiter) {

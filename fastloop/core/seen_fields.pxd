@@ -1,4 +1,4 @@
-# The part of a task that tools see. See seen_fields.h.
+"""Documented in seen_fields.h."""
 
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t

@@ -1,7 +1,7 @@
-"""SeenTask: the part of a task that tools see. Its name, its waiters, and its place in the list.
+"""SeenTask: the part of a task that tools see. Its name, its waiters, and its link in the list of tasks.
 
-Owns: the tasks that wait, as tools read them; never the list that the task is in.
-Promises: what tools see of a task is what they would see of one of asyncio's, wherever task_registry.pyx found that tools can see it.
+Owns: the tasks that wait for this one, as tools read them. It does not own the list that it is in.
+Promises: where tools can see a task (task_registry.pyx finds out), they see what they would see of asyncio's own.
   A task is in the list from its registration until it has ended or dies.
 Driven by: Task.
 """
@@ -18,7 +18,7 @@ from fastloop.core.seen_fields cimport (
     seen_entry_name_by_number, seen_entry_number, seen_waiters_add, seen_waiters_clear, seen_waiters_discard,
     seen_waiters_of)
 from fastloop.core.task_registry cimport (
-    registry_hold, registry_is_seen, registry_let_go, registry_open, registry_unlink)
+    registry_hold, registry_is_seen, registry_open, registry_release, registry_unlink)
 from fastloop.core.waiting_tasks cimport waiters_behind
 from fastloop.python.capi cimport PyObject_TypeCheck, object_type
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
@@ -45,7 +45,7 @@ cdef extern from *:
 
 
 cdef:
-    # asyncio's own, in C; their module keeps them alive.
+    # Borrowed: their module keeps them alive.
     PyTypeObject *NATIVE_FUTURE = <PyTypeObject *>_asyncio.Future
     PyTypeObject *NATIVE_TASK = <PyTypeObject *>_asyncio.Task
 
@@ -57,7 +57,7 @@ cdef class SeenTask(Future):
         seen_task_close(self)
 
     def get_name(self):
-        """Return the task's name, "Task-N" unless one was given."""
+        """Return the task's name. The default is "Task-N"."""
         name = self.make_extras().name
         if name is None:
             name = self.extras.name = f"Task-{seen_entry_number(&self.entry)}"
@@ -67,19 +67,19 @@ cdef class SeenTask(Future):
         """Set the task's name to str(value)."""
         seen_task_set_name(self, value)
 
-    # ---- who waits for the task ----
+    # ---- what waits for the task ----
 
     def remove_done_callback(self, fn):
-        """Remove every callback that equals fn; returns how many there were."""
+        """Remove every callback that equals fn. Returns how many there were."""
         removed = Future.remove_done_callback(self, fn)
         if removed and self.seen_waiters.waiters is not NULL:
             seen_waiters_clear(&self.seen_waiters)
-            show_waiters(self, awaiters_of(self))
+            seen_task_show_waiters(self, awaiters_of(self))
         return removed
 
     cdef int add_waiter(self, Runnable waiter) except -1:
         Future.add_waiter(self, waiter)
-        if registry_is_seen() and not self.flags & FUTURE_DONE and is_seen_task(self, waiter):
+        if registry_is_seen() and not self.flags & FUTURE_DONE and has_task_layout(self, waiter):
             return seen_waiters_add(&self.seen_waiters, waiter)
         return 0
 
@@ -88,14 +88,14 @@ cdef class SeenTask(Future):
         if registry_is_seen() and not self.flags & FUTURE_DONE:
             waiters = waiters_behind(callback, self)
             if waiters is not None:
-                return show_waiters(self, waiters)
+                return seen_task_show_waiters(self, waiters)
         return 0
 
     cdef int schedule_callbacks(self) except -1:
         seen_waiters_clear(&self.seen_waiters)
         return Future.schedule_callbacks(self)
 
-    # ---- whom the task waits for ----
+    # ---- what the task waits for ----
 
     cdef int stop_being_shown(self) except -1:
         self.flags &= ~<unsigned int>SEEN_TASK_IS_SHOWN
@@ -112,7 +112,7 @@ cdef int seen_task_open(SeenTask task) except -1:
 cdef int seen_task_set_name(SeenTask task, object value) except -1:
     name = value if type(value) is str else str(value)
     extras = task.make_extras()
-    # Dropped at the end, when nothing shows it any more.
+    # Dropped on return, when entry.name no longer points to it.
     _old_name = extras.name
     extras.name = name
     task.entry.name = <PyObject *>name
@@ -126,23 +126,23 @@ cdef int seen_task_wait(SeenTask task) except -1:
     return 0
 
 
-cdef int show_waiters(SeenTask task, object waiters) except -1:
-    """Add a waiter, or those of a set."""
-    if is_seen_task(task, waiters):
+cdef int seen_task_show_waiters(SeenTask task, object waiters) except -1:
+    """Add one waiter, or a set of them."""
+    if has_task_layout(task, waiters):
         return seen_waiters_add(&task.seen_waiters, waiters)
     if isinstance(waiters, set):
         for waiter in waiters:
-            show_waiters(task, waiter)
+            seen_task_show_waiters(task, waiter)
     return 0
 
 
-cdef inline bint is_seen_task(SeenTask task, object waiter) noexcept:
-    """Whether tools that have come from task to waiter find the fields of a task there."""
+cdef inline bint has_task_layout(SeenTask task, object waiter) noexcept:
+    """Whether tools that follow task's waiters find a task's fields in waiter."""
     return (object_type(<PyObject *>waiter) is object_type(<PyObject *>task) or PyObject_TypeCheck(waiter, <PyTypeObject *>SeenTask)
             or PyObject_TypeCheck(waiter, NATIVE_TASK))
 
 
-# ---- that the task exists ----
+# ---- registration ----
 
 cdef inline set tasks_of_loop(SeenTask task):
     if COMPAT_HAS_GIL or not task.flags & FUTURE_ON_SCHEDULER:
@@ -155,7 +155,7 @@ cdef int seen_task_register_held(SeenTask task) except -1:
 
 
 cdef int seen_task_unregister_held(SeenTask task) except -1:
-    return registry_let_go(task, tasks_of_loop(task))
+    return registry_release(task, tasks_of_loop(task))
 
 
 cdef void seen_task_leave(SeenTask task) noexcept:
@@ -165,7 +165,7 @@ cdef void seen_task_leave(SeenTask task) noexcept:
 
 # ---- the garbage collector ----
 
-# Those that Cython made. The slots of Task, which Cython makes, call the two below for their base class.
+# Cython's own slots. Those that Cython makes for Task call the two below for the base class.
 cdef traverseproc plain_traverse = (<type_slots *>SeenTask).tp_traverse
 cdef inquiry plain_clear = (<type_slots *>SeenTask).tp_clear
 
@@ -179,15 +179,15 @@ cdef int seen_task_traverse(PyObject *self, visitproc visit, void *arg) noexcept
 
 cdef int seen_task_clear(PyObject *self) noexcept:
     seen_task_close(<SeenTask>self)
-    # It says something of waits_for.
+    # plain_clear() clears waits_for.
     (<SeenTask>self).flags &= ~<unsigned int>SEEN_TASK_IS_SHOWN
     cdef int status = plain_clear(self)
-    # Cython leaves None in place of the __dict__, and every method call on the task would fail. all_tasks() may still return the task.
+    # Cython sets __dict__ to None. Then every method call on the task would fail, and all_tasks() may still return it.
     instance_dict_postpone(<PyObject *>self)
     return status
 
 
-cdef int tell_places() except -1:
+cdef int open_registry() except -1:
     cdef SeenTask task = SeenTask.__new__(SeenTask)
     cdef char *begin = <char *><PyObject *>task
     return registry_open(<char *>&task.seen_waiters - begin, <char *>&task.entry - begin)
@@ -195,4 +195,4 @@ cdef int tell_places() except -1:
 
 (<type_slots *>SeenTask).tp_traverse = <traverseproc>seen_task_traverse
 (<type_slots *>SeenTask).tp_clear = <inquiry>seen_task_clear
-tell_places()
+open_registry()

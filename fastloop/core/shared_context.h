@@ -1,11 +1,13 @@
-/* Contexts that callbacks share. While no context variable changes, what is scheduled shares one copy of the current context, which is
- * never entered: the snapshot. The callbacks run in a copy of that, which is lent to one at a time and used again as long as
- * none of them sets a variable.
+/* Contexts that callbacks share.
  *
- * Owns: the snapshot, and the spare copy while it is not lent.
- * Promises: every callback finds the values that were set when it was scheduled, and nobody sees a context that another one
- *   used. shared_context_forget() lets go of all values.
- * Driven by: handles. On a Python where contexts cannot be compared (vars_offset 0) nothing is shared.
+ * While no context variable changes, everything that is scheduled shares one copy of the current context, the snapshot.
+ * The snapshot is never entered. Callbacks run in a copy of it, the spare. The spare is lent to one callback at a time,
+ * and reused until one of them sets a variable.
+ *
+ * Owns: the snapshot, and the spare while it is not lent.
+ * Promises: every callback finds the values that were set when it was scheduled. The program never sees a context that another
+ *   callback has used. shared_context_forget() drops all values.
+ * Driven by: handles. On a Python where contexts cannot be compared (vars_offset 0), nothing is shared.
  */
 #ifndef FASTLOOP_SHARED_CONTEXT_H
 #define FASTLOOP_SHARED_CONTEXT_H
@@ -17,12 +19,12 @@
 
 typedef struct {
     PyObject *snapshot;
-    const PyObject *vars; /* the snapshot's mapping of variables; borrowed from it, and only compared */
+    const PyObject *vars; /* the snapshot's mapping of variables, borrowed from it and only compared */
     PyObject *spare;
     PyObject *spare_of; /* the snapshot that the spare is a copy of */
 } shared_context_t;
 
-/* A copy of the current context, not to be entered; a new reference. */
+/* Makes a new snapshot. Returns a new reference. */
 static PyObject *shared_context_take(shared_context_t *shared, Py_ssize_t vars_offset)
 {
     PyObject *snapshot = PyContext_CopyCurrent();
@@ -33,7 +35,7 @@ static PyObject *shared_context_take(shared_context_t *shared, Py_ssize_t vars_o
     return snapshot;
 }
 
-/* HOT. The same, with the common case in line: nothing was set since the last one. */
+/* HOT. The snapshot of the current context, a new one if a variable was set since the last. Returns a new reference. */
 static inline PyObject *shared_context_current(shared_context_t *shared, Py_ssize_t vars_offset)
 {
     if (shared->vars != NULL && context_vars_current(vars_offset) == shared->vars) {
@@ -42,14 +44,15 @@ static inline PyObject *shared_context_current(shared_context_t *shared, Py_ssiz
     return shared_context_take(shared, vars_offset);
 }
 
-/* HOT. Whether a context can be lent at once. If not, one must be made, and that may run the collector. */
+/* HOT. Whether there is a spare of this snapshot. If not, one must be made, and that may run the collector. */
 static inline bool shared_context_has_spare(const shared_context_t *shared, const PyObject *snapshot)
 {
     return shared->spare != NULL && shared->spare_of == snapshot;
 }
 
-/* HOT. Puts the spare in the place of its snapshot, which passes to the caller. While it is lent nobody else gets it: the callback
- * may run the loop from within. INVARIANT: shared_context_has_spare(). */
+/* HOT. Replaces the snapshot in *place by its spare. Both references pass on: the spare's to *place, the snapshot's to
+ * the caller. No other callback gets the spare while it is lent, even if the callback runs the loop from within.
+ * INVARIANT: shared_context_has_spare(). */
 static inline PyObject *shared_context_lend(shared_context_t *shared, PyObject **place)
 {
     PyObject *snapshot = *place;
@@ -58,8 +61,8 @@ static inline PyObject *shared_context_lend(shared_context_t *shared, PyObject *
     return snapshot;
 }
 
-/* HOT. The opposite, if the context is like the snapshot still; takes over the caller's reference to that. INVARIANT: nobody else holds the
- * context. */
+/* HOT. Puts the snapshot back into *place, and takes over the caller's reference to it. The lent context becomes the
+ * spare if no variable was set in it. INVARIANT: nobody else holds the lent context. */
 static inline void shared_context_give_back(shared_context_t *shared, PyObject **place, PyObject *snapshot, Py_ssize_t vars_offset)
 {
     PyObject *context = *place;
@@ -68,7 +71,7 @@ static inline void shared_context_give_back(shared_context_t *shared, PyObject *
         Py_DECREF(context);
         return;
     }
-    /* Both fields agree before a destructor runs: it may lend or give back, too. */
+    /* Set both fields before a destructor runs, because it may lend or give back too. */
     PyObject *old_spare = shared->spare;
     PyObject *old_spare_of = shared->spare_of;
     shared->spare = context;
@@ -77,7 +80,7 @@ static inline void shared_context_give_back(shared_context_t *shared, PyObject *
     Py_XDECREF(old_spare_of);
 }
 
-/* Values of context variables must not outlive the callbacks that use them. */
+/* For when no callback is running: values of context variables must not outlive the callbacks that use them. */
 static inline void shared_context_forget(shared_context_t *shared)
 {
     shared->vars = NULL;

@@ -1,4 +1,4 @@
-"""shared_context.h holds what these promise."""
+"""Documented in shared_context.h."""
 
 from cpython.object cimport PyObject, visitproc
 

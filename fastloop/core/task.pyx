@@ -1,9 +1,9 @@
-"""Task: a coroutine, run step by step, and a future of its result.
+"""Task: a coroutine that runs step by step, and a future of its result.
 
 Owns: the coroutine and the context that it runs in, until the coroutine ends.
-Promises: interchangeable with asyncio.Task, which isinstance() takes it for; a step needs no handle and makes no object:
-  the task itself is in the ready queue, and in the list of callbacks of the future that it waits for.
-Driven by: the scheduler on fastloop's loop; by call_soon() on any other loop, and in debug mode.
+Promises: a Task is interchangeable with asyncio.Task, and isinstance() says so. A step needs no handle and makes no object: the
+  task itself is in the ready queue, and among the callbacks of the future that it waits for.
+Driven by: the scheduler on fastloop's loop, and call_soon() on any other loop and in debug mode.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from fastloop.core.executor_future cimport ExecutorFuture
 from fastloop.core.future cimport (
     FUTURE_BLOCKING, FUTURE_DONE, FUTURE_FAILED, FUTURE_FINISHED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
     future_init)
-from fastloop.core.handle cimport call_soon_uninterrupted, new_handle
+from fastloop.core.handle cimport UNDELETABLE, call_soon_uninterrupted, new_handle
 from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.core.seen_task cimport (
@@ -35,7 +35,7 @@ from fastloop.python.cpython_compat cimport (
 from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
 
 
-# A call through this type leaves a raised exception to the caller, who looks at the result.
+# Calls through this type do not propagate exceptions. The caller must check the result.
 ctypedef int (*unchecked_step_t)(Task, object) noexcept
 
 
@@ -43,23 +43,23 @@ cdef object CancelledError = exceptions.CancelledError
 
 
 cdef class Task(SeenTask):
-    """A coroutine, run step by step on an event loop.
+    """A coroutine that runs step by step on an event loop.
 
-    Task(coro, *, loop=None, name=None, context=None, eager_start=False): as asyncio.Task; loop.create_task() is the usual
-    way to make one. Not thread-safe: use it from the loop's thread only. Follows asyncio.Task of the running Python.
+    Task(coro, *, loop=None, name=None, context=None, eager_start=False): as asyncio.Task. Usually loop.create_task() makes it.
+    Not thread-safe: use it from the loop's thread only. Follows the running Python's asyncio.Task.
     """
 
     def __init__(self, coro, *, loop=None, name=None, context=None, bint eager_start=False):
         cdef bint is_coroutine = coroutines.iscoroutine(coro)
-        # Dropped at the end: what ends with them finds the task whole.
+        # Dropped on return, so destructors find the task consistent.
         _old_coro, _old_context, _old_waits_for = self.coro, self.context, self.waits_for
-        # A task that lives already is not disturbed by what cannot take its place.
+        # A second __init__() that fails must not disturb the task.
         if is_coroutine or self.loop is None or COMPAT_FUTURE_INIT_ONCE:
             if self.flags & SEEN_TASK_IS_SHOWN and not COMPAT_FUTURE_INIT_ONCE:
                 self.stop_being_shown()
             future_init(self, loop)
         if not is_coroutine:
-            # Without a coroutine there is nothing to report as destroyed.
+            # Before task_init(), so that the destructor does not report a task without a coroutine.
             raise TypeError(f"a coroutine was expected, got {coro!r}")
         self.waits_for = None
         task_init(self, coro, context)
@@ -86,16 +86,17 @@ cdef class Task(SeenTask):
     # ---- asyncio's public methods ----
 
     def cancel(self, msg=None):
-        """Ask the task to end: a CancelledError, with msg, is raised in the coroutine at its next step.
+        """Ask the task to end, by raising CancelledError in the coroutine at its next step.
 
-        The coroutine may refuse. Returns False if the task is done already, else True. Call uncancel() to take it back.
+        msg: the message of the CancelledError. The coroutine may catch it and continue. uncancel() takes the request back.
+        Returns True, or False if the task is done already.
         """
         self.flags &= ~<unsigned int>FUTURE_LOG_TRACEBACK
         if self.flags & FUTURE_DONE:
             return False
         self.word.cancel_requests += 1
         waits_for = self.waits_for
-        # INVARIANT: a task that waits is woken by what it waits for, cancelled or not.
+        # INVARIANT: a waiting task is woken by the future that it waits for, even if that is cancelled.
         if waits_for is not None and waits_for.cancel(msg=msg):
             return True
         self.flags |= TASK_MUST_CANCEL
@@ -103,11 +104,11 @@ cdef class Task(SeenTask):
         return True
 
     def cancelling(self):
-        """Return how many requests to cancel the task there are: calls of cancel() less those of uncancel()."""
+        """Return how many requests to cancel the task are open: calls of cancel() minus calls of uncancel()."""
         return self.word.cancel_requests
 
     def uncancel(self):
-        """Take back one request to cancel; returns how many are left."""
+        """Take back one request to cancel. Returns how many are left."""
         if self.word.cancel_requests > 0:
             self.word.cancel_requests -= 1
             if self.word.cancel_requests == 0 and COMPAT_UNCANCEL_CLEARS_REQUEST:
@@ -123,7 +124,10 @@ cdef class Task(SeenTask):
         return self.context
 
     def get_stack(self, *, limit=None):
-        """Return the frames in which the coroutine is suspended, oldest first; for a failed task those of its traceback."""
+        """Return the frames in which the coroutine is suspended, oldest first. For a failed task, the frames of its traceback.
+
+        limit: how many frames to return at most.
+        """
         return base_tasks._task_get_stack(self, limit)
 
     def print_stack(self, *, limit=None, file=None):
@@ -131,14 +135,14 @@ cdef class Task(SeenTask):
         return base_tasks._task_print_stack(self, limit, file)
 
     def set_result(self, result):
-        """Raise RuntimeError: the coroutine gives the result."""
+        """Raise RuntimeError, because the result comes from the coroutine."""
         raise RuntimeError("Task does not support set_result operation")
 
     def set_exception(self, exception):
-        """Raise RuntimeError: the coroutine gives the exception."""
+        """Raise RuntimeError, because the exception comes from the coroutine."""
         raise RuntimeError("Task does not support set_exception operation")
 
-    # ---- what asyncio and libraries read and write beside them ----
+    # ---- private attributes that asyncio and libraries use ----
 
     @property
     def _coro(self):
@@ -169,7 +173,7 @@ cdef class Task(SeenTask):
 
     @_log_destroy_pending.deleter
     def _log_destroy_pending(self):
-        raise AttributeError("cannot delete this attribute")
+        raise AttributeError(UNDELETABLE)
 
     def _step(self, error=None):
         task_step(self, error)
@@ -187,7 +191,7 @@ cdef class Task(SeenTask):
     cdef int run(self) except -1:
         cdef Future future
         if self.flags & FUTURE_DONE:
-            return run_done(self)
+            return task_run_done(self)
         error = None
         if self.flags & TASK_STEP_QUEUED:
             self.flags &= ~<unsigned int>TASK_STEP_QUEUED
@@ -197,36 +201,35 @@ cdef class Task(SeenTask):
         elif self.flags & TASK_IS_WAITER:
             future = <Future>self.waits_for
             if future.flags & (FUTURE_DONE | FUTURE_FAILED) != FUTURE_FINISHED:
-                if has_waiter(future, self):
+                if future_has_waiter(future, self):
                     return 0
                 error = future.outcome()
         else:
-            # A second __init__() came while the task was in the queue.
+            # __init__() was called again while the task was in the queue.
             return 0
         if not PyContext_CheckExact(<PyObject *>self.context):
-            # Something with a run() of its own, which a handle knows to call.
+            # Any object with a run() method. A handle can call that.
             return new_handle(self.loop, self._step, (error,), self.context).run()
         if (<unchecked_step_t>task_step_in_context)(self, error) < 0:
-            return report_failed_step(self, error)
+            return task_report_failed_step(self, error)
         return 0
 
     cdef int finish_returned(self, object result) except -1:
-        """The coroutine returned."""
         seen_task_unregister(self)
         if self.flags & TASK_MUST_CANCEL:
-            # cancel() came from within the last step.
+            # cancel() was called during the last step.
             self.flags &= ~<unsigned int>TASK_MUST_CANCEL
             self.cancel_with(self._cancel_message)
             return 0
         return self.finish(result)
 
     cdef int finish_raised(self) except -1:
-        """The coroutine raised; KeyboardInterrupt and SystemExit go on to the caller."""
+        """The coroutine has raised. KeyboardInterrupt and SystemExit also propagate to the caller."""
         cdef bint is_exit = call_raised_exit()
         error = compat_take_exception()
         seen_task_unregister(self)
         if isinstance(error, CancelledError):
-            # The same CancelledError goes to whoever awaits the task, once.
+            # The first awaiter of the task gets this very CancelledError. Later ones get a new one.
             self.result_or_exception = error
             self.cancel_with(None)
             return 0
@@ -241,7 +244,7 @@ cdef class Task(SeenTask):
         if yielded is None:
             # A bare yield, as in sleep(0).
             return self.schedule_step(None)
-        # A subclass may bring an add_done_callback() of its own, and is called by name.
+        # Exact types only: a subclass may override add_done_callback(), and is then called by name.
         if type(yielded) is Future or type(yielded) is Task or type(yielded) is ExecutorFuture:
             return self.wait_for_future(<Future>yielded)
         blocking = getattr(yielded, "_asyncio_future_blocking", None)
@@ -254,14 +257,8 @@ cdef class Task(SeenTask):
         return self.schedule_step(RuntimeError(message))
 
     cdef int wait_for_future(self, Future future) except -1:
-        if future is self:
-            return self.schedule_step(RuntimeError(f"Task cannot await on itself: {self!r}"))
-        if not future.flags & FUTURE_BLOCKING:
-            return self.schedule_step(
-                RuntimeError(f"yield was used instead of yield from in task {self!r} with {future!r}"))
-        if future.loop is not self.loop:
-            return self.schedule_step(
-                RuntimeError(f"Task {self!r} got Future {future!r} attached to a different loop"))
+        if future is self or not future.flags & FUTURE_BLOCKING or future.loop is not self.loop:
+            return self.refuse_to_wait(future, future.flags & FUTURE_BLOCKING != 0)
         future.flags &= ~<unsigned int>FUTURE_BLOCKING
         self.waits_for = future
         if future.flags & FUTURE_DONE or not self.flags & FUTURE_ON_SCHEDULER:
@@ -270,28 +267,31 @@ cdef class Task(SeenTask):
             future.add_waiter(self)
             self.flags |= TASK_IS_WAITER
         if self.flags & TASK_MUST_CANCEL:
-            return self.cancel_waited()
+            return self.cancel_awaited_future()
         return 0
 
-    cdef int wait_for_foreign(self, object future, object blocking) except -1:
-        if future is self:
-            return self.schedule_step(RuntimeError(f"Task cannot await on itself: {self!r}"))
-        if not blocking:
-            return self.schedule_step(
-                RuntimeError(f"yield was used instead of yield from in task {self!r} with {future!r}"))
-        if loop_of(future) is not self.loop:
-            return self.schedule_step(
-                RuntimeError(f"Task {self!r} got Future {future!r} attached to a different loop"))
+    cdef int wait_for_foreign(self, object future, bint is_blocking) except -1:
+        if future is self or not is_blocking or loop_of(future) is not self.loop:
+            return self.refuse_to_wait(future, is_blocking)
         future._asyncio_future_blocking = False
         future.add_done_callback(self._wakeup, context=self.context)
         self.waits_for = future
         seen_task_wait(self)
         if self.flags & TASK_MUST_CANCEL:
-            return self.cancel_waited()
+            return self.cancel_awaited_future()
         return 0
 
-    cdef int cancel_waited(self) except -1:
-        """cancel() came before there was something to cancel; now there is."""
+    cdef int refuse_to_wait(self, object future, bint is_blocking) except -1:
+        if future is self:
+            message = f"Task cannot await on itself: {self!r}"
+        elif not is_blocking:
+            message = f"yield was used instead of yield from in task {self!r} with {future!r}"
+        else:
+            message = f"Task {self!r} got Future {future!r} attached to a different loop"
+        return self.schedule_step(RuntimeError(message))
+
+    cdef int cancel_awaited_future(self) except -1:
+        """cancel() was called while there was nothing to cancel. Now there is."""
         if self.waits_for.cancel(msg=self._cancel_message):
             self.flags &= ~<unsigned int>TASK_MUST_CANCEL
         return 0
@@ -310,13 +310,13 @@ cdef class Task(SeenTask):
         return 0
 
     cdef int start_eagerly(self) except -1:
-        """Run the first step now, inside whatever runs: a coroutine that never waits needs no turn of the loop."""
-        # A second __init__() in the coroutine changes the fields.
+        """Run the first step now, within the step that runs. A coroutine that never waits then needs no turn of the loop."""
+        # The coroutine may call __init__() again, which changes the fields.
         loop, context = self.loop, self.context
         try:
             previous = swap_own_current_task(loop, self)
         except BaseException:
-            # The caller hears of it.
+            # The caller gets the exception, so the destructor need not report the task too.
             self.flags &= ~<unsigned int>TASK_LOG_DESTROY_PENDING
             raise
         try:
@@ -354,7 +354,7 @@ cdef int task_init(Task task, object coro, object context) except -1:
 
 
 cdef object loop_of(object future):
-    """What asyncio finds by a Python function of its own, here without a frame, at whose beginning a signal handler could raise."""
+    """The future's loop. asyncio's own function for this is Python code, and a signal handler could raise when it starts."""
     get_loop = getattr(future, "get_loop", None)
     return future._loop if get_loop is None else get_loop()
 
@@ -370,8 +370,8 @@ cdef Task new_task(Scheduler loop, object coro, object context):
     return task
 
 
-cdef bint has_waiter(Future future, Task task) noexcept:
-    """Whether a pending future will still push the task. If not, a second __init__() has made it pending again."""
+cdef bint future_has_waiter(Future future, Task task) noexcept:
+    """Whether the future is pending and will still push the task. If it is pending and will not, __init__() was called again."""
     if future.flags & FUTURE_DONE:
         return False
     if future.callback is task:
@@ -383,19 +383,20 @@ cdef bint has_waiter(Future future, Task task) noexcept:
     return False
 
 
-cdef int run_done(Task task) except -1:
+cdef int task_run_done(Task task) except -1:
     if task.flags & FUTURE_ON_SCHEDULER and (<Scheduler>task.loop).lingering_task is not NULL:
         (<Scheduler>task.loop).leave_lingering_task()
     if task.callback is None and task.flags & TASK_STEP_QUEUED:
-        # Somebody gave the task a result by force while its step stood in the queue.
+        # The program finished the task by force, say with Future.set_result(), while its step was in the queue. As in
+        # asyncio, that step fails.
         task.flags &= ~<unsigned int>TASK_STEP_QUEUED
         if (<unchecked_step_t>task_step_in_context)(task, None) < 0:
-            return report_failed_step(task, None)
+            return task_report_failed_step(task, None)
     return task.run_callbacks()
 
 
-cdef int report_failed_step(Task task, object error) except -1:
-    """The step itself failed, not the coroutine: reported as for any callback."""
+cdef int task_report_failed_step(Task task, object error) except -1:
+    """The step itself failed, not the coroutine. Report it as for any callback."""
     if call_raised_exit():
         return -1
     exception = compat_take_exception()
@@ -403,7 +404,7 @@ cdef int report_failed_step(Task task, object error) except -1:
 
 
 cdef int task_step(Task task, object error) except -1:
-    """Run the coroutine up to its next wait. The context is entered already."""
+    """Run the coroutine until it waits or ends. INVARIANT: its context is entered."""
     if task.loop is None:
         raise RuntimeError("Task object is not initialized.")
     if task.flags & FUTURE_DONE:
@@ -427,7 +428,7 @@ cdef int task_step(Task task, object error) except -1:
 
 
 cdef int task_step_in_context(Task task, object error) except -1:
-    # A second __init__() in the coroutine changes the field.
+    # The coroutine may call __init__() again, which changes the field.
     context = task.context
     PyContext_Enter(context)
     try:
@@ -437,7 +438,7 @@ cdef int task_step_in_context(Task task, object error) except -1:
 
 
 cdef int task_step_on_scheduler(Task task, Scheduler scheduler, object error) except -1:
-    # The task before this one is left only now, by the same call that enters this one; if it is this one, it never was left.
+    # Entering this task also leaves the one before it, in one call. If that is this task, it was never left.
     if scheduler.lingering_task is not <PyObject *>task:
         task_enter_on_scheduler(task, scheduler)
     scheduler.lingering_task = NULL
@@ -458,7 +459,7 @@ cdef int task_enter_on_scheduler(Task task, Scheduler scheduler) except -1:
 
 
 cdef int task_resume(Task task, object error) except -1:
-    """Resume the coroutine with None, or with error raised in it, and act on what comes out."""
+    """Resume the coroutine, raising error in it if that is not None, and handle what it yields, returns or raises."""
     cdef PyObject *result = NULL
     cdef PySendResult outcome
     if error is None:
@@ -487,21 +488,21 @@ cdef int task_resume(Task task, object error) except -1:
 cdef object_pool_t task_pool
 
 cdef void task_dealloc(PyObject *self) noexcept:
-    # Before anything else: no destructor may find the task through the list.
+    # First of all, so that no destructor finds the task through the list.
     seen_task_close(<Task>self)
     if object_type(self) is not task_pool.type:
         task_pool.plain_dealloc(self)
-    elif not has_something_unsaid(<Task>self):
+    elif not task_has_report(<Task>self):
         object_pool_dealloc(&task_pool, self)
     elif PyObject_CallFinalizerFromDealloc(self) == 0:
-        # Code that ran meanwhile may have waited for it.
+        # The exception handler may have added a waiter.
         seen_task_close(<Task>self)
         object_pool_dealloc(&task_pool, self)
 
 
-cdef inline bint has_something_unsaid(Task task) noexcept:
-    return (task.flags & (FUTURE_LOG_TRACEBACK | TASK_LOG_DESTROY_PENDING)
-            and not (task.flags & FUTURE_DONE and not task.flags & FUTURE_LOG_TRACEBACK))
+cdef inline bint task_has_report(Task task) noexcept:
+    """Whether report_lost() has something to report."""
+    return task.flags & FUTURE_LOG_TRACEBACK or (task.flags & TASK_LOG_DESTROY_PENDING and not task.flags & FUTURE_DONE)
 
 
 object_pool_open(

@@ -1,12 +1,13 @@
-"""Which tasks exist: what asyncio.all_tasks() and the tools that look from outside go by.
+"""Which tasks exist, for asyncio.all_tasks() and for tools that look from outside.
 
-Owns: the head of a list of pending tasks, before Python 3.14. Tasks link themselves in; the list keeps none of them alive.
+Owns: the head of a list of pending tasks, before Python 3.14. Tasks link themselves, and the list keeps none of them alive.
 Promises: asyncio.all_tasks() sees every pending task.
-  Since Python 3.14 a task is in asyncio's own list, that of the thread that made it (seen_fields.h).
-  Before 3.14 asyncio keeps a WeakSet of tasks. An entry costs more than the rest of a task, so fastloop's tasks have none: TaskReferences,
-  the set inside the WeakSet, adds them when it is read.
-LIMIT: where tasks cannot be linked, a pending task stays alive until it ends or its loop is closed. This concerns free-threaded builds,
-  where unlinking would need a lock for each task, and Pythons that lay out tasks in another way.
+  Since Python 3.14 a task is in asyncio's own list, that of the thread that made the task (seen_fields.h).
+  Before 3.14 asyncio keeps a WeakSet of tasks. An entry there costs more than the rest of a task, so fastloop's tasks have
+  none. TaskReferences replaces the set inside the WeakSet, and adds fastloop's tasks when somebody reads it.
+Driven by: SeenTask.
+LIMIT: where tasks cannot be linked, a pending task stays alive until it ends or its loop is closed. This concerns free-threaded
+  builds, where unlinking would need a lock for each task, and Pythons that lay out tasks differently.
 """
 
 import asyncio.tasks
@@ -29,17 +30,17 @@ from fastloop.python.cpython_compat cimport COMPAT_ASYNCIO_LINKS_TASKS, COMPAT_H
 
 
 cdef enum:
-    # No field of a thread's state lies as far from its beginning.
-    MAX_SIZE_OF_THREAD_STATE = 1 << 16
+    # A larger offset cannot be a field of a thread's state.
+    MAX_HEAD_OFFSET = 1 << 16
 
 
 cdef:
     registry_t registry
-    # From the beginning of a task to its link.
-    Py_ssize_t link_place = 0
+    # Of a task's link.
+    Py_ssize_t link_offset = 0
     # Weak references to the sets of live loops.
     list sets_of_loops = []
-    # asyncio's weak references to tasks.
+    # asyncio's WeakSet of tasks, before Python 3.14.
     object weak_set = None
     object hold_function = None, release_function = None
 
@@ -58,7 +59,7 @@ cdef int registry_hold(object task, set tasks_of_loop) except -1:
     return 0
 
 
-cdef int registry_let_go(object task, set tasks_of_loop) except -1:
+cdef int registry_release(object task, set tasks_of_loop) except -1:
     if tasks_of_loop is not None:
         PySet_Discard(tasks_of_loop, task)
     else:
@@ -90,12 +91,12 @@ cdef set registry_new_set():
     return tasks
 
 
-# ---- before Python 3.14: telling asyncio when it asks ----
+# ---- before Python 3.14: the set inside asyncio's WeakSet ----
 
 class TaskReferences(set):
     """asyncio's weak references to tasks. Reading it also finds fastloop's pending tasks.
 
-    Other threads may begin and end tasks meanwhile, so a reader gets a copy.
+    A reader gets a copy, because other threads may start and finish tasks in between.
     """
 
     def __iter__(self):
@@ -119,14 +120,14 @@ cdef class TaskReference:
 
 
 cdef list list_pending():
-    # Made first: making a list may run the collector.
+    # Made first, because making a list may run the collector.
     cdef list tasks = []
     cdef seen_link_t *link = registry.own_list.next
     cdef PyObject *task
     while link is not &registry.own_list:
-        task = <PyObject *>(<char *>link - link_place)
-        # Not a task that is being destroyed. Its own destructor may ask for all tasks, or the destructor of another object that the
-        # collector destroys with it. asyncio's weak reference is gone by then.
+        task = <PyObject *>(<char *>link - link_offset)
+        # Skip a task that is being destroyed. Its own destructor may ask for all tasks, or that of an object that the collector
+        # destroys with it. In asyncio the weak reference is gone by then.
         if Py_REFCNT(task) > 0 and not PyObject_GC_IsFinalized(task):
             tasks.append(<object>task)
         link = link.next
@@ -135,10 +136,10 @@ cdef list list_pending():
     return tasks
 
 
-# ---- since Python 3.14: whether asyncio's tasks are what they are taken for ----
+# ---- since Python 3.14: whether asyncio's tasks have the expected layout ----
 
-class _Unlooped:
-    """What a task of asyncio's needs of a loop to be made."""
+class _StandInLoop:
+    """What the constructor of asyncio.Task uses of a loop."""
 
     def get_debug(self):
         return False
@@ -151,59 +152,59 @@ async def _nothing():
     pass
 
 
-cdef Py_ssize_t find_head_place() except -1:
-    """From a thread's state to the head of its list of tasks; 0 if a task of asyncio's is not laid out as seen_fields.h says."""
+cdef Py_ssize_t find_head_offset() except -1:
+    """The offset of a list's head from its thread's state. 0 if asyncio's tasks are not laid out as seen_fields.h says."""
     cdef seen_link_t *link
-    cdef Py_ssize_t place = 0
-    task, waiting, last = [_asyncio.Task(_nothing(), loop=_Unlooped(), name=name) for name in ("probe", None, None)]
+    cdef Py_ssize_t offset = 0
+    task, waiting, last = [_asyncio.Task(_nothing(), loop=_StandInLoop(), name=name) for name in ("probe", None, None)]
     for probe in (task, waiting, last):
         probe._log_destroy_pending = False
         probe.get_coro().close()
     asyncio.future_add_to_awaited_by(task, waiting)
     coroutine, name = task.get_coro(), task.get_name()
-    link = <seen_link_t *>at(last, SEEN_LINK)
+    link = <seen_link_t *>field_at(last, SEEN_LINK)
     if (type(task).__basicsize__ == SEEN_SIZE_OF_ASYNCIO
             and object_at(task, SEEN_COROUTINE) is <PyObject *>coroutine
             and object_at(task, SEEN_NAME) is <PyObject *>name
             and object_at(task, SEEN_WAITERS) is <PyObject *>waiting
-            and at(task, SEEN_IS_TASK)[0] == 1 and at(task, SEEN_IS_SET)[0] == 0
-            and has_readable_number(1 << 20) and has_readable_number(1 << 40)
-            and link.next is not NULL and link.next.prev is link and link.prev is <seen_link_t *>at(waiting, SEEN_LINK)):
-        # The newest task is the last one, before the head.
-        place = <char *>link.next - <char *>PyThreadState_Get()
-    return place if 0 < place < MAX_SIZE_OF_THREAD_STATE else 0
+            and field_at(task, SEEN_IS_TASK)[0] == 1 and field_at(task, SEEN_IS_SET)[0] == 0
+            and number_is_readable(1 << 20) and number_is_readable(1 << 40)
+            and link.next is not NULL and link.next.prev is link and link.prev is <seen_link_t *>field_at(waiting, SEEN_LINK)):
+        # The newest task is the last one, just before the head.
+        offset = <char *>link.next - <char *>PyThreadState_Get()
+    return offset if 0 < offset < MAX_HEAD_OFFSET else 0
 
 
-cdef inline char *at(object task, Py_ssize_t place) noexcept:
-    return <char *><PyObject *>task + place
+cdef inline char *field_at(object task, Py_ssize_t offset) noexcept:
+    return <char *><PyObject *>task + offset
 
 
-cdef inline PyObject *object_at(object task, Py_ssize_t place) noexcept:
-    return (<PyObject **>at(task, place))[0]
+cdef inline PyObject *object_at(object task, Py_ssize_t offset) noexcept:
+    return (<PyObject **>field_at(task, offset))[0]
 
 
-cdef bint has_readable_number(uint64_t number) except -1:
+cdef bint number_is_readable(uint64_t number) except -1:
     cdef seen_entry_t entry
     seen_entry_name_by_number(&entry, number)
     return seen_number_is_readable(&entry, int(number))
 
 
-cdef int registry_open(Py_ssize_t waiters, Py_ssize_t entry) except -1:
-    global link_place
-    link_place = entry + <Py_ssize_t>&(<seen_entry_t *>NULL).link
+cdef int registry_open(Py_ssize_t waiters_offset, Py_ssize_t entry_offset) except -1:
+    global link_offset
+    link_offset = entry_offset + <Py_ssize_t>&(<seen_entry_t *>NULL).link
     if not COMPAT_ASYNCIO_LINKS_TASKS or not COMPAT_HAS_GIL:
         return 0
-    if waiters == SEEN_WAITERS and entry == SEEN_NAME:
-        registry.head_place = find_head_place()
-    if registry.head_place == 0:
+    if waiters_offset == SEEN_WAITERS and entry_offset == SEEN_NAME:
+        registry.head_offset = find_head_offset()
+    if registry.head_offset == 0:
         warnings.warn(
-            "This Python lays out tasks in a way that fastloop does not know: tools such as `python -m asyncio ps` will not find "
-            "its tasks, and pending ones are kept alive", RuntimeWarning, stacklevel=2)
+            "fastloop does not know how this Python lays out tasks. Tools such as `python -m asyncio ps` will not find fastloop's "
+            "tasks, and pending tasks are kept alive.", RuntimeWarning, stacklevel=2)
     return 0
 
 
 def _begin_new_list():
-    """In a forked child, where asyncio has emptied the list of the thread that forked."""
+    """Called in a forked child, where asyncio has emptied the list of the thread that forked."""
     registry.forked_head = registry_list()
     registry.fork_count += 1
 

@@ -8,8 +8,8 @@ cdef class ThreadSafeHandle(Handle):
     pass
 
 
-# HOT. A new one for a queue of loop, whose bypasses_call_soon holds; see new_queued_handle().
+# HOT. A new handle for a queue of loop, as new_queued_handle() makes it. INVARIANT: loop.bypasses_call_soon.
 cdef ThreadSafeHandle new_queued_threadsafe_handle(Scheduler loop, object callback, object args)
 
-# The same for any loop: debug mode is looked at.
+# A new handle for any loop. In debug mode it records where it was made.
 cdef ThreadSafeHandle new_threadsafe_handle(object loop, object callback, object args, object context)

@@ -1,9 +1,9 @@
-"""ThreadSafeHandle: a callback from another thread, which that thread may cancel while the loop is about to run it.
+"""ThreadSafeHandle: a callback from another thread, which may cancel it while the loop is about to run it.
 
 Owns: what a Handle owns.
-Promises: cancel() wins or the call wins, never half of each. From Python 3.14 on, cancel() and cancelled() in another thread wait for the
-  end of a callback that runs.
-Driven by: the scheduler, and any thread that has the handle. What several threads touch changes in critical sections of the handle,
+Promises: either cancel() wins or the call does, never half of each. Since Python 3.14, cancel() and cancelled() in
+  another thread wait until a running callback has ended.
+Driven by: the scheduler, and any thread that has the handle. Shared fields change in critical sections of the handle,
   which cost nothing with the GIL.
 """
 
@@ -17,7 +17,7 @@ from cpython.ref cimport Py_DECREF
 
 from fastloop.core.handle cimport Handle
 from fastloop.core.handle_core cimport (
-    HANDLE_CANCELLED, HANDLE_RUNNING, HandleExtras, call_with_odd_arguments, callback_raised, handle_exchange,
+    HANDLE_CANCELLED, HANDLE_RUNNING, HandleExtras, handle_call_with_odd_args, handle_callback_raised, handle_exchange,
     handle_fill_queued, handle_init, loop_is_debug)
 from fastloop.core.queued_object cimport queued_object_disown
 from fastloop.core.runnable cimport Runnable
@@ -29,16 +29,16 @@ from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new_un
 
 cdef:
     object get_ident = threading.get_ident
-    # Python 3.14 has a class of its own for it, with a lock; earlier handles wait for nothing.
+    # Python 3.14 added a class with a lock for this. Earlier handles never wait.
     object THREAD_SAFE_HANDLE = getattr(events, "_ThreadSafeHandle", asyncio.Handle)
     bint CANCEL_WAITS = THREAD_SAFE_HANDLE is not asyncio.Handle
 
 
 cdef class ThreadSafeHandle(Handle):
-    """A handle as call_soon_threadsafe() returns it.
+    """A scheduled callback, as call_soon_threadsafe() returns it.
 
-    cancel() and cancelled() may be called from any thread. From Python 3.14 on, while the callback runs, they wait for its end,
-    except in the thread that runs it.
+    Any thread may call cancel() and cancelled(). Since Python 3.14 they wait while the callback runs, except in the loop's own
+    thread.
     """
 
     @property
@@ -46,13 +46,19 @@ cdef class ThreadSafeHandle(Handle):
         return THREAD_SAFE_HANDLE
 
     def cancel(self):
-        """Keep the callback from running and free it at once; from Python 3.14 on wait for the end of one that runs. From any thread."""
-        wait_for_end(self)
+        """Keep the callback from running, and free it and its arguments at once. A second call does nothing.
+
+        Call it from any thread. Since Python 3.14 it first waits until a running callback has ended.
+        """
+        threadsafe_handle_wait_for_end(self)
         self.do_cancel()
 
     def cancelled(self):
-        """Return True if cancel() was called; from Python 3.14 on wait for the end of a callback that runs. From any thread."""
-        wait_for_end(self)
+        """Return True if cancel() was called.
+
+        Call it from any thread. Since Python 3.14 it first waits until a running callback has ended.
+        """
+        threadsafe_handle_wait_for_end(self)
         return bool(self.flags & HANDLE_CANCELLED)
 
     cdef int run(self) except -1:
@@ -81,11 +87,11 @@ cdef class ThreadSafeHandle(Handle):
             if COMPAT_HAS_GIL and type(self.extras) is not HandleExtras:
                 self.flags &= ~<unsigned int>HANDLE_RUNNING
             else:
-                callback_ended(self)
+                threadsafe_handle_ended(self)
 
 
 cdef int threadsafe_handle_call(ThreadSafeHandle handle) except -1:
-    """Handle.call() where another thread may cancel at any point: before this looks, or too late."""
+    """Handle.call() without the GIL. Another thread may cancel at any point: before the check, or too late."""
     cdef PyObject *result
     cdef bint is_cancelled
     with cython.critical_section(handle):
@@ -94,15 +100,15 @@ cdef int threadsafe_handle_call(ThreadSafeHandle handle) except -1:
     if is_cancelled:
         return 0
     if type(args) is not tuple:
-        return call_with_odd_arguments(handle)
+        return handle_call_with_odd_args(handle)
     result = call_in_context(context, callback, args)
     if result is NULL:
-        return callback_raised(handle)
+        return handle_callback_raised(handle)
     Py_DECREF(<object>result)
     return 0
 
 
-cdef int callback_ended(ThreadSafeHandle handle) except -1:
+cdef int threadsafe_handle_ended(ThreadSafeHandle handle) except -1:
     end = None
     with cython.critical_section(handle):
         handle.flags &= ~<unsigned int>HANDLE_RUNNING
@@ -113,13 +119,13 @@ cdef int callback_ended(ThreadSafeHandle handle) except -1:
     return 0
 
 
-cdef int wait_for_end(ThreadSafeHandle handle) except -1:
+cdef int threadsafe_handle_wait_for_end(ThreadSafeHandle handle) except -1:
     if not CANCEL_WAITS or not handle.flags & HANDLE_RUNNING or get_ident() == handle._loop._thread_id:
         return 0
     event = threading.Event()
     extras = handle.make_extras()
     with cython.critical_section(handle):
-        # Making the event ran Python code: the callback may have ended meanwhile, and another thread may wait too.
+        # Making the event ran Python code. By now the callback may have ended, and another thread may wait too.
         if not handle.flags & HANDLE_RUNNING:
             event = None
         elif extras.end is None:

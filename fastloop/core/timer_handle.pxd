@@ -1,4 +1,4 @@
-# TimerHandle: a callback that waits for its moment.
+# TimerHandle: a callback that is scheduled for a moment.
 
 from fastloop.core.handle cimport Handle
 from fastloop.core.scheduler cimport Scheduler
@@ -10,11 +10,11 @@ cdef class TimerHandle(Handle):
         double when_s
 
 
-# The object that when() returns, whose value as a float is when_s.
+# Keep the object that when() must return. INVARIANT: as a float it equals when_s.
 cdef int timer_keep_moment(TimerHandle timer, object moment) except -1
 
-# HOT. A new timer for the heap of loop, whose bypasses_call_soon holds; see new_queued_handle().
+# HOT. A new timer for the heap of loop, as new_queued_handle() makes it. INVARIANT: loop.bypasses_call_soon.
 cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object callback, object args, object context)
 
-# The same for any other purpose, and any loop: debug mode is looked at.
+# A new timer for any other purpose and any loop. In debug mode it records where it was made.
 cdef TimerHandle new_timer_handle(object loop, double when_s, object callback, object args, object context)

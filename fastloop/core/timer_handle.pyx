@@ -1,7 +1,7 @@
-"""TimerHandle: a callback that waits for its moment.
+"""TimerHandle: a callback that is scheduled for a moment.
 
 Owns: the moment, as the program gave it.
-Promises: isinstance() against asyncio's class holds; cancel() takes the timer out of the heap and frees the callback at once.
+Promises: isinstance(handle, asyncio.TimerHandle). cancel() takes the timer out of the heap and frees the callback at once.
 Driven by: the scheduler, which moves due timers to the ready queue.
 """
 
@@ -21,9 +21,9 @@ from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new_un
 
 
 cdef class TimerHandle(Handle):
-    """A callback that waits for its moment, as call_later() and call_at() return it.
+    """A callback that is scheduled for a moment, as call_later() and call_at() return it.
 
-    cancel() costs O(log n). isinstance(handle, asyncio.TimerHandle) holds.
+    cancel() costs O(log n). isinstance(handle, asyncio.TimerHandle) is true.
     """
 
     def __init__(self, when, callback, args, loop, context=None):
@@ -50,10 +50,10 @@ cdef class TimerHandle(Handle):
 
     @property
     def _scheduled(self):
-        return self.word.timer_place != 0
+        return self.word.timer_slot_plus_one != 0
 
     def when(self):
-        """Return the moment, in seconds on the clock of loop.time(); from call_at() the very object that it was given."""
+        """Return the moment, in seconds on the clock of loop.time(). For call_at() it is the object that was passed."""
         return timer_moment(self)
 
     def _repr_info(self):
@@ -89,7 +89,7 @@ cdef class TimerHandle(Handle):
     cdef int do_cancel(self) except -1:
         if self.flags & HANDLE_CANCELLED:
             return 0
-        if self.word.timer_place != 0:
+        if self.word.timer_slot_plus_one != 0:
             scheduler = timer_scheduler(self)
             if scheduler is not None:
                 queued_object_drop(scheduler_take_timer(scheduler, self))
@@ -99,10 +99,10 @@ cdef class TimerHandle(Handle):
 
 
 cdef inline Scheduler timer_scheduler(TimerHandle timer):
-    """Where the timer is queued; None once the garbage collector took that. INVARIANT: it is queued."""
-    if type(timer.extras) is HandleExtras and (<HandleExtras>timer.extras).heap is not None:
-        return <Scheduler>(<HandleExtras>timer.extras).heap
-    # INVARIANT: only a Scheduler queues timers, and a queued timer that gets another loop keeps the first one in its extras.
+    """The scheduler that has the timer in its heap. None once the garbage collector has cleared it. INVARIANT: it is in a heap."""
+    if type(timer.extras) is HandleExtras and (<HandleExtras>timer.extras).heap_loop is not None:
+        return <Scheduler>(<HandleExtras>timer.extras).heap_loop
+    # INVARIANT: only a Scheduler has a heap. If _loop changes while the timer is in a heap, its extras keep the first loop.
     return <Scheduler>timer._loop
 
 
@@ -124,7 +124,7 @@ cdef int timer_keep_moment(TimerHandle timer, object moment) except -1:
 cdef int timer_move(TimerHandle timer, object moment) except -1:
     timer.when_s = moment
     timer_keep_moment(timer, moment)
-    if timer.word.timer_place != 0:
+    if timer.word.timer_slot_plus_one != 0:
         scheduler = timer_scheduler(timer)
         if scheduler is not None:
             Py_DECREF(<object>scheduler_take_timer(scheduler, timer))
@@ -134,7 +134,7 @@ cdef int timer_move(TimerHandle timer, object moment) except -1:
 
 cdef TimerHandle new_queued_timer_handle(Scheduler loop, double when_s, object callback, object args, object context):
     cdef TimerHandle handle = <TimerHandle>object_pool_new_untracked(&timer_handle_pool)
-    handle.word.timer_place = 0
+    handle.word.timer_slot_plus_one = 0
     handle.when_s = when_s
     handle_fill_queued(handle, loop, callback, args, context)
     return handle

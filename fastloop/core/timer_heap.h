@@ -1,9 +1,10 @@
 /* Timers waiting for their moment: a 4-ary heap ordered by deadline, then by age.
  *
  * Owns: one reference to every timer between push and take.
- * Promises: equal deadlines leave in the order they came; taking a timer out anywhere is O(log n), because its slot says where it
- *   stands; memory follows the number of timers, up and down.
- * Layout: sifting moves 16-byte entries and writes 4-byte places; the timers themselves, scattered over memory, are not touched.
+ * Promises: timers with equal deadlines leave in the order in which they came. Any timer can be taken out in O(log n),
+ *   because its slot tells its index. Memory follows the number of timers, up and down.
+ * Layout: sifting moves 16-byte entries and writes 4-byte indexes. It does not touch the timers, which are scattered over
+ *   memory.
  * Driven by: the scheduler. Nothing here looks at the clock.
  */
 #ifndef FASTLOOP_TIMER_HEAP_H
@@ -24,19 +25,19 @@ enum {
 
 typedef struct {
     int64_t deadline;
-    /* LIMIT: compared as a difference, so equal deadlines keep their order while fewer than 2^31 timers came in between. */
+    /* LIMIT: compared by difference, so equal deadlines keep their order if fewer than 2^31 timers came in between. */
     uint32_t sequence;
     uint32_t slot;
 } timer_entry_t;
 
 typedef struct {
     timer_entry_t *entries;
-    uint32_t *places;  /* by slot: where the timer's entry stands; for a free slot, the next free one */
+    uint32_t *indexes; /* by slot: the index of the timer's entry; for a free slot, the next one in the free list */
     PyObject **timers; /* by slot */
     uint32_t count;
     uint32_t capacity;   /* of all three arrays */
-    uint32_t used_slots; /* slots at or above were never given out */
-    uint32_t free_slot;  /* first of the free list, or TIMER_NO_SLOT */
+    uint32_t used_slots; /* slots from here on were never in use */
+    uint32_t free_slot;  /* head of the free list, or TIMER_NO_SLOT */
     uint32_t next_sequence;
 } timer_heap_t;
 
@@ -51,7 +52,7 @@ static inline bool timer_heap_is_before(const timer_entry_t *a, const timer_entr
 static inline void timer_heap_place(timer_heap_t *heap, uint32_t index, timer_entry_t entry)
 {
     heap->entries[index] = entry;
-    heap->places[entry.slot] = index;
+    heap->indexes[entry.slot] = index;
 }
 
 static inline void timer_heap_sift_up(timer_heap_t *heap, uint32_t index, timer_entry_t entry)
@@ -67,7 +68,7 @@ static inline void timer_heap_sift_up(timer_heap_t *heap, uint32_t index, timer_
     timer_heap_place(heap, index, entry);
 }
 
-/* The earliest of the children that start at first. INVARIANT: there is at least one. */
+/* The earliest child. first is the index of the first child. INVARIANT: there is at least one. */
 static inline uint32_t timer_heap_earliest_child(const timer_heap_t *heap, uint32_t first)
 {
     uint32_t end = first + TIMER_HEAP_ARITY < heap->count ? first + TIMER_HEAP_ARITY : heap->count;
@@ -97,7 +98,7 @@ static inline void timer_heap_sift_down(timer_heap_t *heap, uint32_t index, time
     timer_heap_place(heap, index, entry);
 }
 
-/* Each array that could be resized stays so: a larger one than capacity says does no harm. */
+/* If it fails halfway, the arrays that were resized stay so. An array may be larger than capacity says. */
 static int timer_heap_resize(timer_heap_t *heap, uint32_t capacity)
 {
     void *entries = PyMem_RawRealloc(heap->entries, capacity * sizeof(timer_entry_t));
@@ -105,11 +106,11 @@ static int timer_heap_resize(timer_heap_t *heap, uint32_t capacity)
         return -1;
     }
     heap->entries = (timer_entry_t *)entries;
-    void *places = PyMem_RawRealloc(heap->places, capacity * sizeof(uint32_t));
-    if (places == NULL) {
+    void *indexes = PyMem_RawRealloc(heap->indexes, capacity * sizeof(uint32_t));
+    if (indexes == NULL) {
         return -1;
     }
-    heap->places = (uint32_t *)places;
+    heap->indexes = (uint32_t *)indexes;
     void *timers = PyMem_RawRealloc(heap->timers, capacity * sizeof(PyObject *));
     if (timers == NULL) {
         return -1;
@@ -140,11 +141,11 @@ static inline uint32_t timer_heap_take_slot(timer_heap_t *heap)
         heap->free_slot = TIMER_NO_SLOT;
         return heap->used_slots++;
     }
-    heap->free_slot = heap->places[slot];
+    heap->free_slot = heap->indexes[slot];
     return slot;
 }
 
-/* HOT. Keeps a reference to the timer. Returns its slot, or -1 with MemoryError raised. */
+/* HOT. Takes a new reference to the timer. Returns its slot, or -1 with MemoryError. */
 static inline int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64_t deadline)
 {
     if (heap->count == heap->capacity && timer_heap_grow(heap) < 0) {
@@ -156,8 +157,8 @@ static inline int64_t timer_heap_push(timer_heap_t *heap, PyObject *timer, int64
     return entry.slot;
 }
 
-/* Slots keep their numbers, so the arrays shrink only when the last timer has left. Failing to shrink changes nothing.
- * LIMIT: one timer that stays keeps 28 bytes for each of the most timers there ever were. */
+/* A timer keeps its slot, so the arrays shrink only when the last timer has left. Failing to shrink changes nothing.
+ * LIMIT: until then, the heap keeps 28 bytes for each timer of its peak. */
 static inline void timer_heap_trim(timer_heap_t *heap)
 {
     if (heap->count == 0 && heap->capacity > 16 * TIMER_HEAP_MIN_CAPACITY) {
@@ -167,10 +168,10 @@ static inline void timer_heap_trim(timer_heap_t *heap)
     }
 }
 
-/* HOT. Takes the timer out; the heap's reference passes to the caller. INVARIANT: the slot is in use. */
+/* HOT. Takes the timer out. The heap's reference passes to the caller. INVARIANT: the slot is in use. */
 static inline PyObject *timer_heap_take(timer_heap_t *heap, uint32_t slot)
 {
-    uint32_t index = heap->places[slot];
+    uint32_t index = heap->indexes[slot];
     timer_entry_t last = heap->entries[--heap->count];
     PyObject *timer = heap->timers[slot];
     if (last.slot != slot) {
@@ -180,7 +181,7 @@ static inline PyObject *timer_heap_take(timer_heap_t *heap, uint32_t slot)
             timer_heap_sift_down(heap, index, last);
         }
     }
-    heap->places[slot] = heap->free_slot;
+    heap->indexes[slot] = heap->free_slot;
     heap->free_slot = slot;
     timer_heap_trim(heap);
     return timer;
@@ -200,17 +201,17 @@ static inline int timer_heap_traverse(timer_heap_t *heap, visitproc visit, void 
 static inline void timer_heap_open(timer_heap_t *heap)
 {
     heap->entries = NULL;
-    heap->places = NULL;
+    heap->indexes = NULL;
     heap->timers = NULL;
     heap->count = heap->capacity = heap->used_slots = heap->next_sequence = 0;
     heap->free_slot = TIMER_NO_SLOT;
 }
 
-/* INVARIANT: empty. */
+/* INVARIANT: the heap is empty. */
 static inline void timer_heap_close(timer_heap_t *heap)
 {
     PyMem_RawFree(heap->entries);
-    PyMem_RawFree(heap->places);
+    PyMem_RawFree(heap->indexes);
     PyMem_RawFree(heap->timers);
     timer_heap_open(heap);
 }

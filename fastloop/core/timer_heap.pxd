@@ -1,4 +1,4 @@
-"""timer_heap.h holds what these promise."""
+"""Documented in timer_heap.h."""
 
 from cpython.object cimport PyObject, visitproc
 from libc.stdint cimport int64_t, uint32_t

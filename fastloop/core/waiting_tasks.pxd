@@ -1,4 +1,4 @@
 # Which tasks wait behind a callback of a task.
 
-# A task, a set of tasks and other futures, or None. callback is being added to future.
+# The waiters behind callback, which is being added to future: a task, a set of tasks and other futures, or None.
 cdef object waiters_behind(object callback, object future)

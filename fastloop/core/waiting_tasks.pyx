@@ -1,10 +1,10 @@
-"""Which tasks wait behind a callback of a task: what tools that look from outside read in the task itself.
+"""Which tasks wait behind a callback of a task, for tools that look from outside and read it in the task itself.
 
 Owns: nothing.
-Promises: for gather() and TaskGroup, which add a callback to each child, the answer costs less than the callback. What asks inside the
-  process has a better one: call_graph.py.
-Driven by: Task, where such tools find its tasks.
-LIMIT: gather() that has failed is shown as waiting for the children that still run.
+Promises: for gather() and TaskGroup, which add a callback to each child, the answer costs less than the callback. Code
+  inside the process gets a more exact answer from call_graph.py.
+Driven by: SeenTask, where such tools can see tasks.
+LIMIT: a gather() that has failed is still shown as waiting for the children that are running.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ cdef:
     object on_task_done = asyncio.TaskGroup._on_task_done
     object on_gathered = next(
         (code for code in asyncio.gather.__code__.co_consts if getattr(code, "co_name", None) == "_done_callback"), None)
-    # The names of functions that may be one of WAITING_TASKS.
+    # The bare names of the functions in WAITING_TASKS.
     frozenset function_names = frozenset(name.rpartition(".")[2] for name in WAITING_TASKS)
 
 
@@ -36,7 +36,7 @@ cdef object waiters_behind(object callback, object future):
         if function is on_task_done:
             return getattr(<object>PyMethod_GET_SELF(callback), "_parent_task", None)
     elif PyCFunction_Check(callback):
-        # A step of a task: of one of asyncio's own, or of fastloop's in debug mode.
+        # The wake-up of a task: one of asyncio's own, or fastloop's in debug mode.
         owner = callback.__self__
         return owner if isinstance(owner, native_task) and callback.__name__ in ("task_wakeup", "_wakeup") else None
     if not PyFunction_Check(function):

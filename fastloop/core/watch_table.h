@@ -1,8 +1,8 @@
-/* The table of watched descriptors: which object hears of a descriptor's events.
+/* The table of watched descriptors: which object receives a descriptor's events.
  *
- * Owns: the reference to each watcher that is held. A watcher that is not held leaves the table before it dies.
- * Promises: looking up a descriptor is one comparison and one load; the table grows with the highest descriptor.
- * Driven by: the scheduler, which tells the poller the same.
+ * Owns: a reference to each watcher that is held. A watcher that is not held must leave the table before it dies.
+ * Promises: looking up a descriptor costs one comparison and one load. The table grows with the highest descriptor.
+ * Driven by: the scheduler, which keeps the poller in step with it.
  */
 #ifndef FASTLOOP_WATCH_TABLE_H
 #define FASTLOOP_WATCH_TABLE_H
@@ -24,7 +24,7 @@ typedef struct {
     int count;
 } watch_table_t;
 
-/* HOT. Borrowed, or NULL. */
+/* HOT. Returns a borrowed reference, or NULL. */
 static inline PyObject *watch_table_find(const watch_table_t *table, int fd)
 {
     return fd >= 0 && fd < table->capacity ? table->watches[fd].watcher : NULL;
@@ -46,13 +46,13 @@ static int watch_table_grow(watch_table_t *table, int fd)
     return 0;
 }
 
-/* Makes room for fd. Returns 0, or -1 without an exception. */
+/* Makes room for fd. Returns 0, or -1 without an exception if there is no memory. */
 static inline int watch_table_reserve(watch_table_t *table, int fd)
 {
     return fd < table->capacity ? 0 : watch_table_grow(table, fd);
 }
 
-/* Puts watcher, held, or NULL for none, in the place of the one before, whose destructor may run here.
+/* Sets the watcher of fd, and holds it. NULL removes it. The destructor of the previous watcher may run here.
  * INVARIANT: there is room for fd. */
 static inline void watch_table_set(watch_table_t *table, int fd, PyObject *watcher)
 {
@@ -66,7 +66,7 @@ static inline void watch_table_set(watch_table_t *table, int fd, PyObject *watch
     }
 }
 
-/* Whether the table keeps the watcher of fd alive. INVARIANT: there is one, and the caller holds it. */
+/* Changes whether the table holds the watcher of fd. INVARIANT: there is one, and the caller holds it too. */
 static inline void watch_table_keep_alive(watch_table_t *table, int fd, bool is_held)
 {
     watch_t *watch = &table->watches[fd];
@@ -81,7 +81,7 @@ static inline void watch_table_keep_alive(watch_table_t *table, int fd, bool is_
     }
 }
 
-/* Destructors that run here may watch again; what they add is dropped too if its descriptor comes later. */
+/* Destructors that run here may add watchers. Those with a higher descriptor are dropped too. */
 static inline void watch_table_clear(watch_table_t *table)
 {
     for (int fd = 0; fd < table->capacity; fd++) {

@@ -1,4 +1,4 @@
-"""watch_table.h holds what these promise."""
+"""Documented in watch_table.h."""
 
 from cpython.object cimport PyObject, visitproc
 
