@@ -1,4 +1,4 @@
-"""receive_buffer.h holds what these promise."""
+"""Documented in receive_buffer.h."""
 
 
 cdef extern from "receive_buffer.h":

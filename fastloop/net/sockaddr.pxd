@@ -1,4 +1,4 @@
-"""sockaddr.h holds what these promise."""
+"""Documented in sockaddr.h."""
 
 
 cdef extern from "sockaddr.h":

@@ -1,4 +1,4 @@
-"""socket_object.h holds what these promise."""
+"""Documented in socket_object.h."""
 
 
 cdef extern from "socket_object.h":

@@ -1,4 +1,4 @@
-"""syscalls.h holds what these promise."""
+"""Documented in syscalls.h."""
 
 from fastloop.net.sockaddr cimport sockaddr_storage, socklen_t
 

@@ -1,4 +1,4 @@
-"""busy_poll.h holds what these promise."""
+"""Documented in busy_poll.h."""
 
 from libc.stdint cimport int64_t
 

@@ -1,4 +1,4 @@
-"""calls.h holds what these promise."""
+"""Documented in calls.h."""
 
 from cpython.object cimport PyObject
 

@@ -1,4 +1,4 @@
-"""context_vars.h holds what these promise."""
+"""Documented in context_vars.h."""
 
 
 cdef extern from "context_vars.h":

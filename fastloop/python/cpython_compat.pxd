@@ -1,4 +1,4 @@
-"""cpython_compat.h holds what these promise."""
+"""Documented in cpython_compat.h."""
 
 from cpython.object cimport PyObject
 

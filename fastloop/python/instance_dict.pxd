@@ -1,4 +1,4 @@
-"""instance_dict.h holds what these promise."""
+"""Documented in instance_dict.h."""
 
 from cpython.object cimport PyObject
 

@@ -1,4 +1,4 @@
-"""method_copies.h holds what these promise."""
+"""Documented in method_copies.h."""
 
 
 cdef extern from "method_copies.h":

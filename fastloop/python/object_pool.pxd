@@ -1,4 +1,4 @@
-"""object_pool.h holds what these promise."""
+"""Documented in object_pool.h."""
 
 from cpython.object cimport PyObject, PyTypeObject, destructor
 

@@ -1,4 +1,4 @@
-"""shared_fields.h holds what these promise."""
+"""Documented in shared_fields.h."""
 
 from libc.stdint cimport uint32_t
 

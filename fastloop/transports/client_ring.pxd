@@ -1,4 +1,4 @@
-"""client_ring.h holds what these promise."""
+"""Documented in client_ring.h."""
 
 from cpython.object cimport PyObject
 

@@ -1,4 +1,4 @@
-"""flow_control.h holds what these promise."""
+"""Documented in flow_control.h."""
 
 
 cdef extern from "flow_control.h":

@@ -1,4 +1,4 @@
-"""lifecycle.h holds what these promise."""
+"""Documented in lifecycle.h."""
 
 from fastloop.python.shared_fields cimport shared_int_t
 

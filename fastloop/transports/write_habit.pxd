@@ -1,4 +1,4 @@
-"""write_habit.h holds what these promise."""
+"""Documented in write_habit.h."""
 
 from libc.stdint cimport uint32_t, uint8_t
 

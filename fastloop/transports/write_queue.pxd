@@ -1,4 +1,4 @@
-"""write_queue.h holds what these promise."""
+"""Documented in write_queue.h."""
 
 from fastloop.net.syscalls cimport iovec
 
