@@ -16,7 +16,7 @@ from fastloop.api.sending_files import SendfileMethods
 from fastloop.api.signals import SignalMethods
 from fastloop.api.sockets import SocketMethods
 from fastloop.api.tls_connections import TlsMethods
-from fastloop.core.plain_calls import give_loop_methods
+from fastloop.core.positional_calls import give_loop_methods
 from fastloop.transports.transport_core import TransportCore
 
 _live_loops = weakref.WeakSet()

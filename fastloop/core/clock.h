@@ -76,21 +76,21 @@ static inline uint64_t clock_ticks(void)
 }
 #endif
 
-/* A value that clock_ticks() cannot reach before the deadline, given that it was seen_ticks when the clock was seen_s.
+/* A value that clock_ticks() cannot reach before the deadline, given that it was last_clock_ticks when the clock was last_clock_s.
  * This holds because a tick is never longer than a nanosecond. Returns 0 if the deadline may be due already, and while
- * seen_ticks is 0. */
-static inline uint64_t clock_ticks_before(int64_t deadline, double seen_s, uint64_t seen_ticks)
+ * last_clock_ticks is 0. */
+static inline uint64_t clock_ticks_before(int64_t deadline, double last_clock_s, uint64_t last_clock_ticks)
 {
-    if (deadline == CLOCK_AT_ONCE || seen_ticks == 0) {
+    if (deadline == CLOCK_AT_ONCE || last_clock_ticks == 0) {
         return 0;
     }
     double when_s;
     memcpy(&when_s, &deadline, sizeof(when_s));
-    const double wait_ns = (when_s - seen_s) * 1e9;
+    const double wait_ns = (when_s - last_clock_s) * 1e9;
     if (wait_ns >= 9.2e18) {
         return UINT64_MAX;
     }
-    return wait_ns > 0.0 ? seen_ticks + (uint64_t)wait_ns : 0;
+    return wait_ns > 0.0 ? last_clock_ticks + (uint64_t)wait_ns : 0;
 }
 
 #endif

@@ -10,4 +10,4 @@ cdef extern from "clock.h" nogil:
     int64_t clock_wait_ns(int64_t deadline, double now_s) noexcept
     const uint64_t CLOCK_TICKS_PER_US
     uint64_t clock_ticks() noexcept
-    uint64_t clock_ticks_before(int64_t deadline, double seen_s, uint64_t seen_ticks) noexcept
+    uint64_t clock_ticks_before(int64_t deadline, double last_clock_s, uint64_t last_clock_ticks) noexcept

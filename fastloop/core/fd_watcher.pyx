@@ -83,7 +83,7 @@ cdef class FdWatcher(Runnable):
 
 
 cdef inline int scheduler_push_fd_callback(Scheduler scheduler, Handle handle) except -1:
-    if scheduler.has_leftovers and ready_queue_has(&scheduler.ready, <PyObject *>handle):
+    if scheduler.began_with_ready and ready_queue_has(&scheduler.ready, <PyObject *>handle):
         # An exception ended the last run before the callback could run, and the kernel has reported the descriptor again.
         return 0
     return 0 if handle.flags & HANDLE_CANCELLED else scheduler_push(scheduler, handle)
@@ -164,7 +164,7 @@ cdef int fileno_of(object file) except? -1:
 
 cdef int scheduler_find_fd(Scheduler scheduler, object file) except -1:
     """The number of file. If it was closed while it was watched, the number that it had. ValueError for anything else."""
-    cdef int fd, number
+    cdef int fd, number = -1
     error = None
     try:
         number = fileno_of(file)

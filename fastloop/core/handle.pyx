@@ -10,8 +10,8 @@ import asyncio
 from cpython.object cimport PyObject, PyTypeObject, destructor
 
 from fastloop.core.handle_core cimport (
-    HANDLE_CANCELLED, HANDLE_SHARES_CONTEXT, HandleCore, handle_exchange, handle_fill_queued, handle_init,
-    handle_callback_and_args, loop_is_debug)
+    HANDLE_CANCELLED, HANDLE_SHARES_CONTEXT, HandleCore, handle_callback_and_args, handle_exchange,
+    handle_fill_queued, handle_init, loop_is_debug)
 from fastloop.core.interruption cimport interrupt_soon
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport Scheduler, scheduler_push

@@ -16,7 +16,7 @@ from cpython.ref cimport Py_DECREF, Py_XDECREF
 
 from fastloop.core.exception_handler cimport call_exception_handler
 from fastloop.core.interruption cimport raised_before_call, raised_before_result
-from fastloop.core.queued_object cimport queued_object_disown
+from fastloop.core.queued_object cimport queued_object_track
 from fastloop.core.ready_queue cimport ready_queue_put_back
 from fastloop.core.scheduler cimport Scheduler, VARS_OFFSET
 from fastloop.core.shared_context cimport shared_context_give_back, shared_context_has_spare, shared_context_lend
@@ -57,7 +57,7 @@ cdef class HandleCore(Runnable):
     cdef int run(self) except -1:
         # A handle that the program holds may be part of a cycle: an object -> handle -> callback -> the same object.
         if Py_REFCNT(<PyObject *>self) > 1:
-            queued_object_disown(<PyObject *>self)
+            queued_object_track(<PyObject *>self)
         return handle_call(self)
 
     cdef object own_context(self):
@@ -79,7 +79,7 @@ cdef class HandleCore(Runnable):
 
     cdef int report(self, object exception) except -1:
         # The exception handler may keep it.
-        queued_object_disown(<PyObject *>self)
+        queued_object_track(<PyObject *>self)
         callback, args = handle_callback_and_args(self)
         context = {
             "message": f"Exception in callback {describe_callback(callback, args, loop_is_debug(self._loop))}",

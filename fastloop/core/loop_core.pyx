@@ -62,7 +62,7 @@ cdef class LoopCore(LoopLife):
     cdef int notice_overrides(self) except -1:
         cls = type(self)
         own = getattr(self, "__dict__", None) or ()
-        self.seen_ticks = self.timers_due_ticks = 0
+        self.last_clock_ticks = self.timers_due_ticks = 0
         self.has_own_time = not method_copies_are_same(cls.time, LoopCore.time) or "time" in own
         self.has_own_time_or_call_at = (
             self.has_own_time or not method_copies_are_same(cls.call_at, LoopCore.call_at) or "call_at" in own)

@@ -14,15 +14,15 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from fastloop.core.clock cimport clock_now_ns, clock_seconds
+from fastloop.core.exposed_task cimport exposed_task_unregister
 from fastloop.core.future cimport Future as FutureType, future_drop_ready_callback
 from fastloop.core.handle cimport Handle
 from fastloop.core.handle_core cimport HANDLE_CANCELLED
 from fastloop.core.inbox cimport inbox_forked
-from fastloop.core.queued_object cimport queued_object_disown
+from fastloop.core.queued_object cimport queued_object_track
 from fastloop.core.ready_queue cimport ready_queue_peek
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport scheduler_expect_events, scheduler_take_interrupted
-from fastloop.core.seen_task cimport seen_task_unregister
 from fastloop.core.task cimport Task
 from fastloop.core.task_registry cimport registry_holds
 from fastloop.poll.poller cimport poller_close, poller_name
@@ -30,7 +30,7 @@ from fastloop.python.capi cimport PyThread_get_thread_ident
 
 
 # The callback that asyncio's run_until_complete() adds to its future. Libraries recognise a main task by it.
-cdef object RUN_ENDER = base_events._run_until_complete_cb
+cdef object STOP_CALLBACK = base_events._run_until_complete_cb
 
 
 cdef class LoopLife(Scheduler):
@@ -62,7 +62,7 @@ cdef class LoopLife(Scheduler):
         finally:
             # If the run was interrupted while the callback that ends it was ready, that callback would end the next run.
             if self.was_interrupted and not self.is_running_turns:
-                drop_ready_callback(self, RUN_ENDER)
+                drop_ready_callback(self, STOP_CALLBACK)
 
     def _run_forever_setup(self):
         self._check_closed()
@@ -115,10 +115,10 @@ cdef class LoopLife(Scheduler):
     cdef int run_overridden_turns(self) except -1:
         # The caller expects the first turn to poll, as in run_turns().
         scheduler_expect_events(self)
-        self.has_leftovers = self.ready.count > 0
+        self.began_with_ready = self.ready.count > 0
         while True:
             self._run_once()
-            self.has_leftovers = False
+            self.began_with_ready = False
             if self.is_stopping and not scheduler_take_interrupted(self):
                 return 0
 
@@ -142,7 +142,7 @@ cdef class LoopLife(Scheduler):
         if registry_holds():
             for task in asyncio.all_tasks(self):
                 if isinstance(task, Task):
-                    seen_task_unregister(<Task>task)
+                    exposed_task_unregister(<Task>task)
         self.release()
 
     def _send_held(self):
@@ -191,7 +191,7 @@ cdef class LoopLife(Scheduler):
         cdef int64_t started_ns = clock_now_ns()
         self._current_handle = runnable if isinstance(runnable, Handle) else None
         # It may have been scheduled, untracked, before debug mode was turned on.
-        queued_object_disown(<PyObject *>runnable)
+        queued_object_track(<PyObject *>runnable)
         try:
             runnable.run()
             duration_s = clock_seconds(clock_now_ns() - started_ns)
@@ -261,7 +261,7 @@ cdef int drop_ready_callback(LoopLife loop, object callback) except -1:
 
 
 cdef bint future_ended_run(object future) except -1:
-    # RUN_ENDER then does not stop the next run. It only marks the exception as retrieved.
+    # STOP_CALLBACK then does not stop the next run. It only marks the exception as retrieved.
     return isinstance(getattr(future, "_exception", None), (SystemExit, KeyboardInterrupt))
 
 

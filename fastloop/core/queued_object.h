@@ -5,7 +5,7 @@
  * fields as if they were its own. They are, while the queue has the only reference.
  *
  * INVARIANT: code that takes an object out of a queue and keeps it, or shows it to the program, calls
- * queued_object_disown().
+ * queued_object_track().
  */
 #ifndef FASTLOOP_QUEUED_OBJECT_H
 #define FASTLOOP_QUEUED_OBJECT_H
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 /* HOT. Makes the collector track the object. It is no longer the queue's alone, so it may be part of a cycle. */
-static inline void queued_object_disown(PyObject *object)
+static inline void queued_object_track(PyObject *object)
 {
     if (!PyObject_GC_IsTracked(object)) {
         PyObject_GC_Track(object);
@@ -23,7 +23,7 @@ static inline void queued_object_disown(PyObject *object)
 
 /* Set when the collector meets an untracked object that others hold too. The queue must not visit the fields of such an
  * object, so the collector takes them for reachable. Objects cannot become tracked during a collection:
- * queued_object_disown_held() does it later. */
+ * queued_object_track_held() does it later. */
 static bool queued_object_is_held;
 
 static inline int queued_object_traverse(PyObject *object, visitproc visit, void *arg)
@@ -48,10 +48,10 @@ static inline bool queued_object_take_held(void)
 }
 
 /* A visitproc for traversing a queue. Objects of this type that others hold too become tracked. */
-static inline int queued_object_disown_held(PyObject *object, void *type)
+static inline int queued_object_track_held(PyObject *object, void *type)
 {
     if (PyObject_TypeCheck(object, (PyTypeObject *)type) && Py_REFCNT(object) > 1) {
-        queued_object_disown(object);
+        queued_object_track(object);
     }
     return 0;
 }
@@ -59,7 +59,7 @@ static inline int queued_object_disown_held(PyObject *object, void *type)
 /* Drops the queue's reference. */
 static inline void queued_object_drop(PyObject *object)
 {
-    queued_object_disown(object);
+    queued_object_track(object);
     Py_DECREF(object);
 }
 

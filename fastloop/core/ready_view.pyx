@@ -16,11 +16,11 @@ from fastloop.core.current_task cimport swap_current_task
 from fastloop.core.handle cimport Handle
 from fastloop.core.inbox cimport inbox_collect
 from fastloop.core.interruption cimport exception_preceded_call
-from fastloop.core.queued_object cimport queued_object_disown
+from fastloop.core.queued_object cimport queued_object_track
 from fastloop.core.ready_queue cimport (
     ready_queue_clear, ready_queue_drop_last, ready_queue_peek, ready_queue_pop, ready_queue_put_back)
 from fastloop.core.scheduler cimport scheduler_push
-from fastloop.python.object_pool cimport object_type_close
+from fastloop.python.object_pool cimport object_type_forbid_construction
 
 
 cdef class ForeignHandle(Runnable):
@@ -199,7 +199,7 @@ cdef ReadyEntry new_entry(Scheduler scheduler):
 cdef int entry_hold(ReadyEntry entry, PyObject *runnable) except -1:
     entry.runnable = <Runnable>runnable
     # Now the program may hold it.
-    queued_object_disown(runnable)
+    queued_object_track(runnable)
     return 0
 
 
@@ -235,6 +235,6 @@ cdef int ask_kernel(Scheduler scheduler, int64_t max_ns) except -1:
     return scheduler.collect_due_timers() if scheduler.timers.count > 0 else 0
 
 
-object_type_close(ForeignHandle)
-object_type_close(ReadyView)
-object_type_close(ReadyEntry)
+object_type_forbid_construction(ForeignHandle)
+object_type_forbid_construction(ReadyView)
+object_type_forbid_construction(ReadyEntry)

@@ -7,9 +7,9 @@ from fastloop.python.shared_fields cimport shared_flags_t
 
 cdef enum:
     # Running it resumes a task. Before anything without this flag, the scheduler leaves the lingering task.
-    RUNNABLE_STEPS_TASK = 1
+    RUNNABLE_KEEPS_CURRENT_TASK = 1
     # A long busy poll for its events would not pay off (busy_poll.h).
-    RUNNABLE_IS_POLLED_BRIEFLY = 2
+    RUNNABLE_BUSY_POLLS_BRIEFLY = 2
     # Bits from here on belong to the subclasses.
     RUNNABLE_FIRST_FREE_FLAG = 4
 

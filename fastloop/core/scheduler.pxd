@@ -22,8 +22,8 @@ cdef class Scheduler(SchedulerParts):
         # No timer is due before clock_ticks() reaches this.
         uint64_t timers_due_ticks
         # What clock_ticks() and the clock showed when the clock was last read.
-        uint64_t seen_ticks
-        double seen_s
+        uint64_t last_clock_ticks
+        double last_clock_s
 
         # How many callbacks and task steps have started. Code that notes the number can tell later whether its own step
         # still runs.
@@ -40,7 +40,7 @@ cdef class Scheduler(SchedulerParts):
         bint is_interrupted
         # True during the first turn of a run that started with something ready. An exception may have ended the last run
         # before that.
-        bint has_leftovers
+        bint began_with_ready
         # Inside run_forever().
         shared_bool_t is_running_turns
         # The thread that runs the loop, or 0.
@@ -109,22 +109,22 @@ cdef inline int scheduler_flush_later(Scheduler scheduler, Runnable runnable) ex
 
 
 # Run it in the next turn, before everything that the kernel then reports.
-cdef inline int scheduler_resume_later(Scheduler scheduler, Runnable runnable) except -1:
+cdef inline int scheduler_run_next_turn(Scheduler scheduler, Runnable runnable) except -1:
     poll_pacing_end_storm(&scheduler.pacing)
-    return ready_queue_push(&scheduler.resumed, <PyObject *>runnable)
+    return ready_queue_push(&scheduler.next_turn, <PyObject *>runnable)
 
 
-# Whether scheduler_resume_later() was called for the runnable, and the next turn has not begun.
-cdef inline bint scheduler_will_resume(Scheduler scheduler, Runnable runnable) noexcept:
+# Whether scheduler_run_next_turn() was called for the runnable, and the next turn has not begun.
+cdef inline bint scheduler_runs_next_turn(Scheduler scheduler, Runnable runnable) noexcept:
     cdef size_t i
-    for i in range(scheduler.resumed.count):
-        if ready_queue_peek(&scheduler.resumed, i) is <PyObject *>runnable:
+    for i in range(scheduler.next_turn.count):
+        if ready_queue_peek(&scheduler.next_turn, i) is <PyObject *>runnable:
             return True
     return False
 
 
 # Whether the caller is inside a step, so that scheduler_flush_later() takes effect when the step ends.
-cdef inline bint scheduler_ends_step(Scheduler scheduler) noexcept:
+cdef inline bint scheduler_is_in_step(Scheduler scheduler) noexcept:
     # A sleeping loop needs no check, because its thread runs no code of the program.
     return scheduler.is_running_turns and scheduler.thread_ident == PyThread_get_thread_ident()
 
@@ -139,7 +139,7 @@ cdef inline int scheduler_push_timer(Scheduler scheduler, Runnable timer, int64_
     cdef int64_t slot = timer_heap_push(&scheduler.timers, <PyObject *>timer, deadline)
     timer.word.timer_slot_plus_one = <uint32_t>slot + 1
     if scheduler.timers.entries[0].slot == <uint32_t>slot:
-        scheduler.timers_due_ticks = clock_ticks_before(deadline, scheduler.seen_s, scheduler.seen_ticks)
+        scheduler.timers_due_ticks = clock_ticks_before(deadline, scheduler.last_clock_s, scheduler.last_clock_ticks)
     return 0
 
 

@@ -24,7 +24,7 @@ from fastloop.core.current_task cimport swap_current_task
 from fastloop.core.inbox cimport inbox_begin_sleep, inbox_collect, inbox_end_sleep
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_is_due, poll_pacing_note
 from fastloop.core.ready_queue cimport ready_queue_append, ready_queue_pop, ready_queue_trim
-from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY, RUNNABLE_STEPS_TASK, Runnable
+from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_KEEPS_CURRENT_TASK, Runnable
 from fastloop.core.scheduler_parts cimport POLL_BATCH
 from fastloop.core.shared_context cimport shared_context_forget
 from fastloop.core.watch_table cimport watch_table_find
@@ -51,10 +51,10 @@ cdef class Scheduler(SchedulerParts):
     cdef int run_turns(self) except -1:
         # The caller expects the first turn to poll.
         poll_pacing_end_storm(&self.pacing)
-        self.has_leftovers = self.ready.count > 0
+        self.began_with_ready = self.ready.count > 0
         while True:
             self.run_once()
-            self.has_leftovers = False
+            self.began_with_ready = False
             if self.is_stopping and not scheduler_take_interrupted(self):
                 return 0
 
@@ -98,7 +98,7 @@ cdef class Scheduler(SchedulerParts):
         if max_ns >= 0 and (timeout_ns < 0 or max_ns < timeout_ns):
             timeout_ns = max_ns
         # Another thread may have pushed before it could see that the loop sleeps, or a destructor may have pushed or written.
-        if not inbox_begin_sleep(&self.inbox) or self.ready.count > 0 or self.unflushed.count > 0 or self.resumed.count > 0:
+        if not inbox_begin_sleep(&self.inbox) or self.ready.count > 0 or self.unflushed.count > 0 or self.next_turn.count > 0:
             timeout_ns = 0
         with nogil:
             if busy_poll_is_due(&self.busy_poll, timeout_ns):
@@ -126,9 +126,9 @@ cdef class Scheduler(SchedulerParts):
     cdef int after_poll(self, int event_count, int error) except -1:
         self.next_event = 0
         self.event_count = max(event_count, 0)
-        while self.resumed.count > 0:
+        while self.next_turn.count > 0:
             # The popped reference passes to the ready queue.
-            ready_queue_append(&self.ready, ready_queue_pop(&self.resumed))
+            ready_queue_append(&self.ready, ready_queue_pop(&self.next_turn))
         if event_count > 0:
             self.dispatch()
         # After dispatching, because the kernel reports an edge only once.
@@ -143,7 +143,7 @@ cdef class Scheduler(SchedulerParts):
         cdef int fd
         cdef unsigned int flags
         # The AND of all watchers' flags. Events without a watcher (the wake-up, stale descriptors) do not change it.
-        cdef unsigned int flags_of_all = RUNNABLE_IS_POLLED_BRIEFLY
+        cdef unsigned int flags_of_all = RUNNABLE_BUSY_POLLS_BRIEFLY
         while self.next_event < self.event_count:
             # Read from the batch, not from a copy: each watcher may clear the events after its own.
             flags = self.events[self.next_event].flags
@@ -162,7 +162,7 @@ cdef class Scheduler(SchedulerParts):
                 # The descriptor was closed behind the loop's back, but a duplicate of it is still open.
                 poller_forget(&self.poller, fd)
             self.next_event += 1
-        self.busy_poll.is_brief = flags_of_all == RUNNABLE_IS_POLLED_BRIEFLY
+        self.busy_poll.is_brief = flags_of_all == RUNNABLE_BUSY_POLLS_BRIEFLY
         return 0
 
     # ---- timers ----
@@ -180,19 +180,19 @@ cdef class Scheduler(SchedulerParts):
         cdef uint64_t ticks = clock_ticks()
         cdef PyObject *timer
         # Ticks may go backwards when a virtual machine has moved to another host. Then they say nothing.
-        if self.seen_ticks <= ticks < self.timers_due_ticks and not self.has_own_time:
+        if self.last_clock_ticks <= ticks < self.timers_due_ticks and not self.has_own_time:
             return 0
-        self.seen_s = self.now_s()
+        self.last_clock_s = self.now_s()
         # The ticks were read before the clock, so a moment in ticks that is computed from both may be a little early,
         # never late.
-        self.seen_ticks = ticks
-        now = clock_deadline(self.seen_s)
+        self.last_clock_ticks = ticks
+        now = clock_deadline(self.last_clock_s)
         while self.timers.count > 0 and self.timers.entries[0].deadline <= now:
             # The heap's reference passes to the ready queue.
             timer = scheduler_take_slot(self, self.timers.entries[0].slot)
             ready_queue_append(&self.ready, timer)
         if self.timers.count > 0:
-            self.timers_due_ticks = clock_ticks_before(self.timers.entries[0].deadline, self.seen_s, ticks)
+            self.timers_due_ticks = clock_ticks_before(self.timers.entries[0].deadline, self.last_clock_s, ticks)
         return 0
 
     # ---- running what is ready ----
@@ -208,7 +208,7 @@ cdef class Scheduler(SchedulerParts):
             popped = ready_queue_pop(&self.ready)
             runnable = <Runnable>popped
             Py_DECREF(runnable)
-            if self.lingering_task is not NULL and not runnable.flags & RUNNABLE_STEPS_TASK:
+            if self.lingering_task is not NULL and not runnable.flags & RUNNABLE_KEEPS_CURRENT_TASK:
                 self.leave_lingering_task()
             self.steps += 1
             runnable.run()

@@ -29,7 +29,7 @@ cdef class SchedulerParts:
         # Transports that hold back writes of the running step. Flushed when it ends.
         ready_queue_t unflushed
         # Transports that read again in the next turn, without an event from the kernel.
-        ready_queue_t resumed
+        ready_queue_t next_turn
         # The only part that other threads may touch.
         inbox_t inbox
 

@@ -12,10 +12,10 @@ from cpython.object cimport PyObject, traverseproc, visitproc
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
-from fastloop.core.held_queues cimport held_queues_forget, held_queues_note, held_queues_take
 from fastloop.core.inbox cimport inbox_clear, inbox_close, inbox_open, inbox_traverse
+from fastloop.core.loops_to_track cimport loops_to_track_forget, loops_to_track_note, loops_to_track_take
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm
-from fastloop.core.queued_object cimport queued_object_disown_held, queued_object_drop, queued_object_take_held
+from fastloop.core.queued_object cimport queued_object_drop, queued_object_take_held, queued_object_track_held
 from fastloop.core.ready_queue cimport ready_queue_clear, ready_queue_close, ready_queue_open, ready_queue_traverse
 from fastloop.core.shared_context cimport shared_context_forget, shared_context_traverse
 from fastloop.core.task_registry cimport registry_new_set
@@ -37,7 +37,7 @@ cdef class SchedulerParts:
         self.has_closed = True
         ready_queue_open(&self.ready)
         ready_queue_open(&self.unflushed)
-        ready_queue_open(&self.resumed)
+        ready_queue_open(&self.next_turn)
         busy_poll_open(&self.busy_poll)
         poll_pacing_end_storm(&self.pacing)
         if poller_open(&self.poller) < 0:
@@ -51,14 +51,14 @@ cdef class SchedulerParts:
         self.has_closed = False
 
     def __dealloc__(self):
-        held_queues_forget(<void *>self)
+        loops_to_track_forget(<void *>self)
         inbox_close(&self.inbox)
         poller_close(&self.poller)
         scheduler_drop_timers(self)
         timer_heap_close(&self.timers)
         ready_queue_close(&self.ready)
         ready_queue_close(&self.unflushed)
-        ready_queue_close(&self.resumed)
+        ready_queue_close(&self.next_turn)
         watch_table_free(&self.watches)
         shared_context_forget(&self.contexts)
 
@@ -104,7 +104,7 @@ cdef class SchedulerParts:
         self.event_count = 0
         ready_queue_clear(&self.ready)
         ready_queue_clear(&self.unflushed)
-        ready_queue_clear(&self.resumed)
+        ready_queue_clear(&self.next_turn)
         scheduler_drop_timers(self)
         watch_table_clear(&self.watches)
         return 0
@@ -130,11 +130,11 @@ cdef int scheduler_traverse(PyObject *self, visitproc visit, void *arg) noexcept
     if status == 0:
         status = ready_queue_traverse(&(<SchedulerParts>self).unflushed, visit, arg)
     if status == 0:
-        status = ready_queue_traverse(&(<SchedulerParts>self).resumed, visit, arg)
+        status = ready_queue_traverse(&(<SchedulerParts>self).next_turn, visit, arg)
     if status == 0:
         status = timer_heap_traverse(&(<SchedulerParts>self).timers, visit, arg)
     if queued_object_take_held():
-        held_queues_note(self)
+        loops_to_track_note(self)
     if status == 0:
         status = inbox_traverse(&(<SchedulerParts>self).inbox, visit, arg)
     if status == 0:
@@ -148,7 +148,7 @@ cdef int scheduler_clear(PyObject *self) noexcept:
     inbox_clear(&(<SchedulerParts>self).inbox)
     ready_queue_clear(&(<SchedulerParts>self).ready)
     ready_queue_clear(&(<SchedulerParts>self).unflushed)
-    ready_queue_clear(&(<SchedulerParts>self).resumed)
+    ready_queue_clear(&(<SchedulerParts>self).next_turn)
     scheduler_drop_timers(<SchedulerParts>self)
     watch_table_clear(&(<SchedulerParts>self).watches)
     shared_context_forget(&(<SchedulerParts>self).contexts)
@@ -157,11 +157,11 @@ cdef int scheduler_clear(PyObject *self) noexcept:
 
 def track_held_handles(phase, info):
     """Called after a collection. Queued handles that the program holds may be in cycles, which the next collection then sees."""
-    cdef void *loop = held_queues_take() if phase == "stop" else NULL
+    cdef void *loop = loops_to_track_take() if phase == "stop" else NULL
     while loop is not NULL:
-        ready_queue_traverse(&(<SchedulerParts>loop).ready, <visitproc>queued_object_disown_held, <void *>Runnable)
-        timer_heap_traverse(&(<SchedulerParts>loop).timers, <visitproc>queued_object_disown_held, <void *>Runnable)
-        loop = held_queues_take()
+        ready_queue_traverse(&(<SchedulerParts>loop).ready, <visitproc>queued_object_track_held, <void *>Runnable)
+        timer_heap_traverse(&(<SchedulerParts>loop).timers, <visitproc>queued_object_track_held, <void *>Runnable)
+        loop = loops_to_track_take()
 
 
 gc.callbacks.append(track_held_handles)

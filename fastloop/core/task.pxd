@@ -1,24 +1,24 @@
 # Task: a coroutine, run step by step.
 
+from fastloop.core.exposed_task cimport EXPOSED_TASK_FIRST_FREE_FLAG, ExposedTask
 from fastloop.core.future cimport Future
 from fastloop.core.scheduler cimport Scheduler
-from fastloop.core.seen_task cimport SEEN_TASK_FIRST_FREE_FLAG, SeenTask
 
 
 cdef enum:
     # cancel() was called while there was nothing to cancel. The next step starts with a CancelledError.
-    TASK_MUST_CANCEL = SEEN_TASK_FIRST_FREE_FLAG
+    TASK_MUST_CANCEL = EXPOSED_TASK_FIRST_FREE_FLAG
     # Report it if the task is destroyed while pending. run_until_complete() and gather() turn this off.
-    TASK_LOG_DESTROY_PENDING = SEEN_TASK_FIRST_FREE_FLAG << 1
+    TASK_LOG_DESTROY_PENDING = EXPOSED_TASK_FIRST_FREE_FLAG << 1
     # result_or_exception holds the exception that the next step throws.
-    TASK_HAS_ERROR = SEEN_TASK_FIRST_FREE_FLAG << 2
+    TASK_HAS_ERROR = EXPOSED_TASK_FIRST_FREE_FLAG << 2
     # In the ready queue for a step, not for its callbacks.
-    TASK_STEP_QUEUED = SEEN_TASK_FIRST_FREE_FLAG << 3
+    TASK_STEP_QUEUED = EXPOSED_TASK_FIRST_FREE_FLAG << 3
     # waits_for is a Future, which puts the task into the ready queue when it is done.
-    TASK_IS_WAITER = SEEN_TASK_FIRST_FREE_FLAG << 4
+    TASK_IS_WAITER = EXPOSED_TASK_FIRST_FREE_FLAG << 4
 
 
-cdef class Task(SeenTask):
+cdef class Task(ExposedTask):
     cdef int finish_returned(self, object result) except -1
     cdef int finish_raised(self) except -1
     cdef int handle_yield(self, object yielded) except -1

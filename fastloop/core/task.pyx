@@ -16,15 +16,15 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from fastloop.core.current_task cimport enter_task, leave_task, swap_current_task, swap_own_current_task
 from fastloop.core.executor_future cimport ExecutorFuture
+from fastloop.core.exposed_task cimport (
+    EXPOSED_TASK_IS_SHOWN, ExposedTask, exposed_task_close, exposed_task_open, exposed_task_register,
+    exposed_task_set_name, exposed_task_unregister, exposed_task_wait)
 from fastloop.core.future cimport (
     FUTURE_BLOCKING, FUTURE_DONE, FUTURE_FAILED, FUTURE_FINISHED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
     future_init)
 from fastloop.core.handle cimport UNDELETABLE, call_soon_uninterrupted, new_handle
-from fastloop.core.runnable cimport RUNNABLE_STEPS_TASK, Runnable
+from fastloop.core.runnable cimport RUNNABLE_KEEPS_CURRENT_TASK, Runnable
 from fastloop.core.scheduler cimport scheduler_push
-from fastloop.core.seen_task cimport (
-    SEEN_TASK_IS_SHOWN, SeenTask, seen_task_close, seen_task_open, seen_task_register, seen_task_set_name,
-    seen_task_unregister, seen_task_wait)
 from fastloop.python.calls cimport call_raised_exit
 from fastloop.python.capi cimport (
     PYGEN_ERROR, PYGEN_NEXT, PyContext_CheckExact, PyGen_CheckExact, PyIter_Send, PyObject_CallFinalizerFromDealloc,
@@ -42,7 +42,7 @@ ctypedef int (*unchecked_step_t)(Task, object) noexcept
 cdef object CancelledError = exceptions.CancelledError
 
 
-cdef class Task(SeenTask):
+cdef class Task(ExposedTask):
     """A coroutine that runs step by step on an event loop.
 
     Task(coro, *, loop=None, name=None, context=None, eager_start=False): as asyncio.Task. Usually loop.create_task() makes it.
@@ -55,7 +55,7 @@ cdef class Task(SeenTask):
         _old_coro, _old_context, _old_waits_for = self.coro, self.context, self.waits_for
         # A second __init__() that fails must not disturb the task.
         if is_coroutine or self.loop is None or COMPAT_FUTURE_INIT_ONCE:
-            if self.flags & SEEN_TASK_IS_SHOWN and not COMPAT_FUTURE_INIT_ONCE:
+            if self.flags & EXPOSED_TASK_IS_SHOWN and not COMPAT_FUTURE_INIT_ONCE:
                 self.stop_being_shown()
             future_init(self, loop)
         if not is_coroutine:
@@ -64,12 +64,12 @@ cdef class Task(SeenTask):
         self.waits_for = None
         task_init(self, coro, context)
         if name is not None:
-            seen_task_set_name(self, name)
+            exposed_task_set_name(self, name)
         if eager_start and self.loop.is_running():
             self.start_eagerly()
         else:
             self.schedule_step(None)
-            seen_task_register(self)
+            exposed_task_register(self)
 
     @property
     def __class__(self):
@@ -215,7 +215,7 @@ cdef class Task(SeenTask):
         return 0
 
     cdef int finish_returned(self, object result) except -1:
-        seen_task_unregister(self)
+        exposed_task_unregister(self)
         if self.flags & TASK_MUST_CANCEL:
             # cancel() was called during the last step.
             self.flags &= ~<unsigned int>TASK_MUST_CANCEL
@@ -227,7 +227,7 @@ cdef class Task(SeenTask):
         """The coroutine has raised. KeyboardInterrupt and SystemExit also propagate to the caller."""
         cdef bint is_exit = call_raised_exit()
         error = compat_take_exception()
-        seen_task_unregister(self)
+        exposed_task_unregister(self)
         if isinstance(error, CancelledError):
             # The first awaiter of the task gets this very CancelledError. Later ones get a new one.
             self.result_or_exception = error
@@ -276,7 +276,7 @@ cdef class Task(SeenTask):
         future._asyncio_future_blocking = False
         future.add_done_callback(self._wakeup, context=self.context)
         self.waits_for = future
-        seen_task_wait(self)
+        exposed_task_wait(self)
         if self.flags & TASK_MUST_CANCEL:
             return self.cancel_awaited_future()
         return 0
@@ -320,14 +320,14 @@ cdef class Task(SeenTask):
             self.flags &= ~<unsigned int>TASK_LOG_DESTROY_PENDING
             raise
         try:
-            seen_task_register(self)
+            exposed_task_register(self)
             PyContext_Enter(context)
             try:
                 task_resume(self, None)
             finally:
                 PyContext_Exit(context)
         except BaseException:
-            seen_task_unregister(self)
+            exposed_task_unregister(self)
             raise
         finally:
             swap_current_task(loop, previous)
@@ -347,10 +347,10 @@ cdef class Task(SeenTask):
 cdef int task_init(Task task, object coro, object context) except -1:
     if context is not None and COMPAT_TASK_CHECKS_CONTEXT and not PyContext_CheckExact(<PyObject *>context):
         raise TypeError(f"a context was expected, got {context!r}; give a contextvars.Context or None")
-    task.flags |= RUNNABLE_STEPS_TASK | TASK_LOG_DESTROY_PENDING
+    task.flags |= RUNNABLE_KEEPS_CURRENT_TASK | TASK_LOG_DESTROY_PENDING
     task.coro = coro
     task.context = PyContext_CopyCurrent() if context is None else context
-    return seen_task_open(task)
+    return exposed_task_open(task)
 
 
 cdef object loop_of(object future):
@@ -366,7 +366,7 @@ cdef Task new_task(Scheduler loop, object coro, object context):
     task.word.cancel_requests = 0
     task_init(task, coro, context)
     scheduler_push(loop, task)
-    seen_task_register(task)
+    exposed_task_register(task)
     return task
 
 
@@ -413,7 +413,7 @@ cdef int task_step(Task task, object error) except -1:
         task.flags &= ~<unsigned int>TASK_MUST_CANCEL
         if not isinstance(error, CancelledError):
             error = task.make_cancelled_error()
-    if task.flags & SEEN_TASK_IS_SHOWN:
+    if task.flags & EXPOSED_TASK_IS_SHOWN:
         task.stop_being_shown()
     task.waits_for = None
     task.flags &= ~<unsigned int>TASK_IS_WAITER
@@ -489,14 +489,14 @@ cdef object_pool_t task_pool
 
 cdef void task_dealloc(PyObject *self) noexcept:
     # First of all, so that no destructor finds the task through the list.
-    seen_task_close(<Task>self)
+    exposed_task_close(<Task>self)
     if object_type(self) is not task_pool.type:
         task_pool.plain_dealloc(self)
     elif not task_has_report(<Task>self):
         object_pool_dealloc(&task_pool, self)
     elif PyObject_CallFinalizerFromDealloc(self) == 0:
         # The exception handler may have added a waiter.
-        seen_task_close(<Task>self)
+        exposed_task_close(<Task>self)
         object_pool_dealloc(&task_pool, self)
 
 

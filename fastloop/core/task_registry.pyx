@@ -2,16 +2,17 @@
 
 Owns: the head of a list of pending tasks, before Python 3.14. Tasks link themselves, and the list keeps none of them alive.
 Promises: asyncio.all_tasks() sees every pending task.
-  Since Python 3.14 a task is in asyncio's own list, that of the thread that made the task (seen_fields.h).
+  Since Python 3.14 a task is in asyncio's own list, that of the thread that made the task (exposed_fields.h).
   Before 3.14 asyncio keeps a WeakSet of tasks. An entry there costs more than the rest of a task, so fastloop's tasks have
   none. TaskReferences replaces the set inside the WeakSet, and adds fastloop's tasks when somebody reads it.
-Driven by: SeenTask.
+Driven by: ExposedTask.
 LIMIT: where tasks cannot be linked, a pending task stays alive until it ends or its loop is closed. This concerns free-threaded
   builds, where unlinking would need a lock for each task, and Pythons that lay out tasks differently.
 """
 
 import asyncio.tasks
 import os
+import threading
 import warnings
 import weakref
 
@@ -21,10 +22,10 @@ from cpython.object cimport PyObject
 from cpython.set cimport PySet_Add, PySet_Discard
 from libc.stdint cimport uint64_t
 
-from fastloop.core.seen_fields cimport (
-    SEEN_COROUTINE, SEEN_IS_SET, SEEN_IS_TASK, SEEN_LINK, SEEN_NAME, SEEN_SIZE_OF_ASYNCIO, SEEN_WAITERS,
-    seen_entry_name_by_number, seen_entry_t, seen_link_t, seen_list_open, seen_list_remove,
-    seen_list_remove_after_fork, seen_number_is_readable)
+from fastloop.core.exposed_fields cimport (
+    EXPOSED_COROUTINE, EXPOSED_IS_SET, EXPOSED_IS_TASK, EXPOSED_LINK, EXPOSED_NAME, EXPOSED_SIZE_OF_ASYNCIO,
+    EXPOSED_WAITERS, exposed_entry_name_by_number, exposed_entry_t, exposed_link_t, exposed_list_open,
+    exposed_list_remove, exposed_list_remove_after_fork, exposed_number_is_readable)
 from fastloop.python.capi cimport PyObject_GC_IsFinalized, PyThreadState_Get, Py_REFCNT
 from fastloop.python.cpython_compat cimport COMPAT_ASYNCIO_LINKS_TASKS, COMPAT_HAS_GIL
 
@@ -42,9 +43,10 @@ cdef:
     list sets_of_loops = []
     # asyncio's WeakSet of tasks, before Python 3.14.
     object weak_set = None
+    object weak_set_lock = threading.Lock()
     object hold_function = None, release_function = None
 
-seen_list_open(&registry.own_list)
+exposed_list_open(&registry.own_list)
 if COMPAT_ASYNCIO_LINKS_TASKS:
     hold_function, release_function = asyncio.tasks._register_eager_task, asyncio.tasks._unregister_eager_task
 else:
@@ -67,11 +69,11 @@ cdef int registry_release(object task, set tasks_of_loop) except -1:
     return 0
 
 
-cdef void registry_unlink_after_fork(seen_entry_t *entry) noexcept:
+cdef void registry_unlink_after_fork(exposed_entry_t *entry) noexcept:
     if COMPAT_ASYNCIO_LINKS_TASKS:
-        seen_list_remove_after_fork(registry.forked_head, &entry.link)
+        exposed_list_remove_after_fork(registry.forked_head, &entry.link)
     else:
-        seen_list_remove(&entry.link)
+        exposed_list_remove(&entry.link)
 
 
 cdef bint registry_holds() noexcept:
@@ -79,15 +81,16 @@ cdef bint registry_holds() noexcept:
 
 
 cdef set registry_new_set():
-    global sets_of_loops
     if COMPAT_ASYNCIO_LINKS_TASKS:
         return None
-    if type(weak_set.data) is not TaskReferences:
-        weak_set.data = TaskReferences(weak_set.data)
+    with weak_set_lock:
+        if type(weak_set.data) is not TaskReferences:
+            weak_set.data = TaskReferences(weak_set.data)
     if COMPAT_HAS_GIL:
         return None
     tasks = set()
-    sets_of_loops = [reference for reference in sets_of_loops if reference() is not None] + [weakref.ref(tasks)]
+    # Each list operation is atomic: several threads may make loops at the same time.
+    sets_of_loops.append(weakref.ref(tasks, sets_of_loops.remove))
     return tasks
 
 
@@ -122,7 +125,7 @@ cdef class TaskReference:
 cdef list list_pending():
     # Made first, because making a list may run the collector.
     cdef list tasks = []
-    cdef seen_link_t *link = registry.own_list.next
+    cdef exposed_link_t *link = registry.own_list.next
     cdef PyObject *task
     while link is not &registry.own_list:
         task = <PyObject *>(<char *>link - link_offset)
@@ -131,7 +134,7 @@ cdef list list_pending():
         if Py_REFCNT(task) > 0 and not PyObject_GC_IsFinalized(task):
             tasks.append(<object>task)
         link = link.next
-    for reference in sets_of_loops:
+    for reference in sets_of_loops.copy():
         tasks.extend(list(reference() or ()))
     return tasks
 
@@ -153,8 +156,8 @@ async def _nothing():
 
 
 cdef Py_ssize_t find_head_offset() except -1:
-    """The offset of a list's head from its thread's state. 0 if asyncio's tasks are not laid out as seen_fields.h says."""
-    cdef seen_link_t *link
+    """The offset of a list's head from its thread's state. 0 if asyncio's tasks are not laid out as exposed_fields.h says."""
+    cdef exposed_link_t *link
     cdef Py_ssize_t offset = 0
     task, waiting, last = [_asyncio.Task(_nothing(), loop=_StandInLoop(), name=name) for name in ("probe", None, None)]
     for probe in (task, waiting, last):
@@ -162,14 +165,14 @@ cdef Py_ssize_t find_head_offset() except -1:
         probe.get_coro().close()
     asyncio.future_add_to_awaited_by(task, waiting)
     coroutine, name = task.get_coro(), task.get_name()
-    link = <seen_link_t *>field_at(last, SEEN_LINK)
-    if (type(task).__basicsize__ == SEEN_SIZE_OF_ASYNCIO
-            and object_at(task, SEEN_COROUTINE) is <PyObject *>coroutine
-            and object_at(task, SEEN_NAME) is <PyObject *>name
-            and object_at(task, SEEN_WAITERS) is <PyObject *>waiting
-            and field_at(task, SEEN_IS_TASK)[0] == 1 and field_at(task, SEEN_IS_SET)[0] == 0
+    link = <exposed_link_t *>field_at(last, EXPOSED_LINK)
+    if (type(task).__basicsize__ == EXPOSED_SIZE_OF_ASYNCIO
+            and object_at(task, EXPOSED_COROUTINE) is <PyObject *>coroutine
+            and object_at(task, EXPOSED_NAME) is <PyObject *>name
+            and object_at(task, EXPOSED_WAITERS) is <PyObject *>waiting
+            and field_at(task, EXPOSED_IS_TASK)[0] == 1 and field_at(task, EXPOSED_IS_SET)[0] == 0
             and number_is_readable(1 << 20) and number_is_readable(1 << 40)
-            and link.next is not NULL and link.next.prev is link and link.prev is <seen_link_t *>field_at(waiting, SEEN_LINK)):
+            and link.next is not NULL and link.next.prev is link and link.prev is <exposed_link_t *>field_at(waiting, EXPOSED_LINK)):
         # The newest task is the last one, just before the head.
         offset = <char *>link.next - <char *>PyThreadState_Get()
     return offset if 0 < offset < MAX_HEAD_OFFSET else 0
@@ -184,17 +187,17 @@ cdef inline PyObject *object_at(object task, Py_ssize_t offset) noexcept:
 
 
 cdef bint number_is_readable(uint64_t number) except -1:
-    cdef seen_entry_t entry
-    seen_entry_name_by_number(&entry, number)
-    return seen_number_is_readable(&entry, int(number))
+    cdef exposed_entry_t entry
+    exposed_entry_name_by_number(&entry, number)
+    return exposed_number_is_readable(&entry, int(number))
 
 
 cdef int registry_open(Py_ssize_t waiters_offset, Py_ssize_t entry_offset) except -1:
     global link_offset
-    link_offset = entry_offset + <Py_ssize_t>&(<seen_entry_t *>NULL).link
+    link_offset = entry_offset + <Py_ssize_t>&(<exposed_entry_t *>NULL).link
     if not COMPAT_ASYNCIO_LINKS_TASKS or not COMPAT_HAS_GIL:
         return 0
-    if waiters_offset == SEEN_WAITERS and entry_offset == SEEN_NAME:
+    if waiters_offset == EXPOSED_WAITERS and entry_offset == EXPOSED_NAME:
         registry.head_offset = find_head_offset()
     if registry.head_offset == 0:
         warnings.warn(

@@ -17,9 +17,9 @@ from cpython.ref cimport Py_DECREF
 
 from fastloop.core.handle cimport Handle
 from fastloop.core.handle_core cimport (
-    HANDLE_CANCELLED, HANDLE_RUNNING, HandleExtras, handle_call_with_odd_args, handle_callback_raised, handle_exchange,
-    handle_fill_queued, handle_init, loop_is_debug)
-from fastloop.core.queued_object cimport queued_object_disown
+    HANDLE_CANCELLED, HANDLE_RUNNING, HandleExtras, handle_call_with_odd_args, handle_callback_raised,
+    handle_exchange, handle_fill_queued, handle_init, loop_is_debug)
+from fastloop.core.queued_object cimport queued_object_track
 from fastloop.core.runnable cimport Runnable
 from fastloop.python.calls cimport call_in_context
 from fastloop.python.capi cimport Py_REFCNT, object_type
@@ -63,7 +63,7 @@ cdef class ThreadSafeHandle(Handle):
 
     cdef int run(self) except -1:
         if Py_REFCNT(<PyObject *>self) > 1:
-            queued_object_disown(<PyObject *>self)
+            queued_object_track(<PyObject *>self)
         return self.call()
 
     cdef int do_cancel(self) except -1:

@@ -3,7 +3,7 @@
 Owns: nothing.
 Promises: for gather() and TaskGroup, which add a callback to each child, the answer costs less than the callback. Code
   inside the process gets a more exact answer from call_graph.py.
-Driven by: SeenTask, where such tools can see tasks.
+Driven by: ExposedTask, where such tools can see tasks.
 LIMIT: a gather() that has failed is still shown as waiting for the children that are running.
 """
 

@@ -160,7 +160,7 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 /* Since 3.14 the current task is in the thread state. Before, it was in the dict asyncio.tasks._current_tasks. */
 #define COMPAT_CURRENT_TASK_IN_DICT (PY_VERSION_HEX < 0x030E0000)
 
-/* Since 3.14 asyncio links its tasks to one another: see seen_fields.h. */
+/* Since 3.14 asyncio links its tasks to one another: see exposed_fields.h. */
 #define COMPAT_ASYNCIO_LINKS_TASKS (PY_VERSION_HEX >= 0x030E0000)
 
 /* Since 3.13 the last uncancel() also withdraws a cancellation that has not reached the coroutine yet (gh-117407). */

@@ -85,7 +85,7 @@ static inline int object_pool_open(object_pool_t *pool, PyObject *template_objec
 
 /* From here on only the core makes objects of this type. Calling the type, its __new__() or a subclass raises TypeError,
  * as for an iterator's type. */
-static inline int object_type_close(PyObject *type)
+static inline int object_type_forbid_construction(PyObject *type)
 {
     if (PyDict_DelItemString(((PyTypeObject *)type)->tp_dict, "__new__") < 0) {
         return -1;
@@ -138,7 +138,7 @@ static inline PyObject *object_pool_new_untracked(object_pool_t *pool)
 #endif
     }
     if (!COMPAT_HAS_GIL) {
-        /* Here tracking only sets a bit, and a collection in another thread could not track the object later: see held_queues.h. */
+        /* Here tracking only sets a bit, and a collection in another thread could not track the object later: see loops_to_track.h. */
         PyObject_GC_Track(object);
     }
     return object;

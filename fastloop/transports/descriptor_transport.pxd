@@ -13,7 +13,7 @@ cdef class DescriptorTransport(Transport):
         # accepted connection gets a socket object when somebody asks for it.
         object owner
         # The methods that each read calls: data_received, or get_buffer and buffer_updated. Looked up by set_protocol().
-        object receive
+        object receive_method
         object buffer_updated
 
         # -1 once it is closed.

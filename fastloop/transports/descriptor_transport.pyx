@@ -12,7 +12,7 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.inbox cimport inbox_wake
 from fastloop.core.interruption cimport close_uninterrupted
-from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY
+from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY
 from fastloop.core.scheduler cimport Scheduler, scheduler_runs_elsewhere
 from fastloop.net.syscalls cimport net_close, net_receive
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE, poller_rearm
@@ -133,9 +133,9 @@ cdef class DescriptorTransport(Transport):
             count = -errno
         if not self.bits.is_tcp:
             if count < BRIEF_POLL_FROM_BYTES:
-                self.flags &= ~<unsigned int>RUNNABLE_IS_POLLED_BRIEFLY
+                self.flags &= ~<unsigned int>RUNNABLE_BUSY_POLLS_BRIEFLY
             else:
-                self.flags |= RUNNABLE_IS_POLLED_BRIEFLY
+                self.flags |= RUNNABLE_BUSY_POLLS_BRIEFLY
         if count <= 0:
             self.bits.may_have_data = self.bits.peer_may_have_ended = False
         elif count < size and not self.bits.peer_may_have_ended:
@@ -149,7 +149,7 @@ cdef class DescriptorTransport(Transport):
     # ---- the end ----
 
     cdef int release(self, bint has_caller) except -1:
-        self.receive = self.buffer_updated = None
+        self.receive_method = self.buffer_updated = None
         return Transport.release(self, has_caller)
 
     cdef int release_descriptor(self, SocketCore loop, bint has_caller) except -1:

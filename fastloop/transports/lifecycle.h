@@ -10,7 +10,7 @@
  *
  * Which bits (transport_bits.h) may be set in each. Bits in brackets are left over, and nobody looks at them.
  *
- *   state         reading half                         writing half    is_lost_next
+ *   state         reading half                         writing half    connection_lost_is_queued
  *   OPENING       all but skips_read, is_receiving     all             no
  *   OPEN          all                                  all             no
  *   READ_ENDED    all, but nothing is read             all             no

@@ -36,7 +36,7 @@ cdef class BytesReceiver(Receiver):
     """Calls data_received() with a bytes object."""
 
     cdef int attach(self, DescriptorTransport transport, object protocol) except -1:
-        transport.receive = getattr(protocol, "data_received", None)
+        transport.receive_method = getattr(protocol, "data_received", None)
         transport.buffer_updated = None
         return 0
 
@@ -46,7 +46,7 @@ cdef class BytesReceiver(Receiver):
             return transport.nothing_received(count)
         data = receive_buffer_bytes(&transport.loop.receive_buffer, count)
         # Held during the call: the protocol may set another one.
-        receive = transport.receive
+        receive = transport.receive_method
         if receive is None:
             error = AttributeError(f"{type(transport.protocol).__name__!r} object has no attribute 'data_received'")
             return transport.fail_with(error, "Fatal error: protocol.data_received() call failed.")
@@ -57,7 +57,7 @@ cdef class BufferReceiver(Receiver):
     """Reads into the buffer that get_buffer() returns, then calls buffer_updated()."""
 
     cdef int attach(self, DescriptorTransport transport, object protocol) except -1:
-        transport.receive = protocol.get_buffer
+        transport.receive_method = protocol.get_buffer
         transport.buffer_updated = protocol.buffer_updated
         return 0
 
@@ -81,7 +81,7 @@ cdef class BufferReceiver(Receiver):
 
 cdef object ask_for_buffer(DescriptorTransport transport, Py_buffer *view):
     """Return the protocol's buffer, with a view of it that the caller releases; None if that failed and has ended the connection."""
-    receive = transport.receive
+    receive = transport.receive_method
     answer = call_one(receive, MINUS_ONE)
     try:
         buffer = owned(answer) if answer is not NULL else call_again(transport.loop, receive, (MINUS_ONE,))

@@ -77,7 +77,7 @@ cdef class SendingTransport(DescriptorTransport):
         send_all(self)
         return self.pause_protocol_if_full()
 
-    cdef int drop_unsent(self) except -1:
+    cdef int abandon_output(self) except -1:
         # asyncio would have sent this by now: it was only held for a later write.
         if not self.bits.is_blocked:
             send_ignoring_errors(self)

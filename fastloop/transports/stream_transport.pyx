@@ -14,8 +14,8 @@ from cpython.object cimport PyObject, PyTypeObject, destructor
 
 from fastloop.core.exception_handler cimport call_exception_handler
 from fastloop.core.interruption cimport call_uninterrupted, interrupt_soon
-from fastloop.core.runnable cimport RUNNABLE_IS_POLLED_BRIEFLY, Runnable
-from fastloop.core.scheduler cimport scheduler_will_resume
+from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, Runnable
+from fastloop.core.scheduler cimport scheduler_runs_next_turn
 from fastloop.net.syscalls cimport net_close, net_set_nodelay, net_would_block
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
 from fastloop.python.calls cimport call_enter, call_raised_exit
@@ -100,7 +100,7 @@ cdef class StreamTransport(SocketTransport):
         # Kept here: the protocol may end the connection, and the transport then drops its context.
         context = self.context
         transport_unqueue(self)
-        if self.state >= TRANSPORT_LOSING and not self.bits.is_lost_next:
+        if self.state >= TRANSPORT_LOSING and not self.bits.connection_lost_is_queued:
             return 0
         return 0 if (<int (*)(StreamTransport, object) noexcept>stream_transport_take_turn)(self, context) == 0 else self.turn_failed()
 
@@ -177,7 +177,7 @@ cdef class StreamTransport(SocketTransport):
         if self.state >= TRANSPORT_CLOSING or self.bits.reading_is_paused:
             return
         self.bits.reading_is_paused = True
-        if self.bits.is_queued and not scheduler_will_resume(self.loop, self):
+        if self.bits.is_queued and not scheduler_runs_next_turn(self.loop, self):
             self.bits.skips_read = True
         if self.loop.is_debug:
             base_events.logger.debug("%r pauses reading", self)
@@ -217,7 +217,7 @@ cdef int stream_transport_take_turn(StreamTransport self, object context) except
     """HOT. One turn of the transport: read once, send once."""
     cdef bint has_entered = call_enter(context)
     try:
-        if self.bits.is_lost_next:
+        if self.bits.connection_lost_is_queued:
             return self.call_connection_lost_in_turn()
         self.bits.is_receiving = True
         if self.bits.skips_read:
@@ -248,7 +248,7 @@ cdef StreamTransport new_transport(int family, int type, int proto):
     transport.family, transport.type, transport.proto = family, type, proto
     if family == AF_INET or family == AF_INET6:
         transport.bits.is_tcp = True
-        transport.flags |= RUNNABLE_IS_POLLED_BRIEFLY
+        transport.flags |= RUNNABLE_BUSY_POLLS_BRIEFLY
     else:
         # A read of a Unix socket is also short where descriptors were sent, and no edge reports the data behind them.
         transport.bits.uses_levels = True

@@ -1,7 +1,7 @@
 # Transport: the protocol's half of every transport.
 
 from fastloop.core.runnable cimport Runnable
-from fastloop.core.scheduler cimport scheduler_push, scheduler_resume_later, scheduler_runs_elsewhere
+from fastloop.core.scheduler cimport scheduler_push, scheduler_run_next_turn, scheduler_runs_elsewhere
 from fastloop.net.socket_core cimport SocketCore
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
 from fastloop.python.shared_fields cimport shared_int_t
@@ -67,7 +67,7 @@ cdef class Transport(Runnable):
     cdef int protocol_changed(self) except -1
     # The program asks the transport something: send first what was held for a later write.
     cdef int send_held(self) except -1
-    cdef int drop_unsent(self) except -1
+    cdef int abandon_output(self) except -1
     cdef int stop_watching(self) except -1
     # The descriptor's part of release(). The transport has no loop by then.
     cdef int release_descriptor(self, SocketCore loop, bint has_caller) except -1
@@ -84,7 +84,7 @@ cdef inline int transport_queue(Transport transport) except -1:
 # The same for the next turn, without polling the kernel.
 cdef inline int transport_queue_for_next_turn(Transport transport) except -1:
     transport.bits.is_queued = True
-    return scheduler_resume_later(transport.loop, transport)
+    return scheduler_run_next_turn(transport.loop, transport)
 
 
 # HOT. Its turn has come.

@@ -149,7 +149,7 @@ cdef class Transport(Runnable):
         return 0
 
     cdef int call_connection_lost_in_turn(self) except -1:
-        self.bits.is_lost_next = False
+        self.bits.connection_lost_is_queued = False
         try:
             if self.protocol is not None:
                 call_uninterrupted_with(self.loop, self.protocol.connection_lost, None)
@@ -193,10 +193,10 @@ cdef class Transport(Runnable):
             return 0
         self.move_to(TRANSPORT_LOSING)
         self.renew_context()
-        self.drop_unsent()
+        self.abandon_output()
         self.stop_watching()
         if exception is None and self.loop.bypasses_call_soon and not self.bits.is_queued:
-            self.bits.is_lost_next = True
+            self.bits.connection_lost_is_queued = True
             return transport_queue(self)
         return self.call_soon(self._call_connection_lost, (exception,), self.context)
 
@@ -239,7 +239,7 @@ cdef class Transport(Runnable):
     cdef int send_held(self) except -1:
         return 0
 
-    cdef int drop_unsent(self) except -1:
+    cdef int abandon_output(self) except -1:
         return 0
 
     cdef int stop_watching(self) except -1:

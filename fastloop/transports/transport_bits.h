@@ -8,9 +8,9 @@
 
 typedef struct {
     /* Its place in the ready queue: Transport. */
-    unsigned is_queued : 1;         /* it is in the ready queue */
-    unsigned is_lost_next : 1;      /* it is in the ready queue for connection_lost(None) */
-    unsigned has_given_context : 1; /* it was made with a context, and everything runs in that; servers do so since Python 3.15 */
+    unsigned is_queued : 1;                 /* it is in the ready queue */
+    unsigned connection_lost_is_queued : 1; /* it is in the ready queue for connection_lost(None) */
+    unsigned has_given_context : 1;         /* it was made with a context, and everything runs in that; servers do so since Python 3.15 */
 
     /* The reading half: DescriptorTransport. */
     unsigned may_have_data : 1;       /* the kernel has reported something to read since it last had nothing */

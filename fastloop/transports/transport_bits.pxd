@@ -4,7 +4,7 @@
 cdef extern from "transport_bits.h":
     ctypedef struct transport_bits_t:
         bint is_queued
-        bint is_lost_next
+        bint connection_lost_is_queued
         bint has_given_context
 
         bint may_have_data

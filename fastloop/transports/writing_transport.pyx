@@ -13,7 +13,7 @@ from cpython.bytes cimport PyBytes_CheckExact
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
-from fastloop.core.scheduler cimport scheduler_ends_step, scheduler_expect_events, scheduler_flush_later
+from fastloop.core.scheduler cimport scheduler_expect_events, scheduler_flush_later, scheduler_is_in_step
 from fastloop.net.syscalls cimport net_shutdown_write
 from fastloop.python.capi cimport object_type
 from fastloop.python.cpython_compat cimport COMPAT_WRITELINES_HAS_ITS_NAME
@@ -130,7 +130,7 @@ cdef class WritingTransport(SendingTransport):
         write_burst_count(&self.burst, step, continues)
         if write_burst_expects_more(&self.burst) or (
                 self.bits.is_receiving and write_burst_expects_return(&self.burst)):
-            return scheduler_ends_step(self.loop) and not self.owner_is_shared()
+            return scheduler_is_in_step(self.loop) and not self.owner_is_shared()
         return False
 
     cdef int hold(self) except -1:
@@ -180,10 +180,10 @@ cdef class WritingTransport(SendingTransport):
             return self.send_output_and_pause()
         return 0
 
-    cdef int drop_unsent(self) except -1:
+    cdef int abandon_output(self) except -1:
         if self.burst.count > 0:
             self.end_burst()
-        return SendingTransport.drop_unsent(self)
+        return SendingTransport.abandon_output(self)
 
     # ---- the end ----
 

@@ -30,3 +30,21 @@ def test_all_tasks_are_told_while_other_threads_begin_and_end_some(quiet_loop, i
     for thread in runners:
         thread.join()
     assert answers and all(answers)
+
+
+def test_tasks_of_loops_made_at_the_same_time_are_all_found(implementation, in_threads):
+    together = threading.Barrier(4)
+    counts = []
+
+    def make_loops():
+        for _ in range(50):
+            together.wait()
+            loop = implementation.new_event_loop()
+            task = loop.create_task(asyncio.sleep(0))
+            counts.append(len(asyncio.all_tasks(loop)))
+            loop.run_until_complete(task)
+            loop.close()
+
+    for thread in in_threads(make_loops, *[()] * 4):
+        thread.join()
+    assert counts == [1] * 200

@@ -33,7 +33,7 @@ cdef extern from *:
 
     /* Replaces the function of a METH_FASTCALL method. Returns the function that was there before, or NULL with SystemError
      * if the method has another calling convention. */
-    static fastcall_function_t plain_call_install(PyObject *descriptor, fastcall_function_t plain_call)
+    static fastcall_function_t positional_call_install(PyObject *descriptor, fastcall_function_t positional_call)
     {
         PyMethodDef *method = ((PyMethodDescrObject *)descriptor)->d_method;
         if (!Py_IS_TYPE(descriptor, &PyMethodDescr_Type) || method->ml_flags != (METH_FASTCALL | METH_KEYWORDS)) {
@@ -41,7 +41,7 @@ cdef extern from *:
             return NULL;
         }
         fastcall_function_t parsed = (fastcall_function_t)(void (*)(void))method->ml_meth;
-        method->ml_meth = (PyCFunction)(void (*)(void))plain_call;
+        method->ml_meth = (PyCFunction)(void (*)(void))positional_call;
         return parsed;
     }
 
@@ -59,7 +59,7 @@ cdef extern from *:
     }
     """
     ctypedef PyObject *(*fastcall_function_t)(PyObject *, PyObject **, Py_ssize_t, PyObject *) except NULL
-    fastcall_function_t plain_call_install(object descriptor, fastcall_function_t plain_call) except NULL
+    fastcall_function_t positional_call_install(object descriptor, fastcall_function_t positional_call) except NULL
     tuple tuple_of(PyObject **items, Py_ssize_t count)
     PyObject *empty_tuple
 
@@ -123,7 +123,7 @@ method_copies_make(Task, Future)
 
 Py_INCREF(())
 empty_tuple = <PyObject *>()
-call_soon_parsed = plain_call_install(loop_core_type.call_soon, call_soon)
-call_soon_threadsafe_parsed = plain_call_install(loop_core_type.call_soon_threadsafe, call_soon_threadsafe)
-call_later_parsed = plain_call_install(loop_core_type.call_later, call_later)
-create_task_parsed = plain_call_install(loop_core_type.create_task, create_task)
+call_soon_parsed = positional_call_install(loop_core_type.call_soon, call_soon)
+call_soon_threadsafe_parsed = positional_call_install(loop_core_type.call_soon_threadsafe, call_soon_threadsafe)
+call_later_parsed = positional_call_install(loop_core_type.call_later, call_later)
+create_task_parsed = positional_call_install(loop_core_type.create_task, create_task)
