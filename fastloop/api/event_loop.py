@@ -35,7 +35,7 @@ class EventLoop(
         if selector is not None:
             self._release()
             raise TypeError("fastloop's loop polls the kernel itself and takes no selector")
-        # asyncio makes a selector here, and a pipe to wake it. LoopCore has its own poller and wake-up.
+        # asyncio makes a selector here, and a pipe to wake it. The scheduler has its own poller and wake-up.
         super().__init__(selector=SelectorView(self))
         _live_loops.add(self)
 

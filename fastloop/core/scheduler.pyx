@@ -1,6 +1,6 @@
 """The scheduler: what runs next, and when to poll the kernel.
 
-Owns: the ready queue, the timers, the poller, the inbox and the table of watched descriptors.
+Owns: the order in which things happen. What it drives is in SchedulerParts.
 Order: asyncio's. A turn first adds I/O and due timers behind what is ready. Then it runs what is ready at that point.
   What those callbacks schedule waits for the next turn.
 Promises: while callbacks are ready, every turn polls the kernel, except in a storm (poll_pacing.h). Every turn collects
