@@ -66,20 +66,17 @@ def test_finished_generator_is_not_closed_again(loop):
     assert numbers.events == ["closed"]
 
 
-def test_generator_that_fails_while_it_is_closed_is_reported(loop):
-    contexts = []
-
+def test_generator_that_fails_while_it_is_closed_is_reported(loop, reported):
     async def failing():
         try:
             yield 1
         finally:
             raise ZeroDivisionError
 
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
     generator = failing()
     loop.run_until_complete(take_one(generator))
     loop.run_until_complete(loop.shutdown_asyncgens())
-    (context,) = contexts
+    (context,) = reported
     assert isinstance(context["exception"], ZeroDivisionError)
     assert context["asyncgen"] is generator
 

@@ -140,8 +140,7 @@ def test_task_that_is_cancelled_by_wait_for_is_awaited_until_it_ends(loop, settl
 # The graph
 
 
-def test_future_is_awaited_by_every_task_that_waits_for_it(loop, settle):
-    future = loop.create_future()
+def test_future_is_awaited_by_every_task_that_waits_for_it(loop, future, settle):
     tasks = [loop.create_task(wait_for(future), name=f"task {number}") for number in range(3)]
     settle()
     assert awaiters(future) == ["task 0", "task 1", "task 2"]
@@ -173,8 +172,7 @@ def test_graph_of_the_current_task_has_the_frames_of_those_who_wait(loop):
     assert names == [["inner"], ["middle"], ["_aexit", "__aexit__", "outer"]]
 
 
-def test_graph_is_printed_as_text(loop, settle):
-    future = loop.create_future()
+def test_graph_is_printed_as_text(loop, future, settle):
     task = loop.create_task(wait_for(future), name="the task")
     settle()
     text = asyncio.format_call_graph(future)

@@ -203,12 +203,10 @@ def test_nothing_is_remembered_without_debug_mode(loop, run_turn):
     run_turn()
 
 
-def test_report_of_a_failed_callback_tells_where_it_was_made(debug_loop, run_turn):
-    contexts = []
-    debug_loop.set_exception_handler(lambda loop, context: contexts.append(context))
+def test_report_of_a_failed_callback_tells_where_it_was_made(debug_loop, run_turn, reported):
     debug_loop.call_soon(lambda: 1 / 0)
     run_turn()
-    (context,) = contexts
+    (context,) = reported
     assert context["source_traceback"][-1].name == "test_report_of_a_failed_callback_tells_where_it_was_made"
 
 

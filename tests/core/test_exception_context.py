@@ -188,8 +188,7 @@ def test_context_is_the_one_that_asyncio_gives_where_the_whole_loop_runs_in_an_e
         assert chains_of(scene[name], implementation.new_event_loop()) == expected
 
 
-def test_exception_that_is_being_handled_itself_gets_no_context(loop):
-    future = loop.create_future()
+def test_exception_that_is_being_handled_itself_gets_no_context(loop, future):
     error = KeyError(1)
     future.set_exception(error)
     try:

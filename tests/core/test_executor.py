@@ -25,9 +25,7 @@ def test_exception_of_the_function_is_raised_where_it_is_awaited(loop):
         loop.run_until_complete(loop.run_in_executor(None, divide, 6, 0))
 
 
-def test_exception_that_nobody_awaits_is_reported_as_that_of_a_future(loop):
-    messages = []
-    loop.set_exception_handler(lambda loop, context: messages.append(context["message"]))
+def test_exception_that_nobody_awaits_is_reported_as_that_of_a_future(loop, reported):
 
     async def main():
         work = loop.run_in_executor(None, divide, 6, 0)
@@ -37,7 +35,7 @@ def test_exception_that_nobody_awaits_is_reported_as_that_of_a_future(loop):
 
     loop.run_until_complete(main())
     gc.collect()
-    assert messages == ["Future exception was never retrieved"]
+    assert [context["message"] for context in reported] == ["Future exception was never retrieved"]
 
 
 def test_function_runs_in_another_thread(loop):
@@ -212,8 +210,7 @@ def executor_that_returns(future):
     return mock.Mock(submit=lambda function, *args: future)
 
 
-def test_future_of_asyncios_from_an_executor_is_returned_as_it_is(loop):
-    future = loop.create_future()
+def test_future_of_asyncios_from_an_executor_is_returned_as_it_is(loop, future):
     assert loop.run_in_executor(executor_that_returns(future), int) is future
 
 

@@ -16,11 +16,6 @@ from actors.coroutines import wait_for
 from actors.failures import SomeError, interrupt
 
 
-@pytest.fixture
-def future(loop):
-    return loop.create_future()
-
-
 def test_loop_creates_futures_of_its_implementation(implementation, loop, future):
     assert type(future) is implementation.Future
     assert future.get_loop() is loop

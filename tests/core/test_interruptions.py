@@ -246,9 +246,7 @@ def test_result_of_an_executor_arrives(loop, run_until, maybe_debug):
     assert work.result() != threading.get_ident()
 
 
-def test_interrupted_run_does_not_end_the_next_one(loop, interruption):
-    future = loop.create_future()
-
+def test_interrupted_run_does_not_end_the_next_one(loop, future, interruption):
     def callback():
         pass
 
@@ -296,8 +294,7 @@ def test_loop_that_the_program_closes_while_an_interrupted_run_ends_does_no_harm
     assert called == list(range(300))
 
 
-def test_run_that_was_stopped_as_its_future_was_done_ends_the_next_one_as_on_asyncio(loop):
-    future = loop.create_future()
+def test_run_that_was_stopped_as_its_future_was_done_ends_the_next_one_as_on_asyncio(loop, future):
     loop.call_soon(future.set_result, 1)
     loop.call_soon(loop.stop)
     assert loop.run_until_complete(future) == 1
@@ -307,9 +304,7 @@ def test_run_that_was_stopped_as_its_future_was_done_ends_the_next_one_as_on_asy
     loop.run_until_complete(task)
 
 
-def test_refused_run_inside_a_run_leaves_that_alone(loop):
-    future = loop.create_future()
-
+def test_refused_run_inside_a_run_leaves_that_alone(loop, future):
     def run_inside():
         future.set_result(1)
         with pytest.raises(RuntimeError):
@@ -522,13 +517,11 @@ def hook():
     monitoring.free_tool_id(tool)
 
 
-async def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, hook):
+async def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, reported, hook):
     class Protocol(RecordingProtocol):
         def data_received(self, data):
             raise AssertionError("never begins")
 
-    contexts = []
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
     near, far = socket.socketpair()
     with far:
         _, protocol = await loop.create_connection(Protocol, sock=near)
@@ -536,15 +529,14 @@ async def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, 
         far.send(b"data")
         assert str(await protocol.until_lost()) == "hook"
     assert len(calls) < 100
-    assert [context["message"] for context in contexts] == ["Fatal error: protocol.data_received() call failed."]
+    assert [context["message"] for context in reported] == ["Fatal error: protocol.data_received() call failed."]
 
 
-def test_loop_gets_past_a_callback_that_can_never_begin(loop, hook):
+def test_loop_gets_past_a_callback_that_can_never_begin(loop, reported, hook):
     def callback():
         raise AssertionError("never begins")
 
-    contexts, events = [], []
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+    events = []
     calls = hook(callback)
     loop.call_soon(callback)
     loop.call_soon(events.append, "behind it")
@@ -554,4 +546,4 @@ def test_loop_gets_past_a_callback_that_can_never_begin(loop, hook):
             loop.run_forever()
         except ValueError:
             assert len(calls) < 100
-    assert [str(context["exception"]) for context in contexts] == ["hook"]
+    assert [str(context["exception"]) for context in reported] == ["hook"]

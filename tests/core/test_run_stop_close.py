@@ -26,8 +26,7 @@ def test_run_until_complete_returns_the_result_of_a_coroutine(loop):
     assert loop.run_until_complete(return_42()) == 42
 
 
-def test_run_until_complete_returns_the_result_of_a_future(loop):
-    future = loop.create_future()
+def test_run_until_complete_returns_the_result_of_a_future(loop, future):
     loop.call_soon(future.set_result, "result")
     assert loop.run_until_complete(future) == "result"
 
@@ -36,8 +35,7 @@ def test_run_until_complete_returns_the_result_of_a_task(loop):
     assert loop.run_until_complete(loop.create_task(return_42())) == 42
 
 
-def test_run_until_complete_of_a_future_that_is_done_returns_its_result(loop):
-    future = loop.create_future()
+def test_run_until_complete_of_a_future_that_is_done_returns_its_result(loop, future):
     future.set_result("done")
     assert loop.run_until_complete(future) == "done"
 
@@ -65,8 +63,7 @@ def test_run_until_complete_raises_cancelled_error_when_its_task_is_cancelled(lo
         loop.run_until_complete(task)
 
 
-def test_run_until_complete_that_is_stopped_early_raises_runtime_error(loop):
-    future = loop.create_future()
+def test_run_until_complete_that_is_stopped_early_raises_runtime_error(loop, future):
     loop.call_soon(loop.stop)
     with pytest.raises(RuntimeError, match=re.escape("Event loop stopped before Future completed.")):
         loop.run_until_complete(future)
@@ -77,8 +74,7 @@ def test_run_until_complete_refuses_a_future_of_another_loop(loop, new_loop):
         loop.run_until_complete(new_loop().create_future())
 
 
-def test_run_until_complete_leaves_no_callback_on_the_future(loop):
-    future = loop.create_future()
+def test_run_until_complete_leaves_no_callback_on_the_future(loop, future):
     loop.call_soon(loop.stop)
     with pytest.raises(RuntimeError):
         loop.run_until_complete(future)
@@ -200,9 +196,7 @@ def test_exceptions_that_end_programs_leave_run_until_complete_out_of_a_task(loo
 
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
-def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loop, exception, debug):
-    contexts = []
-    loop.set_exception_handler(lambda _, context: contexts.append(context["message"]))
+def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loop, reported, exception, debug):
     loop.set_debug(debug)
 
     async def fail():
@@ -215,19 +209,17 @@ def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loo
     loop.run_until_complete(asyncio.sleep(0))
     del task
     gc.collect()
-    assert contexts == []
+    assert reported == []
 
 
-def test_other_base_exceptions_are_reported_and_do_not_end_the_run(loop, run_turn):
-    contexts = []
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+def test_other_base_exceptions_are_reported_and_do_not_end_the_run(loop, run_turn, reported):
 
     def fail():
         raise SomeBaseException
 
     loop.call_soon(fail)
     run_turn()
-    assert [type(context["exception"]) for context in contexts] == [SomeBaseException]
+    assert [type(context["exception"]) for context in reported] == [SomeBaseException]
 
 
 @pytest.fixture

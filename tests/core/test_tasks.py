@@ -295,8 +295,7 @@ def test_task_that_cancels_itself_is_cancelled_at_its_next_await(loop):
     assert events == ["before"]
 
 
-def test_cancel_after_the_awaited_future_was_set_still_cancels(loop, run_turn):
-    future = loop.create_future()
+def test_cancel_after_the_awaited_future_was_set_still_cancels(loop, future, run_turn):
     task = loop.create_task(wait_for(future))
     run_turn()
     future.set_result(None)

@@ -14,14 +14,6 @@ from actors.leftovers import unclosed_expected
 from actors.protocols import RecordingProtocols, echo
 
 
-@pytest.fixture
-def reported(loop):
-    """The contexts that the loop's exception handler gets."""
-    contexts = []
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
-    return contexts
-
-
 # Both address families and both ways to begin; test_tcp_transport.py adds connections that were made over TCP.
 @pytest.fixture(params=["accepted", "unix"])
 def connect(connections, request):
