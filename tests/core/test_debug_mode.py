@@ -1,7 +1,6 @@
 """Debug mode: what it checks, what it remembers, what it reports."""
 
 import asyncio
-import concurrent.futures
 import logging
 import os
 import sys
@@ -10,6 +9,7 @@ import time
 import pytest
 
 from actors.programs import run_python
+from actors.threads import call_in_thread
 
 
 @pytest.fixture
@@ -33,12 +33,6 @@ def slow_callback_log(debug_loop):
     logging.getLogger("asyncio").addHandler(collector)
     yield messages
     logging.getLogger("asyncio").removeHandler(collector)
-
-
-def in_another_thread(function, *args):
-    """Return the exception that function raised in another thread, or None."""
-    with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        return executor.submit(function, *args).exception(10)
 
 
 async def a_coroutine():
@@ -132,7 +126,7 @@ def test_call_soon_threadsafe_is_allowed_from_another_thread(debug_loop):
 
 
 def test_scheduling_before_the_loop_runs_is_allowed_from_any_thread(debug_loop, run_turn):
-    assert in_another_thread(debug_loop.call_soon, int) is None
+    call_in_thread(debug_loop.call_soon, int)
     run_turn()
 
 

@@ -1,7 +1,6 @@
 """The public names of fastloop, and that they are what asyncio's users expect."""
 
 import asyncio
-import concurrent.futures
 import inspect
 import selectors
 import sys
@@ -14,6 +13,7 @@ import fastloop
 from actors.coroutines import raise_some_error, wait_for
 from actors.failures import SomeError
 from actors.programs import run_python
+from actors.threads import call_in_thread
 
 TRANSPORTS = ["BaseTransport", "ReadTransport", "WriteTransport", "Transport", "DatagramTransport", "SubprocessTransport"]
 PROTOCOLS = ["BaseProtocol", "Protocol", "BufferedProtocol", "DatagramProtocol", "SubprocessProtocol"]
@@ -224,9 +224,8 @@ def test_policy_keeps_one_loop_per_thread(no_event_loop, no_leaks):
     assert type(loop) is fastloop.EventLoop
     asyncio.set_event_loop(loop)
     assert asyncio.get_event_loop() is loop
-    with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        with pytest.raises(RuntimeError):
-            executor.submit(asyncio.get_event_loop).result()
+    with pytest.raises(RuntimeError):
+        call_in_thread(asyncio.get_event_loop)
     loop.close()
 
 

@@ -1,6 +1,7 @@
 """The life of a loop: run_forever(), run_until_complete(), stop(), close(), and what each of them leaves behind."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import gc
 import re
@@ -11,6 +12,7 @@ import weakref
 import pytest
 
 from actors.callbacks import Callback
+from actors.threads import call_in_thread
 
 
 async def return_42():
@@ -266,30 +268,22 @@ def test_two_loops_run_in_turn(new_loop):
 
 
 def test_loops_run_in_many_threads_at_once(new_loop):
-    results = []
+    are_all_there = threading.Barrier(8)
 
     async def count():
+        are_all_there.wait(30)
         for _ in range(200):
             await asyncio.sleep(0)
         return threading.get_ident()
 
-    def run(loop):
-        results.append(loop.run_until_complete(count()))
-
-    threads = [threading.Thread(target=run, args=(new_loop(),)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert sorted(results) == sorted(thread.ident for thread in threads)
+    with concurrent.futures.ThreadPoolExecutor(8) as executor:
+        threads = list(executor.map(lambda loop: loop.run_until_complete(count()), [new_loop() for _ in range(8)]))
+    assert len(set(threads)) == 8
 
 
 def test_loop_made_in_one_thread_can_run_in_another(new_loop):
-    loop, results = new_loop(), []
-    thread = threading.Thread(target=lambda: results.append(loop.run_until_complete(return_42())))
-    thread.start()
-    thread.join(10)
-    assert results == [42]
+    loop = new_loop()
+    assert call_in_thread(lambda: loop.run_until_complete(return_42())) == 42
 
 
 def test_close_makes_is_closed_true(loop):

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from actors.callbacks import StoppingCallback
+from actors.threads import call_in_thread
 
 
 @pytest.fixture
@@ -121,18 +122,10 @@ def test_cancel_in_another_thread_does_not_wait_for_the_callback_that_runs(loop,
     assert outcomes == [True, True]
 
 
-def test_call_on_a_closed_loop_raises_runtime_error_in_the_other_thread(loop, in_thread):
-    errors = []
-
-    def schedule():
-        try:
-            loop.call_soon_threadsafe(int)
-        except RuntimeError as error:
-            errors.append(str(error))
-
+def test_call_on_a_closed_loop_raises_runtime_error_in_the_other_thread(loop):
     loop.close()
-    in_thread(schedule).join()
-    assert errors == ["Event loop is closed"]
+    with pytest.raises(RuntimeError, match="^Event loop is closed$"):
+        call_in_thread(loop.call_soon_threadsafe, int)
 
 
 def test_threads_that_schedule_while_the_loop_closes_get_runtime_error(new_loop, in_thread):

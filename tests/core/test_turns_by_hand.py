@@ -6,10 +6,11 @@ The real nest_asyncio is in tests/third_party.
 import asyncio
 import contextvars
 import gc
-import threading
 import weakref
 
 import pytest
+
+from actors.threads import call_in_thread
 
 pytestmark = pytest.mark.fastloop_only
 
@@ -152,9 +153,7 @@ def test_handle_that_the_program_takes_out_and_keeps_is_collected_in_its_cycle(l
 
 
 def test_callback_of_another_thread_is_seen(loop):
-    thread = threading.Thread(target=loop.call_soon_threadsafe, args=(int,))
-    thread.start()
-    thread.join()
+    call_in_thread(loop.call_soon_threadsafe, int)
     assert len(loop._ready) == 1
 
 
