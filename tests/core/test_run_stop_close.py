@@ -12,6 +12,7 @@ import weakref
 import pytest
 
 from actors.callbacks import Callback
+from actors.coroutines import wait_until_cancelled
 from actors.threads import call_in_thread
 
 
@@ -24,8 +25,21 @@ class SomeBaseException(BaseException):
     """Neither KeyboardInterrupt nor SystemExit."""
 
 
-def test_run_until_complete_returns_the_result_of_a_coroutine(loop):
-    assert loop.run_until_complete(return_42()) == 42
+class Awaitable:
+    def __await__(self):
+        return return_42().__await__()
+
+
+WAYS_TO_42 = {
+    "coroutine": lambda loop: return_42(),
+    "task": lambda loop: loop.create_task(return_42()),
+    "other awaitable": lambda loop: Awaitable(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_42)
+def test_run_until_complete_returns_the_result_of_any_awaitable(loop, way):
+    assert loop.run_until_complete(WAYS_TO_42[way](loop)) == 42
 
 
 def test_run_until_complete_returns_the_result_of_a_future(loop, future):
@@ -33,21 +47,9 @@ def test_run_until_complete_returns_the_result_of_a_future(loop, future):
     assert loop.run_until_complete(future) == "result"
 
 
-def test_run_until_complete_returns_the_result_of_a_task(loop):
-    assert loop.run_until_complete(loop.create_task(return_42())) == 42
-
-
 def test_run_until_complete_of_a_future_that_is_done_returns_its_result(loop, future):
     future.set_result("done")
     assert loop.run_until_complete(future) == "done"
-
-
-def test_run_until_complete_accepts_any_awaitable(loop):
-    class Awaitable:
-        def __await__(self):
-            return return_42().__await__()
-
-    assert loop.run_until_complete(Awaitable()) == 42
 
 
 def test_run_until_complete_raises_the_exception_of_the_coroutine(loop):
@@ -354,25 +356,20 @@ def test_handles_left_at_close_can_still_be_cancelled(new_loop):
     assert [handle.cancelled() for handle in handles] == [True, True]
 
 
-def test_closed_loop_is_freed_when_nobody_refers_to_it(implementation, no_leaks):
-    loop = implementation.new_event_loop()
+def use_callbacks(loop):
     loop.call_soon(loop.stop)
     loop.call_later(10, loop.stop)
     loop.run_forever()
-    loop.close()
-    reference = weakref.ref(loop)
-    del loop
-    gc.collect()
-    assert reference() is None
 
 
-def test_loop_that_ran_tasks_is_freed_when_nobody_refers_to_it(implementation, no_leaks):
+def use_tasks(loop):
+    loop.run_until_complete(asyncio.wait([loop.create_task(return_42()) for _ in range(10)]))
+
+
+@pytest.mark.parametrize("use", [use_callbacks, use_tasks])
+def test_closed_loop_is_freed_when_nobody_refers_to_it(implementation, no_leaks, use):
     loop = implementation.new_event_loop()
-
-    async def main():
-        await asyncio.gather(*[return_42() for _ in range(10)])
-
-    loop.run_until_complete(main())
+    use(loop)
     loop.close()
     reference = weakref.ref(loop)
     del loop
@@ -403,19 +400,12 @@ def test_runner_closes_its_loop(implementation, no_leaks):
 
 
 def test_runner_cancels_the_tasks_that_are_left(implementation, no_leaks):
-    events = []
-
-    async def wait_for_ever():
-        try:
-            await asyncio.get_running_loop().create_future()
-        except asyncio.CancelledError:
-            events.append("cancelled")
-            raise
+    cancellations = []
 
     async def main():
-        asyncio.get_running_loop().keep = asyncio.create_task(wait_for_ever())
+        asyncio.get_running_loop().keep = asyncio.create_task(wait_until_cancelled(cancellations))
         await asyncio.sleep(0)
 
     with asyncio.Runner(loop_factory=implementation.new_event_loop) as runner:
         runner.run(main())
-    assert events == ["cancelled"]
+    assert len(cancellations) == 1

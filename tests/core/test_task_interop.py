@@ -169,18 +169,19 @@ def test_timeout_and_wait_for_work_in_a_task(loop, new_task, new_future):
 def test_task_group_runs_in_a_task(loop, new_task):
     async def main():
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(return_argument(number)) for number in range(5)]
+            tasks = [group.create_task(return_argument(number)) for number in range(20)]
         return [task.result() for task in tasks]
 
-    assert loop.run_until_complete(new_task(main())) == [0, 1, 2, 3, 4]
+    assert loop.run_until_complete(new_task(main())) == list(range(20))
 
 
 def test_task_group_in_a_task_is_cancelled_by_a_failing_child(loop, new_task):
     async def main():
-        with pytest.raises(ExceptionGroup):
+        with pytest.raises(ExceptionGroup) as caught:
             async with asyncio.TaskGroup() as group:
                 waiting = group.create_task(wait_for(loop.create_future()))
                 group.create_task(raise_some_error())
+        assert [type(error) for error in caught.value.exceptions] == [SomeError]
         return waiting.cancelled()
 
     assert loop.run_until_complete(new_task(main())) is True

@@ -1,10 +1,10 @@
-"""What asyncio builds on tasks: gather, wait, timeouts, shield, task groups, queues and locks."""
+"""What asyncio builds on tasks: gather, wait, timeouts, shield, queues and locks. Task groups are in test_task_interop.py."""
 
 import asyncio
 
 import pytest
 
-from actors.coroutines import raise_some_error, return_argument, wait_for_ever
+from actors.coroutines import cancel, raise_some_error, return_argument, wait_for_ever
 from actors.failures import SomeError
 
 
@@ -28,9 +28,7 @@ async def test_cancelling_gather_cancels_its_children(loop):
     children = [asyncio.create_task(wait_for_ever()) for _ in range(3)]
     gathering = asyncio.gather(*children)
     await asyncio.sleep(0)
-    gathering.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await gathering
+    await cancel(gathering)
     assert [child.cancelled() for child in children] == [True, True, True]
 
 
@@ -84,25 +82,8 @@ async def test_nested_timeouts_raise_at_the_right_level(loop):
 async def test_shield_keeps_the_inner_task_from_cancellation(loop):
     inner = asyncio.create_task(return_argument("survived"))
     outer = asyncio.ensure_future(asyncio.shield(inner))
-    outer.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await outer
+    await cancel(outer)
     assert await inner == "survived"
-
-
-async def test_task_group_waits_for_all_its_tasks(loop):
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(return_argument(number)) for number in range(20)]
-    assert [task.result() for task in tasks] == list(range(20))
-
-
-async def test_task_group_cancels_the_others_when_one_fails(loop):
-    with pytest.raises(ExceptionGroup) as caught:
-        async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(wait_for_ever())
-            group.create_task(raise_some_error())
-    assert [type(error) for error in caught.value.exceptions] == [SomeError]
-    assert waiting.cancelled() is True
 
 
 async def test_queue_hands_over_items_in_order(loop):

@@ -12,6 +12,7 @@ import socket
 
 import pytest
 
+from actors.coroutines import cancel
 from actors.files import pattern
 from actors.kernel import settle, start
 from actors.peers import fill, reset
@@ -89,9 +90,7 @@ async def test_cancelled_receiving_loses_no_data(loop, pair, receive):
         receiving = await start(receive(left, 100))
         if send_first:
             right.send(b"kept")
-        receiving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await receiving
+        await cancel(receiving)
         if not send_first:
             right.send(b"kept")
         await settle()
@@ -216,9 +215,7 @@ async def test_sending_waits_for_the_reader_and_can_be_cancelled(loop, pair):
     left, right = pair
     size = fill(left)
     sending = await start(loop.sock_sendall(left, b"not sent"))
-    sending.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await sending
+    await cancel(sending)
     received = 0
     while received < size:
         received += len(await loop.sock_recv(right, 1_000_000))

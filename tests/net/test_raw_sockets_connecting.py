@@ -9,6 +9,7 @@ import socket
 
 import pytest
 
+from actors.coroutines import cancel
 from actors.kernel import settle, start
 from actors.peers import fill
 from actors.protocols import RecordingProtocol
@@ -46,9 +47,7 @@ async def test_cancelled_accepting_loses_no_connection(loop, listener):
             accepting = await start(loop.sock_accept(listener))
             if connect_first:
                 client.connect(listener.getsockname())
-            accepting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await accepting
+            await cancel(accepting)
             if not connect_first:
                 client.connect(listener.getsockname())
             await settle()
@@ -82,9 +81,7 @@ async def test_cancelled_connecting_leaves_the_socket_to_its_owner(loop, unrespo
         client.setblocking(False)
         connecting = loop.create_task(loop.sock_connect(client, unresponsive_address))
         await settle()
-        connecting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await connecting
+        await cancel(connecting)
         assert client.fileno() != -1
         assert loop.remove_writer(client) is False
 
@@ -101,9 +98,7 @@ async def test_number_of_a_closed_socket_can_be_used_by_the_next(loop, no_leaks)
             left.setblocking(False)
             receiving = await start(loop.sock_recv(left, 100))
             if number % 3 == 0:
-                receiving.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await receiving
+                await cancel(receiving)
             else:
                 right.send(b"%d" % number)
                 assert await receiving == b"%d" % number

@@ -14,6 +14,7 @@ import types
 
 import pytest
 
+from actors.coroutines import cancel
 from actors.kernel import settle
 from actors.protocols import RecordingProtocol
 
@@ -195,8 +196,6 @@ async def test_connection_cancelled_while_nobody_answers_closes_what_it_opened(
     await settle()
     await asyncio.sleep(happy_eyeballs_delay or 0)
     assert not connecting.done()
-    connecting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await connecting
+    await cancel(connecting)
     bystanders.open()
     await settle()
