@@ -1,6 +1,5 @@
 """add_reader() and add_writer(): when they are called, on what, and what removing and closing leave behind."""
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -317,17 +316,6 @@ def test_reader_may_add_and_remove_readers_of_others(loop, pair):
     right.send(b"x")
     loop.run_forever()
     assert len(rounds) == 50
-
-
-async def test_descriptor_of_a_transport_cannot_be_watched(loop):
-    left, right = socket.socketpair()
-    transport, _ = await loop.create_connection(asyncio.Protocol, sock=left)
-    for watch in (loop.add_reader, loop.add_writer):
-        with pytest.raises(RuntimeError, match="is used by transport"):
-            watch(left, int)
-    transport.close()
-    await asyncio.sleep(0)
-    right.close()
 
 
 def test_closing_the_loop_leaves_the_watched_sockets_open(new_loop, pair):

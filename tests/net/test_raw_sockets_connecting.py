@@ -12,7 +12,6 @@ import pytest
 from actors.coroutines import cancel
 from actors.kernel import settle, start
 from actors.peers import fill
-from actors.protocols import RecordingProtocol
 
 
 @pytest.fixture
@@ -133,12 +132,9 @@ async def test_number_can_be_used_at_once_by_the_next_after_a_cancellation(loop,
             assert await asyncio.gather(*expected) == [b"to the left", b"to the right"]
 
 
-async def test_socket_of_a_transport_is_refused(loop, connections, make_peer):
-    protocol = RecordingProtocol()
+async def test_socket_of_a_transport_is_refused(loop, connections):
     left, right = socket.socketpair()
-    make_peer(right)
-    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    protocol, _, _ = await connections.over(left, right)
     with pytest.raises(RuntimeError, match="is used by transport"):
         await loop.sock_recv(left, 100)
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()

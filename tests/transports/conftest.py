@@ -11,7 +11,7 @@ import pytest
 
 from actors.bystanders import Bystanders
 from actors.leftovers import unclosed_expected
-from actors.protocols import RecordingProtocols, echo
+from actors.protocols import RecordingProtocol, RecordingProtocols, echo
 
 
 # Both address families and both ways to begin; test_tcp_transport.py adds connections that were made over TCP.
@@ -60,6 +60,17 @@ def serve(loop, accepted):
     yield create
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def connect_by_tls(loop, tls_contexts):
+    """A coroutine function that connects a RecordingProtocol to a server by TLS; returns transport and protocol."""
+
+    async def connect(server):
+        options = {"ssl": tls_contexts[1], "server_hostname": "localhost"}
+        return await loop.create_connection(RecordingProtocol, *server.sockets[0].getsockname(), **options)
+
+    return connect
 
 
 # Files

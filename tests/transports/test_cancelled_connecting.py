@@ -103,8 +103,7 @@ def assert_cancelled_cleanly(run, cancel_while_waiting, bystanders):
                 transport, protocol = result
                 assert protocol is protocols[-1]
                 assert protocol.lost == []
-                transport.close()
-                await protocol.until_lost()
+                await protocol.close()
             for protocol in protocols:
                 assert len(protocol.lost) == ("connection_made" in protocol.calls)
             for sock, inode in given:

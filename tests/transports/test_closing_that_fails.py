@@ -53,8 +53,7 @@ async def test_close_of_a_sockets_subclass_that_raises(loop, reported, near_and_
     near, _ = near_and_far
     near = SocketThatFails(fileno=near.detach())
     transport, protocol = await loop.create_connection(RecordingProtocol, sock=near)
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     await until(lambda: reported)
     assert [str(context["exception"]) for context in reported] == ["close"]
     assert near.closings == 1
@@ -83,8 +82,7 @@ async def test_close_of_a_pipe_that_raises(loop, reported, connects):
     ours, other = (reading, writing) if connects == "connect_read_pipe" else (writing, reading)
     file = FileThatFailsOnce(ours)
     transport, protocol = await getattr(loop, connects)(RecordingProtocol, file)
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     await until(lambda: reported)
     os.close(other)
     assert [str(context["exception"]) for context in reported] == ["close"]
@@ -102,8 +100,7 @@ async def test_close_that_was_replaced_and_raises_at_the_end_of_file(loop, repor
     transport.close = close
     far.close()
     await until(lambda: reported)
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     assert [str(context["exception"]) for context in reported] == ["replaced"]
 
 

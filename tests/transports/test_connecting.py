@@ -36,8 +36,7 @@ def assert_reaches(made, make_peer):
         assert await peer.receive(8) == b"question"
         await peer.send(b"answer")
         assert await made.until_received(6) == b"answer"
-        transport.close()
-        assert await made.until_lost() is None
+        assert await made.close() is None
 
     return check
 
@@ -80,8 +79,7 @@ async def test_connection_from_a_local_address(loop, made, listener):
     assert address == ("127.0.0.1", port)
     # Reset, so that the port does not stay in TIME_WAIT.
     accepted.close()
-    transport.close()
-    await made.until_lost()
+    await made.close()
 
 
 async def test_connection_to_a_unix_socket(loop, made, short_folder, assert_reaches):
@@ -102,8 +100,7 @@ async def test_connection_with_an_end_of_a_pair(loop, made, make_peer, create):
     assert left.gettimeout() == 0
     transport.write(b"data")
     assert await peer.receive(4) == b"data"
-    transport.close()
-    await made.until_lost()
+    await made.close()
 
 
 async def test_accepted_socket_gets_a_transport(loop, made, make_peer, listener):

@@ -124,17 +124,12 @@ async def test_transport_of_another_kind_is_refused(loop, make_file):
         await loop.sendfile(OtherTransport(), make_file(b"data"))
 
 
-async def test_file_travels_through_tls_by_the_fallback_only(loop, serve, make_file, content, tls_contexts):
-    server_context, client_context = tls_contexts
-    accepted, made = RecordingProtocol(), RecordingProtocol()
-    server = await serve(lambda: accepted, ssl=server_context)
-    transport, _ = await loop.create_connection(
-        lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-    )
+async def test_file_travels_through_tls_by_the_fallback_only(loop, serve, make_file, content, tls_contexts, connect_by_tls):
+    accepted = RecordingProtocol()
+    transport, made = await connect_by_tls(await serve(lambda: accepted, ssl=tls_contexts[0]))
     with pytest.raises(RuntimeError, match="fallback is disabled"):
         await loop.sendfile(transport, make_file(content), fallback=False)
     assert await loop.sendfile(transport, make_file(content), 7) == SIZE - 7
     assert await accepted.until_received(SIZE - 7) == content[7:]
-    transport.close()
-    await made.until_lost()
+    await made.close()
     await accepted.until_lost()

@@ -16,7 +16,7 @@ from actors.failures import fail
 from actors.files import pattern
 from actors.kernel import settle
 from actors.peers import reset
-from actors.protocols import RecordingProtocol, RecordingProtocols, echo, until_all_are_lost
+from actors.protocols import RecordingProtocol, RecordingProtocols, until_all_are_lost
 
 since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
 
@@ -274,40 +274,29 @@ async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loo
 # TLS
 
 
-async def test_tls_works_over_the_servers_transports(loop, serve, tls_contexts):
-    server_context, client_context = tls_contexts
-    accepted, made = RecordingProtocol(), RecordingProtocol()
-    accepted.hooks["data_received"] = echo
-    server = await serve(lambda: accepted, ssl=server_context)
-    transport, _ = await loop.create_connection(
-        lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-    )
+async def test_tls_works_over_the_servers_transports(serve, accepted, tls_contexts, connect_by_tls):
+    server = await serve(ssl=tls_contexts[0])
+    transport, made = await connect_by_tls(server)
     assert transport.get_extra_info("ssl_object").version().startswith("TLS")
     assert transport.get_extra_info("peername") == server.sockets[0].getsockname()
     data = pattern(500_000)
     transport.write(data)
     assert await made.until_received(len(data)) == data
-    transport.close()
-    await made.until_lost()
-    await accepted.until_lost()
+    await made.close()
+    await until_all_are_lost(accepted)
 
 
-async def test_client_that_speaks_no_tls_harms_nobody_else(loop, serve, tls_contexts, connect_to, reported):
+async def test_client_that_speaks_no_tls_harms_nobody_else(serve, tls_contexts, connect_to, connect_by_tls, reported):
     ssl = pytest.importorskip("ssl")
-    server_context, client_context = tls_contexts
     protocols = RecordingProtocols()
-    server = await serve(protocols, ssl=server_context)
+    server = await serve(protocols, ssl=tls_contexts[0])
     stranger = connect_to(server)
     await stranger.send(b"GET / HTTP/1.0\r\n\r\n")
     await stranger.receive_all()
-    made = RecordingProtocol()
-    transport, _ = await loop.create_connection(
-        lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-    )
+    transport, made = await connect_by_tls(server)
     transport.write(b"data")
     await protocols[1].until_received(4)
-    transport.close()
-    await made.until_lost()
+    await made.close()
     await protocols[1].until_lost()
     server.close()
     assert protocols[0].calls == []

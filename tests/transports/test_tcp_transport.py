@@ -62,12 +62,6 @@ async def test_options_can_be_set_through_the_socket(connect_tcp):
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
 
 
-async def test_addresses_are_known(connect_tcp):
-    _, transport, peer = await connect_tcp()
-    assert transport.get_extra_info("sockname") == peer.sock.getpeername()
-    assert transport.get_extra_info("peername") == peer.sock.getsockname()
-
-
 async def test_addresses_are_known_to_connection_made(connect_tcp):
     seen = []
     _, _, peer = await connect_tcp(connection_made=lambda protocol, transport: seen.append(transport.get_extra_info("peername")))
@@ -75,12 +69,13 @@ async def test_addresses_are_known_to_connection_made(connect_tcp):
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-async def test_addresses_are_known_after_the_end(connect_tcp, end):
+async def test_addresses_are_known_before_and_after_the_end(connect_tcp, end):
     protocol, transport, peer = await connect_tcp()
+    addresses = {"sockname": peer.sock.getpeername(), "peername": peer.sock.getsockname()}
+    assert {name: transport.get_extra_info(name) for name in addresses} == addresses
     getattr(transport, end)()
     await protocol.until_lost()
-    assert transport.get_extra_info("sockname") == peer.sock.getpeername()
-    assert transport.get_extra_info("peername") == peer.sock.getsockname()
+    assert {name: transport.get_extra_info(name) for name in addresses} == addresses
     assert transport.get_extra_info("socket").fileno() == -1
 
 
@@ -139,8 +134,7 @@ async def test_unknown_information_is_the_default(connect):
     assert transport.get_extra_info("no such name") is None
     assert transport.get_extra_info("no such name", default) is default
     assert transport.get_extra_info("cipher") is None
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     assert transport.get_extra_info("no such name", default=default) is default
 
 
