@@ -64,16 +64,13 @@ async def test_results_of_many_functions_arrive_each_at_its_own_future(loop):
     assert await asyncio.gather(*[loop.run_in_executor(None, divide, number, 1) for number in range(500)]) == list(range(500))
 
 
-def test_given_executor_is_used(loop):
-    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="given") as executor:
-        name = loop.run_until_complete(loop.run_in_executor(executor, lambda: threading.current_thread().name))
-    assert name.startswith("given")
-
-
-def test_default_executor_can_be_set(loop):
-    loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="set"))
-    name = loop.run_until_complete(loop.run_in_executor(None, lambda: threading.current_thread().name))
-    assert name.startswith("set")
+@pytest.mark.parametrize("is_default", [False, True], ids=["given", "default"])
+def test_executor_that_is_given_or_set_as_default_is_used(loop, is_default):
+    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="own") as executor:
+        if is_default:
+            loop.set_default_executor(executor)
+        name = loop.run_until_complete(loop.run_in_executor(None if is_default else executor, lambda: threading.current_thread().name))
+    assert name.startswith("own")
 
 
 def test_default_executor_that_is_no_thread_pool_is_refused(loop):

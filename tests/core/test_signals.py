@@ -116,16 +116,11 @@ def test_remove_tells_whether_there_was_a_handler(loop):
     assert loop.remove_signal_handler(signal.SIGUSR1) is False
 
 
-def test_removing_the_handler_restores_the_default(loop):
-    loop.add_signal_handler(signal.SIGUSR1, int)
-    loop.remove_signal_handler(signal.SIGUSR1)
-    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
-
-
-def test_removing_the_handler_of_sigint_restores_keyboard_interrupt(loop):
-    loop.add_signal_handler(signal.SIGINT, int)
-    loop.remove_signal_handler(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+@pytest.mark.parametrize("number, default", [(signal.SIGUSR1, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)])
+def test_removing_the_handler_restores_the_default(loop, number, default):
+    loop.add_signal_handler(number, int)
+    loop.remove_signal_handler(number)
+    assert signal.getsignal(number) is default
 
 
 def test_closing_the_loop_removes_its_handlers(new_loop):

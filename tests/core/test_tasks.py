@@ -15,6 +15,16 @@ from actors.coroutines import raise_some_error, return_argument, wait_for, wait_
 from actors.failures import SomeError
 
 
+@pytest.fixture
+def waiting(loop, run_turn):
+    """A task that waits, until the test has ended."""
+    task = loop.create_task(wait_for_ever(), name="waiting")
+    run_turn()
+    yield task
+    task.cancel()
+    run_turn()
+
+
 def test_loop_creates_tasks_of_its_implementation(implementation, loop):
     task = loop.create_task(return_argument())
     assert type(task) is implementation.Task
@@ -132,22 +142,16 @@ def test_coroutine_and_context_and_stack_can_be_inspected(loop, run_turn):
     run_turn()
 
 
-def test_print_stack_names_the_coroutine(loop, run_turn, capsys):
-    task = loop.create_task(wait_for_ever())
-    run_turn()
-    task.print_stack()
+def test_print_stack_names_the_coroutine(waiting, capsys):
+    waiting.print_stack()
     assert "wait_for_ever" in capsys.readouterr().err
-    task.cancel()
-    run_turn()
 
 
-def test_repr_tells_name_coroutine_and_what_is_awaited(loop, run_turn):
-    task = loop.create_task(wait_for_ever(), name="the name")
+def test_repr_tells_name_coroutine_and_what_is_awaited(waiting, run_turn):
+    assert "name='waiting'" in repr(waiting) and "wait_for_ever" in repr(waiting) and "wait_for=" in repr(waiting)
+    waiting.cancel()
     run_turn()
-    assert "the name" in repr(task) and "wait_for_ever" in repr(task) and "wait_for=" in repr(task)
-    task.cancel()
-    run_turn()
-    assert "cancelled" in repr(task)
+    assert "cancelled" in repr(waiting)
 
 
 def test_private_state_that_libraries_read_is_there(loop, run_turn):
@@ -226,15 +230,12 @@ def test_task_that_swallows_the_cancellation_goes_on(loop, run_turn):
     assert not task.cancelled()
 
 
-def test_cancellation_is_counted_and_can_be_taken_back(loop, run_turn):
-    task = loop.create_task(wait_for_ever())
-    run_turn()
-    assert task.cancelling() == 0
-    task.cancel()
-    task.cancel()
-    assert task.cancelling() == 2
-    assert (task.uncancel(), task.uncancel(), task.uncancel()) == (1, 0, 0)
-    run_turn()
+def test_cancellation_is_counted_and_can_be_taken_back(waiting):
+    assert waiting.cancelling() == 0
+    waiting.cancel()
+    waiting.cancel()
+    assert waiting.cancelling() == 2
+    assert (waiting.uncancel(), waiting.uncancel(), waiting.uncancel()) == (1, 0, 0)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="uncancel() clears the request from Python 3.13 on")
