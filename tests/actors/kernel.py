@@ -18,6 +18,12 @@ async def settle():
             left.recv(1)
 
 
+async def until(condition):
+    """Return in the turn in which condition() holds."""
+    while not condition():
+        await asyncio.sleep(0)
+
+
 async def start(coroutine):
     """Return a task of a coroutine that waits."""
     task = asyncio.create_task(coroutine)

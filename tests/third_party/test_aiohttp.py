@@ -14,6 +14,7 @@ import random
 import pytest
 
 from actors.coroutines import cancel
+from actors.kernel import until
 
 aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed (pip install aiohttp)")
 web = pytest.importorskip("aiohttp.web")
@@ -287,8 +288,7 @@ async def test_server_that_is_cleaned_up_finishes_the_request_that_it_serves(way
         requesting = asyncio.create_task(session.get("/"))
         await is_started.wait()
         cleaning_up = asyncio.create_task(runner.cleanup())
-        while runner.sites:
-            await asyncio.sleep(0)
+        await until(lambda: not runner.sites)
         may_end.set()
         async with await requesting as response:
             assert await response.text() == "finished"

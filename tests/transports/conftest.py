@@ -53,8 +53,9 @@ def serve(loop, accepted):
     """A coroutine function that makes a server on 127.0.0.1, closed at the end; its protocols answer with what they receive."""
     servers = []
 
-    async def create(factory=accepted, **options):
-        servers.append(await loop.create_server(factory, "127.0.0.1", 0, **options))
+    async def create(factory=accepted, host="127.0.0.1", **options):
+        address = () if "sock" in options else (host, 0)
+        servers.append(await loop.create_server(factory, *address, **options))
         return servers[-1]
 
     yield create

@@ -3,13 +3,13 @@
 asyncio does the same, but its transport then warns that it is unclosed, which fails a test: such tests run on fastloop only.
 """
 
-import asyncio
 import os
 import pickle
 import socket
 
 import pytest
 
+from actors.kernel import until
 from actors.protocols import RecordingBufferedProtocol, RecordingProtocol
 
 
@@ -19,11 +19,6 @@ def near_and_far():
     near.setblocking(False)
     with far:
         yield near, far
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0)
 
 
 @pytest.mark.fastloop_only

@@ -4,7 +4,6 @@ The others get every byte, each connection is lost exactly once, and no descript
 sockets in a thread, so that they share nothing with the loop under test.
 """
 
-import asyncio
 import random
 import resource
 import socket
@@ -15,6 +14,7 @@ import threading
 import pytest
 
 from actors.files import pattern
+from actors.kernel import until
 from actors.peers import reset
 from actors.protocols import RecordingBufferedProtocol, RecordingProtocol, RecordingProtocols, echo, until_all_are_lost
 
@@ -115,8 +115,7 @@ async def test_resets_of_some_connections_cost_the_others_nothing(serve, most_co
 
     server = await serve(make, backlog=4096)
     names, living = await in_thread(be_clients, server.sockets[0].getsockname())
-    while len(protocols) < count:
-        await asyncio.sleep(0)
+    await until(lambda: len(protocols) >= count)
     await until_all_are_lost(protocols.values())
     server.close()
     assert 0 < len(living) < count
@@ -151,7 +150,6 @@ async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(serve,
     server = await serve(protocols, backlog=4096)
     await in_thread(be_clients, server.sockets[0].getsockname())
     await until_all_are_lost(protocols)
-    server.close()
     assert [len(protocol.lost) for protocol in protocols] == [1] * count
     assert all(isinstance(protocol.lost[0], ConnectionError | None) for protocol in protocols)
 
@@ -173,6 +171,5 @@ async def test_connections_reset_before_during_and_after_accepting_are_each_lost
     await in_thread(be_clients, server.sockets[0].getsockname())
     await protocols.until_made(300)
     await until_all_are_lost(protocols)
-    server.close()
     for protocol in protocols:
         assert (protocol.calls[0], protocol.calls[-1], len(protocol.lost)) == ("connection_made", "connection_lost", 1)

@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 
-from actors.kernel import settle
+from actors.kernel import settle, until
 from actors.leftovers import unclosed_expected
 from actors.protocols import RecordingProtocol, RecordingProtocols, until_all_are_lost
 
@@ -42,8 +42,7 @@ def accept(connect_to, held):
 
     async def connect(server, count):
         peers = [connect_to(server) for _ in range(count)]
-        while len(held) < count:
-            await asyncio.sleep(0)
+        await until(lambda: len(held) >= count)
         await settle()
         return peers
 

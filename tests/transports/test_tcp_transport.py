@@ -139,9 +139,9 @@ async def test_unknown_information_is_the_default(connect):
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
-async def test_addresses_of_ipv6_have_four_parts(loop):
+async def test_addresses_of_ipv6_have_four_parts(loop, serve):
     accepted, made = RecordingProtocol(), RecordingProtocol()
-    server = await loop.create_server(lambda: accepted, "::1", 0)
+    server = await serve(lambda: accepted, "::1")
     transport, _ = await loop.create_connection(lambda: made, *server.sockets[0].getsockname()[:2])
     await accepted.until_connected()
     assert accepted.transport.get_extra_info("peername") == transport.get_extra_info("sockname")
@@ -154,7 +154,7 @@ async def test_addresses_of_ipv6_have_four_parts(loop):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems drop the connection before it is accepted")
 @pytest.mark.parametrize("leave", ["close", "reset"])
-async def test_address_of_a_peer_that_left_before_it_was_accepted_is_known(loop, leave):
+async def test_address_of_a_peer_that_left_before_it_was_accepted_is_known(serve, leave):
     seen = []
 
     def look(protocol, transport):
@@ -168,11 +168,10 @@ async def test_address_of_a_peer_that_left_before_it_was_accepted_is_known(loop,
         client.close()
     else:
         reset(client)
-    server = await loop.create_server(lambda: protocol, sock=listener)
+    await serve(lambda: protocol, sock=listener)
     await protocol.until_lost()
     assert seen == [(address, listener.getsockname())]
     assert protocol.transport.get_extra_info("peername") == address
-    server.close()
 
 
 # Delays
@@ -189,7 +188,7 @@ async def test_small_writes_are_not_delayed(connect_tcp):
 
 # asyncio leaves the delay on unless the socket was made with IPPROTO_TCP, which hardly any program does.
 @pytest.mark.fastloop_only
-async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_protocol(loop):
+async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_protocol(loop, serve):
     accepted, made = RecordingProtocol(), RecordingProtocol()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))
@@ -197,7 +196,7 @@ async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_p
     client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     client.connect(listener.getsockname())
     assert (listener.proto, client.proto) == (0, 0)
-    server = await loop.create_server(lambda: accepted, sock=listener)
+    server = await serve(lambda: accepted, sock=listener)
     transport, _ = await loop.create_connection(lambda: made, sock=client)
     await accepted.until_connected()
     delays_off = nodelay_of(accepted.transport), nodelay_of(transport)
