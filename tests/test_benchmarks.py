@@ -11,12 +11,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from actors.programs import run_python
+from actors.threads import in_thread
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 SCENARIOS = "sleep_zero_one_task,sleep_accuracy,echo_tcp_streams_64b_1"
@@ -394,12 +394,9 @@ def answer_one_connection(listener, answer):
     "answer, words", [(bytes(64), "the answer differs from what was expected"), (b"", "the server closed a connection")]
 )
 def test_client_refuses_an_answer_that_is_wrong(client, listener, answer, words):
-    thread = threading.Thread(target=answer_one_connection, args=(listener, answer))
-    thread.start()
     command = [client, "exchange", f"tcp:{listener.getsockname()[1]}", "1", "64", "64", "sleep"]
-    completed = subprocess.run(command, input="1\n", capture_output=True, text=True, timeout=60)
-    thread.join()
-
+    with in_thread(answer_one_connection, listener, answer):
+        completed = subprocess.run(command, input="1\n", capture_output=True, text=True, timeout=60)
     assert (completed.returncode, completed.stderr.strip()) == (1, words)
 
 

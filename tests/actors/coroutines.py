@@ -36,6 +36,10 @@ async def wait_for(awaitable):
     return await awaitable
 
 
+async def raise_error(error):
+    raise error
+
+
 async def raise_some_error():
     await asyncio.sleep(0)
     raise SomeError

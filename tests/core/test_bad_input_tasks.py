@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from actors.cases import Cases, run_turns
-from actors.coroutines import wait_for
+from actors.coroutines import raise_error, wait_for
 
 case = Cases()
 
@@ -29,10 +29,6 @@ def yield_object(something):
     yield something
 
 
-async def fail(error):
-    raise error
-
-
 async def run_and_yield(something):
     await yield_object(something)
 
@@ -43,7 +39,7 @@ case.calls(
     coroutine_that_yields_a_coroutine=lambda loop, _: run_and_yield(return_none()),
     coroutine_that_yields_a_generator=lambda loop, _: run_and_yield(number for number in [1]),
     coroutine_that_yields_a_future_without_await=lambda loop, _: run_and_yield(loop.create_future()),
-    coroutine_that_raises_stop_iteration=lambda loop, _: fail(StopIteration),
+    coroutine_that_raises_stop_iteration=lambda loop, _: raise_error(StopIteration),
     coroutine_that_awaits_a_number=lambda loop, _: wait_for(42),
     create_task_on_a_closed_loop=lambda loop, _: loop.close() or loop.create_task(return_none()),
 )
@@ -145,7 +141,7 @@ def coroutine_that_was_run_before(loop, implementation):
 @case
 def coroutine_that_ignores_generator_exit(loop, implementation):
     try:
-        loop.run_until_complete(fail(GeneratorExit))
+        loop.run_until_complete(raise_error(GeneratorExit))
     except GeneratorExit:
         return "GeneratorExit"
 

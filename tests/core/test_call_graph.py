@@ -9,7 +9,7 @@ import sysconfig
 import pytest
 
 import fastloop
-from actors.coroutines import wait_for
+from actors.coroutines import raise_error, wait_for
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
 
@@ -205,12 +205,9 @@ def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
     if not hasattr(asyncio.tasks, "_discard_awaited_by"):
         pytest.skip("in this patch release of Python a failed gather() is still recorded as waiting")
 
-    async def fail():
-        raise ValueError
-
     async def outer():
         with pytest.raises(ValueError):
-            await asyncio.gather(task, fail())
+            await asyncio.gather(task, raise_error(ValueError))
         return awaiters(task)
 
     task = loop.create_task(wait_for(loop.create_future()))

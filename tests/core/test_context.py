@@ -4,12 +4,12 @@ import asyncio
 import contextvars
 import signal
 import sys
-import threading
 import weakref
 
 import pytest
 
 from actors.callbacks import StoppingCallback
+from actors.threads import in_thread
 
 variable = contextvars.ContextVar("variable", default="default")
 
@@ -174,14 +174,12 @@ def test_signal_handler_runs_in_the_context_that_added_it(loop, other_context):
 def test_callback_of_another_thread_runs_in_that_threads_context(loop):
     callback = StoppingCallback(loop, variable.get)
 
-    def in_thread():
+    def set_and_call():
         variable.set("set in the thread")
         loop.call_soon_threadsafe(callback)
 
-    thread = threading.Thread(target=in_thread)
-    thread.start()
-    loop.run_forever()
-    thread.join()
+    with in_thread(set_and_call):
+        loop.run_forever()
     assert callback.results == ["set in the thread"]
 
 

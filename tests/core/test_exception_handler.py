@@ -8,7 +8,7 @@ import sysconfig
 import pytest
 
 from actors.coroutines import wait_for_ever
-from actors.failures import SomeError
+from actors.failures import SomeError, raising
 
 
 def fail():
@@ -58,10 +58,7 @@ def test_handler_is_called_while_the_exception_is_handled(loop, way):
 
 
 def test_handler_that_fails_is_logged_with_what_it_should_have_handled(loop, run_turn, caplog, logged_errors):
-    def raise_another(loop, context):
-        raise KeyError("another")
-
-    loop.set_exception_handler(raise_another)
+    loop.set_exception_handler(raising(KeyError("another")))
     loop.call_soon(fail)
     run_turn()
     (message,), (record,) = logged_errors, caplog.records
@@ -76,10 +73,7 @@ def test_what_the_handler_raises_in_a_destructor_is_unraisable_and_nothing_else(
     monkeypatch.setattr(sys, "excepthook", lambda *what: hooks.append(("except", what[0])))
     monkeypatch.setattr(sys, "unraisablehook", lambda what: hooks.append(("unraisable", what.exc_type)))
 
-    def call_exception_handler(context):
-        raise exception
-
-    monkeypatch.setattr(loop, "call_exception_handler", call_exception_handler)
+    monkeypatch.setattr(loop, "call_exception_handler", raising(exception))
     future = loop.create_future()
     future.set_exception(SomeError())
     del future
@@ -107,10 +101,7 @@ def test_without_a_handler_the_exception_is_logged(loop, run_turn, logged_errors
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
 def test_handler_that_raises_what_ends_programs_ends_the_run(loop, exception):
-    def handler(loop, context):
-        raise exception
-
-    loop.set_exception_handler(handler)
+    loop.set_exception_handler(raising(exception))
     loop.call_soon(fail)
     with pytest.raises(exception):
         loop.run_forever()

@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 
 from actors.coroutines import cancel
+from actors.threads import in_thread
 
 
 def divide(x, y):
@@ -147,11 +148,8 @@ def test_function_that_ends_after_the_loop_closed_harms_nobody(new_loop, logged_
 async def test_wrapped_concurrent_future_completes_in_the_loop(loop):
     concurrent_future = concurrent.futures.Future()
     wrapped = asyncio.wrap_future(concurrent_future)
-    thread = threading.Thread(target=concurrent_future.set_result, args=("done",))
-    thread.start()
-    result = await wrapped
-    thread.join()
-    assert result == "done"
+    with in_thread(concurrent_future.set_result, "done"):
+        assert await wrapped == "done"
 
 
 # Exceptions that asyncio's futures convert

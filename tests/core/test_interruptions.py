@@ -18,6 +18,7 @@ import pytest
 
 from actors.callbacks import Callback
 from actors.connections import tcp_pair
+from actors.failures import raising
 from actors.protocols import RecordingBufferedProtocol, RecordingProtocol
 
 pytestmark = pytest.mark.fastloop_only
@@ -27,14 +28,10 @@ class Alarm(Exception):
     """Something else than KeyboardInterrupt that a handler may raise."""
 
 
-def raise_alarm(number, frame):
-    raise Alarm
-
-
 @pytest.fixture(params=[KeyboardInterrupt, Alarm], ids=["KeyboardInterrupt", "Exception"], autouse=True)
 def interruption(request):
     """What the handler of SIGUSR1 raises."""
-    previous = signal.signal(signal.SIGUSR1, signal.default_int_handler if request.param is KeyboardInterrupt else raise_alarm)
+    previous = signal.signal(signal.SIGUSR1, signal.default_int_handler if request.param is KeyboardInterrupt else raising(Alarm))
     yield request.param
     signal.signal(signal.SIGUSR1, previous)
 

@@ -8,7 +8,9 @@ import asyncio
 import threading
 import time
 
+from actors.kernel import until
 from actors.protocols import RecordingProtocol
+from actors.threads import in_thread
 
 STORM = 300
 
@@ -135,9 +137,6 @@ async def test_plain_thread_gets_its_turn_in_a_storm(loop):
         has_ended.set()
 
     await storm()
-    thread = threading.Thread(target=work)
-    thread.start()
-    while not has_ended.is_set():
-        await asyncio.sleep(0)
-    thread.join()
+    with in_thread(work):
+        await until(has_ended.is_set)
     assert len(steps) == 50

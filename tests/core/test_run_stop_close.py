@@ -12,7 +12,8 @@ import weakref
 import pytest
 
 from actors.callbacks import Callback
-from actors.coroutines import wait_until_cancelled
+from actors.coroutines import raise_error, wait_until_cancelled
+from actors.failures import raising
 from actors.threads import call_in_thread
 
 
@@ -53,11 +54,8 @@ def test_run_until_complete_of_a_future_that_is_done_returns_its_result(loop, fu
 
 
 def test_run_until_complete_raises_the_exception_of_the_coroutine(loop):
-    async def fail():
-        raise ZeroDivisionError("message")
-
     with pytest.raises(ZeroDivisionError, match="message"):
-        loop.run_until_complete(fail())
+        loop.run_until_complete(raise_error(ZeroDivisionError("message")))
 
 
 def test_run_until_complete_raises_cancelled_error_when_its_task_is_cancelled(loop):
@@ -166,7 +164,7 @@ def test_running_loop_is_known_inside_callbacks_and_tasks_only(loop):
 
 
 def test_running_loop_is_forgotten_when_a_run_ends_with_an_exception(loop):
-    loop.call_soon(lambda: (_ for _ in ()).throw(SystemExit(3)))
+    loop.call_soon(raising(SystemExit(3)))
     with pytest.raises(SystemExit):
         loop.run_forever()
     with pytest.raises(RuntimeError):
@@ -177,11 +175,7 @@ def test_running_loop_is_forgotten_when_a_run_ends_with_an_exception(loop):
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
 def test_exceptions_that_end_programs_leave_run_forever(loop, run_turn, exception):
     order = []
-
-    def fail():
-        raise exception
-
-    loop.call_soon(fail)
+    loop.call_soon(raising(exception))
     loop.call_soon(order.append, "after")
     with pytest.raises(exception):
         loop.run_forever()
@@ -191,23 +185,16 @@ def test_exceptions_that_end_programs_leave_run_forever(loop, run_turn, exceptio
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
 def test_exceptions_that_end_programs_leave_run_until_complete_out_of_a_task(loop, exception):
-    async def fail():
-        raise exception
-
     with pytest.raises(exception):
-        loop.run_until_complete(fail())
+        loop.run_until_complete(raise_error(exception))
 
 
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
 def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loop, reported, exception, debug):
     loop.set_debug(debug)
-
-    async def fail():
-        raise exception
-
     # A Runner also makes the task itself.
-    task = loop.create_task(fail())
+    task = loop.create_task(raise_error(exception))
     with pytest.raises(exception):
         loop.run_until_complete(task)
     loop.run_until_complete(asyncio.sleep(0))
@@ -218,10 +205,7 @@ def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loo
 
 def test_other_base_exceptions_are_reported_and_do_not_end_the_run(loop, run_turn, reported):
 
-    def fail():
-        raise SomeBaseException
-
-    loop.call_soon(fail)
+    loop.call_soon(raising(SomeBaseException))
     run_turn()
     assert [type(context["exception"]) for context in reported] == [SomeBaseException]
 

@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from actors.callbacks import StoppingCallback
 from actors.coroutines import wait_until_cancelled
-from actors.failures import fail
-from actors.threads import call_in_thread
+from actors.failures import fail, raising
+from actors.threads import call_in_thread, in_thread
 
 
 @pytest.fixture(autouse=True)
@@ -160,10 +159,7 @@ def test_exception_of_pythons_own_handler_leaves_run_forever_at_once(loop):
     class Alarm(BaseException):
         pass
 
-    def handler(number, frame):
-        raise Alarm
-
-    signal.signal(signal.SIGALRM, handler)
+    signal.signal(signal.SIGALRM, raising(Alarm))
     alarm_while_asleep()
     with pytest.raises(Alarm):
         loop.run_forever()
@@ -238,10 +234,7 @@ def test_handler_added_outside_the_main_thread_is_refused(new_loop):
 def test_loop_in_another_thread_runs_while_the_main_thread_has_handlers(new_loop):
     main_loop, other_loop = new_loop(), new_loop()
     main_loop.add_signal_handler(signal.SIGUSR1, main_loop.stop)
-    thread = threading.Thread(target=other_loop.run_forever)
-    thread.start()
-    main_loop.call_soon(send_to_self, signal.SIGUSR1)
-    main_loop.run_forever()
-    other_loop.call_soon_threadsafe(other_loop.stop)
-    thread.join(10)
-    assert not thread.is_alive()
+    with in_thread(other_loop.run_forever):
+        main_loop.call_soon(send_to_self, signal.SIGUSR1)
+        main_loop.run_forever()
+        other_loop.call_soon_threadsafe(other_loop.stop)

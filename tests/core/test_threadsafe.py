@@ -225,7 +225,7 @@ def test_loops_of_two_threads_send_each_other_callbacks(new_loop, in_thread):
     assert bounces == list(range(1000, -1, -1))
 
 
-def test_task_that_another_thread_starts_eagerly_does_not_disturb_the_loops_tasks(implementation, loop):
+def test_task_that_another_thread_starts_eagerly_does_not_disturb_the_loops_tasks(implementation, loop, in_thread):
     if implementation.name == "asyncio" and sys.version_info < (3, 14):
         pytest.skip("asyncio's tasks fail, and hang forever")
     is_asked, is_tried = threading.Event(), threading.Event()
@@ -255,9 +255,7 @@ def test_task_that_another_thread_starts_eagerly_does_not_disturb_the_loops_task
 
     # asyncio says that the task was destroyed.
     loop.set_exception_handler(lambda loop, context: None)
-    thread = threading.Thread(target=start)
-    thread.start()
+    in_thread(start)
     loop.run_until_complete(main())
-    thread.join()
-    assert steps == []
-    assert outcomes == [RuntimeError]
+    assert is_tried.is_set()
+    assert (steps, outcomes) == ([], [RuntimeError])

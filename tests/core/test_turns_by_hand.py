@@ -10,6 +10,7 @@ import weakref
 
 import pytest
 
+from actors.failures import raising
 from actors.threads import call_in_thread
 
 pytestmark = pytest.mark.fastloop_only
@@ -87,11 +88,8 @@ def test_handle_that_was_taken_out_can_be_put_back(loop):
 
 
 def test_handle_of_asyncio_that_names_another_loop_may_leave_the_loop(loop, no_leaks):
-    def leave():
-        raise SystemExit
-
     other_loop = asyncio.SelectorEventLoop()
-    loop._ready.append(asyncio.Handle(leave, (), other_loop))
+    loop._ready.append(asyncio.Handle(raising(SystemExit), (), other_loop))
     loop._ready.append(loop._ready.popleft())
     with pytest.raises(SystemExit):
         loop.run_forever()

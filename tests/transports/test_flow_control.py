@@ -9,6 +9,7 @@ import os
 
 import pytest
 
+from actors.failures import raising
 from actors.files import pattern
 from actors.kernel import settle
 from actors.protocols import RecordingProtocol
@@ -184,11 +185,7 @@ async def test_protocol_set_while_writing_is_paused_is_resumed(narrow_connect):
 @pytest.mark.parametrize("name", ["pause_writing", "resume_writing"])
 async def test_exception_of_the_protocol_is_reported_and_the_data_arrives(narrow_connect, reported, name):
     error = ZeroDivisionError("the protocol's own")
-
-    def fail(protocol):
-        raise error
-
-    protocol, transport, peer = await narrow_connect(**{name: fail})
+    protocol, transport, peer = await narrow_connect(**{name: raising(error)})
     data = pattern(MUCH)
     transport.write(data)
     await settle()

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from actors.failures import fail
+from actors.failures import fail, raising
 from actors.files import pattern
 from actors.kernel import settle
 from actors.protocols import RecordingBufferedProtocol, RecordingProtocol
@@ -274,11 +274,7 @@ CALLBACKS = [(kind, name) for kind, told in KINDS.items() for name in (told, "eo
 @pytest.mark.parametrize("kind, name", [*CALLBACKS, (RecordingBufferedProtocol, "get_buffer")])
 async def test_exception_of_the_protocol_is_reported_and_ends_the_connection(connect, reported, kind, name):
     error = ZeroDivisionError("the protocol's own")
-
-    def fail(protocol, *args):
-        raise error
-
-    protocol, transport, peer = await connect(kind(**{name: fail}))
+    protocol, transport, peer = await connect(kind(**{name: raising(error)}))
     await peer.send(b"data")
     peer.send_end()
     assert await protocol.until_lost() is error
@@ -323,10 +319,7 @@ async def test_end_of_file_calls_the_close_that_was_put_on_the_transport(connect
 @pytest.mark.parametrize("error_type", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("leave", ["close", "reset"])
 def test_interrupt_raised_by_connection_lost_leaves_the_loop_and_the_socket_is_closed(loop, connections, reported, error_type, leave):
-    def interrupt(protocol, error):
-        raise error_type
-
-    protocol, transport, peer = loop.run_until_complete(connections.accepted(connection_lost=interrupt))
+    protocol, transport, peer = loop.run_until_complete(connections.accepted(connection_lost=raising(error_type)))
     getattr(peer, leave)()
     with pytest.raises(error_type):
         loop.run_forever()

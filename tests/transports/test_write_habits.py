@@ -7,10 +7,13 @@ which the writes are at most 50 microseconds apart. A busy machine may break one
 import asyncio
 import os
 import socket
-import threading
 import time
 
 import pytest
+
+from actors.connections import tcp_pair
+from actors.failures import raising
+from actors.threads import in_thread
 
 # The habits of a class are found by its address. A class that stays alive is not confused with another one.
 classes = []
@@ -41,16 +44,14 @@ class FarEnd:
             return b""
 
 
-def tcp_pair():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        far = socket.create_connection(listener.getsockname())
-        near, _ = listener.accept()
+def tcp_pair_without_delay():
+    far, near = tcp_pair()
     # Loopback delivers at once, except for Nagle's algorithm.
     near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return near, far
 
 
-@pytest.fixture(params=[socket.socketpair, tcp_pair], ids=["unix", "tcp"])
+@pytest.fixture(params=[socket.socketpair, tcp_pair_without_delay], ids=["unix", "tcp"])
 def connect(request, loop):
     """A coroutine function that connects a protocol; returns transport and far end."""
     opened = []
@@ -142,21 +143,16 @@ async def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_nex
 async def test_write_of_another_thread_leaves_while_the_loop_sleeps(connect, protocol_class):
     loop = asyncio.get_running_loop()
     transport, far = await connect(protocol_class)
-    arrived = []
 
     def write():
         # The loop has nothing to do until this thread ends, and sleeps soon.
         time.sleep(0.05)
         transport.write(b"from a thread")
-        arrived.append(far.arrived())
-        loop.call_soon_threadsafe(done.set_result, None)
+        loop.call_soon_threadsafe(arrived.set_result, far.arrived())
 
-    done = loop.create_future()
-    thread = threading.Thread(target=write)
-    thread.start()
-    await done
-    thread.join()
-    assert arrived == [b"from a thread"]
+    arrived = loop.create_future()
+    with in_thread(write):
+        assert await arrived == b"from a thread"
 
 
 async def test_stream_that_drains_has_sent_before_drain_returns(loop):
@@ -212,16 +208,12 @@ async def test_what_was_written_has_left_before_the_socket_is_used(connect, prot
 
 
 LOSSES = {
-    "data_received raises": lambda transport: fail(),
+    "data_received raises": raising(ValueError("seen by the exception handler")),
     "_fatal_error": lambda transport: transport._fatal_error(OSError()),
     "_force_close": lambda transport: transport._force_close(None),
     "abort": lambda transport: transport.abort(),
     "close": lambda transport: transport.close(),
 }
-
-
-def fail():
-    raise ValueError("seen by the exception handler")
 
 
 @pytest.mark.parametrize("writes", [1, 2])
