@@ -46,8 +46,10 @@ def test_debug_mode_is_off_unless_asked_for(loop):
 def test_debug_mode_can_be_switched(loop):
     loop.set_debug(True)
     assert loop.get_debug() is True
+    # Libraries read it.
+    assert loop._debug is True
     loop.set_debug(False)
-    assert loop.get_debug() is False
+    assert (loop.get_debug(), loop._debug) == (False, False)
 
 
 @pytest.mark.parametrize("environment, options", [({"PYTHONASYNCIODEBUG": "1"}, []), ({}, ["-X", "dev"])], ids=["variable", "dev mode"])
@@ -162,24 +164,15 @@ def test_what_cannot_be_called_raises_type_error(debug_loop):
         debug_loop.call_soon("not callable")
 
 
-def test_handle_remembers_where_it_was_made(debug_loop, run_turn):
-    handle = debug_loop.call_soon(int)
-    assert handle._source_traceback[-1].name == "test_handle_remembers_where_it_was_made"
-    assert "created at" in repr(handle) and "test_debug_mode.py" in repr(handle)
+@pytest.mark.parametrize("method, args", [("call_soon", [int]), ("call_later", [0, int]), ("create_future", [])])
+def test_handle_timer_and_future_remember_where_they_were_made(debug_loop, run_turn, method, args):
+    made = getattr(debug_loop, method)(*args)
+    # The trace of asyncio's own future ends with create_future(), which is Python code there.
+    innermost = made._source_traceback[-2:] if method == "create_future" else made._source_traceback[-1:]
+    assert "test_handle_timer_and_future_remember_where_they_were_made" in [frame.name for frame in innermost]
+    assert "created at" in repr(made)
+    assert method == "create_future" or "test_debug_mode.py" in repr(made)
     run_turn()
-
-
-def test_timer_remembers_where_it_was_made(debug_loop):
-    timer = debug_loop.call_later(10, int)
-    assert timer._source_traceback[-1].name == "test_timer_remembers_where_it_was_made"
-    timer.cancel()
-
-
-def test_future_remembers_where_it_was_made(debug_loop):
-    future = debug_loop.create_future()
-    # asyncio's own ends with create_future(), which is Python code there.
-    assert "test_future_remembers_where_it_was_made" in [frame.name for frame in future._source_traceback[-2:]]
-    assert "created at" in repr(future)
 
 
 def test_task_remembers_where_it_was_made(debug_loop):

@@ -327,10 +327,13 @@ MAKERS = ["call_soon", "call_soon_threadsafe"]
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-def test_handle_in_the_queue_runs_its_new_callback(loop, run_turn, other_loop, maker):
+@pytest.mark.parametrize("is_cancelled", [False, True], ids=["", "cancelled"])
+def test_handle_in_the_queue_runs_its_new_callback(loop, run_turn, other_loop, maker, is_cancelled):
     called = []
     for new_loop in loop, other_loop:
         handle = getattr(loop, maker)(called.append, "old")
+        if is_cancelled:
+            handle.cancel()
         handle.__init__(called.append, ("new",), new_loop)
         assert not handle.cancelled()
         run_turn()
@@ -443,15 +446,6 @@ def test_coroutine_that_ends_with_a_second_init_finds_its_task_whole(implementat
     gc.collect()
     assert seen == [coroutine]
     assert quiet_loop.run_until_complete(asyncio.wait_for(task, 10)) == 5
-
-
-def test_cancelled_handle_that_starts_anew_in_the_queue_runs(loop, run_turn):
-    called = []
-    handle = loop.call_soon(called.append, "old")
-    handle.cancel()
-    handle.__init__(called.append, ("new",), loop)
-    run_turn()
-    assert called == ["new"]
 
 
 def test_timer_in_the_heap_runs_its_new_callback(loop, other_loop):

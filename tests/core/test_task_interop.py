@@ -161,6 +161,8 @@ def test_timeout_and_wait_for_work_in_a_task(loop, new_task, new_future):
                 await new_future()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(new_future(), 0.001)
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0)
         return asyncio.current_task().cancelling()
 
     assert loop.run_until_complete(new_task(main())) == 0
@@ -195,15 +197,17 @@ async def test_factory_that_makes_one_class_works_on_the_loop(loop, new_task):
 
 
 async def test_locks_hand_over_between_tasks_of_both_classes(loop, new_task, new_other_task):
-    lock, order = asyncio.Lock(), []
+    lock, order, inside = asyncio.Lock(), [], []
 
     async def enter(number):
         async with lock:
+            inside.append(number)
+            assert len(inside) == 1
             await asyncio.sleep(0)
-            order.append(number)
+            order.append(inside.pop())
 
     tasks = [(new_task, new_other_task)[number % 2](enter(number)) for number in range(10)]
-    await asyncio.wait(tasks)
+    await asyncio.gather(*tasks)
     assert order == list(range(10))
 
 

@@ -1,4 +1,4 @@
-"""What asyncio builds on tasks: gather, wait, timeouts, shield, queues and locks. Task groups are in test_task_interop.py."""
+"""What asyncio builds on tasks: gather, wait, shield, queues. Task groups, timeouts and locks are in test_task_interop.py."""
 
 import asyncio
 
@@ -63,15 +63,6 @@ async def test_wait_for_cancels_what_takes_too_long(loop):
     assert task.cancelled() is True
 
 
-async def test_timeout_raises_timeout_error_and_only_its_own(loop):
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.001):
-            await wait_for_ever()
-    async with asyncio.timeout(10):
-        await asyncio.sleep(0)
-    assert asyncio.current_task().cancelling() == 0
-
-
 async def test_nested_timeouts_raise_at_the_right_level(loop):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.001):
@@ -99,20 +90,6 @@ async def test_queue_hands_over_items_in_order(loop):
     await queue.put(None)
     await consumer
     assert received == list(range(100))
-
-
-async def test_lock_is_held_by_one_at_a_time_and_given_in_order(loop):
-    lock, order, inside = asyncio.Lock(), [], []
-
-    async def enter(number):
-        async with lock:
-            inside.append(number)
-            assert len(inside) == 1
-            await asyncio.sleep(0)
-            order.append(inside.pop())
-
-    await asyncio.gather(*[enter(number) for number in range(10)])
-    assert order == list(range(10))
 
 
 async def test_event_condition_and_semaphore_wake_their_waiters(loop):

@@ -1,4 +1,7 @@
-"""call_soon_threadsafe() and run_coroutine_threadsafe(): the only ways into the loop from another thread."""
+"""call_soon_threadsafe() and run_coroutine_threadsafe(): the only ways into the loop from another thread.
+
+What they do under strain is in tests/threads.
+"""
 
 import asyncio
 import concurrent.futures
@@ -38,49 +41,6 @@ def test_callback_from_another_thread_runs_in_the_loops_thread(loop, in_thread):
     in_thread(loop.call_soon_threadsafe, callback, "argument")
     loop.run_forever()
     assert callback.results == [("argument", threading.get_ident())]
-
-
-def test_callbacks_of_one_thread_keep_their_order(loop, in_thread):
-    order = []
-
-    def schedule():
-        for number in range(10_000):
-            loop.call_soon_threadsafe(order.append, number)
-        loop.call_soon_threadsafe(loop.stop)
-
-    in_thread(schedule)
-    loop.run_forever()
-    assert order == list(range(10_000))
-
-
-def test_no_callback_of_many_threads_is_lost(loop, in_thread):
-    thread_count, per_thread = 8, 2000
-    callback = StoppingCallback(loop, calls=thread_count * per_thread)
-
-    def schedule(thread_number):
-        for number in range(per_thread):
-            loop.call_soon_threadsafe(callback, thread_number, number)
-
-    for thread_number in range(thread_count):
-        in_thread(schedule, thread_number)
-    loop.run_forever()
-    assert len(set(callback.results)) == thread_count * per_thread
-    for thread_number in range(thread_count):
-        assert [number for thread, number in callback.results if thread == thread_number] == list(range(per_thread))
-
-
-def test_sleeping_loop_is_woken_again_and_again(loop, in_thread):
-    woken = threading.Semaphore(0)
-
-    def wake():
-        for _ in range(500):
-            loop.call_soon_threadsafe(woken.release)
-            # The loop has nothing else to do, so it sleeps until the next round.
-            assert woken.acquire(timeout=10)
-        loop.call_soon_threadsafe(loop.stop)
-
-    in_thread(wake)
-    loop.run_forever()
 
 
 def test_call_from_the_loops_own_thread_works_too(loop):
