@@ -36,17 +36,8 @@ def test_callback_runs_in_a_copy_of_the_context_that_scheduled_it(loop, run_turn
     assert variable.get() == "default"
 
 
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        lambda loop, callback, context: loop.call_soon(callback, context=context),
-        lambda loop, callback, context: loop.call_later(0, callback, context=context),
-        lambda loop, callback, context: loop.call_at(0, callback, context=context),
-        lambda loop, callback, context: loop.call_soon_threadsafe(callback, context=context),
-    ],
-    ids=["call_soon", "call_later", "call_at", "call_soon_threadsafe"],
-)
-def test_callback_runs_in_the_context_that_is_given(loop, other_context, schedule):
+@pytest.mark.parametrize("method, when", [("call_soon", []), ("call_later", [0]), ("call_at", [0]), ("call_soon_threadsafe", [])])
+def test_callback_runs_in_the_context_that_is_given(loop, other_context, method, when):
     seen = []
 
     def callback():
@@ -54,7 +45,7 @@ def test_callback_runs_in_the_context_that_is_given(loop, other_context, schedul
         variable.set("changed by the callback")
         loop.stop()
 
-    schedule(loop, callback, other_context)
+    getattr(loop, method)(*when, callback, context=other_context)
     loop.run_forever()
     assert seen == ["other"]
     assert other_context[variable] == "changed by the callback"

@@ -105,17 +105,10 @@ def test_threshold_of_slow_callbacks_is_a_tenth_of_a_second(loop):
     assert loop.slow_callback_duration == 0.1
 
 
-@pytest.mark.parametrize(
-    "schedule",
-    [lambda loop: loop.call_soon(int), lambda loop: loop.call_later(10, int), lambda loop: loop.call_at(loop.time() + 10, int)],
-    ids=["call_soon", "call_later", "call_at"],
-)
-def test_scheduling_from_another_thread_raises_runtime_error(debug_loop, schedule):
-    async def main():
-        with pytest.raises(RuntimeError, match="Non-thread-safe operation"):
-            await debug_loop.run_in_executor(None, schedule, debug_loop)
-
-    debug_loop.run_until_complete(main())
+@pytest.mark.parametrize("method, when", [("call_soon", []), ("call_later", [10]), ("call_at", [1e9])])
+async def test_scheduling_from_another_thread_raises_runtime_error(debug_loop, method, when):
+    with pytest.raises(RuntimeError, match="Non-thread-safe operation"):
+        await debug_loop.run_in_executor(None, getattr(debug_loop, method), *when, int)
 
 
 async def test_scheduling_from_another_thread_is_not_checked_without_debug_mode(loop):
@@ -132,19 +125,10 @@ def test_scheduling_before_the_loop_runs_is_allowed_from_any_thread(debug_loop, 
     run_turn()
 
 
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        lambda loop, callback: loop.call_soon(callback),
-        lambda loop, callback: loop.call_soon_threadsafe(callback),
-        lambda loop, callback: loop.call_later(0, callback),
-        lambda loop, callback: loop.call_at(0, callback),
-    ],
-    ids=["call_soon", "call_soon_threadsafe", "call_later", "call_at"],
-)
-def test_coroutine_function_as_callback_raises_type_error(debug_loop, schedule):
+@pytest.mark.parametrize("method, when", [("call_soon", []), ("call_soon_threadsafe", []), ("call_later", [0]), ("call_at", [0])])
+def test_coroutine_function_as_callback_raises_type_error(debug_loop, method, when):
     with pytest.raises(TypeError, match="coroutines cannot be used with"):
-        schedule(debug_loop, a_coroutine)
+        getattr(debug_loop, method)(*when, a_coroutine)
 
 
 def test_coroutine_as_callback_raises_type_error(debug_loop):

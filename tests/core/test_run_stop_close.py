@@ -289,24 +289,15 @@ async def test_closing_a_loop_that_runs_raises_runtime_error(loop):
     assert not loop.is_closed()
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda loop: loop.call_soon(int),
-        lambda loop: loop.call_soon_threadsafe(int),
-        lambda loop: loop.call_later(1, int),
-        lambda loop: loop.call_at(1, int),
-        lambda loop: loop.run_forever(),
-        lambda loop: loop.run_in_executor(None, int),
-        lambda loop: loop.add_reader(0, int),
-        lambda loop: loop.add_writer(0, int),
-    ],
-    ids=["call_soon", "call_soon_threadsafe", "call_later", "call_at", "run_forever", "run_in_executor", "add_reader", "add_writer"],
-)
-def test_closed_loop_raises_runtime_error(loop, use):
+METHODS = {"call_soon": [int], "call_soon_threadsafe": [int], "call_later": [1, int], "call_at": [1, int]}
+METHODS |= {"run_forever": [], "run_in_executor": [None, int], "add_reader": [0, int], "add_writer": [0, int]}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_closed_loop_raises_runtime_error(loop, method):
     loop.close()
     with pytest.raises(RuntimeError, match="Event loop is closed"):
-        use(loop)
+        getattr(loop, method)(*METHODS[method])
 
 
 @pytest.mark.parametrize("method", ["run_until_complete", "create_task"])

@@ -6,6 +6,7 @@ test_raw_sockets_bad_input.py, sock_sendfile() in test_sendfile.py.
 
 import array
 import asyncio
+import functools
 import gc
 import inspect
 import socket
@@ -31,34 +32,19 @@ def datagram_pair(no_leaks):
 # Receiving
 
 
-RECEIVERS = {
-    "sock_recv": lambda loop, sock, size: loop.sock_recv(sock, size),
-    "sock_recvfrom": lambda loop, sock, size: received_from(loop, sock, size),
-    "sock_recv_into": lambda loop, sock, size: received_into(loop, sock, size),
-    "sock_recvfrom_into": lambda loop, sock, size: received_from_into(loop, sock, size),
-}
-
-
-async def received_from(loop, sock, size):
-    data, _ = await loop.sock_recvfrom(sock, size)
-    return data
-
-
-async def received_into(loop, sock, size):
+async def receive_by(method, loop, sock, size):
+    """Receive up to size bytes by one of the loop's methods."""
     buffer = bytearray(size)
-    return bytes(buffer[: await loop.sock_recv_into(sock, buffer)])
+    received = await getattr(loop, method)(sock, buffer if method.endswith("_into") else size)
+    if "from" in method:
+        received, _ = received
+    return bytes(buffer[:received]) if method.endswith("_into") else received
 
 
-async def received_from_into(loop, sock, size):
-    buffer = bytearray(size)
-    count, _ = await loop.sock_recvfrom_into(sock, buffer)
-    return bytes(buffer[:count])
-
-
-@pytest.fixture(params=RECEIVERS)
+@pytest.fixture(params=["sock_recv", "sock_recvfrom", "sock_recv_into", "sock_recvfrom_into"])
 def receive(loop, request):
     """A coroutine function that receives from a socket, in each of the four ways."""
-    return lambda sock, size: RECEIVERS[request.param](loop, sock, size)
+    return functools.partial(receive_by, request.param, loop)
 
 
 async def test_data_that_is_there_is_received(pair, receive):
@@ -323,10 +309,10 @@ def test_result_can_be_closed_unused(loop, pair):
 @pytest.mark.parametrize("name", ["sock_recv", "sock_recv_into"])
 async def test_nothing_is_received_at_once_where_nothing_is_asked_for(loop, datagram_pair, name):
     left, right = datagram_pair
-    assert await RECEIVERS[name](loop, right, 0) == b""
+    assert await receive_by(name, loop, right, 0) == b""
     left.sendto(b"datagram", right.getsockname())
-    assert await RECEIVERS[name](loop, right, 0) == b""
-    assert await RECEIVERS[name](loop, right, 20) in (b"datagram", b"datagram".ljust(20, b"\0"))
+    assert await receive_by(name, loop, right, 0) == b""
+    assert await receive_by(name, loop, right, 20) in (b"datagram", b"datagram".ljust(20, b"\0"))
 
 
 async def test_empty_datagram_is_sent(loop, datagram_pair):
