@@ -35,21 +35,23 @@ def new_future(request, loop):
     return functools.partial(FUTURES[request.param], loop=loop)
 
 
-def test_task_awaits_a_future(loop, new_task, new_future):
-    future = new_future()
+@pytest.fixture
+def future(new_future):
+    return new_future()
+
+
+def test_task_awaits_a_future(loop, new_task, future):
     task = new_task(wait_for(future))
     loop.call_soon(loop.call_soon, future.set_result, "result")
     assert loop.run_until_complete(task) == "result"
 
 
-def test_task_awaits_a_future_that_is_done(loop, new_task, new_future):
-    future = new_future()
+def test_task_awaits_a_future_that_is_done(loop, new_task, future):
     future.set_result("result")
     assert loop.run_until_complete(new_task(wait_for(future))) == "result"
 
 
-def test_task_gets_the_exception_of_a_future(loop, new_task, new_future):
-    future = new_future()
+def test_task_gets_the_exception_of_a_future(loop, new_task, future):
     task = new_task(wait_for(future))
     loop.call_soon(loop.call_soon, future.set_exception, SomeError())
     with pytest.raises(SomeError):
@@ -60,8 +62,7 @@ def test_task_awaits_a_task(loop, new_task, new_other_task):
     assert loop.run_until_complete(new_task(wait_for(new_other_task(return_argument("result"))))) == "result"
 
 
-def test_cancelling_the_task_cancels_the_future(loop, run_turn, new_task, new_future):
-    future = new_future()
+def test_cancelling_the_task_cancels_the_future(loop, run_turn, new_task, future):
     task = new_task(wait_for(future))
     run_turn()
     task.cancel("reason")
@@ -71,8 +72,7 @@ def test_cancelling_the_task_cancels_the_future(loop, run_turn, new_task, new_fu
         task.result()
 
 
-def test_cancelling_the_future_cancels_the_task(loop, run_turn, new_task, new_future):
-    future = new_future()
+def test_cancelling_the_future_cancels_the_task(loop, run_turn, new_task, future):
     task = new_task(wait_for(future))
     run_turn()
     future.cancel()
@@ -89,8 +89,7 @@ def test_cancelling_the_outer_task_cancels_the_inner_one(loop, run_turn, new_tas
     assert inner.cancelled() and outer.cancelled()
 
 
-def test_what_a_task_waits_for_is_seen_as_an_asyncio_future(run_turn, new_task, new_future):
-    future = new_future()
+def test_what_a_task_waits_for_is_seen_as_an_asyncio_future(run_turn, new_task, future):
     task = new_task(wait_for(future))
     run_turn()
     assert task._fut_waiter is future
@@ -119,8 +118,7 @@ def test_all_tasks_sees_tasks_of_both_classes(loop, run_turn, new_task, new_othe
     assert asyncio.all_tasks(loop) == set()
 
 
-def test_gather_mixes_tasks_futures_and_coroutines(loop, new_task, new_future):
-    future = new_future()
+def test_gather_mixes_tasks_futures_and_coroutines(loop, new_task, future):
     loop.call_soon(future.set_result, "future")
 
     async def main():

@@ -78,8 +78,7 @@ async def test_refusal_names_the_address(loop, refusing_addresses, short_folder)
 async def test_cancelled_connecting_leaves_the_socket_to_its_owner(loop, unresponsive_address):
     with socket.socket() as client:
         client.setblocking(False)
-        connecting = loop.create_task(loop.sock_connect(client, unresponsive_address))
-        await settle()
+        connecting = await start(loop.sock_connect(client, unresponsive_address))
         await cancel(connecting)
         assert client.fileno() != -1
         assert loop.remove_writer(client) is False

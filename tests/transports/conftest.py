@@ -10,6 +10,7 @@ import socket
 import pytest
 
 from actors.bystanders import Bystanders
+from actors.kernel import settle
 from actors.leftovers import unclosed_expected
 from actors.protocols import RecordingProtocol, RecordingProtocols, echo
 
@@ -37,6 +38,23 @@ def narrow_connect(connect):
         return protocol, transport, peer
 
     return connect_narrowly
+
+
+# More than the kernel keeps for a connection whose buffer is narrow.
+MUCH = 1_000_000
+
+
+@pytest.fixture
+def connect_and_fill(narrow_connect):
+    """Like narrow_connect, but much has been written already, so that the protocol was paused."""
+
+    async def connect(*args, **hooks):
+        protocol, transport, peer = await narrow_connect(*args, **hooks)
+        transport.write(bytes(MUCH))
+        await settle()
+        return protocol, transport, peer
+
+    return connect
 
 
 # Servers
@@ -70,6 +88,18 @@ def connect_by_tls(loop, tls_contexts):
     async def connect(server):
         options = {"ssl": tls_contexts[1], "server_hostname": "localhost"}
         return await loop.create_connection(RecordingProtocol, *server.sockets[0].getsockname(), **options)
+
+    return connect
+
+
+@pytest.fixture
+def connect_and_check(connect_to):
+    """A coroutine function that connects a Peer to a server and checks that it is served."""
+
+    async def connect(server):
+        peer = connect_to(server)
+        await peer.check_echo()
+        return peer
 
     return connect
 

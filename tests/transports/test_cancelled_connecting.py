@@ -15,7 +15,7 @@ import types
 import pytest
 
 from actors.coroutines import cancel
-from actors.kernel import settle
+from actors.kernel import settle, start
 from actors.protocols import RecordingProtocol
 
 MOMENTS = ["at once", "a turn later", "when done"]
@@ -171,8 +171,7 @@ async def test_connection_cancelled_while_nobody_answers_closes_what_it_opened(
     loop, unresponsive_address, resolve_to, bystanders, happy_eyeballs_delay
 ):
     resolve_to(unresponsive_address, unresponsive_address)
-    connecting = loop.create_task(loop.create_connection(RecordingProtocol, "some.host", 1, happy_eyeballs_delay=happy_eyeballs_delay))
-    await settle()
+    connecting = await start(loop.create_connection(RecordingProtocol, "some.host", 1, happy_eyeballs_delay=happy_eyeballs_delay))
     await asyncio.sleep(happy_eyeballs_delay or 0)
     assert not connecting.done()
     await cancel(connecting)

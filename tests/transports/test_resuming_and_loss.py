@@ -24,10 +24,8 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_connection_that_is_lost_while_writing_is_paused(narrow_connect, end):
-    protocol, transport, peer = await narrow_connect()
-    transport.write(bytes(MUCH))
-    await settle()
+async def test_connection_that_is_lost_while_writing_is_paused(connect_and_fill, end):
+    protocol, transport, peer = await connect_and_fill()
     ENDS[end](transport, peer)
     await protocol.until_lost()
     transport.set_write_buffer_limits(high=10 * MUCH, low=5 * MUCH)
@@ -46,20 +44,16 @@ async def test_connection_that_is_aborted_by_pause_writing(narrow_connect):
 
 # asyncio loses it twice: at once, and again in the next turn, which fails.
 @pytest.mark.fastloop_only
-async def test_connection_that_is_aborted_by_resume_writing(narrow_connect):
-    protocol, transport, peer = await narrow_connect(resume_writing=lambda protocol: protocol.transport.abort())
-    transport.write(bytes(MUCH))
-    await settle()
+async def test_connection_that_is_aborted_by_resume_writing(connect_and_fill):
+    protocol, transport, peer = await connect_and_fill(resume_writing=lambda protocol: protocol.transport.abort())
     await peer.receive(MUCH)
     await protocol.until_lost()
     await settle()
     assert protocol.calls[-3:] == ["pause_writing", "resume_writing", "connection_lost"]
 
 
-async def test_connection_lost_by_received_data_while_writing_is_paused(narrow_connect):
-    protocol, transport, peer = await narrow_connect(data_received=lambda protocol, data: protocol.transport.abort())
-    transport.write(bytes(MUCH))
-    await settle()
+async def test_connection_lost_by_received_data_while_writing_is_paused(connect_and_fill):
+    protocol, transport, peer = await connect_and_fill(data_received=lambda protocol, data: protocol.transport.abort())
     # The kernel reports both in one batch: something to read, and room to write.
     peer.sock.send(b"x")
     while True:

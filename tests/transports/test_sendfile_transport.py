@@ -9,7 +9,7 @@ import pytest
 
 from actors.coroutines import cancel
 from actors.files import pattern
-from actors.kernel import settle
+from actors.kernel import settle, start
 from actors.protocols import RecordingProtocol
 
 SIZE = 300_000
@@ -43,8 +43,7 @@ async def test_file_is_sent_between_what_is_written_before_and_after(loop, conne
 async def test_writing_meanwhile_is_refused(loop, narrow_connect, make_file):
     _, transport, peer = await narrow_connect()
     data = pattern(LARGE)
-    sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
-    await settle()
+    sending = await start(loop.sendfile(transport, make_file(data)))
     with pytest.raises(RuntimeError, match="sendfile is in progress"):
         transport.write(b"in between")
     with pytest.raises(RuntimeError, match="sendfile is in progress"):
@@ -58,8 +57,7 @@ async def test_writing_meanwhile_is_refused(loop, narrow_connect, make_file):
 async def test_data_that_arrives_meanwhile_is_not_lost(loop, narrow_connect, make_file):
     protocol, transport, peer = await narrow_connect()
     data = pattern(LARGE)
-    sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
-    await settle()
+    sending = await start(loop.sendfile(transport, make_file(data)))
     await peer.send(b"question")
     assert await peer.receive(LARGE) == data
     await sending
@@ -86,8 +84,7 @@ async def test_reading_paused_before_stays_paused(loop, connect, make_file, cont
 async def test_file_of_a_cancelled_sending_stands_where_it_was_cut(loop, narrow_connect, make_file):
     _, transport, peer = await narrow_connect()
     file = make_file(pattern(LARGE))
-    sending = asyncio.ensure_future(loop.sendfile(transport, file))
-    await settle()
+    sending = await start(loop.sendfile(transport, file))
     await cancel(sending)
     transport.close()
     assert len(await peer.receive_all()) == file.tell()

@@ -24,11 +24,10 @@ since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Pytho
 # Serving
 
 
-async def test_server_serves_clients_one_after_another_and_together(serve, connect_to, accepted):
+async def test_server_serves_clients_one_after_another_and_together(serve, connect_to, connect_and_check, accepted):
     server = await serve()
     for _ in range(5):
-        peer = connect_to(server)
-        await peer.check_echo()
+        peer = await connect_and_check(server)
         peer.close()
     peers = [connect_to(server) for _ in range(50)]
     for peer in peers:
@@ -72,7 +71,7 @@ async def test_server_of_a_socket_serves_on_that_socket(serve, connect_to):
     assert listener.fileno() == -1
 
 
-async def test_server_made_without_serving_begins_when_told(serve, connect_to, accepted):
+async def test_server_made_without_serving_begins_when_told(serve, connect_to, connect_and_check, accepted):
     server = await serve(start_serving=False)
     address = server.sockets[0].getsockname()
     assert server.is_serving() is False
@@ -81,8 +80,7 @@ async def test_server_made_without_serving_begins_when_told(serve, connect_to, a
     await server.start_serving()
     await server.start_serving()
     assert server.is_serving() is True
-    peer = connect_to(server)
-    await peer.check_echo()
+    peer = await connect_and_check(server)
     peer.close()
     await until_all_are_lost(accepted)
     server.close()
@@ -130,11 +128,10 @@ async def test_address_in_use_is_refused_with_its_name(serve, loop):
     assert str(address[1]) in str(caught.value)
 
 
-async def test_port_is_reused_at_once_after_connections(serve, loop, connect_to, accepted):
+async def test_port_is_reused_at_once_after_connections(serve, loop, connect_and_check, accepted):
     server = await serve()
     address = server.sockets[0].getsockname()
-    peer = connect_to(server)
-    await peer.check_echo()
+    await connect_and_check(server)
     # The side that closes first keeps the port in TIME_WAIT.
     accepted[0].transport.close()
     await until_all_are_lost(accepted)
