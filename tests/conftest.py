@@ -303,6 +303,16 @@ def listener(no_leaks):
 
 
 @pytest.fixture
+def left(pair):
+    return pair[0]
+
+
+@pytest.fixture
+def right(pair):
+    return pair[1]
+
+
+@pytest.fixture
 def unresponsive_address(no_leaks):
     """The address of a listening socket that neither accepts nor refuses."""
     with contextlib.ExitStack() as opened:

@@ -212,8 +212,7 @@ def test_finalizer_that_runs_while_a_handle_gets_its_context_may_change_the_hand
         handle = in_a_context_of_its_own(getattr(loop, schedule), called.append, "old")
     Finalizer(actions_on(handle, loop, called)[action])
     if schedule == "call_later":
-        loop.call_later(0.001, loop.stop)
-        loop.run_forever()
+        loop.run_until_complete(asyncio.sleep(0.001))
     else:
         run_turn()
     called = ["a context" if isinstance(value, contextvars.Context) else value for value in called]

@@ -143,8 +143,7 @@ def test_done_callback_runs_in_the_context_that_added_it(loop, run_turn, other_c
     assert seen == ["other", "default", "other"]
 
 
-def test_reader_runs_in_the_context_that_added_it(loop, pair, other_context):
-    left, right = pair
+def test_reader_runs_in_the_context_that_added_it(loop, left, right, other_context):
     read = StoppingCallback(loop, variable.get)
     other_context.run(loop.add_reader, left, read)
     right.send(b"x")

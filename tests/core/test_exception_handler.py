@@ -49,8 +49,7 @@ def test_handler_is_called_while_the_exception_is_handled(loop, way):
     handled = []
     loop.set_exception_handler(lambda loop, context: handled.append((sys.exc_info()[1], context["exception"])))
     WAYS_TO_FAIL[way](loop)
-    loop.call_later(0.001, loop.stop)
-    loop.run_forever()
+    loop.run_until_complete(asyncio.sleep(0.001))
     ((exception, told),) = handled
     assert type(exception) is SomeError
     assert exception is told
@@ -298,8 +297,7 @@ def test_callback_that_cannot_be_called_reaches_the_handler(loop, run_turn, repo
     timer = loop.call_later(0, called.append)
     timer._callback = callback
     loop.call_soon(called.append, "next")
-    loop.call_later(0.001, loop.stop)
-    loop.run_forever()
+    loop.run_until_complete(asyncio.sleep(0.001))
     assert called == ["next"]
     assert [type(context["exception"]) for context in reported] == [TypeError, TypeError]
 

@@ -89,8 +89,7 @@ def test_loop_of_the_parent_raises_runtime_error_in_the_child(loop, future, meth
     assert "fork" in answer
 
 
-def test_child_that_closes_the_loop_does_not_disturb_the_parent(loop, pair):
-    left, right = pair
+def test_child_that_closes_the_loop_does_not_disturb_the_parent(loop, left, right):
     read = StoppingCallback(loop, lambda: left.recv(10))
 
     def child():

@@ -171,8 +171,7 @@ def test_select_that_may_not_wait_does_not(loop):
     assert not loop._ready
 
 
-def test_select_finds_what_can_be_read(loop, pair):
-    left, right = pair
+def test_select_finds_what_can_be_read(loop, left, right):
     loop.add_reader(left, int)
     right.send(b"x")
     loop._selector.select()

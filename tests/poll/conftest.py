@@ -76,6 +76,16 @@ def pair(pairs):
 
 
 @pytest.fixture
+def watched(pair):
+    return pair[0]
+
+
+@pytest.fixture
+def peer(pair):
+    return pair[1]
+
+
+@pytest.fixture
 def pairs():
     """Makes as many of these pairs as a test asks for."""
     opened = []
