@@ -211,13 +211,6 @@ def test_asyncio_run_takes_the_loop_factory(no_leaks):
 
 @needs_policies
 @pytest.mark.filterwarnings("ignore:.*policy.* is deprecated:DeprecationWarning")
-def test_policy_makes_asyncio_run_use_fastloop(no_event_loop, no_leaks):
-    asyncio.set_event_loop_policy(fastloop.EventLoopPolicy())
-    assert type(asyncio.run(running_loop())) is fastloop.EventLoop
-
-
-@needs_policies
-@pytest.mark.filterwarnings("ignore:.*policy.* is deprecated:DeprecationWarning")
 def test_policy_keeps_one_loop_per_thread(no_event_loop, no_leaks):
     asyncio.set_event_loop_policy(fastloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()
@@ -229,10 +222,17 @@ def test_policy_keeps_one_loop_per_thread(no_event_loop, no_leaks):
     loop.close()
 
 
+WAYS_TO_THE_POLICY = {
+    "set_event_loop_policy": lambda: asyncio.set_event_loop_policy(fastloop.EventLoopPolicy()),
+    "install": lambda: fastloop.install(),
+}
+
+
 @needs_policies
 @pytest.mark.filterwarnings("ignore:.*policy.* is deprecated:DeprecationWarning")
-def test_install_sets_the_policy_and_uninstall_takes_it_away(no_event_loop, no_leaks):
-    fastloop.install()
+@pytest.mark.parametrize("way", WAYS_TO_THE_POLICY)
+def test_policy_makes_asyncio_run_use_fastloop_until_it_is_uninstalled(no_event_loop, no_leaks, way):
+    WAYS_TO_THE_POLICY[way]()
     assert type(asyncio.run(running_loop())) is fastloop.EventLoop
     fastloop.uninstall()
     assert type(asyncio.run(running_loop())) is not fastloop.EventLoop

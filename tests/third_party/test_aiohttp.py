@@ -14,7 +14,7 @@ import random
 import pytest
 
 from actors.coroutines import cancel
-from actors.kernel import until
+from actors.kernel import until, until_still
 
 aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed (pip install aiohttp)")
 web = pytest.importorskip("aiohttp.web")
@@ -147,11 +147,7 @@ async def test_writing_waits_while_the_client_takes_nothing(way, connected):
         return response
 
     async with connected(way, {"/": handler}) as (session, _), session.get("/") as response:
-        written_before = -1
-        while written_before != written:
-            written_before = written
-            for _ in range(500):
-                await asyncio.sleep(0)
+        await until_still(lambda: written)
         assert written < total
         received = [len(piece) async for piece in response.content.iter_any()]
     assert (sum(received), written) == (total << 20, total)

@@ -16,6 +16,7 @@ import struct
 import pytest
 
 from actors.coroutines import cancel
+from actors.kernel import until_still
 
 websockets = pytest.importorskip("websockets", reason="websockets is not installed (pip install websockets)")
 websockets_client = pytest.importorskip("websockets.asyncio.client")
@@ -145,11 +146,7 @@ async def test_sending_waits_while_the_peer_takes_nothing(way):
 
         sending = asyncio.create_task(send())
         # The queue of the peer, the buffers of both transports and those of the kernel fill, then nothing moves.
-        sent_before = -1
-        while sent_before != sent:
-            sent_before = sent
-            for _ in range(500):
-                await asyncio.sleep(0)
+        await until_still(lambda: sent)
         assert sent < count
         is_reading.set()
         await sending

@@ -77,6 +77,21 @@ def connect(request, loop):
         loop.run_until_complete(close())
 
 
+@pytest.fixture
+def connection(run, connect, protocol_class):
+    return run(connect(protocol_class))
+
+
+@pytest.fixture
+def transport(connection):
+    return connection[0]
+
+
+@pytest.fixture
+def far(connection):
+    return connection[1]
+
+
 async def next_step():
     await asyncio.sleep(0)
 
@@ -100,8 +115,7 @@ async def write_and_see_it_held(transport, far, data, writes=2):
 # What holds on every loop
 
 
-async def test_write_without_a_habit_leaves_at_once(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_write_without_a_habit_leaves_at_once(transport, far):
     for _ in range(20):
         transport.write(b"first")
         assert far.arrived() == b"first"
@@ -111,8 +125,7 @@ async def test_write_without_a_habit_leaves_at_once(connect, protocol_class):
         await next_step()
 
 
-async def test_written_buffer_that_changes_afterwards_was_sent_as_it_was(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_written_buffer_that_changes_afterwards_was_sent_as_it_was(transport, far):
     buffer = bytearray(b"before")
     transport.write(buffer)
     buffer[:] = b"behind"
@@ -120,8 +133,7 @@ async def test_written_buffer_that_changes_afterwards_was_sent_as_it_was(connect
     assert far.arrived() == b"before"
 
 
-async def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_next_one_runs(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_next_one_runs(transport, far):
     woken = asyncio.get_running_loop().create_future()
     seen = []
 
@@ -140,9 +152,8 @@ async def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_nex
     assert seen == [b"x", b"x"]
 
 
-async def test_write_of_another_thread_leaves_while_the_loop_sleeps(connect, protocol_class):
+async def test_write_of_another_thread_leaves_while_the_loop_sleeps(transport, far):
     loop = asyncio.get_running_loop()
-    transport, far = await connect(protocol_class)
 
     def write():
         # The loop has nothing to do until this thread ends, and sleeps soon.
@@ -172,8 +183,7 @@ async def test_stream_that_drains_has_sent_before_drain_returns(loop):
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-async def test_process_that_leaves_at_once_has_sent_what_it_wrote(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_process_that_leaves_at_once_has_sent_what_it_wrote(transport, far):
     child = os.fork()
     if child == 0:
         transport.write(b"good bye")
@@ -182,8 +192,7 @@ async def test_process_that_leaves_at_once_has_sent_what_it_wrote(connect, proto
     assert far.arrived() == b"good bye"
 
 
-async def test_what_was_written_has_left_before_the_socket_is_used(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_what_was_written_has_left_before_the_socket_is_used(transport, far):
     sock = transport.get_extra_info("socket")
     for use in (
         sock.fileno,
@@ -218,9 +227,8 @@ LOSSES = {
 
 @pytest.mark.parametrize("writes", [1, 2])
 @pytest.mark.parametrize("loss", LOSSES)
-async def test_what_was_written_before_the_connection_ends_arrives(loop, connect, protocol_class, loss, writes):
+async def test_what_was_written_before_the_connection_ends_arrives(loop, protocol_class, loss, writes, transport, far):
     loop.set_exception_handler(lambda loop, context: None)
-    transport, far = await connect(protocol_class)
     protocol = transport.get_protocol()
     protocol.transport, protocol.far = transport, far
 
@@ -249,16 +257,14 @@ async def test_what_was_written_before_the_connection_ends_arrives(loop, connect
 
 
 @pytest.mark.fastloop_only
-async def test_first_write_of_a_step_waits_for_the_second_once_that_is_a_habit(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_first_write_of_a_step_waits_for_the_second_once_that_is_a_habit(transport, far):
     await write_and_see_it_held(transport, far, b"headers ")
     transport.write(b"body")
     assert far.arrived() == b"headers body"
 
 
 @pytest.mark.fastloop_only
-async def test_new_connection_has_the_habit_of_its_protocols_class(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_new_connection_has_the_habit_of_its_protocols_class(connect, protocol_class, transport, far):
     for _ in range(100):
         await write_and_see_it_held(transport, far, b"headers ")
         transport.write(b"body")
@@ -287,8 +293,7 @@ async def test_other_class_of_protocols_has_no_habit(connect, protocol_class):
 
 
 @pytest.mark.fastloop_only
-async def test_later_burst_of_the_same_step_leaves_at_once(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_later_burst_of_the_same_step_leaves_at_once(transport, far):
     await write_and_see_it_held(transport, far, b"headers ")
     transport.write(b"body")
     assert far.arrived() == b"headers body"
@@ -299,8 +304,7 @@ async def test_later_burst_of_the_same_step_leaves_at_once(connect, protocol_cla
 
 
 @pytest.mark.fastloop_only
-async def test_held_write_leaves_when_the_step_ends_and_ends_the_habit(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_held_write_leaves_when_the_step_ends_and_ends_the_habit(transport, far):
     await write_and_see_it_held(transport, far, b"alone")
     await next_step()
     assert far.arrived() == b"alone"
@@ -310,8 +314,7 @@ async def test_held_write_leaves_when_the_step_ends_and_ends_the_habit(connect, 
 
 
 @pytest.mark.fastloop_only
-async def test_held_write_leaves_with_a_late_second_one_and_the_habit_ends(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_held_write_leaves_with_a_late_second_one_and_the_habit_ends(transport, far):
     await write_and_see_it_held(transport, far, b"headers ")
     time.sleep(0.001)
     transport.write(b"body")
@@ -335,16 +338,14 @@ QUESTIONS = {
 
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_held_write_leaves_with_any_question_to_the_transport(connect, protocol_class, question):
-    transport, far = await connect(protocol_class)
+async def test_held_write_leaves_with_any_question_to_the_transport(question, transport, far):
     await write_and_see_it_held(transport, far, b"asked")
     QUESTIONS[question](transport)
     assert far.arrived() == b"asked"
 
 
 @pytest.mark.fastloop_only
-async def test_much_is_not_held_back(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_much_is_not_held_back(transport, far):
     for _ in range(3):
         await write_and_see_it_held(transport, far, b"little")
         await next_step()
@@ -356,8 +357,7 @@ async def test_much_is_not_held_back(connect, protocol_class):
 
 
 @pytest.mark.fastloop_only
-async def test_limit_of_the_program_bounds_what_is_held_back(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_limit_of_the_program_bounds_what_is_held_back(transport, far):
     transport.set_write_buffer_limits(high=100)
     await write_and_see_it_held(transport, far, bytes(60), writes=3)
     transport.write(bytes(60))
@@ -366,8 +366,7 @@ async def test_limit_of_the_program_bounds_what_is_held_back(connect, protocol_c
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.fastloop_only
-async def test_held_write_has_left_before_a_fork_and_is_sent_once(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_held_write_has_left_before_a_fork_and_is_sent_once(transport, far):
     await write_and_see_it_held(transport, far, b"once")
     child = os.fork()
     if child == 0:
@@ -379,7 +378,7 @@ async def test_held_write_has_left_before_a_fork_and_is_sent_once(connect, proto
 
 
 @pytest.mark.fastloop_only
-async def test_only_write_of_a_quick_callback_leaves_when_that_returns(connect, protocol_class):
+async def test_only_write_of_a_quick_callback_leaves_when_that_returns(protocol_class, transport, far):
     held = []
 
     def answer(self, data):
@@ -387,7 +386,6 @@ async def test_only_write_of_a_quick_callback_leaves_when_that_returns(connect, 
         held.append(self.far.arrived() == b"")
 
     protocol_class.on_data = answer
-    transport, far = await connect(protocol_class)
     protocol = transport.get_protocol()
     protocol.transport, protocol.far = transport, far
 
