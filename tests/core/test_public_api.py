@@ -1,6 +1,7 @@
 """The public names of fastloop, and that they are what asyncio's users expect."""
 
 import asyncio
+import contextlib
 import inspect
 import selectors
 import sys
@@ -190,10 +191,8 @@ def test_run_raises_what_the_coroutine_raises(no_leaks):
 
 def test_run_inside_a_running_loop_raises_runtime_error(no_leaks):
     async def main():
-        coroutine = running_loop()
-        with pytest.raises(RuntimeError):
+        with contextlib.closing(running_loop()) as coroutine, pytest.raises(RuntimeError):
             fastloop.run(coroutine)
-        coroutine.close()
 
     fastloop.run(main())
 

@@ -223,25 +223,22 @@ async def test_run_until_complete_of_a_loop_that_runs_raises_runtime_error(loop)
             loop.run_until_complete(coroutine)
 
 
-def test_run_forever_of_a_loop_that_runs_raises_runtime_error(loop, refuses_nested_run_forever):
-    async def main():
-        with pytest.raises(RuntimeError, match="already running"):
-            loop.run_forever()
-        assert loop.is_running()
-        assert asyncio.get_running_loop() is loop
-
-    loop.run_until_complete(main())
+async def test_run_forever_of_a_loop_that_runs_raises_runtime_error(loop, refuses_nested_run_forever):
+    with pytest.raises(RuntimeError, match="already running"):
+        loop.run_forever()
+    assert loop.is_running()
+    assert asyncio.get_running_loop() is loop
 
 
 def test_running_another_loop_inside_a_running_one_raises_runtime_error(loop, new_loop, refuses_nested_run_forever):
     other = new_loop()
 
-    async def main():
+    async def run_other():
         with pytest.raises(RuntimeError, match="another loop is running"):
             other.run_forever()
         assert asyncio.get_running_loop() is loop
 
-    loop.run_until_complete(main())
+    loop.run_until_complete(run_other())
     assert not other.is_running()
     assert other.run_until_complete(return_42()) == 42
 

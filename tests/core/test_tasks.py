@@ -239,15 +239,10 @@ def test_cancellation_is_counted_and_can_be_taken_back(waiting):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="uncancel() clears the request from Python 3.13 on")
-def test_uncancel_to_zero_takes_back_a_cancellation_that_was_not_delivered(loop):
-    async def main():
-        task = asyncio.current_task()
-        task.cancel()
-        task.uncancel()
-        await asyncio.sleep(0)
-        return "not cancelled"
-
-    assert loop.run_until_complete(main()) == "not cancelled"
+async def test_uncancel_to_zero_takes_back_a_cancellation_that_was_not_delivered(loop):
+    asyncio.current_task().cancel()
+    asyncio.current_task().uncancel()
+    await asyncio.sleep(0)
 
 
 def test_task_that_cancels_itself_is_cancelled_at_its_next_await(loop):
@@ -473,16 +468,14 @@ async def test_eager_task_factory_of_asyncio_works_on_the_loop(loop):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="eager_start of create_task() is new in Python 3.14")
-def test_eager_start_can_be_asked_of_create_task(loop):
-    async def main():
-        return loop.create_task(finish_at_once(), eager_start=True).done(), loop.create_task(finish_at_once(), eager_start=False)
-
+async def test_eager_start_can_be_asked_of_create_task(loop):
     async def finish_at_once():
         pass
 
-    eager_is_done, lazy = loop.run_until_complete(main())
-    assert eager_is_done
-    loop.run_until_complete(lazy)
+    assert loop.create_task(finish_at_once(), eager_start=True).done()
+    lazy = loop.create_task(finish_at_once(), eager_start=False)
+    assert not lazy.done()
+    await lazy
 
 
 def test_name_given_to_the_constructor_is_no_call_of_set_name(implementation, loop):

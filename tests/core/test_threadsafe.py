@@ -11,6 +11,8 @@ import threading
 import pytest
 
 from actors.callbacks import StoppingCallback
+from actors.coroutines import raise_error, wait_until_cancelled
+from actors.kernel import until
 from actors.threads import call_in_thread
 
 
@@ -109,62 +111,36 @@ def test_threads_that_schedule_while_the_loop_closes_get_runtime_error(new_loop,
     assert errors == ["Event loop is closed"]
 
 
-def test_coroutine_of_another_thread_returns_its_result_there(loop, in_thread):
-    results = []
-
+async def test_coroutine_of_another_thread_returns_its_result_there(loop):
     async def add(x, y):
         await asyncio.sleep(0.001)
         return x + y
 
-    def submit():
-        results.append(asyncio.run_coroutine_threadsafe(add(1, 2), loop).result(10))
-        loop.call_soon_threadsafe(loop.stop)
-
-    in_thread(submit)
-    loop.run_forever()
-    assert results == [3]
+    assert await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(add(1, 2), loop).result(10)) == 3
 
 
-def test_coroutine_of_another_thread_raises_its_exception_there(loop, in_thread):
-    errors = []
-
-    async def fail():
-        raise ZeroDivisionError("in the loop")
-
-    def submit():
-        errors.append(asyncio.run_coroutine_threadsafe(fail(), loop).exception(10))
-        loop.call_soon_threadsafe(loop.stop)
-
-    in_thread(submit)
-    loop.run_forever()
-    assert [type(error) for error in errors] == [ZeroDivisionError]
+async def test_coroutine_of_another_thread_raises_its_exception_there(loop):
+    failing = raise_error(ZeroDivisionError("in the loop"))
+    error = await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(failing, loop).exception(10))
+    assert type(error) is ZeroDivisionError
 
 
-def test_cancelling_the_concurrent_future_cancels_the_coroutine(loop, in_thread):
-    is_started = threading.Event()
-    events = []
+async def test_cancelling_the_concurrent_future_cancels_the_coroutine(loop):
+    is_started, cancellations = threading.Event(), []
 
-    async def wait_for_ever():
-        try:
-            is_started.set()
-            await loop.create_future()
-        except asyncio.CancelledError:
-            events.append("cancelled in the loop")
-            loop.call_soon(loop.stop)
-            raise
+    async def wait():
+        is_started.set()
+        await wait_until_cancelled(cancellations)
 
-    def submit():
-        future = asyncio.run_coroutine_threadsafe(wait_for_ever(), loop)
+    def submit_and_cancel():
+        future = asyncio.run_coroutine_threadsafe(wait(), loop)
         assert is_started.wait(10)
         future.cancel()
         with pytest.raises(concurrent.futures.CancelledError):
             future.result(10)
-        events.append("cancelled in the thread")
 
-    thread = in_thread(submit)
-    loop.run_forever()
-    thread.join(10)
-    assert sorted(events) == ["cancelled in the loop", "cancelled in the thread"]
+    await asyncio.to_thread(submit_and_cancel)
+    await until(lambda: cancellations)
 
 
 def test_loops_of_two_threads_send_each_other_callbacks(new_loop, in_thread):

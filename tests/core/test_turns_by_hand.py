@@ -207,20 +207,15 @@ def test_tasks_timers_and_sockets_work_in_turns_by_hand(loop, run_by_hand):
     assert asyncio.current_task(loop) is None
 
 
-def test_task_is_the_current_one_again_after_a_turn_within_it(loop):
-    others = []
-
+async def test_task_is_the_current_one_again_after_a_turn_within_it(loop):
     async def other():
-        others.append(asyncio.current_task())
+        return asyncio.current_task()
 
-    async def main():
-        me = asyncio.current_task()
-        task = asyncio.ensure_future(other())
-        while not task.done():
-            loop._ready.popleft()._run()
-        assert asyncio.current_task() is me
-        await asyncio.sleep(0)
-        assert asyncio.current_task() is me
-        assert others == [task]
-
-    loop.run_until_complete(main())
+    me = asyncio.current_task()
+    task = asyncio.ensure_future(other())
+    while not task.done():
+        loop._ready.popleft()._run()
+    assert asyncio.current_task() is me
+    await asyncio.sleep(0)
+    assert asyncio.current_task() is me
+    assert task.result() is task

@@ -157,17 +157,16 @@ async def test_datagrams_come_with_their_sender(loop, datagram_pair):
 # Sending
 
 
+async def receive_whole(loop, sock, size):
+    received = bytearray()
+    while len(received) < size:
+        received += await loop.sock_recv(sock, 65536)
+    return received
+
+
 async def test_data_is_sent_whole(loop, left, right):
     data = pattern(3_000_000)
-    received = bytearray()
-
-    async def receive():
-        while len(received) < len(data):
-            received.extend(await loop.sock_recv(right, 65536))
-
-    results = await asyncio.gather(loop.sock_sendall(left, data), receive())
-    assert results[0] is None
-    assert received == data
+    assert await asyncio.gather(loop.sock_sendall(left, data), receive_whole(loop, right, len(data))) == [None, data]
 
 
 @pytest.mark.parametrize("make_data", [bytes, bytearray, memoryview, lambda data: memoryview(bytearray(data))[1:-1]])
@@ -211,15 +210,9 @@ async def test_sending_to_a_peer_that_left_raises(loop, left, right):
 
 async def test_one_socket_receives_and_sends_at_the_same_time(loop, left, right):
     data = pattern(1_000_000)
-
-    async def receive(sock):
-        received = bytearray()
-        while len(received) < len(data):
-            received.extend(await loop.sock_recv(sock, 65536))
-        return received
-
-    results = await asyncio.gather(loop.sock_sendall(left, data), loop.sock_sendall(right, data[::-1]), receive(left), receive(right))
-    assert results == [None, None, data[::-1], data]
+    sending = loop.sock_sendall(left, data), loop.sock_sendall(right, data[::-1])
+    receiving = receive_whole(loop, left, len(data)), receive_whole(loop, right, len(data))
+    assert await asyncio.gather(*sending, *receiving) == [None, None, data[::-1], data]
 
 
 async def test_reader_of_the_user_stays_while_the_loop_sends(loop, left, right):

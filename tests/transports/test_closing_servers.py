@@ -127,8 +127,7 @@ async def test_abort_clients_waits_for_nobody(serve, connect_and_check, accepted
 
 async def test_serve_forever_serves_and_is_cancelled_by_close(serve, connect_and_check, accepted):
     server = await serve(start_serving=False)
-    serving = asyncio.ensure_future(server.serve_forever())
-    await asyncio.sleep(0)
+    serving = await start(server.serve_forever())
     assert server.is_serving()
     peer = await connect_and_check(server)
     peer.close()
@@ -141,8 +140,7 @@ async def test_serve_forever_serves_and_is_cancelled_by_close(serve, connect_and
 
 async def test_cancelled_serve_forever_closes_the_server(serve):
     server = await serve()
-    serving = asyncio.ensure_future(server.serve_forever())
-    await asyncio.sleep(0)
+    serving = await start(server.serve_forever())
     await cancel(serving)
     assert server.sockets == ()
     assert server.is_serving() is False
@@ -150,8 +148,7 @@ async def test_cancelled_serve_forever_closes_the_server(serve):
 
 async def test_serve_forever_of_a_closed_server_or_a_second_time_is_refused(serve):
     server = await serve()
-    serving = asyncio.ensure_future(server.serve_forever())
-    await asyncio.sleep(0)
+    serving = await start(server.serve_forever())
     with pytest.raises(RuntimeError, match="is already being awaited on serve_forever"):
         await server.serve_forever()
     server.close()
