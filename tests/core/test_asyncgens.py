@@ -27,19 +27,11 @@ async def take_one(generator):
     return await anext(generator)
 
 
-def test_generator_is_closed_by_shutdown_asyncgens(loop):
-    numbers = Numbers()
-    generator = numbers.generate()
-    assert loop.run_until_complete(take_one(generator)) == 0
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    assert numbers.events == ["closed"]
-
-
-def test_all_unfinished_generators_are_closed(loop):
+def test_all_unfinished_generators_are_closed_by_shutdown_asyncgens(loop):
     many = [Numbers() for _ in range(20)]
     generators = [numbers.generate() for numbers in many]
     for generator in generators:
-        loop.run_until_complete(take_one(generator))
+        assert loop.run_until_complete(take_one(generator)) == 0
     loop.run_until_complete(loop.shutdown_asyncgens())
     assert [numbers.events for numbers in many] == [["closed"]] * 20
 

@@ -19,10 +19,6 @@ def divide(x, y):
     return x / y
 
 
-def test_result_of_the_function_is_awaited(loop):
-    assert loop.run_until_complete(loop.run_in_executor(None, divide, 6, 3)) == 2
-
-
 def test_exception_of_the_function_is_raised_where_it_is_awaited(loop):
     with pytest.raises(ZeroDivisionError):
         loop.run_until_complete(loop.run_in_executor(None, divide, 6, 0))

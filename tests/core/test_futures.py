@@ -101,11 +101,6 @@ def test_cancelled_future_raises_cancelled_error_with_its_message(future):
             read()
 
 
-def test_cancel_takes_its_message_by_position_too(future):
-    future.cancel("reason")
-    assert future._cancel_message == "reason"
-
-
 def test_callbacks_run_through_the_loop_in_the_order_in_which_they_were_added(future, run_turn):
     order = []
     for number in range(5):
@@ -364,6 +359,7 @@ def test_log_traceback_can_be_cleared_but_not_set(future):
 
 def test_make_cancelled_error_gives_an_error_with_the_message(future):
     future.cancel("reason")
+    assert future._cancel_message == "reason"
     error = future._make_cancelled_error()
     assert isinstance(error, asyncio.CancelledError)
     assert error.args == ("reason",)

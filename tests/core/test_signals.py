@@ -37,13 +37,7 @@ def alarm_while_asleep():
     signal.setitimer(signal.ITIMER_REAL, 0.02)
 
 
-def test_handler_runs_when_the_signal_arrives(loop):
-    loop.add_signal_handler(signal.SIGUSR1, loop.stop)
-    loop.call_soon(send_to_self, signal.SIGUSR1)
-    loop.run_forever()
-
-
-def test_handler_gets_its_arguments(loop):
+def test_handler_runs_when_the_signal_arrives_and_gets_its_arguments(loop):
     handler = StoppingCallback(loop)
     loop.add_signal_handler(signal.SIGUSR1, handler, 1, "two")
     loop.call_soon(send_to_self, signal.SIGUSR1)

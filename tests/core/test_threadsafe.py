@@ -33,12 +33,7 @@ def in_thread():
         assert not thread.is_alive()
 
 
-def test_callback_from_another_thread_wakes_a_loop_that_sleeps(loop, in_thread):
-    in_thread(loop.call_soon_threadsafe, loop.stop)
-    loop.run_forever()
-
-
-def test_callback_from_another_thread_runs_in_the_loops_thread(loop, in_thread):
+def test_callback_from_another_thread_wakes_a_loop_that_sleeps_and_runs_in_its_thread(loop, in_thread):
     callback = StoppingCallback(loop, lambda argument: (argument, threading.get_ident()))
     in_thread(loop.call_soon_threadsafe, callback, "argument")
     loop.run_forever()
