@@ -26,7 +26,6 @@ PARTS = 8
 OPTIONAL_METRICS = {"sends"}
 HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 needs_matplotlib = pytest.mark.skipif(not HAS_MATPLOTLIB, reason="matplotlib is not installed: pip install matplotlib")
-needs_epoll = pytest.mark.skipif(sys.platform != "linux", reason="the C server uses epoll")
 # valgrind cannot run a process into which a sanitizer's library is preloaded.
 needs_valgrind = pytest.mark.skipif(
     shutil.which("valgrind") is None or "LD_PRELOAD" in os.environ, reason="valgrind is not installed, or a library is preloaded"
@@ -233,7 +232,7 @@ def test_json_keeps_every_turn_with_the_figure_that_counts_and_versions(base_fil
     assert {"date", "python", "cpu_count", "rounds", "turns"} <= set(document["metadata"])
 
 
-@needs_epoll
+@pytest.mark.skipif(sys.platform != "linux", reason="the C server uses epoll")
 def test_limit_has_figures_but_is_not_the_best_other_loop(tmp_path):
     path = tmp_path / "result.json"
 

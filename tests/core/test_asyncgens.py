@@ -73,17 +73,12 @@ def test_generator_that_fails_while_it_is_closed_is_reported(loop, reported):
     assert context["asyncgen"] is generator
 
 
-def test_generator_started_after_the_shutdown_warns(loop):
-    numbers = Numbers()
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    generator = numbers.generate()
-
-    async def main():
-        with pytest.warns(ResourceWarning, match="after loop.shutdown_asyncgens"):
-            await anext(generator)
-        await generator.aclose()
-
-    loop.run_until_complete(main())
+async def test_generator_started_after_the_shutdown_warns(loop):
+    await loop.shutdown_asyncgens()
+    generator = Numbers().generate()
+    with pytest.warns(ResourceWarning, match="after loop.shutdown_asyncgens"):
+        await anext(generator)
+    await generator.aclose()
 
 
 def test_hooks_are_the_loops_while_it_runs_and_the_former_ones_after(loop):

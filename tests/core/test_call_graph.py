@@ -14,7 +14,6 @@ from actors.coroutines import raise_error, wait_for
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
 
 has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
-TASKS = {"own": fastloop.Task, "native": asyncio.Task}
 
 
 def awaiters(future):
@@ -36,12 +35,6 @@ def settle(run_turn):
         run_turn(6)
 
     return run
-
-
-@pytest.fixture(params=TASKS)
-def new_task(request, loop):
-    """A function that makes tasks of fastloop's class or of asyncio's."""
-    return functools.partial(TASKS[request.param], loop=loop)
 
 
 # Ways of waiting for a task that runs child()

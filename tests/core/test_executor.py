@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
+import functools
 import gc
 import threading
 import time
@@ -12,6 +13,7 @@ from unittest import mock
 import pytest
 
 from actors.coroutines import cancel
+from actors.failures import raising
 from actors.threads import in_thread
 
 
@@ -151,10 +153,6 @@ async def test_wrapped_concurrent_future_completes_in_the_loop(loop):
 # Exceptions that asyncio's futures convert
 
 
-def raise_(error):
-    raise error
-
-
 def skip_where_asyncio_hangs(implementation, loop):
     """Until 3.11.7 and 3.12.1 asyncio's future refuses StopIteration, and one that waits for an executor stays pending."""
     if implementation.name == "asyncio":
@@ -166,14 +164,14 @@ def skip_where_asyncio_hangs(implementation, loop):
         assert isinstance(future.exception(), RuntimeError)
 
 
-@pytest.mark.parametrize("function, argument", [(next, iter([])), (raise_, StopIteration(5))], ids=["next", "with a value"])
-async def test_stop_iteration_becomes_runtime_error(implementation, loop, function, argument):
+@pytest.mark.parametrize("function", [functools.partial(next, iter([])), raising(StopIteration(5))], ids=["next", "with a value"])
+async def test_stop_iteration_becomes_runtime_error(implementation, loop, function):
     skip_where_asyncio_hangs(implementation, loop)
     with pytest.raises(RuntimeError, match="StopIteration interacts badly") as caught:
-        await loop.run_in_executor(None, function, argument)
+        await loop.run_in_executor(None, function)
     assert isinstance(caught.value.__cause__, StopIteration)
     with pytest.raises(RuntimeError, match="StopIteration interacts badly"):
-        await asyncio.wait_for(asyncio.to_thread(function, argument), 10)
+        await asyncio.wait_for(asyncio.to_thread(function), 10)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +190,7 @@ async def test_stop_iteration_becomes_runtime_error(implementation, loop, functi
 )
 async def test_exceptions_of_concurrent_futures_become_asyncios(loop, error, expected):
     with pytest.raises(expected) as caught:
-        await loop.run_in_executor(None, raise_, error)
+        await loop.run_in_executor(None, raising(error))
     assert type(caught.value) is expected
     assert caught.value.args == ("message",)
 

@@ -18,12 +18,6 @@ FUTURES = {"own": fastloop.Future, "native": asyncio.Future}
 
 
 @pytest.fixture(params=TASKS)
-def new_task(request, loop):
-    """A function that makes tasks of one of the two classes on the loop."""
-    return functools.partial(TASKS[request.param], loop=loop)
-
-
-@pytest.fixture(params=TASKS)
 def new_other_task(request, loop):
     """Like new_task, also for each class, for tests that need two of them."""
     return functools.partial(TASKS[request.param], loop=loop)

@@ -69,10 +69,6 @@ def tcp(request, tmp_path):
     return Way("TCP", tmp_path, request)
 
 
-def socket_of(connection):
-    return connection.transport.get_extra_info("socket")
-
-
 # Messages
 
 
@@ -244,7 +240,7 @@ async def test_peer_that_resets_the_connection_ends_receiving_without_a_handshak
     async with tcp.serve(handler) as server:
         connection = await tcp.connect(server)
         # SO_LINGER of zero seconds makes closing a reset.
-        socket_of(connection).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.transport.abort()
         assert await server_side == (None, 1006)
         await connection.wait_closed()
