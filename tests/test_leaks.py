@@ -24,7 +24,6 @@ from actors.cases import Cases
 TUTORIAL = pathlib.Path(__file__).resolve().parents[1] / "examples" / "tutorial"
 # What is counted does not depend on how long a script waits.
 SHORTER_DELAYS = {"01_call_soon_call_later": ("0.5", "0.001"), "07_ten_tasks": ("0.02", "0.0005")}
-SCRIPTS = sorted(path.stem for path in TUTORIAL.glob("*.py"))
 
 
 # What is counted
@@ -83,7 +82,7 @@ def test_leak_is_found():
     sys.version_info < (3, 14) and bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     reason="CPython 3.13 without the GIL keeps functions and classes forever, once a process has started a thread",
 )
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", sorted(path.stem for path in TUTORIAL.glob("*.py")))
 def test_example_leaves_nothing_behind(name, no_leaks):
     path = TUTORIAL / f"{name}.py"
     source = path.read_text()

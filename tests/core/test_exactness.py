@@ -37,7 +37,6 @@ def test_timers_of_many_delays_never_fire_early(loop):
 
 
 async def test_sleep_in_a_busy_loop_never_ends_early(loop):
-
     def keep_busy():
         nonlocal busy
         busy = loop.call_soon(keep_busy)

@@ -204,7 +204,6 @@ def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loo
 
 
 def test_other_base_exceptions_are_reported_and_do_not_end_the_run(loop, run_turn, reported):
-
     loop.call_soon(raising(SomeBaseException))
     run_turn()
     assert [type(context["exception"]) for context in reported] == [SomeBaseException]

@@ -75,7 +75,6 @@ async def test_close_of_a_pipe_that_raises(loop, reported, connects):
 
 
 async def test_close_that_was_replaced_and_raises_at_the_end_of_file(loop, reported, left, right):
-
     def close():
         del transport.close
         raise ValueError("replaced")

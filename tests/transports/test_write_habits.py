@@ -92,17 +92,13 @@ def far(connection):
     return connection[1]
 
 
-async def next_step():
-    await asyncio.sleep(0)
-
-
 async def write_and_see_it_held(transport, far, data, writes=2):
     """Write data as the first of a step, where bursts of that many writes are the habit: it is held back."""
     for _ in range(1000):
-        await next_step()
+        await asyncio.sleep(0)
         for _ in range(writes):
             transport.write(b"a")
-        await next_step()
+        await asyncio.sleep(0)
         far.arrived()
         transport.write(data)
         if far.arrived() == b"":
@@ -122,14 +118,14 @@ async def test_write_without_a_habit_leaves_at_once(transport, far):
         time.sleep(0.0001)
         transport.write(b"second")
         assert far.arrived() == b"second"
-        await next_step()
+        await asyncio.sleep(0)
 
 
 async def test_written_buffer_that_changes_afterwards_was_sent_as_it_was(transport, far):
     buffer = bytearray(b"before")
     transport.write(buffer)
     buffer[:] = b"behind"
-    await next_step()
+    await asyncio.sleep(0)
     assert far.arrived() == b"before"
 
 
@@ -146,7 +142,7 @@ async def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_nex
         seen.append(far.arrived())
 
     tasks = [asyncio.create_task(coroutine) for coroutine in (write(), look(), write(), look())]
-    await next_step()
+    await asyncio.sleep(0)
     woken.set_result(None)
     await asyncio.gather(*tasks)
     assert seen == [b"x", b"x"]
@@ -177,7 +173,7 @@ async def test_stream_that_drains_has_sent_before_drain_returns(loop):
             await writer.drain()
             assert FarEnd(far).arrived() == b"header %d body" % number
             if number % 2:
-                await next_step()
+                await asyncio.sleep(0)
         writer.close()
         await writer.wait_closed()
 
@@ -205,12 +201,12 @@ async def test_what_was_written_has_left_before_the_socket_is_used(transport, fa
         for _ in range(20):
             transport.write(b"headers ")
             transport.write(b"body")
-            await next_step()
+            await asyncio.sleep(0)
             far.arrived()
         transport.write(b"sent")
         use()
         assert far.arrived() == b"sent"
-        await next_step()
+        await asyncio.sleep(0)
 
 
 # Habits
@@ -244,7 +240,7 @@ async def test_what_was_written_before_the_connection_ends_arrives(loop, protoco
         far.sock.send(b"question")
         answered = b""
         while not answered:
-            await next_step()
+            await asyncio.sleep(0)
             answered = far.arrived()
         return answered
 
@@ -269,7 +265,7 @@ async def test_new_connection_has_the_habit_of_its_protocols_class(connect, prot
         await write_and_see_it_held(transport, far, b"headers ")
         transport.write(b"body")
         far.arrived()
-        await next_step()
+        await asyncio.sleep(0)
         other, other_far = await connect(protocol_class)
         other.write(b"headers ")
         is_held = other_far.arrived() == b""
@@ -306,7 +302,7 @@ async def test_later_burst_of_the_same_step_leaves_at_once(transport, far):
 @pytest.mark.fastloop_only
 async def test_held_write_leaves_when_the_step_ends_and_ends_the_habit(transport, far):
     await write_and_see_it_held(transport, far, b"alone")
-    await next_step()
+    await asyncio.sleep(0)
     assert far.arrived() == b"alone"
     # The next burst notices that the one before was a single write.
     transport.write(b"at once")
@@ -319,7 +315,7 @@ async def test_held_write_leaves_with_a_late_second_one_and_the_habit_ends(trans
     time.sleep(0.001)
     transport.write(b"body")
     assert far.arrived() == b"headers body"
-    await next_step()
+    await asyncio.sleep(0)
     transport.write(b"at once")
     assert far.arrived() == b"at once"
 
@@ -348,12 +344,12 @@ async def test_held_write_leaves_with_any_question_to_the_transport(question, tr
 async def test_much_is_not_held_back(transport, far):
     for _ in range(3):
         await write_and_see_it_held(transport, far, b"little")
-        await next_step()
+        await asyncio.sleep(0)
         far.arrived()
         transport.write(bytes(65537))
         assert far.arrived() != b""
         while far.arrived():
-            await next_step()
+            await asyncio.sleep(0)
 
 
 @pytest.mark.fastloop_only
@@ -373,7 +369,7 @@ async def test_held_write_has_left_before_a_fork_and_is_sent_once(transport, far
         os._exit(0)
     assert far.arrived() == b"once"
     os.waitpid(child, 0)
-    await next_step()
+    await asyncio.sleep(0)
     assert far.arrived() == b""
 
 
@@ -393,7 +389,7 @@ async def test_only_write_of_a_quick_callback_leaves_when_that_returns(protocol_
         far.sock.send(b"question")
         count = len(held)
         while len(held) == count:
-            await next_step()
+            await asyncio.sleep(0)
         far.arrived()
 
     while not held or not held[-1]:
