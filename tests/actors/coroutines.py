@@ -26,7 +26,7 @@ async def wait_until_cancelled(cancellations):
 
 
 async def cancel(waiting):
-    """Cancel a task or future, and see that whoever awaits it hears of that."""
+    """Cancel a task or future, and see that awaiting it raises CancelledError."""
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
