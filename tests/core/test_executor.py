@@ -26,12 +26,14 @@ def test_exception_of_the_function_is_raised_where_it_is_awaited(loop):
         loop.run_until_complete(loop.run_in_executor(None, divide, 6, 0))
 
 
-async def test_exception_that_nobody_awaits_is_reported_as_that_of_a_future(loop, reported):
-    work = loop.run_in_executor(None, divide, 6, 0)
-    assert repr(work).startswith("<Future ")
-    while not work.done():
-        await asyncio.sleep(0.001)
-    del work
+def test_exception_that_nobody_awaits_is_reported_as_that_of_a_future(loop, reported):
+    async def main():
+        work = loop.run_in_executor(None, divide, 6, 0)
+        assert repr(work).startswith("<Future ")
+        while not work.done():
+            await asyncio.sleep(0.001)
+
+    loop.run_until_complete(main())
     gc.collect()
     assert [context["message"] for context in reported] == ["Future exception was never retrieved"]
 
