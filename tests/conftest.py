@@ -222,6 +222,26 @@ def run_turn(loop):
     return run
 
 
+@pytest.fixture
+def reported(loop):
+    """The contexts that the loop's exception handler gets."""
+    contexts = []
+
+    def handle(handling_loop, context):
+        assert handling_loop is loop
+        contexts.append(context)
+
+    loop.set_exception_handler(handle)
+    yield contexts
+    # A context keeps the task that it reports.
+    contexts.clear()
+
+
+@pytest.fixture
+def future(loop):
+    return loop.create_future()
+
+
 # Sockets and connections
 
 
@@ -280,6 +300,16 @@ def listener(no_leaks):
     """A listening socket."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener
+
+
+@pytest.fixture
+def left(pair):
+    return pair[0]
+
+
+@pytest.fixture
+def right(pair):
+    return pair[1]
 
 
 @pytest.fixture

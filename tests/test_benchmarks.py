@@ -4,16 +4,19 @@ Everything runs as a user runs it, in processes of its own; an absent package is
 """
 
 import importlib.util
+import itertools
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
+
+from actors.programs import run_python
+from actors.threads import in_thread
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 SCENARIOS = "sleep_zero_one_task,sleep_accuracy,echo_tcp_streams_64b_1"
@@ -23,7 +26,6 @@ PARTS = 8
 OPTIONAL_METRICS = {"sends"}
 HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 needs_matplotlib = pytest.mark.skipif(not HAS_MATPLOTLIB, reason="matplotlib is not installed: pip install matplotlib")
-needs_epoll = pytest.mark.skipif(sys.platform != "linux", reason="the C server uses epoll")
 # valgrind cannot run a process into which a sanitizer's library is preloaded.
 needs_valgrind = pytest.mark.skipif(
     shutil.which("valgrind") is None or "LD_PRELOAD" in os.environ, reason="valgrind is not installed, or a library is preloaded"
@@ -34,11 +36,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run_program(program, *arguments, path="", variables=()):
-    """Run Python source in a new interpreter. path: a folder with packages that come before the installed ones, for its children too."""
+def run_program(program, *arguments, status=0, path="", variables=(), folder=None):
+    """Run Python source in a new interpreter, which must end with this exit status.
+
+    path: a folder with packages that come before the installed ones, for its children too.
+    """
     command = [sys.executable, "-P", "-c", program, *map(str, arguments)]
     environment = os.environ | ({"PYTHONPATH": str(path)} if path else {}) | dict(variables)
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment, cwd=folder)
+    assert completed.returncode == status, completed.stdout + completed.stderr
+    return completed
 
 
 def run(*arguments, blocked=(), **options):
@@ -51,18 +58,14 @@ def run(*arguments, blocked=(), **options):
     return run_program(program, *arguments, **options)
 
 
-def quick_run(*arguments, **options):
-    return run("--quick", "--loops", "asyncio", *arguments, **options)
+def quick_run(scenarios, *arguments, loops="asyncio", **options):
+    return run("--quick", "--loops", loops, "--scenarios", scenarios, *arguments, **options)
 
 
 def run_inside(statements, **options):
-    """Run statements with the package benchmarks loaded as run.py loads it."""
+    """Run statements with the package benchmarks loaded as run.py loads it; return what they print."""
     program = f"import runpy\nrunpy.run_path({str(BENCHMARKS / 'run.py')!r})['load_package']()\n{statements}"
-    return run_program(program, **options)
-
-
-def rows_of(path):
-    return json.loads(path.read_text())["rows"]
+    return run_program(program, **options).stdout.strip()
 
 
 def row_of(document, scenario, metric):
@@ -72,6 +75,17 @@ def row_of(document, scenario, metric):
 def write(path, document):
     path.write_text(json.dumps(document))
     return path
+
+
+@pytest.fixture
+def measure(tmp_path):
+    """A function like quick_run() that returns the JSON document."""
+
+    def measure(*arguments, **options):
+        quick_run(*arguments, "--json", tmp_path / "result.json", **options)
+        return json.loads((tmp_path / "result.json").read_text())
+
+    return measure
 
 
 @pytest.fixture
@@ -89,17 +103,16 @@ def fake_loop(tmp_path):
 
 @pytest.fixture(scope="module")
 def listed():
-    """What --list says of the scenarios: {name: whether it is in the default run}."""
+    """What --list says: the names of all loops and scenarios, and of each scenario whether it is in the default run."""
     lines = run("--list").stdout.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("Scenarios"))
-    return {line.split()[0]: line.split()[1] == "*" for line in lines[start + 1 :]}
+    return {line.split()[0] for line in lines}, {line.split()[0]: line.split()[1] == "*" for line in lines[start + 1 :]}
 
 
 @pytest.fixture(scope="module")
 def base_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("benchmarks") / "base.json"
-    completed = quick_run("--scenarios", SCENARIOS, "--json", path)
-    assert completed.returncode == 0, completed.stderr
+    quick_run(SCENARIOS, "--json", path)
     return path
 
 
@@ -117,30 +130,21 @@ def judged(base_file):
 
 
 def test_list_names_every_loop_and_scenario_and_marks_those_of_the_default_run(listed):
-    names = {line.split()[0] for line in run("--list").stdout.splitlines()}
-
+    names, scenarios = listed
     assert {"fastloop", "asyncio", "uvloop", "rloop", "rsloop", "zuvloop", "loopmini", "blazio", "talyn", "limit"} <= names
-    assert {"startup", "memory_per_timer"} <= {*listed}
-    assert listed["echo_tcp_protocol_1kb_64"] and listed["echo_unix_protocol_1kb_64"] and listed["sleep_zero_one_task"]
-    assert not listed["echo_unix_sockets_100kb_64"]
+    assert {"startup", "memory_per_timer"} <= {*scenarios}
+    assert scenarios["echo_tcp_protocol_1kb_64"] and scenarios["echo_unix_protocol_1kb_64"] and scenarios["sleep_zero_one_task"]
+    assert not scenarios["echo_unix_sockets_100kb_64"]
 
 
 def test_echo_covers_every_interface_size_and_number_of_connections_on_both_families(listed):
-    names = {
-        f"echo_{family}_{interface}_{size}_{connections}"
-        for family in ("tcp", "unix")
-        for interface in ("protocol", "buffered", "streams", "sockets")
-        for size in ("64b", "1kb", "16kb", "100kb")
-        for connections in (1, 64)
-    }
-
-    assert names == {name for name in listed if name.startswith("echo_")}
+    interfaces, sizes = ("protocol", "buffered", "streams", "sockets"), ("64b", "1kb", "16kb", "100kb")
+    every = itertools.product(("tcp", "unix"), interfaces, sizes, ("1", "64"))
+    assert {"_".join(("echo", *parts)) for parts in every} == {name for name in listed[1] if name.startswith("echo_")}
 
 
-def test_pattern_chooses_the_scenarios_that_match(tmp_path):
-    quick_run("--scenarios", "sleep_*,call_soon_*n", "--json", tmp_path / "result.json")
-
-    names = dict.fromkeys(row["scenario"] for row in rows_of(tmp_path / "result.json"))
+def test_pattern_chooses_the_scenarios_that_match(measure):
+    names = dict.fromkeys(row["scenario"] for row in measure("sleep_*,call_soon_*n")["rows"])
     assert list(names) == ["sleep_zero_one_task", "sleep_zero_1000_tasks", "sleep_accuracy", "call_soon_chain"]
 
 
@@ -158,9 +162,8 @@ def test_pattern_chooses_the_scenarios_that_match(tmp_path):
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_measured(arguments, options, words):
-    completed = run(*arguments, **options)
-
-    assert (completed.returncode, completed.stdout) == (2, "")
+    completed = run(*arguments, status=2, **options)
+    assert completed.stdout == ""
     assert words in completed.stderr
 
 
@@ -172,38 +175,26 @@ def test_what_cannot_be_done_is_refused_before_anything_is_measured(arguments, o
     ],
 )
 def test_loop_that_is_absent_or_does_not_start_is_skipped_with_a_line_that_says_why(fake_loop, source, blocked, words):
-    path = fake_loop("uvloop", source)
-
-    completed = quick_run("--loops", "asyncio,uvloop", "--scenarios", "call_soon_chain", path=path, blocked=blocked)
-
-    assert completed.returncode == 0
+    completed = quick_run("call_soon_chain", loops="asyncio,uvloop", path=fake_loop("uvloop", source), blocked=blocked)
     assert words in completed.stderr.splitlines()
     assert "uvloop" not in completed.stdout
 
 
-def test_peer_whose_module_has_its_own_name_for_the_loop_is_measured(tmp_path, fake_loop):
+def test_peer_whose_module_has_its_own_name_for_the_loop_is_measured(measure, fake_loop):
     path = fake_loop("talyn", "import asyncio\nclass Loop(asyncio.SelectorEventLoop): pass\n")
-
-    completed = quick_run("--loops", "talyn", "--scenarios", "call_soon_chain", "--json", tmp_path / "result.json", path=path)
-
-    assert completed.returncode == 0, completed.stderr
-    assert json.loads((tmp_path / "result.json").read_text())["loop_classes"] == {"call_soon_chain": {"talyn": "talyn.Loop"}}
+    assert measure("call_soon_chain", loops="talyn", path=path)["loop_classes"] == {"call_soon_chain": {"talyn": "talyn.Loop"}}
 
 
 def test_absent_fastloop_makes_the_exit_status_1():
-    completed = quick_run("--loops", "fastloop,asyncio", "--scenarios", "call_soon_chain", blocked=["fastloop"])
-
-    assert completed.returncode == 1
-    assert "fastloop skipped" in completed.stderr
+    assert "fastloop skipped" in quick_run("call_soon_chain", loops="fastloop,asyncio", blocked=["fastloop"], status=1).stderr
 
 
 def test_what_is_measured_is_installed_and_not_what_is_beside_the_benchmarks(tmp_path):
     shutil.copytree(BENCHMARKS, tmp_path / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "fastloop.py").write_text("raise ImportError('the source tree was imported')\n")
     names = "call_soon_chain,echo_unix_protocol_64b_1,startup"
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--loops", "fastloop", "--scenarios", names]
 
-    completed = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    completed = run_python("-m", "benchmarks", "--quick", "--loops", "fastloop", "--scenarios", names, folder=tmp_path, time_limit_s=100)
 
     assert completed.returncode == 0, completed.stdout + completed.stderr
 
@@ -212,39 +203,27 @@ def test_what_is_measured_is_installed_and_not_what_is_beside_the_benchmarks(tmp
 
 
 def test_default_run_works_on_asyncio():
-    completed = quick_run()
-
-    assert completed.returncode == 0, completed.stderr
+    completed = run("--quick", "--loops", "asyncio")
     assert "[1]" not in completed.stdout, completed.stdout
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_scenario_runs_on_fastloop_and_has_all_its_figures(tmp_path, listed, part):
-    names = list(listed)[part::PARTS]
-
-    completed = quick_run("--loops", "fastloop", "--scenarios", ",".join(names), "--json", tmp_path / "result.json")
-
-    assert completed.returncode == 0, completed.stdout + completed.stderr
-    rows = rows_of(tmp_path / "result.json")
+def test_every_scenario_runs_on_fastloop_and_has_all_its_figures(measure, listed, part):
+    names = list(listed[1])[part::PARTS]
+    rows = measure(",".join(names), loops="fastloop")["rows"]
     assert list(dict.fromkeys(row["scenario"] for row in rows)) == names
     assert [row for row in rows if "fastloop" not in row["turns"] and row["metric"] not in OPTIONAL_METRICS] == []
 
 
-def test_each_turn_of_each_round_gives_a_figure_but_memory_is_measured_once_a_round(tmp_path):
-    path, names = tmp_path / "result.json", "call_soon_chain,memory_per_timer,connections_unix_protocol,burst_unix_protocol"
-    options = ["--scenarios", names, "--turns", "3", "--rounds", "2", "--json", path]
-
-    completed = quick_run("--loops", "fastloop,asyncio", *options)
-
-    assert completed.returncode == 0, completed.stdout + completed.stderr
-    for row in rows_of(path):
+def test_each_turn_of_each_round_gives_a_figure_but_memory_is_measured_once_a_round(measure):
+    names = "call_soon_chain,memory_per_timer,connections_unix_protocol,burst_unix_protocol"
+    for row in measure(names, "--turns", "3", "--rounds", "2", loops="fastloop,asyncio")["rows"]:
         expected = 2 if row["scenario"] == "memory_per_timer" else 6
         assert {name: len(figures) for name, figures in row["turns"].items()} == {"fastloop": expected, "asyncio": expected}
 
 
 def test_json_keeps_every_turn_with_the_figure_that_counts_and_versions(base_file):
     document = json.loads(base_file.read_text())
-
     for metric in ("server_cpu", "rate", "p99"):
         row = row_of(document, "echo_tcp_streams_64b_1", metric)
         assert row["turns"]["asyncio"] == [row["figures"]["asyncio"]]
@@ -253,31 +232,26 @@ def test_json_keeps_every_turn_with_the_figure_that_counts_and_versions(base_fil
     assert {"date", "python", "cpu_count", "rounds", "turns"} <= set(document["metadata"])
 
 
-@needs_epoll
+@pytest.mark.skipif(sys.platform != "linux", reason="the C server uses epoll")
 def test_limit_has_figures_but_is_not_the_best_other_loop(tmp_path):
     path = tmp_path / "result.json"
 
-    completed = quick_run("--loops", "fastloop,asyncio,limit", "--scenarios", "echo_unix_protocol_64b_1", "--json", path)
+    shown = quick_run("echo_unix_protocol_64b_1", "--json", path, loops="fastloop,asyncio,limit").stdout
 
-    assert completed.returncode == 0, completed.stdout + completed.stderr
-    assert all(row["figures"]["limit"] > 0 for row in rows_of(path))
-    rows = [line for line in completed.stdout.splitlines() if line.startswith("echo")]
+    assert all(row["figures"]["limit"] > 0 for row in json.loads(path.read_text())["rows"])
+    rows = [line for line in shown.splitlines() if line.startswith("echo")]
     assert len(rows) == 3 and all("(asyncio)" in row for row in rows)
-    assert "of limit" in completed.stdout
+    assert "of limit" in shown
 
 
 def test_limit_is_left_out_where_no_scenario_can_use_it():
-    completed = quick_run("--loops", "asyncio,limit", "--scenarios", "call_soon_chain", variables={"CC": "no-such-compiler"})
-
-    assert completed.returncode == 0
+    completed = quick_run("call_soon_chain", loops="asyncio,limit", variables={"CC": "no-such-compiler"})
     assert "limit" not in completed.stdout + completed.stderr
 
 
 def test_without_a_compiler_scenarios_with_sockets_have_a_footnote_that_says_how_to_get_one():
     names = "call_soon_chain,echo_unix_protocol_64b_1"
-
-    completed = quick_run("--loops", "asyncio,limit", "--scenarios", names, variables={"CC": "no-such-compiler"})
-
+    completed = quick_run(names, loops="asyncio,limit", variables={"CC": "no-such-compiler"})
     assert "limit skipped, a C compiler is needed" in completed.stderr
     assert "[1] asyncio, echo Unix Protocol, 64 B, 1 connection: a C compiler is needed (Debian" in completed.stdout
     assert "[2]" not in completed.stdout
@@ -299,12 +273,12 @@ def test_without_a_compiler_scenarios_with_sockets_have_a_footnote_that_says_how
 def test_failing_fastloop_is_a_footnote_and_makes_the_exit_status_1(tmp_path, fake_loop, body, reason, scenario, title):
     path, result = fake_loop("fastloop", f"def new_event_loop(): {body}\n"), tmp_path / "result.json"
 
-    completed = quick_run("--loops", "fastloop,asyncio", "--scenarios", scenario, "--turns", "2", "--json", result, path=path)
+    shown = quick_run(scenario, "--turns", "2", "--json", result, loops="fastloop,asyncio", path=path, status=1).stdout
 
-    assert completed.returncode == 1
-    assert f"[1] fastloop, {title}: {reason}" in completed.stdout.splitlines()
-    assert "- [1]" in completed.stdout and "[2]" not in completed.stdout
-    assert [list(row["turns"]) for row in rows_of(result)] == [["asyncio"]] * len(rows_of(result))
+    assert f"[1] fastloop, {title}: {reason}" in shown.splitlines()
+    assert "- [1]" in shown and "[2]" not in shown
+    rows = json.loads(result.read_text())["rows"]
+    assert [list(row["turns"]) for row in rows] == [["asyncio"]] * len(rows)
 
 
 def test_what_a_loop_cannot_do_is_a_footnote_with_the_servers_own_words(fake_loop):
@@ -316,12 +290,9 @@ def test_what_a_loop_cannot_do_is_a_footnote_with_the_servers_own_words(fake_loo
         "        raise NotImplementedError('no Unix sockets')\n"
         "new_event_loop = Loop\n",
     )
-
-    completed = quick_run("--loops", "fastloop", "--scenarios", "echo_*_protocol_64b_1,connections_unix_protocol", path=path)
-
-    assert completed.returncode == 1
-    assert "fastloop, echo Unix Protocol, 64 B, 1 connection and 1 more: NotImplementedError: no Unix sockets" in completed.stdout
-    assert "[2]" not in completed.stdout
+    shown = quick_run("echo_*_protocol_64b_1,connections_unix_protocol", loops="fastloop", path=path, status=1).stdout
+    assert "fastloop, echo Unix Protocol, 64 B, 1 connection and 1 more: NotImplementedError: no Unix sockets" in shown
+    assert "[2]" not in shown
 
 
 def test_a_server_that_says_nothing_is_not_waited_for_without_end(fake_loop):
@@ -334,19 +305,13 @@ def test_a_server_that_says_nothing_is_not_waited_for_without_end(fake_loop):
         "rounds.measure(found, chosen, rounds=1, turns=1, is_quick=True, on_step=print)\n"
         "print([failure['reason'] for failure in found.failures])\n"
     )
-
-    completed = run_inside(statements, path=path)
-
-    assert completed.stdout.splitlines()[-1] == "['no answer after 0.5 s']", completed.stderr
+    assert run_inside(statements, path=path).splitlines()[-1] == "['no answer after 0.5 s']"
 
 
 def test_loop_of_another_package_is_not_measured_under_a_wrong_name(fake_loop):
     path = fake_loop("fastloop", "from asyncio import new_event_loop\n")
-
-    completed = quick_run("--loops", "fastloop", "--scenarios", "call_soon_chain", path=path)
-
-    assert completed.returncode == 1
-    assert "expected a loop of fastloop, running on asyncio" in completed.stdout
+    shown = quick_run("call_soon_chain", loops="fastloop", path=path, status=1).stdout
+    assert "expected a loop of fastloop, running on asyncio" in shown
 
 
 # Tables and pictures
@@ -358,11 +323,8 @@ def test_the_ratio_is_the_median_of_the_ratios_within_the_turns(tmp_path, judged
     judged["rows"] = [row | {"turns": turns} for row in judged["rows"]]
     judged["loops"] = list(turns)
     path = write(tmp_path / "result.json", judged)
-
-    completed = run("show", path, "--loops", "fastloop,uvloop", "--rows", "echo*[!y]", "--markdown")
-
-    assert completed.returncode == 0, completed.stderr
-    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in completed.stdout.splitlines()]
+    shown = run("show", path, "--loops", "fastloop,uvloop", "--rows", "echo*[!y]", "--markdown").stdout
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in shown.splitlines()]
     # Server CPU against asyncio: 1.5, 2, 2.5; against uvloop: 4, 1.5, 2.1. A rate is better when higher: the inverse.
     assert table[0] == ["", "unit", "fastloop", "uvloop", "ratio"]
     assert table[2][2:] == ["20.0", "42.0", "2.00 (asyncio)"]
@@ -370,30 +332,21 @@ def test_the_ratio_is_the_median_of_the_ratios_within_the_turns(tmp_path, judged
 
 
 def test_without_rich_progress_is_shown_in_lines():
-    completed = quick_run("--scenarios", "call_soon_chain", blocked=["rich"])
-
-    assert completed.returncode == 0, completed.stderr
-    assert completed.stderr == "1/1 round 1 of 1: call_soon, chain\n"
+    assert quick_run("call_soon_chain", blocked=["rich"]).stderr == "1/1 round 1 of 1: call_soon, chain\n"
 
 
 @needs_matplotlib
 @pytest.mark.parametrize("suffix, start", [(".png", b"\x89PNG"), (".svg", b"<?xml")])
 def test_plot_is_written_in_the_format_of_its_ending(tmp_path, suffix, start):
     path = tmp_path / f"figure{suffix}"
-
-    completed = quick_run("--scenarios", "sleep_accuracy", "--plot", path)
-
-    assert completed.returncode == 0, completed.stderr
+    quick_run("sleep_accuracy", "--plot", path)
     assert path.read_bytes().startswith(start)
 
 
 @needs_matplotlib
 def test_plot_of_a_large_result_that_was_kept_is_written(tmp_path, judged):
     judged["rows"] *= 40
-
-    completed = run("show", write(tmp_path / "result.json", judged), "--plot", tmp_path / "figure.png")
-
-    assert completed.returncode == 0, completed.stderr
+    run("show", write(tmp_path / "result.json", judged), "--plot", tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -402,16 +355,13 @@ def test_plot_of_a_large_result_that_was_kept_is_written(tmp_path, judged):
 
 def test_scenario_that_fails_alone_is_an_answer_with_its_reason():
     completed = run("alone", "uvloop", "call_soon_chain", blocked=["uvloop"])
-
     assert json.loads(completed.stdout)["failure"].startswith("ModuleNotFoundError")
 
 
 @needs_valgrind
 def test_instructions_of_an_operation_are_counted():
-    completed = run("instructions", "call_soon_chain", "--loops", "fastloop")
-
-    assert completed.returncode == 0, completed.stdout + completed.stderr
-    row = next(line for line in completed.stdout.splitlines() if line.startswith("call_soon, chain"))
+    shown = run("instructions", "call_soon_chain", "--loops", "fastloop").stdout
+    row = next(line for line in shown.splitlines() if line.startswith("call_soon, chain"))
     assert int(row.split()[-1].replace(",", "")) > 0
 
 
@@ -421,9 +371,13 @@ def test_instructions_of_an_operation_are_counted():
 @pytest.fixture(scope="module")
 def client():
     """The path of the load client."""
-    completed = run_inside("from benchmarks import native_programs; print(native_programs.path_of('load_client'))")
-    assert completed.returncode == 0, completed.stderr
-    return completed.stdout.strip()
+    return run_inside("from benchmarks import native_programs; print(native_programs.path_of('load_client'))")
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
 
 
 def answer_one_connection(listener, answer):
@@ -438,29 +392,23 @@ def answer_one_connection(listener, answer):
 @pytest.mark.parametrize(
     "answer, words", [(bytes(64), "the answer differs from what was expected"), (b"", "the server closed a connection")]
 )
-def test_client_refuses_an_answer_that_is_wrong(client, answer, words):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer_one_connection, args=(listener, answer))
-        thread.start()
-        command = [client, "exchange", f"tcp:{listener.getsockname()[1]}", "1", "64", "64", "sleep"]
+def test_client_refuses_an_answer_that_is_wrong(client, listener, answer, words):
+    command = [client, "exchange", f"tcp:{listener.getsockname()[1]}", "1", "64", "64", "sleep"]
+    with in_thread(answer_one_connection, listener, answer):
         completed = subprocess.run(command, input="1\n", capture_output=True, text=True, timeout=60)
-        thread.join()
-
-    assert completed.returncode == 1
-    assert completed.stderr.strip() == words
+    assert (completed.returncode, completed.stderr.strip()) == (1, words)
 
 
 @pytest.mark.parametrize("answer, words", [(bytes(range(64)), None), (bytes(range(65)), "the server sent more than was expected")])
-def test_client_of_a_burst_waits_to_be_told_and_for_the_servers_end(client, answer, words):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = [client, "burst", f"tcp:{listener.getsockname()[1]}", "1", "64", "64", "sleep"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            process.stdin.write("1\n")
-            process.stdin.flush()
-            # Connected; asked.
-            assert [process.stdout.readline() for _ in range(2)] == ["{}\n"] * 2
-            answer_one_connection(listener, answer)
-            printed, errors = process.communicate("go\n", timeout=60)
+def test_client_of_a_burst_waits_to_be_told_and_for_the_servers_end(client, listener, answer, words):
+    command = [client, "burst", f"tcp:{listener.getsockname()[1]}", "1", "64", "64", "sleep"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdin.write("1\n")
+        process.stdin.flush()
+        # Connected; asked.
+        assert [process.stdout.readline() for _ in range(2)] == ["{}\n"] * 2
+        answer_one_connection(listener, answer)
+        printed, errors = process.communicate("go\n", timeout=60)
 
     assert (process.returncode, errors.strip()) == ((1, words) if words else (0, ""))
     assert bool(printed) is not bool(words)
@@ -502,25 +450,17 @@ def test_compare_fails_on_a_loss(tmp_path, judged, change, status):
     row_of(judged, "sleep_accuracy", "overshoot")["turns"] = {"asyncio": [800.0], "fastloop": [8.0]}
     base = write(tmp_path / "base.json", judged)
     change(judged)
-
-    completed = run("compare", base, write(tmp_path / "new.json", judged), "--budget", "5")
-
-    assert completed.returncode == status, completed.stdout
-    assert completed.stdout.count("LOSS") == status
+    shown = run("compare", base, write(tmp_path / "new.json", judged), "--budget", "5", status=status).stdout
+    assert shown.count("LOSS") == status
 
 
 def test_compare_names_the_row_that_lost(tmp_path, judged):
     base = write(tmp_path / "base.json", judged)
     multiplied("sleep_zero_one_task", "time", 1.2)(judged)
-
-    completed = run("compare", base, write(tmp_path / "new.json", judged))
-
-    (loss,) = [line for line in completed.stdout.splitlines() if "LOSS" in line]
+    shown = run("compare", base, write(tmp_path / "new.json", judged), status=1).stdout
+    (loss,) = [line for line in shown.splitlines() if "LOSS" in line]
     assert loss.startswith("sleep(0), one task") and "+20.0%" in loss
 
 
 def test_compare_refuses_a_file_that_is_not_a_result(tmp_path, base_file):
-    completed = run("compare", base_file, write(tmp_path / "other.json", {"format": 0}))
-
-    assert completed.returncode == 2
-    assert "not a result" in completed.stderr
+    assert "not a result" in run("compare", base_file, write(tmp_path / "other.json", {"format": 0}), status=2).stderr

@@ -94,7 +94,7 @@ WITH_POLICY = "import asyncio, fastloop; asyncio.set_event_loop_policy(fastloop.
 ON_FASTLOOP = "\nimport fastloop as _fastloop\nassert type(loop) is _fastloop.EventLoop, type(loop)\n"
 
 
-def run_script(name, folder, import_line, appended=""):
+def run_script(name, folder, import_line, appended):
     """Run a copy of the script with another import line, in folder, with every warning an error."""
     source = (TUTORIAL / f"{name}.py").read_text()
     assert IMPORT_LINE in source
@@ -117,20 +117,19 @@ def test_script_has_fewer_than_fifty_lines(name):
     assert len((TUTORIAL / f"{name}.py").read_text().splitlines()) < 50
 
 
+WAYS = {
+    "imported as asyncio": (IMPORT_LINE, ON_FASTLOOP),
+    "set as policy": (WITH_POLICY, ON_FASTLOOP),
+    "asyncio itself": ("import asyncio\n", ""),
+}
+
+
 @pytest.mark.parametrize("name", EXPECTED_OUTPUT)
-def test_script_that_imports_fastloop_as_asyncio_prints_what_it_shows(name, tmp_path):
-    finished = run_script(name, tmp_path, IMPORT_LINE, ON_FASTLOOP)
-    assert (finished.stderr, finished.stdout) == ("", EXPECTED_OUTPUT[name])
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 16), reason="Python 3.16 has no event loop policies")
-@pytest.mark.parametrize("name", EXPECTED_OUTPUT)
-def test_script_with_policy_set_prints_what_it_shows(name, tmp_path):
-    finished = run_script(name, tmp_path, WITH_POLICY, ON_FASTLOOP)
-    assert (finished.stderr, finished.stdout) == ("", EXPECTED_OUTPUT[name])
-
-
-@pytest.mark.parametrize("name", [name for name in EXPECTED_OUTPUT if "coroutine_decorator" not in name])
-def test_script_on_asyncio_itself_prints_the_same(name, tmp_path):
-    finished = run_script(name, tmp_path, "import asyncio\n")
+@pytest.mark.parametrize("way", WAYS)
+def test_script_prints_what_it_shows(name, tmp_path, way):
+    if way == "set as policy" and sys.version_info >= (3, 16):
+        pytest.skip("Python 3.16 has no event loop policies")
+    if way == "asyncio itself" and "coroutine_decorator" in name:
+        pytest.skip("asyncio has no such decorator any more")
+    finished = run_script(name, tmp_path, *WAYS[way])
     assert (finished.stderr, finished.stdout) == ("", EXPECTED_OUTPUT[name])

@@ -24,7 +24,6 @@ from actors.cases import Cases
 TUTORIAL = pathlib.Path(__file__).resolve().parents[1] / "examples" / "tutorial"
 # What is counted does not depend on how long a script waits.
 SHORTER_DELAYS = {"01_call_soon_call_later": ("0.5", "0.001"), "07_ten_tasks": ("0.02", "0.0005")}
-SCRIPTS = sorted(path.stem for path in TUTORIAL.glob("*.py"))
 
 
 # What is counted
@@ -83,7 +82,7 @@ def test_leak_is_found():
     sys.version_info < (3, 14) and bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     reason="CPython 3.13 without the GIL keeps functions and classes forever, once a process has started a thread",
 )
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", sorted(path.stem for path in TUTORIAL.glob("*.py")))
 def test_example_leaves_nothing_behind(name, no_leaks):
     path = TUTORIAL / f"{name}.py"
     source = path.read_text()
@@ -218,33 +217,31 @@ def test_two_hundred_loops_leave_nothing_behind(implementation, no_leaks):
     assert_nothing_is_left(make_use_and_close, runs=200)
 
 
-def leave_unused(loop):
-    pass
+leave = Cases()
+leave.calls(unused=lambda loop: None, after_a_run=lambda loop: loop.run_until_complete(asyncio.sleep(0.0001)))
 
 
-def leave_after_a_run(loop):
-    loop.run_until_complete(asyncio.sleep(0.0001))
-
-
-def leave_with_callbacks_and_timers(loop):
+@leave
+def with_callbacks_and_timers(loop):
     loop.call_soon(loop.stop)
     loop.call_later(1000, loop.stop)
     loop.call_later(1000, loop.stop).cancel()
 
 
-def leave_with_futures(loop):
+@leave
+def with_futures(loop):
     loop.left = loop.create_future()
     loop.left.add_done_callback(lambda future: loop)
 
 
-def leave_with_a_task_that_is_done(loop):
-    async def main():
-        return asyncio.current_task()
+@leave
+def with_a_task_that_is_done(loop):
+    loop.left = loop.create_task(asyncio.sleep(0))
+    loop.run_until_complete(loop.left)
 
-    loop.left = loop.run_until_complete(main())
 
-
-def leave_with_a_reader(loop):
+@leave
+def with_a_reader(loop):
     left, right = socket.socketpair()
     loop.add_reader(left, loop.stop)
     # They outlive the loop, and are closed when it is gone.
@@ -252,29 +249,18 @@ def leave_with_a_reader(loop):
         weakref.finalize(loop, end.close)
 
 
-def leave_with_an_exception_handler(loop):
+@leave
+def with_an_exception_handler(loop):
     loop.set_exception_handler(lambda loop_, context: loop)
     loop.set_task_factory(lambda loop_, coroutine, **kwargs: asyncio.Task(coroutine, loop=loop, **kwargs))
     loop.run_until_complete(asyncio.sleep(0))
 
 
 @pytest.mark.fastloop_only
-@pytest.mark.parametrize(
-    "leave",
-    [
-        leave_unused,
-        leave_after_a_run,
-        leave_with_callbacks_and_timers,
-        leave_with_futures,
-        leave_with_a_task_that_is_done,
-        leave_with_a_reader,
-        leave_with_an_exception_handler,
-    ],
-    ids=lambda leave: leave.__name__,
-)
-def test_loop_that_is_dropped_unclosed_warns_and_is_collected(implementation, no_leaks, leave):
+@pytest.mark.parametrize("name", leave)
+def test_loop_that_is_dropped_unclosed_warns_and_is_collected(implementation, no_leaks, name):
     loop = implementation.new_event_loop()
-    leave(loop)
+    leave[name](loop)
     weak_loop = weakref.ref(loop)
     with pytest.warns(ResourceWarning, match="unclosed event loop") as caught:
         del loop

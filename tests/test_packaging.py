@@ -5,19 +5,20 @@ import importlib.machinery
 import importlib.metadata
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import fastloop
+from actors.programs import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fastloop"
 
 
-def run_prerequisites(**environment):
-    command = [sys.executable, ROOT / ".ci" / "prerequisites.py"]
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+def refusal(**environment):
+    """The one line in which a build says why it cannot begin."""
+    outcome = run_python(ROOT / ".ci" / "prerequisites.py", env=os.environ | environment)
+    assert (outcome.returncode, outcome.stderr.count("\n")) == (1, 1)
+    return outcome.stderr
 
 
 def test_version_is_the_one_of_the_distribution():
@@ -49,15 +50,11 @@ def test_readme_commands_are_targets_of_the_makefile():
 
 
 def test_missing_compiler_is_said_in_one_line():
-    outcome = run_prerequisites(CC="no-such-compiler")
-    assert outcome.returncode == 1
-    assert outcome.stderr.count("\n") == 1
-    assert "No working C compiler" in outcome.stderr and "apt install gcc" in outcome.stderr
+    said = refusal(CC="no-such-compiler")
+    assert "No working C compiler" in said and "apt install gcc" in said
 
 
 def test_missing_venv_module_is_said_in_one_line(tmp_path):
     (tmp_path / "ensurepip.py").write_text("raise ImportError")
-    outcome = run_prerequisites(PYTHONPATH=str(tmp_path))
-    assert outcome.returncode == 1
-    assert outcome.stderr.count("\n") == 1
-    assert "venv" in outcome.stderr and "apt install python3" in outcome.stderr
+    said = refusal(PYTHONPATH=str(tmp_path))
+    assert "venv" in said and "apt install python3" in said

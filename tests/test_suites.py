@@ -15,6 +15,7 @@ SUITES = Path(__file__).resolve().parent / "third_party" / "suites"
 
 TESTS_OF_OTHERS = """
 import asyncio
+import contextlib
 import unittest
 import warnings
 
@@ -23,12 +24,12 @@ import pytest
 async def name_of_the_loop():
     return type(asyncio.get_running_loop()).__module__.partition(".")[0]
 
-def by_new_event_loop():
-    loop = asyncio.new_event_loop()
-    try:
+def run_on(loop):
+    with contextlib.closing(loop):
         return loop.run_until_complete(name_of_the_loop())
-    finally:
-        loop.close()
+
+def by_new_event_loop():
+    return run_on(asyncio.new_event_loop())
 
 def by_runner():
     with asyncio.Runner() as runner:
@@ -44,11 +45,7 @@ def by_class():
 def by_policy():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        loop = asyncio.get_event_loop_policy().new_event_loop()
-    try:
-        return loop.run_until_complete(name_of_the_loop())
-    finally:
-        loop.close()
+        return run_on(asyncio.get_event_loop_policy().new_event_loop())
 
 WAYS = [by_new_event_loop, by_runner, by_run, by_class, *([by_policy] if hasattr(asyncio, "get_event_loop_policy") else [])]
 

@@ -11,3 +11,12 @@ def fail(*args):
 
 def interrupt(*args):
     raise KeyboardInterrupt
+
+
+def raising(error):
+    """A function that raises an exception, whatever it is called with."""
+
+    def fail(*args):
+        raise error
+
+    return fail

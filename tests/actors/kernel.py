@@ -18,6 +18,20 @@ async def settle():
             left.recv(1)
 
 
+async def until(condition):
+    """Return in the turn in which condition() holds."""
+    while not condition():
+        await asyncio.sleep(0)
+
+
+async def until_still(value):
+    """Return when value() has not changed for hundreds of turns."""
+    seen = None
+    while seen != (seen := value()):
+        for _ in range(500):
+            await asyncio.sleep(0)
+
+
 async def start(coroutine):
     """Return a task of a coroutine that waits."""
     task = asyncio.create_task(coroutine)

@@ -49,6 +49,11 @@ class Recorder:
         await asyncio.sleep(0)
         return self.lost[0]
 
+    async def close(self):
+        """Close the transport and wait until_lost()."""
+        self.transport.close()
+        return await self.until_lost()
+
     def connection_made(self, transport):
         self.transport = transport
         return self._record("connection_made", transport)

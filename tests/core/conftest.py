@@ -1,5 +1,7 @@
 """Fixtures of the tests of the core."""
 
+import asyncio
+import functools
 import gc
 import inspect
 import signal
@@ -7,6 +9,8 @@ import socket
 import warnings
 
 import pytest
+
+import fastloop
 
 
 class Hang(BaseException):
@@ -59,6 +63,12 @@ def pair(no_leaks):
         for end in left, right:
             end.setblocking(False)
         yield left, right
+
+
+@pytest.fixture(params=["own", "native"])
+def new_task(request, loop):
+    """A function that makes tasks of fastloop's class or of asyncio's."""
+    return functools.partial({"own": fastloop.Task, "native": asyncio.Task}[request.param], loop=loop)
 
 
 @pytest.fixture

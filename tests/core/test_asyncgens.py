@@ -27,19 +27,11 @@ async def take_one(generator):
     return await anext(generator)
 
 
-def test_generator_is_closed_by_shutdown_asyncgens(loop):
-    numbers = Numbers()
-    generator = numbers.generate()
-    assert loop.run_until_complete(take_one(generator)) == 0
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    assert numbers.events == ["closed"]
-
-
-def test_all_unfinished_generators_are_closed(loop):
+def test_all_unfinished_generators_are_closed_by_shutdown_asyncgens(loop):
     many = [Numbers() for _ in range(20)]
     generators = [numbers.generate() for numbers in many]
     for generator in generators:
-        loop.run_until_complete(take_one(generator))
+        assert loop.run_until_complete(take_one(generator)) == 0
     loop.run_until_complete(loop.shutdown_asyncgens())
     assert [numbers.events for numbers in many] == [["closed"]] * 20
 
@@ -66,35 +58,27 @@ def test_finished_generator_is_not_closed_again(loop):
     assert numbers.events == ["closed"]
 
 
-def test_generator_that_fails_while_it_is_closed_is_reported(loop):
-    contexts = []
-
+def test_generator_that_fails_while_it_is_closed_is_reported(loop, reported):
     async def failing():
         try:
             yield 1
         finally:
             raise ZeroDivisionError
 
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
     generator = failing()
     loop.run_until_complete(take_one(generator))
     loop.run_until_complete(loop.shutdown_asyncgens())
-    (context,) = contexts
+    (context,) = reported
     assert isinstance(context["exception"], ZeroDivisionError)
     assert context["asyncgen"] is generator
 
 
-def test_generator_started_after_the_shutdown_warns(loop):
-    numbers = Numbers()
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    generator = numbers.generate()
-
-    async def main():
-        with pytest.warns(ResourceWarning, match="after loop.shutdown_asyncgens"):
-            await anext(generator)
-        await generator.aclose()
-
-    loop.run_until_complete(main())
+async def test_generator_started_after_the_shutdown_warns(loop):
+    await loop.shutdown_asyncgens()
+    generator = Numbers().generate()
+    with pytest.warns(ResourceWarning, match="after loop.shutdown_asyncgens"):
+        await anext(generator)
+    await generator.aclose()
 
 
 def test_hooks_are_the_loops_while_it_runs_and_the_former_ones_after(loop):

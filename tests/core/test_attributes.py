@@ -153,13 +153,6 @@ def test_future_hashes_and_compares_by_identity(loop):
     assert len({first, second}) == 2
 
 
-def test_debug_flag_read_by_libraries_follows_set_debug(loop):
-    loop.set_debug(True)
-    assert loop._debug is True
-    loop.set_debug(False)
-    assert loop._debug is False
-
-
 def test_thread_id_read_by_libraries_is_set_while_the_loop_runs(loop, run_turn):
     seen = []
     loop.call_soon(lambda: seen.append(loop._thread_id))
@@ -170,9 +163,8 @@ def test_thread_id_read_by_libraries_is_set_while_the_loop_runs(loop, run_turn):
 
 # The interpreter calls a built-in method the fast way only on an object of exactly the class that defines the method.
 @pytest.mark.fastloop_only
-async def test_hot_methods_are_defined_by_the_class_of_their_objects(loop):
-    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
-    transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+async def test_hot_methods_are_defined_by_the_class_of_their_objects(loop, connections):
+    _, transport, _ = await connections.tcp()
     hot = {
         loop: ["call_soon", "call_later", "call_at", "create_task", "create_future", "time"],
         asyncio.current_task(): ["done", "result", "cancel", "add_done_callback"],
@@ -183,16 +175,11 @@ async def test_hot_methods_are_defined_by_the_class_of_their_objects(loop):
             method = getattr(type(thing), name)
             assert method.__objclass__ is type(thing), method
             assert getattr(thing, name).__self__ is thing
-    transport.abort()
-    server.close()
 
 
 @pytest.mark.fastloop_only
-async def test_transport_makes_no_dictionary_before_it_needs_one(loop):
-    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
-    transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+async def test_transport_makes_no_dictionary_before_it_needs_one(connections):
+    _, transport, _ = await connections.tcp()
     assert dict not in map(type, gc.get_referents(transport))
     transport.note = "the program's own"
     assert vars(transport) == {"note": "the program's own"}
-    transport.abort()
-    server.close()

@@ -1,13 +1,13 @@
 """Bad input to the loop's own methods gives asyncio's own exception, and never a hang."""
 
 import asyncio
-import concurrent.futures
 import contextlib
 import signal
 
 import pytest
 
 from actors.cases import Cases, run_turns
+from actors.threads import call_in_thread
 
 case = Cases()
 
@@ -16,28 +16,41 @@ async def return_none():
     pass
 
 
-def call_in_thread(function, *args):
-    """Call a function in another thread; raise here what it raises there."""
-    with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        return executor.submit(function, *args).result()
+def call_inside(loop, function, *args):
+    """Call a function in the loop while it runs."""
+
+    async def main():
+        return function(*args)
+
+    return loop.run_until_complete(main())
+
+
+def call_in_debug_mode(loop, function, *args):
+    loop.set_debug(True)
+    return function(*args)
+
+
+def call_when_closed(loop, function, *args):
+    loop.close()
+    return function(*args)
+
+
+def call_with_another_loop(implementation, function):
+    with contextlib.closing(implementation.new_event_loop()) as other:
+        return function(other)
+
+
+def run_until_stopped(loop, schedule, moment):
+    schedule(moment, loop.stop)
+    loop.run_forever()
 
 
 # Callbacks
 
 
-@case
-def call_soon_with_a_string_in_debug_mode(loop, implementation):
-    loop.set_debug(True)
-    loop.call_soon("not callable")
-
-
-@case
-def call_soon_with_a_coroutine_function_in_debug_mode(loop, implementation):
-    loop.set_debug(True)
-    loop.call_soon(return_none)
-
-
 case.calls(
+    call_soon_with_a_string_in_debug_mode=lambda loop, _: call_in_debug_mode(loop, loop.call_soon, "not callable"),
+    call_soon_with_a_coroutine_function_in_debug_mode=lambda loop, _: call_in_debug_mode(loop, loop.call_soon, return_none),
     call_soon_without_callback=lambda loop, _: loop.call_soon(),
     call_soon_with_an_unknown_keyword=lambda loop, _: loop.call_soon(int, unknown=1),
 )
@@ -63,12 +76,6 @@ def call_later_with_nan_as_delay_does_not_hang_the_loop(loop, implementation):
 
 
 @case
-def call_later_with_minus_infinity(loop, implementation):
-    loop.call_later(float("-inf"), loop.stop)
-    loop.run_forever()
-
-
-@case
 def near_timer_beside_one_of_a_million_years(loop, implementation):
     timer = loop.call_later(3.15e13, int)
     loop.call_later(0.001, loop.stop)
@@ -76,13 +83,9 @@ def near_timer_beside_one_of_a_million_years(loop, implementation):
     timer.cancel()
 
 
-@case
-def call_at_with_a_negative_deadline(loop, implementation):
-    loop.call_at(-1e300, loop.stop)
-    loop.run_forever()
-
-
 case.calls(
+    call_later_with_minus_infinity=lambda loop, _: run_until_stopped(loop, loop.call_later, float("-inf")),
+    call_at_with_a_negative_deadline=lambda loop, _: run_until_stopped(loop, loop.call_at, -1e300),
     call_later_with_none_as_delay=lambda loop, _: loop.call_later(None, int),
     call_at_with_none_as_deadline=lambda loop, _: loop.call_at(None, int),
     call_later_with_a_string_as_delay=lambda loop, _: loop.call_later("1", int),
@@ -103,45 +106,22 @@ case.calls_before_turns(
 
 
 @case
-def run_until_complete_on_a_closed_loop(loop, implementation):
-    loop.close()
-    loop.run_until_complete(return_none())
-
-
-@case
-async def run_until_complete_inside_the_loop(loop, implementation):
-    loop.run_until_complete(return_none())
-
-
-@case
-async def run_until_complete_of_another_loop_inside_the_loop(loop, implementation):
-    with contextlib.closing(implementation.new_event_loop()) as other:
-        other.run_until_complete(return_none())
-
-
-@case
-def run_until_complete_of_a_future_of_another_loop(loop, implementation):
-    with contextlib.closing(implementation.new_event_loop()) as other:
-        loop.run_until_complete(other.create_future())
-
-
-@case
-async def asyncio_run_inside_the_loop(loop, implementation):
-    asyncio.run(return_none())
-
-
-@case
-async def close_inside_the_loop(loop, implementation):
-    loop.close()
-
-
-@case
 async def call_soon_from_another_thread_in_debug_mode(loop, implementation):
     loop.set_debug(True)
     await loop.run_in_executor(None, loop.call_soon, int)
 
 
 case.calls(
+    run_until_complete_on_a_closed_loop=lambda loop, _: call_when_closed(loop, loop.run_until_complete, return_none()),
+    run_until_complete_inside_the_loop=lambda loop, _: call_inside(loop, loop.run_until_complete, return_none()),
+    run_until_complete_of_another_loop_inside_the_loop=lambda loop, implementation: call_with_another_loop(
+        implementation, lambda other: call_inside(loop, other.run_until_complete, return_none())
+    ),
+    run_until_complete_of_a_future_of_another_loop=lambda loop, implementation: call_with_another_loop(
+        implementation, lambda other: loop.run_until_complete(other.create_future())
+    ),
+    asyncio_run_inside_the_loop=lambda loop, _: call_inside(loop, asyncio.run, return_none()),
+    close_inside_the_loop=lambda loop, _: call_inside(loop, loop.close),
     run_until_complete_with_none=lambda loop, _: loop.run_until_complete(None),
     run_until_complete_with_a_number=lambda loop, _: loop.run_until_complete(42),
     run_until_complete_with_a_coroutine_function=lambda loop, _: loop.run_until_complete(return_none),
@@ -160,13 +140,8 @@ case.calls(
 # Signals
 
 
-@case
-def add_signal_handler_on_a_closed_loop(loop, implementation):
-    loop.close()
-    loop.add_signal_handler(signal.SIGUSR1, int)
-
-
 case.calls(
+    add_signal_handler_on_a_closed_loop=lambda loop, _: call_when_closed(loop, loop.add_signal_handler, signal.SIGUSR1, int),
     add_signal_handler_with_sigkill=lambda loop, _: loop.add_signal_handler(signal.SIGKILL, int),
     add_signal_handler_with_a_number_out_of_range=lambda loop, _: loop.add_signal_handler(signal.NSIG + 1, int),
     add_signal_handler_with_zero=lambda loop, _: loop.add_signal_handler(0, int),
@@ -181,13 +156,8 @@ case.calls(
 # The loop as an object
 
 
-@case
-def set_debug_with_none(loop, implementation):
-    loop.set_debug(None)
-    return bool(loop.get_debug())
-
-
 case.calls(
+    set_debug_with_none=lambda loop, _: bool(loop.set_debug(None) or loop.get_debug()),
     get_event_loop_of_a_thread_without_one=lambda loop, _: call_in_thread(asyncio.get_event_loop),
     call_exception_handler_with_an_empty_context=lambda loop, _: loop.call_exception_handler({}),
 )

@@ -8,6 +8,7 @@ import warnings
 import pytest
 
 from actors.cases import Cases, run_turns
+from actors.coroutines import raise_error, wait_for
 
 case = Cases()
 
@@ -38,6 +39,9 @@ case.calls(
     coroutine_that_yields_a_coroutine=lambda loop, _: run_and_yield(return_none()),
     coroutine_that_yields_a_generator=lambda loop, _: run_and_yield(number for number in [1]),
     coroutine_that_yields_a_future_without_await=lambda loop, _: run_and_yield(loop.create_future()),
+    coroutine_that_raises_stop_iteration=lambda loop, _: raise_error(StopIteration),
+    coroutine_that_awaits_a_number=lambda loop, _: wait_for(42),
+    create_task_on_a_closed_loop=lambda loop, _: loop.close() or loop.create_task(return_none()),
 )
 
 
@@ -51,6 +55,11 @@ def task_without_any_loop(loop, implementation):
             implementation.Task(coroutine)
     finally:
         coroutine.close()
+
+
+@case
+async def task_that_awaits_itself(loop, implementation):
+    await asyncio.current_task()
 
 
 @case
@@ -84,24 +93,9 @@ async def coroutine_that_yields_rubbish_and_catches_the_error(loop, implementati
 
 
 @case
-async def task_that_awaits_itself(loop, implementation):
-    await asyncio.current_task()
-
-
-@case
 async def task_that_awaits_a_future_of_another_loop(loop, implementation):
     with contextlib.closing(implementation.new_event_loop()) as other:
         await other.create_future()
-
-
-@case
-async def coroutine_that_raises_stop_iteration(loop, implementation):
-    raise StopIteration
-
-
-@case
-async def coroutine_that_awaits_a_number(loop, implementation):
-    await 42
 
 
 @case
@@ -122,10 +116,7 @@ def coroutine_object_that_returns_rubbish_from_send(loop, implementation):
         def __iter__(self):
             return self
 
-    async def main():
-        await asyncio.ensure_future(Coroutine(), loop=loop)
-
-    loop.run_until_complete(main())
+    return wait_for(asyncio.ensure_future(Coroutine(), loop=loop))
 
 
 @case
@@ -149,19 +140,10 @@ def coroutine_that_was_run_before(loop, implementation):
 
 @case
 def coroutine_that_ignores_generator_exit(loop, implementation):
-    async def main():
-        raise GeneratorExit
-
     try:
-        loop.run_until_complete(main())
+        loop.run_until_complete(raise_error(GeneratorExit))
     except GeneratorExit:
         return "GeneratorExit"
-
-
-@case
-def create_task_on_a_closed_loop(loop, implementation):
-    loop.close()
-    loop.create_task(return_none())
 
 
 @case

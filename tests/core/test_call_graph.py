@@ -9,12 +9,11 @@ import sysconfig
 import pytest
 
 import fastloop
-from actors.coroutines import wait_for
+from actors.coroutines import raise_error, wait_for
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="call graphs are new in Python 3.14")
 
 has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
-TASKS = {"own": fastloop.Task, "native": asyncio.Task}
 
 
 def awaiters(future):
@@ -36,12 +35,6 @@ def settle(run_turn):
         run_turn(6)
 
     return run
-
-
-@pytest.fixture(params=TASKS)
-def new_task(request, loop):
-    """A function that makes tasks of fastloop's class or of asyncio's."""
-    return functools.partial(TASKS[request.param], loop=loop)
 
 
 # Ways of waiting for a task that runs child()
@@ -140,8 +133,7 @@ def test_task_that_is_cancelled_by_wait_for_is_awaited_until_it_ends(loop, settl
 # The graph
 
 
-def test_future_is_awaited_by_every_task_that_waits_for_it(loop, settle):
-    future = loop.create_future()
+def test_future_is_awaited_by_every_task_that_waits_for_it(loop, future, settle):
     tasks = [loop.create_task(wait_for(future), name=f"task {number}") for number in range(3)]
     settle()
     assert awaiters(future) == ["task 0", "task 1", "task 2"]
@@ -173,8 +165,7 @@ def test_graph_of_the_current_task_has_the_frames_of_those_who_wait(loop):
     assert names == [["inner"], ["middle"], ["_aexit", "__aexit__", "outer"]]
 
 
-def test_graph_is_printed_as_text(loop, settle):
-    future = loop.create_future()
+def test_graph_is_printed_as_text(loop, future, settle):
     task = loop.create_task(wait_for(future), name="the task")
     settle()
     text = asyncio.format_call_graph(future)
@@ -207,12 +198,9 @@ def test_task_that_outlives_gather_is_awaited_by_nobody(loop, settle):
     if not hasattr(asyncio.tasks, "_discard_awaited_by"):
         pytest.skip("in this patch release of Python a failed gather() is still recorded as waiting")
 
-    async def fail():
-        raise ValueError
-
     async def outer():
         with pytest.raises(ValueError):
-            await asyncio.gather(task, fail())
+            await asyncio.gather(task, raise_error(ValueError))
         return awaiters(task)
 
     task = loop.create_task(wait_for(loop.create_future()))

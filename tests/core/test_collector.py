@@ -102,18 +102,14 @@ def test_loop_that_dies_between_two_collections_leaves_nothing_behind(implementa
 # Handles that get out of the queue
 
 
-@pytest.mark.parametrize("schedule", ["call_soon", "call_later", "call_soon_threadsafe"])
-def test_handle_that_an_exception_handler_keeps_is_collected_in_its_cycle(loop, run_turn, collected, schedule):
+@pytest.mark.parametrize("method, when", [("call_soon", []), ("call_later", [0]), ("call_soon_threadsafe", [])])
+def test_handle_that_an_exception_handler_keeps_is_collected_in_its_cycle(loop, collected, method, when):
     owner = Owner()
     owner.kept = kept = []
     keep = kept.append
     loop.set_exception_handler(lambda loop, context, keep=keep: keep(context["handle"]))
-    if schedule == "call_later":
-        loop.call_later(0, owner.fail)
-        loop.run_until_complete(asyncio.sleep(0.001))
-    else:
-        getattr(loop, schedule)(owner.fail)
-        run_turn()
+    getattr(loop, method)(*when, owner.fail)
+    loop.run_until_complete(asyncio.sleep(0.001))
     loop.set_exception_handler(None)
     assert len(kept) == 1
     assert gc.is_tracked(kept[0])
@@ -198,30 +194,22 @@ ACTIONS = {
 }
 
 
-@pytest.mark.parametrize("schedule", ["call_soon", "call_later", "call_soon_threadsafe"])
+@pytest.mark.parametrize("method, when", [("call_soon", []), ("call_later", [0]), ("call_soon_threadsafe", [])])
 @pytest.mark.parametrize("action", ACTIONS)
 def test_finalizer_that_runs_while_a_handle_gets_its_context_may_change_the_handle(
-    implementation, loop, run_turn, collect_at_next_allocation, in_a_context_of_its_own, schedule, action
+    implementation, loop, reported, collect_at_next_allocation, in_a_context_of_its_own, method, when, action
 ):
-    called, reported = [], []
-    loop.set_exception_handler(lambda loop, context: reported.append(type(context["exception"])))
-    if schedule == "call_later":
-        loop.call_later(0, collect_at_next_allocation)
-        handle = in_a_context_of_its_own(loop.call_later, 0, called.append, "old")
-    else:
-        loop.call_soon(collect_at_next_allocation)
-        handle = in_a_context_of_its_own(getattr(loop, schedule), called.append, "old")
+    called = []
+    getattr(loop, method)(*when, collect_at_next_allocation)
+    handle = in_a_context_of_its_own(getattr(loop, method), *when, called.append, "old")
     Finalizer(actions_on(handle, loop, called)[action])
-    if schedule == "call_later":
-        loop.call_later(0.001, loop.stop)
-        loop.run_forever()
-    else:
-        run_turn()
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
     called = ["a context" if isinstance(value, contextvars.Context) else value for value in called]
     # Python 3.12 and later collect only between two instructions of the interpreter.
     is_too_late = called == ["old"] and (implementation.name == "asyncio" or sys.version_info >= (3, 12))
     assert called in ACTIONS[action] or is_too_late
-    assert set(reported) <= {TypeError}
+    assert {type(context["exception"]) for context in reported} <= {TypeError}
 
 
 def test_context_that_a_finalizer_asks_for_is_the_one_that_the_callback_runs_in(

@@ -4,12 +4,12 @@ import asyncio
 import contextvars
 import signal
 import sys
-import threading
 import weakref
 
 import pytest
 
 from actors.callbacks import StoppingCallback
+from actors.threads import in_thread
 
 variable = contextvars.ContextVar("variable", default="default")
 
@@ -36,17 +36,8 @@ def test_callback_runs_in_a_copy_of_the_context_that_scheduled_it(loop, run_turn
     assert variable.get() == "default"
 
 
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        lambda loop, callback, context: loop.call_soon(callback, context=context),
-        lambda loop, callback, context: loop.call_later(0, callback, context=context),
-        lambda loop, callback, context: loop.call_at(0, callback, context=context),
-        lambda loop, callback, context: loop.call_soon_threadsafe(callback, context=context),
-    ],
-    ids=["call_soon", "call_later", "call_at", "call_soon_threadsafe"],
-)
-def test_callback_runs_in_the_context_that_is_given(loop, other_context, schedule):
+@pytest.mark.parametrize("method, when", [("call_soon", []), ("call_later", [0]), ("call_at", [0]), ("call_soon_threadsafe", [])])
+def test_callback_runs_in_the_context_that_is_given(loop, other_context, method, when):
     seen = []
 
     def callback():
@@ -54,7 +45,7 @@ def test_callback_runs_in_the_context_that_is_given(loop, other_context, schedul
         variable.set("changed by the callback")
         loop.stop()
 
-    schedule(loop, callback, other_context)
+    getattr(loop, method)(*when, callback, context=other_context)
     loop.run_forever()
     assert seen == ["other"]
     assert other_context[variable] == "changed by the callback"
@@ -152,8 +143,7 @@ def test_done_callback_runs_in_the_context_that_added_it(loop, run_turn, other_c
     assert seen == ["other", "default", "other"]
 
 
-def test_reader_runs_in_the_context_that_added_it(loop, pair, other_context):
-    left, right = pair
+def test_reader_runs_in_the_context_that_added_it(loop, left, right, other_context):
     read = StoppingCallback(loop, variable.get)
     other_context.run(loop.add_reader, left, read)
     right.send(b"x")
@@ -174,14 +164,12 @@ def test_signal_handler_runs_in_the_context_that_added_it(loop, other_context):
 def test_callback_of_another_thread_runs_in_that_threads_context(loop):
     callback = StoppingCallback(loop, variable.get)
 
-    def in_thread():
+    def set_and_call():
         variable.set("set in the thread")
         loop.call_soon_threadsafe(callback)
 
-    thread = threading.Thread(target=in_thread)
-    thread.start()
-    loop.run_forever()
-    thread.join()
+    with in_thread(set_and_call):
+        loop.run_forever()
     assert callback.results == ["set in the thread"]
 
 

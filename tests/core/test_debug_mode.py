@@ -1,7 +1,6 @@
 """Debug mode: what it checks, what it remembers, what it reports."""
 
 import asyncio
-import concurrent.futures
 import logging
 import os
 import sys
@@ -10,6 +9,7 @@ import time
 import pytest
 
 from actors.programs import run_python
+from actors.threads import call_in_thread
 
 
 @pytest.fixture
@@ -35,12 +35,6 @@ def slow_callback_log(debug_loop):
     logging.getLogger("asyncio").removeHandler(collector)
 
 
-def in_another_thread(function, *args):
-    """Return the exception that function raised in another thread, or None."""
-    with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        return executor.submit(function, *args).exception(10)
-
-
 async def a_coroutine():
     pass
 
@@ -52,8 +46,10 @@ def test_debug_mode_is_off_unless_asked_for(loop):
 def test_debug_mode_can_be_switched(loop):
     loop.set_debug(True)
     assert loop.get_debug() is True
+    # Libraries read it.
+    assert loop._debug is True
     loop.set_debug(False)
-    assert loop.get_debug() is False
+    assert (loop.get_debug(), loop._debug) == (False, False)
 
 
 @pytest.mark.parametrize("environment, options", [({"PYTHONASYNCIODEBUG": "1"}, []), ({}, ["-X", "dev"])], ids=["variable", "dev mode"])
@@ -109,17 +105,10 @@ def test_threshold_of_slow_callbacks_is_a_tenth_of_a_second(loop):
     assert loop.slow_callback_duration == 0.1
 
 
-@pytest.mark.parametrize(
-    "schedule",
-    [lambda loop: loop.call_soon(int), lambda loop: loop.call_later(10, int), lambda loop: loop.call_at(loop.time() + 10, int)],
-    ids=["call_soon", "call_later", "call_at"],
-)
-def test_scheduling_from_another_thread_raises_runtime_error(debug_loop, schedule):
-    async def main():
-        with pytest.raises(RuntimeError, match="Non-thread-safe operation"):
-            await debug_loop.run_in_executor(None, schedule, debug_loop)
-
-    debug_loop.run_until_complete(main())
+@pytest.mark.parametrize("method, when", [("call_soon", []), ("call_later", [10]), ("call_at", [1e9])])
+async def test_scheduling_from_another_thread_raises_runtime_error(debug_loop, method, when):
+    with pytest.raises(RuntimeError, match="Non-thread-safe operation"):
+        await debug_loop.run_in_executor(None, getattr(debug_loop, method), *when, int)
 
 
 async def test_scheduling_from_another_thread_is_not_checked_without_debug_mode(loop):
@@ -132,23 +121,14 @@ def test_call_soon_threadsafe_is_allowed_from_another_thread(debug_loop):
 
 
 def test_scheduling_before_the_loop_runs_is_allowed_from_any_thread(debug_loop, run_turn):
-    assert in_another_thread(debug_loop.call_soon, int) is None
+    call_in_thread(debug_loop.call_soon, int)
     run_turn()
 
 
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        lambda loop, callback: loop.call_soon(callback),
-        lambda loop, callback: loop.call_soon_threadsafe(callback),
-        lambda loop, callback: loop.call_later(0, callback),
-        lambda loop, callback: loop.call_at(0, callback),
-    ],
-    ids=["call_soon", "call_soon_threadsafe", "call_later", "call_at"],
-)
-def test_coroutine_function_as_callback_raises_type_error(debug_loop, schedule):
+@pytest.mark.parametrize("method, when", [("call_soon", []), ("call_soon_threadsafe", []), ("call_later", [0]), ("call_at", [0])])
+def test_coroutine_function_as_callback_raises_type_error(debug_loop, method, when):
     with pytest.raises(TypeError, match="coroutines cannot be used with"):
-        schedule(debug_loop, a_coroutine)
+        getattr(debug_loop, method)(*when, a_coroutine)
 
 
 def test_coroutine_as_callback_raises_type_error(debug_loop):
@@ -168,24 +148,15 @@ def test_what_cannot_be_called_raises_type_error(debug_loop):
         debug_loop.call_soon("not callable")
 
 
-def test_handle_remembers_where_it_was_made(debug_loop, run_turn):
-    handle = debug_loop.call_soon(int)
-    assert handle._source_traceback[-1].name == "test_handle_remembers_where_it_was_made"
-    assert "created at" in repr(handle) and "test_debug_mode.py" in repr(handle)
+@pytest.mark.parametrize("method, args", [("call_soon", [int]), ("call_later", [0, int]), ("create_future", [])])
+def test_handle_timer_and_future_remember_where_they_were_made(debug_loop, run_turn, method, args):
+    made = getattr(debug_loop, method)(*args)
+    # The trace of asyncio's own future ends with create_future(), which is Python code there.
+    innermost = made._source_traceback[-2:] if method == "create_future" else made._source_traceback[-1:]
+    assert "test_handle_timer_and_future_remember_where_they_were_made" in [frame.name for frame in innermost]
+    assert "created at" in repr(made)
+    assert method == "create_future" or "test_debug_mode.py" in repr(made)
     run_turn()
-
-
-def test_timer_remembers_where_it_was_made(debug_loop):
-    timer = debug_loop.call_later(10, int)
-    assert timer._source_traceback[-1].name == "test_timer_remembers_where_it_was_made"
-    timer.cancel()
-
-
-def test_future_remembers_where_it_was_made(debug_loop):
-    future = debug_loop.create_future()
-    # asyncio's own ends with create_future(), which is Python code there.
-    assert "test_future_remembers_where_it_was_made" in [frame.name for frame in future._source_traceback[-2:]]
-    assert "created at" in repr(future)
 
 
 def test_task_remembers_where_it_was_made(debug_loop):
@@ -203,12 +174,10 @@ def test_nothing_is_remembered_without_debug_mode(loop, run_turn):
     run_turn()
 
 
-def test_report_of_a_failed_callback_tells_where_it_was_made(debug_loop, run_turn):
-    contexts = []
-    debug_loop.set_exception_handler(lambda loop, context: contexts.append(context))
+def test_report_of_a_failed_callback_tells_where_it_was_made(debug_loop, run_turn, reported):
     debug_loop.call_soon(lambda: 1 / 0)
     run_turn()
-    (context,) = contexts
+    (context,) = reported
     assert context["source_traceback"][-1].name == "test_report_of_a_failed_callback_tells_where_it_was_made"
 
 

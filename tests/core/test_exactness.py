@@ -32,13 +32,11 @@ def test_timers_of_many_delays_never_fire_early(loop):
     for microseconds in range(1, 3000, 7):
         deadline = loop.time() + microseconds / 1e6
         loop.call_at(deadline, fire, deadline)
-    loop.call_later(0.004, loop.stop)
-    loop.run_forever()
+    loop.run_until_complete(asyncio.sleep(0.004))
     assert misses == []
 
 
 async def test_sleep_in_a_busy_loop_never_ends_early(loop):
-
     def keep_busy():
         nonlocal busy
         busy = loop.call_soon(keep_busy)

@@ -1,6 +1,7 @@
 """__context__ of exceptions that come out of a future: the exception that was being handled, as with asyncio's futures."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -21,56 +22,39 @@ async def fail():
     raise KeyError("task")
 
 
-@scene
-async def result_of_a_failed_future(loop, future):
-    future.set_exception(KeyError(1))
-    future.result()
+async def awaited(future):
+    return await future
 
 
-@scene
-async def await_of_a_failed_future(loop, future):
-    future.set_exception(KeyError(1))
-    await future
+async def result_of(future):
+    return future.result()
 
 
-@scene
-async def await_of_a_pending_future(loop, future):
-    loop.call_soon(future.set_exception, KeyError(1))
-    await future
+async def exception_of(future):
+    return future.exception()
 
 
-@scene
-async def result_of_a_cancelled_future(loop, future):
-    future.cancel("message")
-    future.result()
+FUTURES = {
+    "failed": lambda loop, future: future.set_exception(KeyError(1)),
+    "cancelled": lambda loop, future: future.cancel("message"),
+    "that fails later": lambda loop, future: loop.call_soon(future.set_exception, KeyError(1)),
+    "that is cancelled later": lambda loop, future: loop.call_soon(future.cancel, "message"),
+}
 
 
-@scene
-async def exception_of_a_cancelled_future(loop, future):
-    future.cancel("message")
-    future.exception()
+def register_futures():
+    """Each way to ask a future that is done or pending; exception() of one that has failed raises nothing."""
+    for (state, prepare), ask in itertools.product(FUTURES.items(), (awaited, result_of, exception_of)):
+        if (state, ask) != ("failed", exception_of):
+
+            def ask_future(loop, future, prepare=prepare, ask=ask):
+                prepare(loop, future)
+                return ask(future)
+
+            scene[f"{ask.__name__} a future {state}"] = ask_future
 
 
-@scene
-async def await_of_a_cancelled_future(loop, future):
-    future.cancel("message")
-    await future
-
-
-@scene
-async def await_of_a_future_that_is_cancelled_later(loop, future):
-    loop.call_soon(future.cancel, "message")
-    await future
-
-
-@scene
-async def result_of_a_pending_future(loop, future):
-    future.result()
-
-
-@scene
-async def exception_of_a_pending_future(loop, future):
-    future.exception()
+register_futures()
 
 
 @scene
@@ -188,8 +172,7 @@ def test_context_is_the_one_that_asyncio_gives_where_the_whole_loop_runs_in_an_e
         assert chains_of(scene[name], implementation.new_event_loop()) == expected
 
 
-def test_exception_that_is_being_handled_itself_gets_no_context(loop):
-    future = loop.create_future()
+def test_exception_that_is_being_handled_itself_gets_no_context(loop, future):
     error = KeyError(1)
     future.set_exception(error)
     try:

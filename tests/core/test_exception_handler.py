@@ -8,7 +8,7 @@ import sysconfig
 import pytest
 
 from actors.coroutines import wait_for_ever
-from actors.failures import SomeError
+from actors.failures import SomeError, raising
 
 
 def fail():
@@ -19,25 +19,10 @@ async def fail_in_task():
     raise SomeError("message")
 
 
-@pytest.fixture
-def contexts(loop):
-    """The contexts that the loop's exception handler was called with."""
-    received = []
-
-    def handle(handling_loop, context):
-        assert handling_loop is loop
-        received.append(context)
-
-    loop.set_exception_handler(handle)
-    yield received
-    # A context keeps the task that it reports.
-    received.clear()
-
-
-def test_exception_of_a_callback_reaches_the_handler_with_the_handle(loop, run_turn, contexts):
+def test_exception_of_a_callback_reaches_the_handler_with_the_handle(loop, run_turn, reported):
     handle = loop.call_soon(fail)
     run_turn()
-    (context,) = contexts
+    (context,) = reported
     assert isinstance(context["exception"], SomeError)
     assert context["handle"] is handle
     assert context["message"].startswith("Exception in callback")
@@ -64,21 +49,19 @@ def test_handler_is_called_while_the_exception_is_handled(loop, way):
     handled = []
     loop.set_exception_handler(lambda loop, context: handled.append((sys.exc_info()[1], context["exception"])))
     WAYS_TO_FAIL[way](loop)
-    loop.call_later(0.001, loop.stop)
-    loop.run_forever()
-    ((exception, reported),) = handled
-    assert exception is reported
+    loop.run_until_complete(asyncio.sleep(0.001))
+    ((exception, told),) = handled
+    assert type(exception) is SomeError
+    assert exception is told
     assert sys.exc_info() == (None, None, None)
 
 
-def test_what_the_handler_raises_has_the_exception_as_its_context(loop, run_turn, caplog, logged_errors):
-    def raise_another(loop, context):
-        raise KeyError("another")
-
-    loop.set_exception_handler(raise_another)
+def test_handler_that_fails_is_logged_with_what_it_should_have_handled(loop, run_turn, caplog, logged_errors):
+    loop.set_exception_handler(raising(KeyError("another")))
     loop.call_soon(fail)
     run_turn()
-    (record,) = caplog.records
+    (message,), (record,) = logged_errors, caplog.records
+    assert message.startswith("Unhandled error in exception handler")
     assert isinstance(record.exc_info[1], KeyError)
     assert isinstance(record.exc_info[1].__context__, SomeError)
 
@@ -89,10 +72,7 @@ def test_what_the_handler_raises_in_a_destructor_is_unraisable_and_nothing_else(
     monkeypatch.setattr(sys, "excepthook", lambda *what: hooks.append(("except", what[0])))
     monkeypatch.setattr(sys, "unraisablehook", lambda what: hooks.append(("unraisable", what.exc_type)))
 
-    def call_exception_handler(context):
-        raise exception
-
-    monkeypatch.setattr(loop, "call_exception_handler", call_exception_handler)
+    monkeypatch.setattr(loop, "call_exception_handler", raising(exception))
     future = loop.create_future()
     future.set_exception(SomeError())
     del future
@@ -100,29 +80,14 @@ def test_what_the_handler_raises_in_a_destructor_is_unraisable_and_nothing_else(
     assert hooks == [("unraisable", exception)]
 
 
-def test_exception_of_a_timer_reaches_the_handler(loop, contexts):
-    loop.call_later(0, fail)
-    loop.call_later(0.001, loop.stop)
-    loop.run_forever()
-    assert [type(context["exception"]) for context in contexts] == [SomeError]
-
-
-def test_exception_of_a_done_callback_reaches_the_handler(loop, run_turn, contexts):
-    future = loop.create_future()
-    future.add_done_callback(lambda future: fail())
-    future.set_result(None)
-    run_turn()
-    assert [type(context["exception"]) for context in contexts] == [SomeError]
-
-
-def test_callbacks_after_one_that_failed_still_run(loop, run_turn, contexts):
+def test_callbacks_after_one_that_failed_still_run(loop, run_turn, reported):
     order = []
     loop.call_soon(order.append, 1)
     loop.call_soon(fail)
     loop.call_soon(order.append, 2)
     run_turn()
     assert order == [1, 2]
-    assert len(contexts) == 1
+    assert len(reported) == 1
 
 
 def test_without_a_handler_the_exception_is_logged(loop, run_turn, logged_errors):
@@ -133,23 +98,9 @@ def test_without_a_handler_the_exception_is_logged(loop, run_turn, logged_errors
     assert "handle: " in message
 
 
-def test_handler_that_fails_is_logged_with_what_it_should_have_handled(loop, run_turn, logged_errors):
-    def failing_handler(loop, context):
-        raise ZeroDivisionError
-
-    loop.set_exception_handler(failing_handler)
-    loop.call_soon(fail)
-    run_turn()
-    (message,) = logged_errors
-    assert message.startswith("Unhandled error in exception handler")
-
-
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
 def test_handler_that_raises_what_ends_programs_ends_the_run(loop, exception):
-    def handler(loop, context):
-        raise exception
-
-    loop.set_exception_handler(handler)
+    loop.set_exception_handler(raising(exception))
     loop.call_soon(fail)
     with pytest.raises(exception):
         loop.run_forever()
@@ -174,10 +125,10 @@ def test_handler_that_cannot_be_called_is_refused(loop):
         loop.set_exception_handler("not callable")
 
 
-def test_call_exception_handler_passes_the_context_on(loop, contexts):
+def test_call_exception_handler_passes_the_context_on(loop, reported):
     context = {"message": "by hand"}
     loop.call_exception_handler(context)
-    assert contexts == [context]
+    assert reported == [context]
 
 
 def test_default_handler_can_be_called_from_a_custom_one(loop, run_turn, logged_errors):
@@ -189,52 +140,52 @@ def test_default_handler_can_be_called_from_a_custom_one(loop, run_turn, logged_
 
 @pytest.mark.parametrize("name", ["default_exception_handler", "call_exception_handler"])
 def test_handler_method_replaced_on_the_loop_is_used(loop, run_turn, name):
-    contexts = []
-    setattr(loop, name, contexts.append)
+    received = []
+    setattr(loop, name, received.append)
     loop.call_soon(fail)
     run_turn()
-    assert [type(context["exception"]) for context in contexts] == [SomeError]
+    assert [type(context["exception"]) for context in received] == [SomeError]
 
 
-def test_exception_of_a_task_that_nobody_awaits_is_reported_when_the_task_is_freed(loop, run_turn, contexts):
+def test_exception_of_a_task_that_nobody_awaits_is_reported_when_the_task_is_freed(loop, run_turn, reported):
     task = loop.create_task(fail_in_task())
     run_turn(2)
-    assert contexts == []
+    assert reported == []
     del task
     gc.collect()
-    (context,) = contexts
+    (context,) = reported
     assert context["message"] == "Task exception was never retrieved"
     assert isinstance(context["exception"], SomeError)
     assert isinstance(context["future"], asyncio.Task)
 
 
-def test_exception_of_a_future_that_nobody_reads_is_reported_when_the_future_is_freed(loop, contexts):
+def test_exception_of_a_future_that_nobody_reads_is_reported_when_the_future_is_freed(loop, reported):
     future = loop.create_future()
     future.set_exception(SomeError())
     del future
     gc.collect()
-    (context,) = contexts
+    (context,) = reported
     assert context["message"] == "Future exception was never retrieved"
     assert isinstance(context["exception"], SomeError)
 
 
-def test_exception_that_was_read_is_not_reported(loop, contexts):
+def test_exception_that_was_read_is_not_reported(loop, reported):
     future = loop.create_future()
     future.set_exception(SomeError())
     assert isinstance(future.exception(), SomeError)
     del future
     gc.collect()
-    assert contexts == []
+    assert reported == []
 
 
-async def test_exception_that_was_awaited_is_not_reported(loop, contexts):
+async def test_exception_that_was_awaited_is_not_reported(loop, reported):
     with pytest.raises(SomeError):
         await loop.create_task(fail_in_task())
     gc.collect()
-    assert contexts == []
+    assert reported == []
 
 
-def test_cancelled_task_is_not_reported(loop, run_turn, contexts):
+def test_cancelled_task_is_not_reported(loop, run_turn, reported):
     task = loop.create_task(asyncio.sleep(1000))
     run_turn()
     task.cancel()
@@ -242,7 +193,7 @@ def test_cancelled_task_is_not_reported(loop, run_turn, contexts):
     assert task.cancelled()
     del task
     gc.collect()
-    assert contexts == []
+    assert reported == []
 
 
 # Without the GIL fastloop keeps pending tasks alive until their loop closes, which README states.
@@ -315,19 +266,19 @@ class FailingArguments:
 
 
 @pytest.mark.parametrize("args", [None, FailingArguments()], ids=["None", "failing"])
-def test_arguments_that_cannot_be_passed_reach_the_handler_and_the_loop_goes_on(loop, run_turn, contexts, args):
+def test_arguments_that_cannot_be_passed_reach_the_handler_and_the_loop_goes_on(loop, run_turn, reported, args):
     called = []
     handle = loop.call_soon(called.append)
     handle._args = args
     loop.call_soon(called.append, "next")
     run_turn()
     assert called == ["next"]
-    assert [(type(context["exception"]), context["handle"]) for context in contexts] == [(TypeError, handle)]
+    assert [(type(context["exception"]), context["handle"]) for context in reported] == [(TypeError, handle)]
 
 
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("args", [5, object()], ids=["number", "object"])
-def test_arguments_that_not_even_a_message_can_show_reach_the_handler_too(loop, run_turn, contexts, args):
+def test_arguments_that_not_even_a_message_can_show_reach_the_handler_too(loop, run_turn, reported, args):
     # asyncio's loop ends with the exception that their repr raises.
     called = []
     handle = loop.call_soon(called.append)
@@ -335,31 +286,30 @@ def test_arguments_that_not_even_a_message_can_show_reach_the_handler_too(loop, 
     loop.call_soon(called.append, "next")
     run_turn()
     assert called == ["next"]
-    assert [type(context["exception"]) for context in contexts] == [TypeError]
+    assert [type(context["exception"]) for context in reported] == [TypeError]
 
 
 @pytest.mark.parametrize("callback", [None, 5, "text"])
-def test_callback_that_cannot_be_called_reaches_the_handler(loop, run_turn, contexts, callback):
+def test_callback_that_cannot_be_called_reaches_the_handler(loop, run_turn, reported, callback):
     called = []
     handle = loop.call_soon(called.append)
     handle._callback = callback
     timer = loop.call_later(0, called.append)
     timer._callback = callback
     loop.call_soon(called.append, "next")
-    loop.call_later(0.001, loop.stop)
-    loop.run_forever()
+    loop.run_until_complete(asyncio.sleep(0.001))
     assert called == ["next"]
-    assert [type(context["exception"]) for context in contexts] == [TypeError, TypeError]
+    assert [type(context["exception"]) for context in reported] == [TypeError, TypeError]
 
 
-def test_context_that_is_none_reaches_the_handler(loop, run_turn, contexts):
+def test_context_that_is_none_reaches_the_handler(loop, run_turn, reported):
     called = []
     handle = loop.call_soon(called.append, "never")
     handle._context = None
     loop.call_soon(called.append, "next")
     run_turn()
     assert called == ["next"]
-    assert [type(context["exception"]) for context in contexts] == [AttributeError]
+    assert [type(context["exception"]) for context in reported] == [AttributeError]
 
 
 @pytest.mark.parametrize("kind", [list, "".join, iter, dict.fromkeys])

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
+import functools
 import gc
 import threading
 import time
@@ -11,13 +12,13 @@ from unittest import mock
 
 import pytest
 
+from actors.coroutines import cancel
+from actors.failures import raising
+from actors.threads import in_thread
+
 
 def divide(x, y):
     return x / y
-
-
-def test_result_of_the_function_is_awaited(loop):
-    assert loop.run_until_complete(loop.run_in_executor(None, divide, 6, 3)) == 2
 
 
 def test_exception_of_the_function_is_raised_where_it_is_awaited(loop):
@@ -25,10 +26,7 @@ def test_exception_of_the_function_is_raised_where_it_is_awaited(loop):
         loop.run_until_complete(loop.run_in_executor(None, divide, 6, 0))
 
 
-def test_exception_that_nobody_awaits_is_reported_as_that_of_a_future(loop):
-    messages = []
-    loop.set_exception_handler(lambda loop, context: messages.append(context["message"]))
-
+def test_exception_that_nobody_awaits_is_reported_as_that_of_a_future(loop, reported):
     async def main():
         work = loop.run_in_executor(None, divide, 6, 0)
         assert repr(work).startswith("<Future ")
@@ -37,7 +35,7 @@ def test_exception_that_nobody_awaits_is_reported_as_that_of_a_future(loop):
 
     loop.run_until_complete(main())
     gc.collect()
-    assert messages == ["Future exception was never retrieved"]
+    assert [context["message"] for context in reported] == ["Future exception was never retrieved"]
 
 
 def test_function_runs_in_another_thread(loop):
@@ -64,16 +62,13 @@ async def test_results_of_many_functions_arrive_each_at_its_own_future(loop):
     assert await asyncio.gather(*[loop.run_in_executor(None, divide, number, 1) for number in range(500)]) == list(range(500))
 
 
-def test_given_executor_is_used(loop):
-    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="given") as executor:
-        name = loop.run_until_complete(loop.run_in_executor(executor, lambda: threading.current_thread().name))
-    assert name.startswith("given")
-
-
-def test_default_executor_can_be_set(loop):
-    loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="set"))
-    name = loop.run_until_complete(loop.run_in_executor(None, lambda: threading.current_thread().name))
-    assert name.startswith("set")
+@pytest.mark.parametrize("is_default", [False, True], ids=["given", "default"])
+def test_executor_that_is_given_or_set_as_default_is_used(loop, is_default):
+    with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="own") as executor:
+        if is_default:
+            loop.set_default_executor(executor)
+        name = loop.run_until_complete(loop.run_in_executor(None if is_default else executor, lambda: threading.current_thread().name))
+    assert name.startswith("own")
 
 
 def test_default_executor_that_is_no_thread_pool_is_refused(loop):
@@ -85,9 +80,7 @@ async def test_cancelling_the_future_does_not_wait_for_the_function(loop):
     is_released = threading.Event()
     future = loop.run_in_executor(None, is_released.wait, 10)
     await asyncio.sleep(0)
-    future.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await future
+    await cancel(future)
     is_released.set()
 
 
@@ -152,18 +145,11 @@ def test_function_that_ends_after_the_loop_closed_harms_nobody(new_loop, logged_
 async def test_wrapped_concurrent_future_completes_in_the_loop(loop):
     concurrent_future = concurrent.futures.Future()
     wrapped = asyncio.wrap_future(concurrent_future)
-    thread = threading.Thread(target=concurrent_future.set_result, args=("done",))
-    thread.start()
-    result = await wrapped
-    thread.join()
-    assert result == "done"
+    with in_thread(concurrent_future.set_result, "done"):
+        assert await wrapped == "done"
 
 
 # Exceptions that asyncio's futures convert
-
-
-def raise_(error):
-    raise error
 
 
 def skip_where_asyncio_hangs(implementation, loop):
@@ -177,14 +163,14 @@ def skip_where_asyncio_hangs(implementation, loop):
         assert isinstance(future.exception(), RuntimeError)
 
 
-@pytest.mark.parametrize("function, argument", [(next, iter([])), (raise_, StopIteration(5))], ids=["next", "with a value"])
-async def test_stop_iteration_becomes_runtime_error(implementation, loop, function, argument):
+@pytest.mark.parametrize("function", [functools.partial(next, iter([])), raising(StopIteration(5))], ids=["next", "with a value"])
+async def test_stop_iteration_becomes_runtime_error(implementation, loop, function):
     skip_where_asyncio_hangs(implementation, loop)
     with pytest.raises(RuntimeError, match="StopIteration interacts badly") as caught:
-        await loop.run_in_executor(None, function, argument)
+        await loop.run_in_executor(None, function)
     assert isinstance(caught.value.__cause__, StopIteration)
     with pytest.raises(RuntimeError, match="StopIteration interacts badly"):
-        await asyncio.wait_for(asyncio.to_thread(function, argument), 10)
+        await asyncio.wait_for(asyncio.to_thread(function), 10)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +189,7 @@ async def test_stop_iteration_becomes_runtime_error(implementation, loop, functi
 )
 async def test_exceptions_of_concurrent_futures_become_asyncios(loop, error, expected):
     with pytest.raises(expected) as caught:
-        await loop.run_in_executor(None, raise_, error)
+        await loop.run_in_executor(None, raising(error))
     assert type(caught.value) is expected
     assert caught.value.args == ("message",)
 
@@ -212,8 +198,7 @@ def executor_that_returns(future):
     return mock.Mock(submit=lambda function, *args: future)
 
 
-def test_future_of_asyncios_from_an_executor_is_returned_as_it_is(loop):
-    future = loop.create_future()
+def test_future_of_asyncios_from_an_executor_is_returned_as_it_is(loop, future):
     assert loop.run_in_executor(executor_that_returns(future), int) is future
 
 

@@ -73,20 +73,13 @@ async def test_child_forked_by_a_callback_has_no_running_loop(loop):
 
 
 @pytest.mark.fastloop_only
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda loop: loop.run_forever(),
-        lambda loop: loop.run_until_complete(loop.create_future()),
-        lambda loop: loop.call_soon_threadsafe(int),
-        lambda loop: loop.add_reader(0, int),
-    ],
-    ids=["run_forever", "run_until_complete", "call_soon_threadsafe", "add_reader"],
-)
-def test_loop_of_the_parent_raises_runtime_error_in_the_child(loop, use):
+@pytest.mark.parametrize("method", ["run_forever", "run_until_complete", "call_soon_threadsafe", "add_reader"])
+def test_loop_of_the_parent_raises_runtime_error_in_the_child(loop, future, method):
+    arguments = {"run_forever": [], "run_until_complete": [future], "call_soon_threadsafe": [int], "add_reader": [0, int]}
+
     def child():
         try:
-            use(loop)
+            getattr(loop, method)(*arguments[method])
         except RuntimeError as error:
             return f"RuntimeError: {error}"
         return "no error"
@@ -96,8 +89,7 @@ def test_loop_of_the_parent_raises_runtime_error_in_the_child(loop, use):
     assert "fork" in answer
 
 
-def test_child_that_closes_the_loop_does_not_disturb_the_parent(loop, pair):
-    left, right = pair
+def test_child_that_closes_the_loop_does_not_disturb_the_parent(loop, left, right):
     read = StoppingCallback(loop, lambda: left.recv(10))
 
     def child():

@@ -18,7 +18,8 @@ import pytest
 
 from actors.callbacks import Callback
 from actors.connections import tcp_pair
-from actors.protocols import RecordingProtocol
+from actors.failures import raising
+from actors.protocols import RecordingBufferedProtocol, RecordingProtocol
 
 pytestmark = pytest.mark.fastloop_only
 
@@ -27,14 +28,10 @@ class Alarm(Exception):
     """Something else than KeyboardInterrupt that a handler may raise."""
 
 
-def raise_alarm(number, frame):
-    raise Alarm
-
-
 @pytest.fixture(params=[KeyboardInterrupt, Alarm], ids=["KeyboardInterrupt", "Exception"], autouse=True)
 def interruption(request):
     """What the handler of SIGUSR1 raises."""
-    previous = signal.signal(signal.SIGUSR1, signal.default_int_handler if request.param is KeyboardInterrupt else raise_alarm)
+    previous = signal.signal(signal.SIGUSR1, signal.default_int_handler if request.param is KeyboardInterrupt else raising(Alarm))
     yield request.param
     signal.signal(signal.SIGUSR1, previous)
 
@@ -246,9 +243,7 @@ def test_result_of_an_executor_arrives(loop, run_until, maybe_debug):
     assert work.result() != threading.get_ident()
 
 
-def test_interrupted_run_does_not_end_the_next_one(loop, interruption):
-    future = loop.create_future()
-
+def test_interrupted_run_does_not_end_the_next_one(loop, future, interruption):
     def callback():
         pass
 
@@ -296,8 +291,7 @@ def test_loop_that_the_program_closes_while_an_interrupted_run_ends_does_no_harm
     assert called == list(range(300))
 
 
-def test_run_that_was_stopped_as_its_future_was_done_ends_the_next_one_as_on_asyncio(loop):
-    future = loop.create_future()
+def test_run_that_was_stopped_as_its_future_was_done_ends_the_next_one_as_on_asyncio(loop, future):
     loop.call_soon(future.set_result, 1)
     loop.call_soon(loop.stop)
     assert loop.run_until_complete(future) == 1
@@ -307,9 +301,7 @@ def test_run_that_was_stopped_as_its_future_was_done_ends_the_next_one_as_on_asy
     loop.run_until_complete(task)
 
 
-def test_refused_run_inside_a_run_leaves_that_alone(loop):
-    future = loop.create_future()
-
+def test_refused_run_inside_a_run_leaves_that_alone(loop, future):
     def run_inside():
         future.set_result(1)
         with pytest.raises(RuntimeError):
@@ -322,132 +314,84 @@ def test_refused_run_inside_a_run_leaves_that_alone(loop):
 # Protocols
 
 
-class Recorder(asyncio.Protocol):
-    """Records its callbacks, in Python methods that can be interrupted."""
-
-    def __init__(self, events):
-        self.events = events
-
-    def connection_made(self, transport):
-        self.transport = transport
-        self.events.append("made")
-
-    def data_received(self, data):
-        self.events.append(data)
-
-    def eof_received(self):
-        self.events.append("eof")
-
-    def pause_writing(self):
-        self.events.append("pause")
-
-    def resume_writing(self):
-        self.events.append("resume")
-
-    def connection_lost(self, exc):
-        self.events.append(("lost", exc))
-
-
-class BufferedRecorder(asyncio.BufferedProtocol):
-    def __init__(self, events):
-        self.events = events
-        self.buffer = bytearray(100)
-
-    def get_buffer(self, size_hint):
-        return self.buffer
-
-    def buffer_updated(self, count):
-        self.events.append(bytes(self.buffer[:count]))
-
-
 @pytest.fixture
 def connect(loop):
-    """A function that connects a protocol to a socket over TCP or a Unix socket; returns (transport, socket)."""
-    peers, transports = [], []
+    """A function that makes a connection over TCP or a Unix socket; returns (protocol, transport, socket of the other end)."""
+    opened = []
 
-    def connect(protocol, family):
+    def make(family, protocol=None):
         peer, own = tcp_pair() if family == "tcp" else socket.socketpair()
-        peers.append(peer)
-        own.setblocking(False)
-        transport, _ = loop.run_until_complete(loop.create_connection(lambda: protocol, sock=own))
-        transports.append(transport)
-        return transport, peer
+        transport, made = loop.run_until_complete(loop.create_connection(lambda: protocol or RecordingProtocol(), sock=own))
+        opened.append((transport, peer))
+        return made, transport, peer
 
-    yield connect
-    for transport in transports:
+    yield make
+    for transport, peer in opened:
         transport.abort()
-    for peer in peers:
         peer.close()
     loop.run_until_complete(asyncio.sleep(0.001))
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
-@pytest.mark.parametrize("protocol_type", [Recorder, BufferedRecorder])
+@pytest.mark.parametrize("protocol_type", [RecordingProtocol, RecordingBufferedProtocol])
 def test_received_data_reaches_the_protocol(loop, run_until, connect, maybe_debug, family, protocol_type):
-    events = []
-    _, peer = connect(protocol_type(events), family)
-    events.clear()
+    protocol, _, peer = connect(family, protocol_type())
     peer.send(b"hello")
     # Ahead of the transport in the queue, once the kernel has reported it.
     loop.call_soon(send_signal)
-    assert run_until(events, 1) == 1
+    assert run_until(protocol.received, 5) == 1
     peer.send(b"again")
-    run_until(events, 2)
-    assert events == [b"hello", b"again"]
+    run_until(protocol.received, 10)
+    assert protocol.received == b"helloagain"
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
 def test_end_of_file_and_loss_reach_the_protocol_once(loop, run_until, connect, maybe_debug, family):
-    events = []
-    _, peer = connect(Recorder(events), family)
+    protocol, _, peer = connect(family)
     peer.shutdown(socket.SHUT_WR)
     loop.call_soon(send_signal)
-    assert run_until(events, 3) == 1
-    assert events == ["made", "eof", ("lost", None)]
+    assert run_until(protocol.calls, 3) == 1
+    assert (protocol.calls, protocol.lost) == (["connection_made", "eof_received", "connection_lost"], [None])
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
 def test_connection_lost_is_called_after_close(loop, run_until, connect, maybe_debug, family):
-    events = []
-    transport, _ = connect(Recorder(events), family)
+    protocol, transport, _ = connect(family)
     loop.call_soon(send_signal)
     transport.close()
-    assert run_until(events, 2) == 1
-    assert events == ["made", ("lost", None)]
+    assert run_until(protocol.calls, 2) == 1
+    assert (protocol.calls, protocol.lost) == (["connection_made", "connection_lost"], [None])
 
 
 def test_connection_made_is_called(loop, run_until, maybe_debug):
-    events = []
+    protocol = RecordingProtocol()
     own, peer = socket.socketpair()
     own.setblocking(False)
 
     async def connect():
         # Before connection_made(), in the queue.
         loop.call_soon(send_signal)
-        return await loop.create_connection(lambda: Recorder(events), sock=own)
+        return await loop.create_connection(lambda: protocol, sock=own)
 
     with peer:
         task = loop.create_task(connect())
-        assert run_until(events, 1) == 1
-        assert events == ["made"]
+        assert run_until(protocol.calls, 1) == 1
+        assert protocol.calls == ["connection_made"]
         task.result()[0].close()
-        run_until(events, 2)
+        run_until(protocol.calls, 2)
 
 
 @pytest.mark.parametrize("turns_before", [0, 1, 2, 3])
 def test_accepted_connection_gets_its_protocol(loop, run_until, maybe_debug, turns_before):
     events = []
 
-    class Accepted(Recorder):
-        def __init__(self):
-            events.append("factory")
-            super().__init__(events)
+    def make():
+        events.append("factory")
+        protocol = RecordingProtocol(connection_made=lambda protocol, transport: transport.close())
+        protocol.calls = events
+        return protocol
 
-        def connection_made(self, transport):
-            super().connection_made(transport)
-            transport.close()
-
-    server = loop.run_until_complete(loop.create_server(Accepted, "127.0.0.1", 0))
+    server = loop.run_until_complete(loop.create_server(make, "127.0.0.1", 0))
     strike = send_signal
     for _ in range(turns_before):
         strike = functools.partial(loop.call_soon, strike)
@@ -456,32 +400,31 @@ def test_accepted_connection_gets_its_protocol(loop, run_until, maybe_debug, tur
         run_until(events, 3)
     server.close()
     loop.run_until_complete(server.wait_closed())
-    assert events == ["factory", "made", ("lost", None)]
+    assert events == ["factory", "connection_made", "connection_lost"]
 
 
 @pytest.mark.parametrize("family", ["tcp", "unix"])
 def test_flow_control_reaches_the_protocol(loop, run_until, connect, maybe_debug, family):
-    events = []
-    transport, peer = connect(Recorder(events), family)
-    events.clear()
+    protocol, transport, peer = connect(family)
+    protocol.calls.clear()
     peer.settimeout(10)
     data = bytes(10_000_000)
     # No Python function runs before pause_writing().
     loop.call_soon(send_signal)
     loop.call_soon(transport.write, data)
-    assert run_until(events, 1) == 1
-    assert events == ["pause"]
+    assert run_until(protocol.calls, 1) == 1
+    assert protocol.calls == ["pause_writing"]
     left = len(data)
-    while "resume" not in events:
+    while "resume_writing" not in protocol.calls:
         left -= len(peer.recv(1 << 20))
         loop.call_soon(send_signal)
         loop.call_soon(noop)
-        run_until(events, 0)
+        run_until(protocol.calls, 0)
     while left > 0:
         left -= len(peer.recv(1 << 20))
-        run_until(events, 0)
+        run_until(protocol.calls, 0)
     assert left == 0
-    assert events == ["pause", "resume"]
+    assert protocol.calls == ["pause_writing", "resume_writing"]
 
 
 def noop():
@@ -493,19 +436,17 @@ def noop():
 
 @pytest.fixture
 def pipe(loop):
-    """A function that makes a pipe with a transport at one end; returns (transport, descriptor of the other end)."""
+    """A function that makes a pipe with a transport at one end; returns (protocol, transport, descriptor of the other end)."""
     others, transports = [], []
 
-    def make(protocol, end):
+    def make(end):
         reading, writing = os.pipe()
-        if end == "read":
-            connect, own, other = loop.connect_read_pipe, os.fdopen(reading, "rb", 0), writing
-        else:
-            connect, own, other = loop.connect_write_pipe, os.fdopen(writing, "wb", 0), reading
+        own, other = (reading, writing) if end == "read" else (writing, reading)
         others.append(other)
-        transport, _ = loop.run_until_complete(connect(lambda: protocol, own))
+        connecting = getattr(loop, f"connect_{end}_pipe")(RecordingProtocol, os.fdopen(own, f"{end[0]}b", 0))
+        transport, protocol = loop.run_until_complete(connecting)
         transports.append(transport)
-        return transport, other
+        return protocol, transport, other
 
     yield make
     for transport in transports:
@@ -516,40 +457,37 @@ def pipe(loop):
 
 
 def test_data_from_a_pipe_reaches_the_protocol(loop, run_until, pipe, maybe_debug):
-    events = []
-    _, other = pipe(Recorder(events), "read")
+    protocol, _, other = pipe("read")
     os.write(other, b"hello")
     loop.call_soon(send_signal)
-    assert run_until(events, 2) == 1
+    assert run_until(protocol.received, 5) == 1
     os.write(other, b"again")
-    run_until(events, 3)
-    assert events == ["made", b"hello", b"again"]
+    run_until(protocol.received, 10)
+    assert (protocol.calls, protocol.received) == (["connection_made", "data_received"], b"helloagain")
 
 
 def test_loss_of_a_pipe_reaches_the_protocol(loop, run_until, pipe, maybe_debug):
-    events = []
-    transport, _ = pipe(Recorder(events), "read")
+    protocol, transport, _ = pipe("read")
     loop.call_soon(send_signal)
     transport.close()
-    assert run_until(events, 2) == 1
-    assert events == ["made", ("lost", None)]
+    assert run_until(protocol.calls, 2) == 1
+    assert (protocol.calls, protocol.lost) == (["connection_made", "connection_lost"], [None])
 
 
 def test_bytes_for_a_pipe_are_written_once(loop, run_until, pipe, maybe_debug):
-    events = []
-    transport, other = pipe(Recorder(events), "write")
+    protocol, transport, other = pipe("write")
     data = bytes(range(256)) * 4096
     transport.write(data)
-    assert events == ["made", "pause"]
+    assert protocol.calls == ["connection_made", "pause_writing"]
     # In debug mode, where a cancelled handle makes its repr, the handler's exception may come out of a callback like any other.
     loop.set_exception_handler(lambda loop, context: None)
     received = []
     while sum(map(len, received)) < len(data):
         loop.call_soon(send_signal)
         received.append(os.read(other, 65536))
-        run_until(events, 0)
+        run_until(protocol.calls, 0)
     assert b"".join(received) == data
-    assert events == ["made", "pause", "resume"]
+    assert protocol.calls == ["connection_made", "pause_writing", "resume_writing"]
 
 
 # What raises each time is not an interruption
@@ -576,13 +514,11 @@ def hook():
     monitoring.free_tool_id(tool)
 
 
-async def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, hook):
+async def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, reported, hook):
     class Protocol(RecordingProtocol):
         def data_received(self, data):
             raise AssertionError("never begins")
 
-    contexts = []
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
     near, far = socket.socketpair()
     with far:
         _, protocol = await loop.create_connection(Protocol, sock=near)
@@ -590,15 +526,14 @@ async def test_protocol_whose_method_can_never_begin_loses_its_connection(loop, 
         far.send(b"data")
         assert str(await protocol.until_lost()) == "hook"
     assert len(calls) < 100
-    assert [context["message"] for context in contexts] == ["Fatal error: protocol.data_received() call failed."]
+    assert [context["message"] for context in reported] == ["Fatal error: protocol.data_received() call failed."]
 
 
-def test_loop_gets_past_a_callback_that_can_never_begin(loop, hook):
+def test_loop_gets_past_a_callback_that_can_never_begin(loop, reported, hook):
     def callback():
         raise AssertionError("never begins")
 
-    contexts, events = [], []
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+    events = []
     calls = hook(callback)
     loop.call_soon(callback)
     loop.call_soon(events.append, "behind it")
@@ -608,4 +543,4 @@ def test_loop_gets_past_a_callback_that_can_never_begin(loop, hook):
             loop.run_forever()
         except ValueError:
             assert len(calls) < 100
-    assert [str(context["exception"]) for context in contexts] == ["hook"]
+    assert [str(context["exception"]) for context in reported] == ["hook"]

@@ -60,28 +60,26 @@ needs_plain_memory = pytest.mark.skipif(is_sanitized, reason="the sanitizer keep
 
 @pytest.mark.fastloop_only
 @needs_plain_memory
-def test_million_timers_set_and_cancelled_leave_resident_memory_where_it_was(plain_loop):
+def test_million_timers_set_and_cancelled_leave_resident_memory_where_it_was(plain_loop, run_turn):
     def set_and_cancel_a_million():
         for _ in range(10):
             timers = [plain_loop.call_later(1000 + number % 977, int) for number in range(100_000)]
             for timer in timers:
                 timer.cancel()
-            plain_loop.call_soon(plain_loop.stop)
-            plain_loop.run_forever()
+            run_turn()
 
     assert growth_of(resident_bytes, set_and_cancel_a_million, warm_up=1, rounds=1) < 8 * MEBIBYTE
 
 
 @pytest.mark.fastloop_only
 @needs_plain_memory
-def test_timers_cancelled_while_a_far_one_stays_leave_resident_memory_where_it_was(plain_loop):
+def test_timers_cancelled_while_a_far_one_stays_leave_resident_memory_where_it_was(plain_loop, run_turn):
     far = plain_loop.call_later(100_000, int)
 
     def set_and_cancel():
         for _ in range(200_000):
             plain_loop.call_later(1000, int).cancel()
-        plain_loop.call_soon(plain_loop.stop)
-        plain_loop.run_forever()
+        run_turn()
 
     growth = growth_of(resident_bytes, set_and_cancel, warm_up=1, rounds=3)
     far.cancel()
@@ -90,12 +88,11 @@ def test_timers_cancelled_while_a_far_one_stays_leave_resident_memory_where_it_w
 
 @pytest.mark.fastloop_only
 @needs_plain_memory
-def test_ready_queue_that_was_long_once_does_not_keep_growing(plain_loop):
+def test_ready_queue_that_was_long_once_does_not_keep_growing(plain_loop, run_turn):
     def schedule_many():
         for _ in range(200_000):
             plain_loop.call_soon(int)
-        plain_loop.call_soon(plain_loop.stop)
-        plain_loop.run_forever()
+        run_turn()
 
     assert growth_of(resident_bytes, schedule_many, warm_up=2, rounds=5) < 8 * MEBIBYTE
 

@@ -8,7 +8,9 @@ import asyncio
 import threading
 import time
 
+from actors.kernel import until
 from actors.protocols import RecordingProtocol
+from actors.threads import in_thread
 
 STORM = 300
 
@@ -27,8 +29,7 @@ async def storm(turns=STORM):
         await asyncio.sleep(0)
 
 
-async def test_readable_descriptor_and_timer_of_no_delay_come_within_two_turns(loop, pair):
-    left, right = pair
+async def test_readable_descriptor_and_timer_of_no_delay_come_within_two_turns(loop, left, right):
     for _ in range(20):
         seen = []
         loop.call_later(0, seen.append, "timer")
@@ -53,8 +54,7 @@ async def test_written_bytes_reach_the_other_transport_within_three_turns(loop, 
     await storm(3)
 
 
-async def test_answer_to_a_raw_send_comes_within_a_few_turns_also_after_a_storm(loop, pair):
-    left, right = pair
+async def test_answer_to_a_raw_send_comes_within_a_few_turns_also_after_a_storm(loop, left, right):
     for _ in range(5):
         await storm()
         receiving = loop.create_task(loop.sock_recv(left, 10))
@@ -64,8 +64,7 @@ async def test_answer_to_a_raw_send_comes_within_a_few_turns_also_after_a_storm(
         assert receiving.result() == b"x"
 
 
-async def test_storm_does_not_keep_a_watched_descriptor_waiting_for_long(loop, pair):
-    left, right = pair
+async def test_storm_does_not_keep_a_watched_descriptor_waiting_for_long(loop, left, right):
     seen = []
     loop.add_reader(left, lambda: (left.recv(1), seen.append("reader")))
     await storm()
@@ -135,9 +134,6 @@ async def test_plain_thread_gets_its_turn_in_a_storm(loop):
         has_ended.set()
 
     await storm()
-    thread = threading.Thread(target=work)
-    thread.start()
-    while not has_ended.is_set():
-        await asyncio.sleep(0)
-    thread.join()
+    with in_thread(work):
+        await until(has_ended.is_set)
     assert len(steps) == 50

@@ -1,7 +1,7 @@
 """The public names of fastloop, and that they are what asyncio's users expect."""
 
 import asyncio
-import concurrent.futures
+import contextlib
 import inspect
 import selectors
 import sys
@@ -14,6 +14,7 @@ import fastloop
 from actors.coroutines import raise_some_error, wait_for
 from actors.failures import SomeError
 from actors.programs import run_python
+from actors.threads import call_in_thread
 
 TRANSPORTS = ["BaseTransport", "ReadTransport", "WriteTransport", "Transport", "DatagramTransport", "SubprocessTransport"]
 PROTOCOLS = ["BaseProtocol", "Protocol", "BufferedProtocol", "DatagramProtocol", "SubprocessProtocol"]
@@ -190,10 +191,8 @@ def test_run_raises_what_the_coroutine_raises(no_leaks):
 
 def test_run_inside_a_running_loop_raises_runtime_error(no_leaks):
     async def main():
-        coroutine = running_loop()
-        with pytest.raises(RuntimeError):
+        with contextlib.closing(running_loop()) as coroutine, pytest.raises(RuntimeError):
             fastloop.run(coroutine)
-        coroutine.close()
 
     fastloop.run(main())
 
@@ -211,29 +210,28 @@ def test_asyncio_run_takes_the_loop_factory(no_leaks):
 
 @needs_policies
 @pytest.mark.filterwarnings("ignore:.*policy.* is deprecated:DeprecationWarning")
-def test_policy_makes_asyncio_run_use_fastloop(no_event_loop, no_leaks):
-    asyncio.set_event_loop_policy(fastloop.EventLoopPolicy())
-    assert type(asyncio.run(running_loop())) is fastloop.EventLoop
-
-
-@needs_policies
-@pytest.mark.filterwarnings("ignore:.*policy.* is deprecated:DeprecationWarning")
 def test_policy_keeps_one_loop_per_thread(no_event_loop, no_leaks):
     asyncio.set_event_loop_policy(fastloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()
     assert type(loop) is fastloop.EventLoop
     asyncio.set_event_loop(loop)
     assert asyncio.get_event_loop() is loop
-    with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        with pytest.raises(RuntimeError):
-            executor.submit(asyncio.get_event_loop).result()
+    with pytest.raises(RuntimeError):
+        call_in_thread(asyncio.get_event_loop)
     loop.close()
+
+
+WAYS_TO_THE_POLICY = {
+    "set_event_loop_policy": lambda: asyncio.set_event_loop_policy(fastloop.EventLoopPolicy()),
+    "install": lambda: fastloop.install(),
+}
 
 
 @needs_policies
 @pytest.mark.filterwarnings("ignore:.*policy.* is deprecated:DeprecationWarning")
-def test_install_sets_the_policy_and_uninstall_takes_it_away(no_event_loop, no_leaks):
-    fastloop.install()
+@pytest.mark.parametrize("way", WAYS_TO_THE_POLICY)
+def test_policy_makes_asyncio_run_use_fastloop_until_it_is_uninstalled(no_event_loop, no_leaks, way):
+    WAYS_TO_THE_POLICY[way]()
     assert type(asyncio.run(running_loop())) is fastloop.EventLoop
     fastloop.uninstall()
     assert type(asyncio.run(running_loop())) is not fastloop.EventLoop

@@ -1,6 +1,7 @@
 """The life of a loop: run_forever(), run_until_complete(), stop(), close(), and what each of them leaves behind."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import gc
 import re
@@ -11,6 +12,9 @@ import weakref
 import pytest
 
 from actors.callbacks import Callback
+from actors.coroutines import raise_error, wait_until_cancelled
+from actors.failures import raising
+from actors.threads import call_in_thread
 
 
 async def return_42():
@@ -22,40 +26,36 @@ class SomeBaseException(BaseException):
     """Neither KeyboardInterrupt nor SystemExit."""
 
 
-def test_run_until_complete_returns_the_result_of_a_coroutine(loop):
-    assert loop.run_until_complete(return_42()) == 42
+class Awaitable:
+    def __await__(self):
+        return return_42().__await__()
 
 
-def test_run_until_complete_returns_the_result_of_a_future(loop):
-    future = loop.create_future()
+WAYS_TO_42 = {
+    "coroutine": lambda loop: return_42(),
+    "task": lambda loop: loop.create_task(return_42()),
+    "other awaitable": lambda loop: Awaitable(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_42)
+def test_run_until_complete_returns_the_result_of_any_awaitable(loop, way):
+    assert loop.run_until_complete(WAYS_TO_42[way](loop)) == 42
+
+
+def test_run_until_complete_returns_the_result_of_a_future(loop, future):
     loop.call_soon(future.set_result, "result")
     assert loop.run_until_complete(future) == "result"
 
 
-def test_run_until_complete_returns_the_result_of_a_task(loop):
-    assert loop.run_until_complete(loop.create_task(return_42())) == 42
-
-
-def test_run_until_complete_of_a_future_that_is_done_returns_its_result(loop):
-    future = loop.create_future()
+def test_run_until_complete_of_a_future_that_is_done_returns_its_result(loop, future):
     future.set_result("done")
     assert loop.run_until_complete(future) == "done"
 
 
-def test_run_until_complete_accepts_any_awaitable(loop):
-    class Awaitable:
-        def __await__(self):
-            return return_42().__await__()
-
-    assert loop.run_until_complete(Awaitable()) == 42
-
-
 def test_run_until_complete_raises_the_exception_of_the_coroutine(loop):
-    async def fail():
-        raise ZeroDivisionError("message")
-
     with pytest.raises(ZeroDivisionError, match="message"):
-        loop.run_until_complete(fail())
+        loop.run_until_complete(raise_error(ZeroDivisionError("message")))
 
 
 def test_run_until_complete_raises_cancelled_error_when_its_task_is_cancelled(loop):
@@ -65,8 +65,7 @@ def test_run_until_complete_raises_cancelled_error_when_its_task_is_cancelled(lo
         loop.run_until_complete(task)
 
 
-def test_run_until_complete_that_is_stopped_early_raises_runtime_error(loop):
-    future = loop.create_future()
+def test_run_until_complete_that_is_stopped_early_raises_runtime_error(loop, future):
     loop.call_soon(loop.stop)
     with pytest.raises(RuntimeError, match=re.escape("Event loop stopped before Future completed.")):
         loop.run_until_complete(future)
@@ -77,8 +76,7 @@ def test_run_until_complete_refuses_a_future_of_another_loop(loop, new_loop):
         loop.run_until_complete(new_loop().create_future())
 
 
-def test_run_until_complete_leaves_no_callback_on_the_future(loop):
-    future = loop.create_future()
+def test_run_until_complete_leaves_no_callback_on_the_future(loop, future):
     loop.call_soon(loop.stop)
     with pytest.raises(RuntimeError):
         loop.run_until_complete(future)
@@ -166,7 +164,7 @@ def test_running_loop_is_known_inside_callbacks_and_tasks_only(loop):
 
 
 def test_running_loop_is_forgotten_when_a_run_ends_with_an_exception(loop):
-    loop.call_soon(lambda: (_ for _ in ()).throw(SystemExit(3)))
+    loop.call_soon(raising(SystemExit(3)))
     with pytest.raises(SystemExit):
         loop.run_forever()
     with pytest.raises(RuntimeError):
@@ -177,11 +175,7 @@ def test_running_loop_is_forgotten_when_a_run_ends_with_an_exception(loop):
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
 def test_exceptions_that_end_programs_leave_run_forever(loop, run_turn, exception):
     order = []
-
-    def fail():
-        raise exception
-
-    loop.call_soon(fail)
+    loop.call_soon(raising(exception))
     loop.call_soon(order.append, "after")
     with pytest.raises(exception):
         loop.run_forever()
@@ -191,43 +185,28 @@ def test_exceptions_that_end_programs_leave_run_forever(loop, run_turn, exceptio
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
 def test_exceptions_that_end_programs_leave_run_until_complete_out_of_a_task(loop, exception):
-    async def fail():
-        raise exception
-
     with pytest.raises(exception):
-        loop.run_until_complete(fail())
+        loop.run_until_complete(raise_error(exception))
 
 
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
-def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loop, exception, debug):
-    contexts = []
-    loop.set_exception_handler(lambda _, context: contexts.append(context["message"]))
+def test_exception_that_ended_the_run_counts_as_retrieved_after_the_next_one(loop, reported, exception, debug):
     loop.set_debug(debug)
-
-    async def fail():
-        raise exception
-
     # A Runner also makes the task itself.
-    task = loop.create_task(fail())
+    task = loop.create_task(raise_error(exception))
     with pytest.raises(exception):
         loop.run_until_complete(task)
     loop.run_until_complete(asyncio.sleep(0))
     del task
     gc.collect()
-    assert contexts == []
+    assert reported == []
 
 
-def test_other_base_exceptions_are_reported_and_do_not_end_the_run(loop, run_turn):
-    contexts = []
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
-
-    def fail():
-        raise SomeBaseException
-
-    loop.call_soon(fail)
+def test_other_base_exceptions_are_reported_and_do_not_end_the_run(loop, run_turn, reported):
+    loop.call_soon(raising(SomeBaseException))
     run_turn()
-    assert [type(context["exception"]) for context in contexts] == [SomeBaseException]
+    assert [type(context["exception"]) for context in reported] == [SomeBaseException]
 
 
 @pytest.fixture
@@ -243,25 +222,22 @@ async def test_run_until_complete_of_a_loop_that_runs_raises_runtime_error(loop)
             loop.run_until_complete(coroutine)
 
 
-def test_run_forever_of_a_loop_that_runs_raises_runtime_error(loop, refuses_nested_run_forever):
-    async def main():
-        with pytest.raises(RuntimeError, match="already running"):
-            loop.run_forever()
-        assert loop.is_running()
-        assert asyncio.get_running_loop() is loop
-
-    loop.run_until_complete(main())
+async def test_run_forever_of_a_loop_that_runs_raises_runtime_error(loop, refuses_nested_run_forever):
+    with pytest.raises(RuntimeError, match="already running"):
+        loop.run_forever()
+    assert loop.is_running()
+    assert asyncio.get_running_loop() is loop
 
 
 def test_running_another_loop_inside_a_running_one_raises_runtime_error(loop, new_loop, refuses_nested_run_forever):
     other = new_loop()
 
-    async def main():
+    async def run_other():
         with pytest.raises(RuntimeError, match="another loop is running"):
             other.run_forever()
         assert asyncio.get_running_loop() is loop
 
-    loop.run_until_complete(main())
+    loop.run_until_complete(run_other())
     assert not other.is_running()
     assert other.run_until_complete(return_42()) == 42
 
@@ -274,30 +250,22 @@ def test_two_loops_run_in_turn(new_loop):
 
 
 def test_loops_run_in_many_threads_at_once(new_loop):
-    results = []
+    are_all_there = threading.Barrier(8)
 
     async def count():
+        are_all_there.wait(30)
         for _ in range(200):
             await asyncio.sleep(0)
         return threading.get_ident()
 
-    def run(loop):
-        results.append(loop.run_until_complete(count()))
-
-    threads = [threading.Thread(target=run, args=(new_loop(),)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert sorted(results) == sorted(thread.ident for thread in threads)
+    with concurrent.futures.ThreadPoolExecutor(8) as executor:
+        threads = list(executor.map(lambda loop: loop.run_until_complete(count()), [new_loop() for _ in range(8)]))
+    assert len(set(threads)) == 8
 
 
 def test_loop_made_in_one_thread_can_run_in_another(new_loop):
-    loop, results = new_loop(), []
-    thread = threading.Thread(target=lambda: results.append(loop.run_until_complete(return_42())))
-    thread.start()
-    thread.join(10)
-    assert results == [42]
+    loop = new_loop()
+    assert call_in_thread(lambda: loop.run_until_complete(return_42())) == 42
 
 
 def test_close_makes_is_closed_true(loop):
@@ -317,24 +285,15 @@ async def test_closing_a_loop_that_runs_raises_runtime_error(loop):
     assert not loop.is_closed()
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda loop: loop.call_soon(int),
-        lambda loop: loop.call_soon_threadsafe(int),
-        lambda loop: loop.call_later(1, int),
-        lambda loop: loop.call_at(1, int),
-        lambda loop: loop.run_forever(),
-        lambda loop: loop.run_in_executor(None, int),
-        lambda loop: loop.add_reader(0, int),
-        lambda loop: loop.add_writer(0, int),
-    ],
-    ids=["call_soon", "call_soon_threadsafe", "call_later", "call_at", "run_forever", "run_in_executor", "add_reader", "add_writer"],
-)
-def test_closed_loop_raises_runtime_error(loop, use):
+METHODS = {"call_soon": [int], "call_soon_threadsafe": [int], "call_later": [1, int], "call_at": [1, int]}
+METHODS |= {"run_forever": [], "run_in_executor": [None, int], "add_reader": [0, int], "add_writer": [0, int]}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_closed_loop_raises_runtime_error(loop, method):
     loop.close()
     with pytest.raises(RuntimeError, match="Event loop is closed"):
-        use(loop)
+        getattr(loop, method)(*METHODS[method])
 
 
 @pytest.mark.parametrize("method", ["run_until_complete", "create_task"])
@@ -368,25 +327,20 @@ def test_handles_left_at_close_can_still_be_cancelled(new_loop):
     assert [handle.cancelled() for handle in handles] == [True, True]
 
 
-def test_closed_loop_is_freed_when_nobody_refers_to_it(implementation, no_leaks):
-    loop = implementation.new_event_loop()
+def use_callbacks(loop):
     loop.call_soon(loop.stop)
     loop.call_later(10, loop.stop)
     loop.run_forever()
-    loop.close()
-    reference = weakref.ref(loop)
-    del loop
-    gc.collect()
-    assert reference() is None
 
 
-def test_loop_that_ran_tasks_is_freed_when_nobody_refers_to_it(implementation, no_leaks):
+def use_tasks(loop):
+    loop.run_until_complete(asyncio.wait([loop.create_task(return_42()) for _ in range(10)]))
+
+
+@pytest.mark.parametrize("use", [use_callbacks, use_tasks])
+def test_closed_loop_is_freed_when_nobody_refers_to_it(implementation, no_leaks, use):
     loop = implementation.new_event_loop()
-
-    async def main():
-        await asyncio.gather(*[return_42() for _ in range(10)])
-
-    loop.run_until_complete(main())
+    use(loop)
     loop.close()
     reference = weakref.ref(loop)
     del loop
@@ -417,19 +371,12 @@ def test_runner_closes_its_loop(implementation, no_leaks):
 
 
 def test_runner_cancels_the_tasks_that_are_left(implementation, no_leaks):
-    events = []
-
-    async def wait_for_ever():
-        try:
-            await asyncio.get_running_loop().create_future()
-        except asyncio.CancelledError:
-            events.append("cancelled")
-            raise
+    cancellations = []
 
     async def main():
-        asyncio.get_running_loop().keep = asyncio.create_task(wait_for_ever())
+        asyncio.get_running_loop().keep = asyncio.create_task(wait_until_cancelled(cancellations))
         await asyncio.sleep(0)
 
     with asyncio.Runner(loop_factory=implementation.new_event_loop) as runner:
         runner.run(main())
-    assert events == ["cancelled"]
+    assert len(cancellations) == 1

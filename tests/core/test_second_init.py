@@ -203,6 +203,12 @@ STATES = {
 }
 
 
+def end(future):
+    """End what the first coroutine waited for, unless it is nothing or a task, which ends by itself."""
+    if future is not None and not isinstance(future, asyncio.Task):
+        future.set_result(1)
+
+
 def start_anew(task, coroutine, loop):
     with warnings.catch_warnings():
         # The coroutine before may never have been awaited.
@@ -217,12 +223,8 @@ def test_task_that_starts_anew_runs_its_new_coroutine(implementation, quiet_loop
     task, future = STATES[state](quiet_loop, implementation)
     start_anew(task, five(), quiet_loop)
     assert quiet_loop.run_until_complete(asyncio.wait_for(task, 10)) == 5
-    # The future that the first coroutine waited for ends, too.
-    if isinstance(future, asyncio.Task):
-        quiet_loop.run_until_complete(future)
-    elif future is not None:
-        future.set_result(1)
-    quiet_loop.run_until_complete(asyncio.sleep(0.001))
+    end(future)
+    quiet_loop.run_until_complete(asyncio.sleep(0.003))
     assert task.result() == 5
 
 
@@ -238,8 +240,7 @@ def test_task_that_starts_anew_may_wait(implementation, quiet_loop, state):
         return await gate
 
     start_anew(task, wait(), quiet_loop)
-    if future is not None and not isinstance(future, asyncio.Task):
-        future.set_result(1)
+    end(future)
     quiet_loop.run_until_complete(asyncio.sleep(0.003))
     assert not task.done()
     gate.set_result("through")
@@ -255,8 +256,7 @@ def test_task_may_move_to_another_loop(implementation, quiet_loop, other_loop, s
     start_anew(task, five(), other_loop)
     quiet_loop.run_until_complete(asyncio.sleep(0))
     assert other_loop.run_until_complete(asyncio.wait_for(task, 10)) == 5
-    if future is not None and not isinstance(future, asyncio.Task):
-        future.set_result(1)
+    end(future)
     quiet_loop.run_until_complete(asyncio.sleep(0.003))
 
 
@@ -327,10 +327,13 @@ MAKERS = ["call_soon", "call_soon_threadsafe"]
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-def test_handle_in_the_queue_runs_its_new_callback(loop, run_turn, other_loop, maker):
+@pytest.mark.parametrize("is_cancelled", [False, True], ids=["", "cancelled"])
+def test_handle_in_the_queue_runs_its_new_callback(loop, run_turn, other_loop, maker, is_cancelled):
     called = []
     for new_loop in loop, other_loop:
         handle = getattr(loop, maker)(called.append, "old")
+        if is_cancelled:
+            handle.cancel()
         handle.__init__(called.append, ("new",), new_loop)
         assert not handle.cancelled()
         run_turn()
@@ -443,15 +446,6 @@ def test_coroutine_that_ends_with_a_second_init_finds_its_task_whole(implementat
     gc.collect()
     assert seen == [coroutine]
     assert quiet_loop.run_until_complete(asyncio.wait_for(task, 10)) == 5
-
-
-def test_cancelled_handle_that_starts_anew_in_the_queue_runs(loop, run_turn):
-    called = []
-    handle = loop.call_soon(called.append, "old")
-    handle.cancel()
-    handle.__init__(called.append, ("new",), loop)
-    run_turn()
-    assert called == ["new"]
 
 
 def test_timer_in_the_heap_runs_its_new_callback(loop, other_loop):

@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from actors.callbacks import StoppingCallback
-from actors.failures import fail
+from actors.coroutines import wait_until_cancelled
+from actors.failures import fail, raising
+from actors.threads import call_in_thread, in_thread
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +37,7 @@ def alarm_while_asleep():
     signal.setitimer(signal.ITIMER_REAL, 0.02)
 
 
-def test_handler_runs_when_the_signal_arrives(loop):
-    loop.add_signal_handler(signal.SIGUSR1, loop.stop)
-    loop.call_soon(send_to_self, signal.SIGUSR1)
-    loop.run_forever()
-
-
-def test_handler_gets_its_arguments(loop):
+def test_handler_runs_when_the_signal_arrives_and_gets_its_arguments(loop):
     handler = StoppingCallback(loop)
     loop.add_signal_handler(signal.SIGUSR1, handler, 1, "two")
     loop.call_soon(send_to_self, signal.SIGUSR1)
@@ -114,16 +109,11 @@ def test_remove_tells_whether_there_was_a_handler(loop):
     assert loop.remove_signal_handler(signal.SIGUSR1) is False
 
 
-def test_removing_the_handler_restores_the_default(loop):
-    loop.add_signal_handler(signal.SIGUSR1, int)
-    loop.remove_signal_handler(signal.SIGUSR1)
-    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
-
-
-def test_removing_the_handler_of_sigint_restores_keyboard_interrupt(loop):
-    loop.add_signal_handler(signal.SIGINT, int)
-    loop.remove_signal_handler(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+@pytest.mark.parametrize("number, default", [(signal.SIGUSR1, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)])
+def test_removing_the_handler_restores_the_default(loop, number, default):
+    loop.add_signal_handler(number, int)
+    loop.remove_signal_handler(number)
+    assert signal.getsignal(number) is default
 
 
 def test_closing_the_loop_removes_its_handlers(new_loop):
@@ -163,10 +153,7 @@ def test_exception_of_pythons_own_handler_leaves_run_forever_at_once(loop):
     class Alarm(BaseException):
         pass
 
-    def handler(number, frame):
-        raise Alarm
-
-    signal.signal(signal.SIGALRM, handler)
+    signal.signal(signal.SIGALRM, raising(Alarm))
     alarm_while_asleep()
     with pytest.raises(Alarm):
         loop.run_forever()
@@ -210,20 +197,16 @@ def test_sigchld_handler_sees_a_child_end(loop):
 
 
 def test_ctrl_c_cancels_the_main_task_of_a_runner(implementation, no_leaks):
-    events = []
+    cancellations = []
 
     async def main():
-        try:
-            asyncio.get_running_loop().call_soon(send_to_self, signal.SIGINT)
-            await asyncio.get_running_loop().create_future()
-        except asyncio.CancelledError:
-            events.append("cancelled")
-            raise
+        asyncio.get_running_loop().call_soon(send_to_self, signal.SIGINT)
+        await wait_until_cancelled(cancellations)
 
     with pytest.raises(KeyboardInterrupt):
         with asyncio.Runner(loop_factory=implementation.new_event_loop) as runner:
             runner.run(main())
-    assert events == ["cancelled"]
+    assert len(cancellations) == 1
 
 
 def test_ctrl_c_reaches_a_runner_whose_loop_sleeps(implementation, no_leaks):
@@ -238,28 +221,14 @@ def test_ctrl_c_reaches_a_runner_whose_loop_sleeps(implementation, no_leaks):
 
 
 def test_handler_added_outside_the_main_thread_is_refused(new_loop):
-    errors = []
-
-    def add():
-        loop = new_loop()
-        try:
-            loop.add_signal_handler(signal.SIGUSR1, int)
-        except (ValueError, RuntimeError) as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=add)
-    thread.start()
-    thread.join(10)
-    assert len(errors) == 1
+    with pytest.raises((ValueError, RuntimeError)):
+        call_in_thread(lambda: new_loop().add_signal_handler(signal.SIGUSR1, int))
 
 
 def test_loop_in_another_thread_runs_while_the_main_thread_has_handlers(new_loop):
     main_loop, other_loop = new_loop(), new_loop()
     main_loop.add_signal_handler(signal.SIGUSR1, main_loop.stop)
-    thread = threading.Thread(target=other_loop.run_forever)
-    thread.start()
-    main_loop.call_soon(send_to_self, signal.SIGUSR1)
-    main_loop.run_forever()
-    other_loop.call_soon_threadsafe(other_loop.stop)
-    thread.join(10)
-    assert not thread.is_alive()
+    with in_thread(other_loop.run_forever):
+        main_loop.call_soon(send_to_self, signal.SIGUSR1)
+        main_loop.run_forever()
+        other_loop.call_soon_threadsafe(other_loop.stop)

@@ -18,12 +18,6 @@ FUTURES = {"own": fastloop.Future, "native": asyncio.Future}
 
 
 @pytest.fixture(params=TASKS)
-def new_task(request, loop):
-    """A function that makes tasks of one of the two classes on the loop."""
-    return functools.partial(TASKS[request.param], loop=loop)
-
-
-@pytest.fixture(params=TASKS)
 def new_other_task(request, loop):
     """Like new_task, also for each class, for tests that need two of them."""
     return functools.partial(TASKS[request.param], loop=loop)
@@ -35,21 +29,23 @@ def new_future(request, loop):
     return functools.partial(FUTURES[request.param], loop=loop)
 
 
-def test_task_awaits_a_future(loop, new_task, new_future):
-    future = new_future()
+@pytest.fixture
+def future(new_future):
+    return new_future()
+
+
+def test_task_awaits_a_future(loop, new_task, future):
     task = new_task(wait_for(future))
     loop.call_soon(loop.call_soon, future.set_result, "result")
     assert loop.run_until_complete(task) == "result"
 
 
-def test_task_awaits_a_future_that_is_done(loop, new_task, new_future):
-    future = new_future()
+def test_task_awaits_a_future_that_is_done(loop, new_task, future):
     future.set_result("result")
     assert loop.run_until_complete(new_task(wait_for(future))) == "result"
 
 
-def test_task_gets_the_exception_of_a_future(loop, new_task, new_future):
-    future = new_future()
+def test_task_gets_the_exception_of_a_future(loop, new_task, future):
     task = new_task(wait_for(future))
     loop.call_soon(loop.call_soon, future.set_exception, SomeError())
     with pytest.raises(SomeError):
@@ -60,8 +56,7 @@ def test_task_awaits_a_task(loop, new_task, new_other_task):
     assert loop.run_until_complete(new_task(wait_for(new_other_task(return_argument("result"))))) == "result"
 
 
-def test_cancelling_the_task_cancels_the_future(loop, run_turn, new_task, new_future):
-    future = new_future()
+def test_cancelling_the_task_cancels_the_future(loop, run_turn, new_task, future):
     task = new_task(wait_for(future))
     run_turn()
     task.cancel("reason")
@@ -71,8 +66,7 @@ def test_cancelling_the_task_cancels_the_future(loop, run_turn, new_task, new_fu
         task.result()
 
 
-def test_cancelling_the_future_cancels_the_task(loop, run_turn, new_task, new_future):
-    future = new_future()
+def test_cancelling_the_future_cancels_the_task(loop, run_turn, new_task, future):
     task = new_task(wait_for(future))
     run_turn()
     future.cancel()
@@ -89,8 +83,7 @@ def test_cancelling_the_outer_task_cancels_the_inner_one(loop, run_turn, new_tas
     assert inner.cancelled() and outer.cancelled()
 
 
-def test_what_a_task_waits_for_is_seen_as_an_asyncio_future(run_turn, new_task, new_future):
-    future = new_future()
+def test_what_a_task_waits_for_is_seen_as_an_asyncio_future(run_turn, new_task, future):
     task = new_task(wait_for(future))
     run_turn()
     assert task._fut_waiter is future
@@ -119,8 +112,7 @@ def test_all_tasks_sees_tasks_of_both_classes(loop, run_turn, new_task, new_othe
     assert asyncio.all_tasks(loop) == set()
 
 
-def test_gather_mixes_tasks_futures_and_coroutines(loop, new_task, new_future):
-    future = new_future()
+def test_gather_mixes_tasks_futures_and_coroutines(loop, new_task, future):
     loop.call_soon(future.set_result, "future")
 
     async def main():
@@ -161,6 +153,8 @@ def test_timeout_and_wait_for_work_in_a_task(loop, new_task, new_future):
                 await new_future()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(new_future(), 0.001)
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0)
         return asyncio.current_task().cancelling()
 
     assert loop.run_until_complete(new_task(main())) == 0
@@ -169,18 +163,19 @@ def test_timeout_and_wait_for_work_in_a_task(loop, new_task, new_future):
 def test_task_group_runs_in_a_task(loop, new_task):
     async def main():
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(return_argument(number)) for number in range(5)]
+            tasks = [group.create_task(return_argument(number)) for number in range(20)]
         return [task.result() for task in tasks]
 
-    assert loop.run_until_complete(new_task(main())) == [0, 1, 2, 3, 4]
+    assert loop.run_until_complete(new_task(main())) == list(range(20))
 
 
 def test_task_group_in_a_task_is_cancelled_by_a_failing_child(loop, new_task):
     async def main():
-        with pytest.raises(ExceptionGroup):
+        with pytest.raises(ExceptionGroup) as caught:
             async with asyncio.TaskGroup() as group:
                 waiting = group.create_task(wait_for(loop.create_future()))
                 group.create_task(raise_some_error())
+        assert [type(error) for error in caught.value.exceptions] == [SomeError]
         return waiting.cancelled()
 
     assert loop.run_until_complete(new_task(main())) is True
@@ -194,15 +189,17 @@ async def test_factory_that_makes_one_class_works_on_the_loop(loop, new_task):
 
 
 async def test_locks_hand_over_between_tasks_of_both_classes(loop, new_task, new_other_task):
-    lock, order = asyncio.Lock(), []
+    lock, order, inside = asyncio.Lock(), [], []
 
     async def enter(number):
         async with lock:
+            inside.append(number)
+            assert len(inside) == 1
             await asyncio.sleep(0)
-            order.append(number)
+            order.append(inside.pop())
 
     tasks = [(new_task, new_other_task)[number % 2](enter(number)) for number in range(10)]
-    await asyncio.wait(tasks)
+    await asyncio.gather(*tasks)
     assert order == list(range(10))
 
 

@@ -14,6 +14,7 @@ import pytest
 import fastloop
 from actors.coroutines import wait_for_ever
 from actors.programs import run_python
+from actors.threads import call_in_thread
 
 has_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
 dies_while_pending = pytest.mark.skipif(not has_gil, reason="without the GIL fastloop holds pending tasks: a stated limit")
@@ -178,16 +179,13 @@ def test_task_that_its_destruction_brings_back_can_be_used(implementation, loop,
 
 
 def test_tasks_of_a_thread_that_has_ended_can_end(implementation, loop):
-    tasks = []
-
     def make_tasks():
         asyncio.set_event_loop(loop)
-        tasks.extend(implementation.Task(wait_for_ever(), loop=loop, name=f"from the thread {i}") for i in range(3))
+        tasks = [implementation.Task(wait_for_ever(), loop=loop, name=f"from the thread {i}") for i in range(3)]
         asyncio.set_event_loop(None)
+        return tasks
 
-    thread = threading.Thread(target=make_tasks)
-    thread.start()
-    thread.join()
+    tasks = call_in_thread(make_tasks)
     assert names(loop) == [f"from the thread {i}" for i in range(3)]
     tasks.pop(1).cancel()
     loop.run_until_complete(asyncio.sleep(0.001))

@@ -1,10 +1,10 @@
-"""What asyncio builds on tasks: gather, wait, timeouts, shield, task groups, queues and locks."""
+"""What asyncio builds on tasks: gather, wait, shield, queues. Task groups, timeouts and locks are in test_task_interop.py."""
 
 import asyncio
 
 import pytest
 
-from actors.coroutines import raise_some_error, return_argument, wait_for_ever
+from actors.coroutines import cancel, raise_some_error, return_argument, wait_for_ever
 from actors.failures import SomeError
 
 
@@ -28,9 +28,7 @@ async def test_cancelling_gather_cancels_its_children(loop):
     children = [asyncio.create_task(wait_for_ever()) for _ in range(3)]
     gathering = asyncio.gather(*children)
     await asyncio.sleep(0)
-    gathering.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await gathering
+    await cancel(gathering)
     assert [child.cancelled() for child in children] == [True, True, True]
 
 
@@ -65,15 +63,6 @@ async def test_wait_for_cancels_what_takes_too_long(loop):
     assert task.cancelled() is True
 
 
-async def test_timeout_raises_timeout_error_and_only_its_own(loop):
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.001):
-            await wait_for_ever()
-    async with asyncio.timeout(10):
-        await asyncio.sleep(0)
-    assert asyncio.current_task().cancelling() == 0
-
-
 async def test_nested_timeouts_raise_at_the_right_level(loop):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.001):
@@ -84,25 +73,8 @@ async def test_nested_timeouts_raise_at_the_right_level(loop):
 async def test_shield_keeps_the_inner_task_from_cancellation(loop):
     inner = asyncio.create_task(return_argument("survived"))
     outer = asyncio.ensure_future(asyncio.shield(inner))
-    outer.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await outer
+    await cancel(outer)
     assert await inner == "survived"
-
-
-async def test_task_group_waits_for_all_its_tasks(loop):
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(return_argument(number)) for number in range(20)]
-    assert [task.result() for task in tasks] == list(range(20))
-
-
-async def test_task_group_cancels_the_others_when_one_fails(loop):
-    with pytest.raises(ExceptionGroup) as caught:
-        async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(wait_for_ever())
-            group.create_task(raise_some_error())
-    assert [type(error) for error in caught.value.exceptions] == [SomeError]
-    assert waiting.cancelled() is True
 
 
 async def test_queue_hands_over_items_in_order(loop):
@@ -118,20 +90,6 @@ async def test_queue_hands_over_items_in_order(loop):
     await queue.put(None)
     await consumer
     assert received == list(range(100))
-
-
-async def test_lock_is_held_by_one_at_a_time_and_given_in_order(loop):
-    lock, order, inside = asyncio.Lock(), [], []
-
-    async def enter(number):
-        async with lock:
-            inside.append(number)
-            assert len(inside) == 1
-            await asyncio.sleep(0)
-            order.append(inside.pop())
-
-    await asyncio.gather(*[enter(number) for number in range(10)])
-    assert order == list(range(10))
 
 
 async def test_event_condition_and_semaphore_wake_their_waiters(loop):

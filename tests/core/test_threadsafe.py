@@ -1,4 +1,7 @@
-"""call_soon_threadsafe() and run_coroutine_threadsafe(): the only ways into the loop from another thread."""
+"""call_soon_threadsafe() and run_coroutine_threadsafe(): the only ways into the loop from another thread.
+
+What they do under strain is in tests/threads.
+"""
 
 import asyncio
 import concurrent.futures
@@ -8,6 +11,9 @@ import threading
 import pytest
 
 from actors.callbacks import StoppingCallback
+from actors.coroutines import raise_error, wait_until_cancelled
+from actors.kernel import until
+from actors.threads import call_in_thread
 
 
 @pytest.fixture
@@ -27,59 +33,11 @@ def in_thread():
         assert not thread.is_alive()
 
 
-def test_callback_from_another_thread_wakes_a_loop_that_sleeps(loop, in_thread):
-    in_thread(loop.call_soon_threadsafe, loop.stop)
-    loop.run_forever()
-
-
-def test_callback_from_another_thread_runs_in_the_loops_thread(loop, in_thread):
+def test_callback_from_another_thread_wakes_a_loop_that_sleeps_and_runs_in_its_thread(loop, in_thread):
     callback = StoppingCallback(loop, lambda argument: (argument, threading.get_ident()))
     in_thread(loop.call_soon_threadsafe, callback, "argument")
     loop.run_forever()
     assert callback.results == [("argument", threading.get_ident())]
-
-
-def test_callbacks_of_one_thread_keep_their_order(loop, in_thread):
-    order = []
-
-    def schedule():
-        for number in range(10_000):
-            loop.call_soon_threadsafe(order.append, number)
-        loop.call_soon_threadsafe(loop.stop)
-
-    in_thread(schedule)
-    loop.run_forever()
-    assert order == list(range(10_000))
-
-
-def test_no_callback_of_many_threads_is_lost(loop, in_thread):
-    thread_count, per_thread = 8, 2000
-    callback = StoppingCallback(loop, calls=thread_count * per_thread)
-
-    def schedule(thread_number):
-        for number in range(per_thread):
-            loop.call_soon_threadsafe(callback, thread_number, number)
-
-    for thread_number in range(thread_count):
-        in_thread(schedule, thread_number)
-    loop.run_forever()
-    assert len(set(callback.results)) == thread_count * per_thread
-    for thread_number in range(thread_count):
-        assert [number for thread, number in callback.results if thread == thread_number] == list(range(per_thread))
-
-
-def test_sleeping_loop_is_woken_again_and_again(loop, in_thread):
-    woken = threading.Semaphore(0)
-
-    def wake():
-        for _ in range(500):
-            loop.call_soon_threadsafe(woken.release)
-            # The loop has nothing else to do, so it sleeps until the next round.
-            assert woken.acquire(timeout=10)
-        loop.call_soon_threadsafe(loop.stop)
-
-    in_thread(wake)
-    loop.run_forever()
 
 
 def test_call_from_the_loops_own_thread_works_too(loop):
@@ -121,18 +79,10 @@ def test_cancel_in_another_thread_does_not_wait_for_the_callback_that_runs(loop,
     assert outcomes == [True, True]
 
 
-def test_call_on_a_closed_loop_raises_runtime_error_in_the_other_thread(loop, in_thread):
-    errors = []
-
-    def schedule():
-        try:
-            loop.call_soon_threadsafe(int)
-        except RuntimeError as error:
-            errors.append(str(error))
-
+def test_call_on_a_closed_loop_raises_runtime_error_in_the_other_thread(loop):
     loop.close()
-    in_thread(schedule).join()
-    assert errors == ["Event loop is closed"]
+    with pytest.raises(RuntimeError, match="^Event loop is closed$"):
+        call_in_thread(loop.call_soon_threadsafe, int)
 
 
 def test_threads_that_schedule_while_the_loop_closes_get_runtime_error(new_loop, in_thread):
@@ -156,62 +106,36 @@ def test_threads_that_schedule_while_the_loop_closes_get_runtime_error(new_loop,
     assert errors == ["Event loop is closed"]
 
 
-def test_coroutine_of_another_thread_returns_its_result_there(loop, in_thread):
-    results = []
-
+async def test_coroutine_of_another_thread_returns_its_result_there(loop):
     async def add(x, y):
         await asyncio.sleep(0.001)
         return x + y
 
-    def submit():
-        results.append(asyncio.run_coroutine_threadsafe(add(1, 2), loop).result(10))
-        loop.call_soon_threadsafe(loop.stop)
-
-    in_thread(submit)
-    loop.run_forever()
-    assert results == [3]
+    assert await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(add(1, 2), loop).result(10)) == 3
 
 
-def test_coroutine_of_another_thread_raises_its_exception_there(loop, in_thread):
-    errors = []
-
-    async def fail():
-        raise ZeroDivisionError("in the loop")
-
-    def submit():
-        errors.append(asyncio.run_coroutine_threadsafe(fail(), loop).exception(10))
-        loop.call_soon_threadsafe(loop.stop)
-
-    in_thread(submit)
-    loop.run_forever()
-    assert [type(error) for error in errors] == [ZeroDivisionError]
+async def test_coroutine_of_another_thread_raises_its_exception_there(loop):
+    failing = raise_error(ZeroDivisionError("in the loop"))
+    error = await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(failing, loop).exception(10))
+    assert type(error) is ZeroDivisionError
 
 
-def test_cancelling_the_concurrent_future_cancels_the_coroutine(loop, in_thread):
-    is_started = threading.Event()
-    events = []
+async def test_cancelling_the_concurrent_future_cancels_the_coroutine(loop):
+    is_started, cancellations = threading.Event(), []
 
-    async def wait_for_ever():
-        try:
-            is_started.set()
-            await loop.create_future()
-        except asyncio.CancelledError:
-            events.append("cancelled in the loop")
-            loop.call_soon(loop.stop)
-            raise
+    async def wait():
+        is_started.set()
+        await wait_until_cancelled(cancellations)
 
-    def submit():
-        future = asyncio.run_coroutine_threadsafe(wait_for_ever(), loop)
+    def submit_and_cancel():
+        future = asyncio.run_coroutine_threadsafe(wait(), loop)
         assert is_started.wait(10)
         future.cancel()
         with pytest.raises(concurrent.futures.CancelledError):
             future.result(10)
-        events.append("cancelled in the thread")
 
-    thread = in_thread(submit)
-    loop.run_forever()
-    thread.join(10)
-    assert sorted(events) == ["cancelled in the loop", "cancelled in the thread"]
+    await asyncio.to_thread(submit_and_cancel)
+    await until(lambda: cancellations)
 
 
 def test_loops_of_two_threads_send_each_other_callbacks(new_loop, in_thread):
@@ -232,7 +156,7 @@ def test_loops_of_two_threads_send_each_other_callbacks(new_loop, in_thread):
     assert bounces == list(range(1000, -1, -1))
 
 
-def test_task_that_another_thread_starts_eagerly_does_not_disturb_the_loops_tasks(implementation, loop):
+def test_task_that_another_thread_starts_eagerly_does_not_disturb_the_loops_tasks(implementation, loop, in_thread):
     if implementation.name == "asyncio" and sys.version_info < (3, 14):
         pytest.skip("asyncio's tasks fail, and hang forever")
     is_asked, is_tried = threading.Event(), threading.Event()
@@ -262,9 +186,7 @@ def test_task_that_another_thread_starts_eagerly_does_not_disturb_the_loops_task
 
     # asyncio says that the task was destroyed.
     loop.set_exception_handler(lambda loop, context: None)
-    thread = threading.Thread(target=start)
-    thread.start()
+    in_thread(start)
     loop.run_until_complete(main())
-    thread.join()
-    assert steps == []
-    assert outcomes == [RuntimeError]
+    assert is_tried.is_set()
+    assert (steps, outcomes) == ([], [RuntimeError])

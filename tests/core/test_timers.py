@@ -1,6 +1,6 @@
 """call_later(), call_at(), time() and TimerHandle: order, cancellation, and what keeps the callback alive.
 
-test_exactness.py is about how exact they are.
+test_exactness.py is about how exact they are, test_call_soon.py about what timers have in common with other handles.
 """
 
 import asyncio
@@ -8,7 +8,6 @@ import fractions
 import itertools
 import random
 import time
-import weakref
 
 import pytest
 
@@ -37,13 +36,6 @@ def test_timers_with_equal_deadlines_fire_in_the_order_of_their_creation(impleme
     run_until_after(loop, 0.005)
     # asyncio's heap promises nothing about equal deadlines; fastloop does.
     assert (order if implementation.name == "fastloop" else sorted(order)) == list(range(50))
-
-
-def test_timer_passes_its_arguments(loop):
-    callback = Callback()
-    loop.call_later(0, callback, 1, "two", None)
-    run_until_after(loop, 0.001)
-    assert callback.calls == [(1, "two", None)]
 
 
 @pytest.mark.parametrize("delay_s", [0, -1, -1e9, 0.0, False])
@@ -99,43 +91,6 @@ def test_timer_cancelled_by_another_in_the_same_turn_never_fires(loop):
     assert callback.calls == []
 
 
-def test_cancel_after_the_timer_fired_does_nothing(loop):
-    callback = Callback()
-    timer = loop.call_later(0, callback)
-    run_until_after(loop, 0.001)
-    timer.cancel()
-    timer.cancel()
-    assert callback.calls == [()]
-
-
-def test_callback_is_freed_at_once_when_its_timer_is_cancelled(loop):
-    callback, argument = Callback(), Callback()
-    references = weakref.ref(callback), weakref.ref(argument)
-    timer = loop.call_later(1000, callback, argument)
-    del callback, argument
-    assert None not in [reference() for reference in references]
-    timer.cancel()
-    assert [reference() for reference in references] == [None, None]
-
-
-def test_callback_is_freed_after_its_timer_fired(loop):
-    callback = Callback()
-    reference = weakref.ref(callback)
-    loop.call_later(0, callback)
-    del callback
-    run_until_after(loop, 0.001)
-    assert reference() is None
-
-
-def test_when_is_the_deadline_on_the_loops_clock(loop):
-    before = loop.time()
-    timer = loop.call_later(10, int)
-    after = loop.time()
-    # Float arithmetic may round either way.
-    assert before + 10 - 1e-6 <= timer.when() <= after + 10 + 1e-6
-    timer.cancel()
-
-
 def test_when_returns_the_deadline_given_to_call_at(loop):
     deadline = loop.time() + 12.5
     timer = loop.call_at(deadline, int)
@@ -164,16 +119,6 @@ def test_timer_handles_can_be_members_of_a_set(loop):
     assert len(set(timers) | set(timers)) == 3
     for timer in timers:
         timer.cancel()
-
-
-def test_timer_names_its_callback_in_repr(loop):
-    def a_callback_with_a_name():
-        pass
-
-    timer = loop.call_later(1000, a_callback_with_a_name)
-    assert "a_callback_with_a_name" in repr(timer)
-    timer.cancel()
-    assert "cancelled" in repr(timer)
 
 
 def test_time_never_goes_back(loop):

@@ -6,10 +6,12 @@ The real nest_asyncio is in tests/third_party.
 import asyncio
 import contextvars
 import gc
-import threading
 import weakref
 
 import pytest
+
+from actors.failures import raising
+from actors.threads import call_in_thread
 
 pytestmark = pytest.mark.fastloop_only
 
@@ -86,11 +88,8 @@ def test_handle_that_was_taken_out_can_be_put_back(loop):
 
 
 def test_handle_of_asyncio_that_names_another_loop_may_leave_the_loop(loop, no_leaks):
-    def leave():
-        raise SystemExit
-
     other_loop = asyncio.SelectorEventLoop()
-    loop._ready.append(asyncio.Handle(leave, (), other_loop))
+    loop._ready.append(asyncio.Handle(raising(SystemExit), (), other_loop))
     loop._ready.append(loop._ready.popleft())
     with pytest.raises(SystemExit):
         loop.run_forever()
@@ -152,9 +151,7 @@ def test_handle_that_the_program_takes_out_and_keeps_is_collected_in_its_cycle(l
 
 
 def test_callback_of_another_thread_is_seen(loop):
-    thread = threading.Thread(target=loop.call_soon_threadsafe, args=(int,))
-    thread.start()
-    thread.join()
+    call_in_thread(loop.call_soon_threadsafe, int)
     assert len(loop._ready) == 1
 
 
@@ -174,8 +171,7 @@ def test_select_that_may_not_wait_does_not(loop):
     assert not loop._ready
 
 
-def test_select_finds_what_can_be_read(loop, pair):
-    left, right = pair
+def test_select_finds_what_can_be_read(loop, left, right):
     loop.add_reader(left, int)
     right.send(b"x")
     loop._selector.select()
@@ -211,20 +207,15 @@ def test_tasks_timers_and_sockets_work_in_turns_by_hand(loop, run_by_hand):
     assert asyncio.current_task(loop) is None
 
 
-def test_task_is_the_current_one_again_after_a_turn_within_it(loop):
-    others = []
-
+async def test_task_is_the_current_one_again_after_a_turn_within_it(loop):
     async def other():
-        others.append(asyncio.current_task())
+        return asyncio.current_task()
 
-    async def main():
-        me = asyncio.current_task()
-        task = asyncio.ensure_future(other())
-        while not task.done():
-            loop._ready.popleft()._run()
-        assert asyncio.current_task() is me
-        await asyncio.sleep(0)
-        assert asyncio.current_task() is me
-        assert others == [task]
-
-    loop.run_until_complete(main())
+    me = asyncio.current_task()
+    task = asyncio.ensure_future(other())
+    while not task.done():
+        loop._ready.popleft()._run()
+    assert asyncio.current_task() is me
+    await asyncio.sleep(0)
+    assert asyncio.current_task() is me
+    assert task.result() is task

@@ -36,7 +36,7 @@ class Interpreter:
         self.program = program
         self.loop = loop
         self.trace = []
-        # How often each rule of rules.LEFT_OUT had something left out.
+        # How often each rule had something left out.
         self.left_out = collections.Counter()
         self.is_recording = True
         self.turn = 0

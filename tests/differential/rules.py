@@ -38,7 +38,6 @@ REAL_TIME = Rule(
 ASYNCIO_VARIES = Rule(
     "asyncio varies", "on asyncio itself the program has different traces from run to run", "every trace; such programs must be few"
 )
-OPEN_ORDER = (BATCH_ORDER, REAL_TIME, ASYNCIO_VARIES)
 
 
 # Lines that mean the same
@@ -114,17 +113,6 @@ INTERRUPTED_RUN = Rule(
     "if its future was done, asyncio's callback that ends a run_until_complete() is still in the queue and ends the next run; fastloop "
     "drops all such callbacks, and the next run continues where the interrupted one was",
     "such callbacks, on asyncio",
-)
-LEFT_OUT = (
-    READER_BESIDE_OPERATION,
-    OPERATIONS_AT_ONCE,
-    READING_AFTER_EOF,
-    EXIT_WHILE_CONNECTING,
-    PAUSED_WHILE_CONNECTING,
-    WRITELINES_AFTER_LOSS,
-    CLOSED_WHILE_ACCEPTING,
-    QUEUED_TWICE,
-    INTERRUPTED_RUN,
 )
 
 

@@ -36,19 +36,12 @@ from program import (
 SEES_EARLIER_VARIABLE = "runs var=1" if sys.version_info >= (3, 15) else "runs"
 
 
-@pytest.fixture(params=["asyncio", "fastloop", "fastloop, asyncio's tasks"])
-def tested(request):
-    if request.param == "asyncio":
-        return comparison.ASYNCIO
-    return next(tested for tested in comparison.fastloop_implementations() if tested.name == request.param)
-
-
-@pytest.fixture
-def events(tested):
+@pytest.fixture(params=[comparison.ASYNCIO, *comparison.fastloop_implementations()], ids=lambda tested: tested.name)
+def events(request):
     """A function that returns what happens in a program, from its first turn to its last phase's end."""
 
     def run(program):
-        trace = tested.trace(program)
+        trace = request.param.trace(program)
         return [without_place(line) for line in trace[trace.index("turn 1") : trace.index("closing")]]
 
     return run

@@ -6,12 +6,14 @@ test_raw_sockets_bad_input.py, sock_sendfile() in test_sendfile.py.
 
 import array
 import asyncio
+import functools
 import gc
 import inspect
 import socket
 
 import pytest
 
+from actors.coroutines import cancel
 from actors.files import pattern
 from actors.kernel import settle, start
 from actors.peers import fill, reset
@@ -30,76 +32,54 @@ def datagram_pair(no_leaks):
 # Receiving
 
 
-RECEIVERS = {
-    "sock_recv": lambda loop, sock, size: loop.sock_recv(sock, size),
-    "sock_recvfrom": lambda loop, sock, size: received_from(loop, sock, size),
-    "sock_recv_into": lambda loop, sock, size: received_into(loop, sock, size),
-    "sock_recvfrom_into": lambda loop, sock, size: received_from_into(loop, sock, size),
-}
-
-
-async def received_from(loop, sock, size):
-    data, _ = await loop.sock_recvfrom(sock, size)
-    return data
-
-
-async def received_into(loop, sock, size):
+async def receive_by(method, loop, sock, size):
+    """Receive up to size bytes by one of the loop's methods."""
     buffer = bytearray(size)
-    return bytes(buffer[: await loop.sock_recv_into(sock, buffer)])
+    received = await getattr(loop, method)(sock, buffer if method.endswith("_into") else size)
+    if "from" in method:
+        received, _ = received
+    return bytes(buffer[:received]) if method.endswith("_into") else received
 
 
-async def received_from_into(loop, sock, size):
-    buffer = bytearray(size)
-    count, _ = await loop.sock_recvfrom_into(sock, buffer)
-    return bytes(buffer[:count])
-
-
-@pytest.fixture(params=RECEIVERS)
+@pytest.fixture(params=["sock_recv", "sock_recvfrom", "sock_recv_into", "sock_recvfrom_into"])
 def receive(loop, request):
     """A coroutine function that receives from a socket, in each of the four ways."""
-    return lambda sock, size: RECEIVERS[request.param](loop, sock, size)
+    return functools.partial(receive_by, request.param, loop)
 
 
-async def test_data_that_is_there_is_received(pair, receive):
-    left, right = pair
+async def test_data_that_is_there_is_received(left, right, receive):
     right.send(b"0123456789")
     assert await receive(left, 4) == b"0123"
     assert await receive(left, 100) == b"456789"
 
 
-async def test_data_that_comes_later_is_received(loop, pair, receive):
-    left, right = pair
+async def test_data_that_comes_later_is_received(loop, left, right, receive):
     for number in range(5):
         receiving = await start(receive(left, 100))
         right.send(b"data %d" % number)
         assert await receiving == b"data %d" % number
 
 
-async def test_end_is_received_as_nothing(loop, pair, receive):
-    left, right = pair
+async def test_end_is_received_as_nothing(loop, left, right, receive):
     receiving = await start(receive(left, 100))
     right.close()
     assert await receiving == b""
     assert await receive(left, 100) == b""
 
 
-async def test_cancelled_receiving_loses_no_data(loop, pair, receive):
-    left, right = pair
+async def test_cancelled_receiving_loses_no_data(loop, left, right, receive):
     for send_first in False, True:
         receiving = await start(receive(left, 100))
         if send_first:
             right.send(b"kept")
-        receiving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await receiving
+        await cancel(receiving)
         if not send_first:
             right.send(b"kept")
         await settle()
         assert await receive(left, 100) == b"kept"
 
 
-async def test_receiving_given_up_by_wait_for_loses_no_data(pair, receive):
-    left, right = pair
+async def test_receiving_given_up_by_wait_for_loses_no_data(left, right, receive):
     for timeout in 0, 0.001:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(receive(left, 100), timeout)
@@ -111,8 +91,7 @@ async def test_receiving_given_up_by_wait_for_loses_no_data(pair, receive):
 # On asyncio's loop the second takes the first one's place, and the first waits forever.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(3)
-async def test_several_tasks_can_receive_on_one_socket(loop, pair, receive):
-    left, right = pair
+async def test_several_tasks_can_receive_on_one_socket(loop, left, right, receive):
     receiving = [await start(receive(left, 1)) for _ in range(3)]
     right.send(b"abc")
     assert sorted(await asyncio.gather(*receiving)) == [b"a", b"b", b"c"]
@@ -132,8 +111,7 @@ async def test_connection_that_is_reset_raises(loop):
             await receiving
 
 
-async def test_recv_into_takes_any_writable_buffer(loop, pair):
-    left, right = pair
+async def test_recv_into_takes_any_writable_buffer(loop, left, right):
     numbers = array.array("I", [0, 0])
     right.send(array.array("I", [7, 8]).tobytes())
     assert await loop.sock_recv_into(left, numbers) == 8
@@ -179,23 +157,20 @@ async def test_datagrams_come_with_their_sender(loop, datagram_pair):
 # Sending
 
 
-async def test_data_is_sent_whole(loop, pair):
-    left, right = pair
-    data = pattern(3_000_000)
+async def receive_whole(loop, sock, size):
     received = bytearray()
+    while len(received) < size:
+        received += await loop.sock_recv(sock, 65536)
+    return received
 
-    async def receive():
-        while len(received) < len(data):
-            received.extend(await loop.sock_recv(right, 65536))
 
-    results = await asyncio.gather(loop.sock_sendall(left, data), receive())
-    assert results[0] is None
-    assert received == data
+async def test_data_is_sent_whole(loop, left, right):
+    data = pattern(3_000_000)
+    assert await asyncio.gather(loop.sock_sendall(left, data), receive_whole(loop, right, len(data))) == [None, data]
 
 
 @pytest.mark.parametrize("make_data", [bytes, bytearray, memoryview, lambda data: memoryview(bytearray(data))[1:-1]])
-async def test_any_bytes_like_object_is_sent(loop, pair, make_data):
-    left, right = pair
+async def test_any_bytes_like_object_is_sent(loop, left, right, make_data):
     data = make_data(b"some data")
     await loop.sock_sendall(left, data)
     assert await loop.sock_recv(right, 100) == bytes(data)
@@ -205,20 +180,16 @@ async def test_any_bytes_like_object_is_sent(loop, pair, make_data):
 # asyncio compares bytes that were sent with elements that were given, and never ends.
 @pytest.mark.fastloop_only
 @pytest.mark.time_limit(3)
-async def test_view_of_larger_elements_is_sent_whole(loop, pair):
-    left, right = pair
+async def test_view_of_larger_elements_is_sent_whole(loop, left, right):
     numbers = array.array("I", range(100))
     await loop.sock_sendall(left, memoryview(numbers))
     assert await loop.sock_recv(right, 1000) == numbers.tobytes()
 
 
-async def test_sending_waits_for_the_reader_and_can_be_cancelled(loop, pair):
-    left, right = pair
+async def test_sending_waits_for_the_reader_and_can_be_cancelled(loop, left, right):
     size = fill(left)
     sending = await start(loop.sock_sendall(left, b"not sent"))
-    sending.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await sending
+    await cancel(sending)
     received = 0
     while received < size:
         received += len(await loop.sock_recv(right, 1_000_000))
@@ -226,8 +197,7 @@ async def test_sending_waits_for_the_reader_and_can_be_cancelled(loop, pair):
     assert await loop.sock_recv(right, 100) == b"sent"
 
 
-async def test_sending_to_a_peer_that_left_raises(loop, pair):
-    left, right = pair
+async def test_sending_to_a_peer_that_left_raises(loop, left, right):
     fill(left)
     sending = await start(loop.sock_sendall(left, bytes(100_000)))
     right.close()
@@ -238,22 +208,14 @@ async def test_sending_to_a_peer_that_left_raises(loop, pair):
 # Together
 
 
-async def test_one_socket_receives_and_sends_at_the_same_time(loop, pair):
+async def test_one_socket_receives_and_sends_at_the_same_time(loop, left, right):
     data = pattern(1_000_000)
-
-    async def receive(sock):
-        received = bytearray()
-        while len(received) < len(data):
-            received.extend(await loop.sock_recv(sock, 65536))
-        return received
-
-    left, right = pair
-    results = await asyncio.gather(loop.sock_sendall(left, data), loop.sock_sendall(right, data[::-1]), receive(left), receive(right))
-    assert results == [None, None, data[::-1], data]
+    sending = loop.sock_sendall(left, data), loop.sock_sendall(right, data[::-1])
+    receiving = receive_whole(loop, left, len(data)), receive_whole(loop, right, len(data))
+    assert await asyncio.gather(*sending, *receiving) == [None, None, data[::-1], data]
 
 
-async def test_reader_of_the_user_stays_while_the_loop_sends(loop, pair):
-    left, right = pair
+async def test_reader_of_the_user_stays_while_the_loop_sends(loop, left, right):
     received = []
     loop.add_reader(left, lambda: received.append(left.recv(100)))
     size = fill(left)
@@ -270,8 +232,7 @@ async def test_reader_of_the_user_stays_while_the_loop_sends(loop, pair):
     assert loop.remove_reader(left) is True
 
 
-async def test_writer_of_the_user_stays_while_the_loop_receives(loop, pair):
-    left, right = pair
+async def test_writer_of_the_user_stays_while_the_loop_receives(loop, left, right):
     calls = []
     loop.add_writer(left, calls.append, None)
     receiving = await start(loop.sock_recv(left, 100))
@@ -283,8 +244,7 @@ async def test_writer_of_the_user_stays_while_the_loop_receives(loop, pair):
     assert loop.remove_writer(left) is True
 
 
-async def test_results_can_be_gathered_waited_for_and_made_tasks_of(loop, pair):
-    left, right = pair
+async def test_results_can_be_gathered_waited_for_and_made_tasks_of(loop, left, right):
     assert asyncio.iscoroutine(loop_call := loop.sock_recv(left, 1))
     task = asyncio.create_task(loop_call)
     await asyncio.wait_for(loop.sock_sendall(right, b"abc"), 10)
@@ -295,8 +255,7 @@ async def test_results_can_be_gathered_waited_for_and_made_tasks_of(loop, pair):
     assert task.result() == b"c"
 
 
-async def test_nothing_happens_before_the_result_is_awaited(loop, pair):
-    left, right = pair
+async def test_nothing_happens_before_the_result_is_awaited(loop, left, right):
     right.send(b"ab")
     first = loop.sock_recv(left, 1)
     sending = loop.sock_sendall(left, b"not yet")
@@ -326,10 +285,10 @@ def test_result_can_be_closed_unused(loop, pair):
 @pytest.mark.parametrize("name", ["sock_recv", "sock_recv_into"])
 async def test_nothing_is_received_at_once_where_nothing_is_asked_for(loop, datagram_pair, name):
     left, right = datagram_pair
-    assert await RECEIVERS[name](loop, right, 0) == b""
+    assert await receive_by(name, loop, right, 0) == b""
     left.sendto(b"datagram", right.getsockname())
-    assert await RECEIVERS[name](loop, right, 0) == b""
-    assert await RECEIVERS[name](loop, right, 20) in (b"datagram", b"datagram".ljust(20, b"\0"))
+    assert await receive_by(name, loop, right, 0) == b""
+    assert await receive_by(name, loop, right, 20) in (b"datagram", b"datagram".ljust(20, b"\0"))
 
 
 async def test_empty_datagram_is_sent(loop, datagram_pair):

@@ -69,16 +69,14 @@ async def test_closed_sockets_raise_os_error(no_leaks, calls_of_everything):
         ("sock_connect", [None], (TypeError, OSError)),
     ],
 )
-async def test_wrong_arguments_raise_and_leave_the_socket_usable(loop, pair, name, arguments, errors):
-    left, right = pair
+async def test_wrong_arguments_raise_and_leave_the_socket_usable(loop, left, right, name, arguments, errors):
     with pytest.raises(errors):
         await getattr(loop, name)(left, *arguments)
     right.send(b"data")
     assert await loop.sock_recv(left, 100) == b"data"
 
 
-async def test_receiving_no_bytes_returns_none_of_them(loop, pair):
-    left, right = pair
+async def test_receiving_no_bytes_returns_none_of_them(loop, left, right):
     right.send(b"data")
     assert await loop.sock_recv(left, 0) == b""
     assert await loop.sock_recv(left, 100) == b"data"

@@ -9,9 +9,9 @@ import socket
 
 import pytest
 
+from actors.coroutines import cancel
 from actors.kernel import settle, start
 from actors.peers import fill
-from actors.protocols import RecordingProtocol
 
 
 @pytest.fixture
@@ -46,9 +46,7 @@ async def test_cancelled_accepting_loses_no_connection(loop, listener):
             accepting = await start(loop.sock_accept(listener))
             if connect_first:
                 client.connect(listener.getsockname())
-            accepting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await accepting
+            await cancel(accepting)
             if not connect_first:
                 client.connect(listener.getsockname())
             await settle()
@@ -80,11 +78,8 @@ async def test_refusal_names_the_address(loop, refusing_addresses, short_folder)
 async def test_cancelled_connecting_leaves_the_socket_to_its_owner(loop, unresponsive_address):
     with socket.socket() as client:
         client.setblocking(False)
-        connecting = loop.create_task(loop.sock_connect(client, unresponsive_address))
-        await settle()
-        connecting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await connecting
+        connecting = await start(loop.sock_connect(client, unresponsive_address))
+        await cancel(connecting)
         assert client.fileno() != -1
         assert loop.remove_writer(client) is False
 
@@ -101,9 +96,7 @@ async def test_number_of_a_closed_socket_can_be_used_by_the_next(loop, no_leaks)
             left.setblocking(False)
             receiving = await start(loop.sock_recv(left, 100))
             if number % 3 == 0:
-                receiving.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await receiving
+                await cancel(receiving)
             else:
                 right.send(b"%d" % number)
                 assert await receiving == b"%d" % number
@@ -138,12 +131,9 @@ async def test_number_can_be_used_at_once_by_the_next_after_a_cancellation(loop,
             assert await asyncio.gather(*expected) == [b"to the left", b"to the right"]
 
 
-async def test_socket_of_a_transport_is_refused(loop, connections, make_peer):
-    protocol = RecordingProtocol()
+async def test_socket_of_a_transport_is_refused(loop, connections):
     left, right = socket.socketpair()
-    make_peer(right)
-    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    protocol, _, _ = await connections.over(left, right)
     with pytest.raises(RuntimeError, match="is used by transport"):
         await loop.sock_recv(left, 100)
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()

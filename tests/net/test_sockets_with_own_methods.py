@@ -99,18 +99,15 @@ async def test_datagram_operations_call_them(loop, no_leaks):
             assert await loop.sock_recvfrom(own, 100) == (turned(b"answer"), plain_address)
 
 
-async def test_transport_calls_them(loop, pair, make_peer):
+async def test_transport_calls_them(pair, connections):
     own, plain = pair
-    protocol = RecordingProtocol()
-    transport, _ = await loop.create_connection(lambda: protocol, sock=own)
-    peer = make_peer(plain)
+    protocol, transport, peer = await connections.over(own, plain)
     transport.write(b"question")
     transport.writelines([b", ", b"and more"])
     assert await peer.receive(18) == turned(b"question, and more")
     await peer.send(b"answer")
     assert await protocol.until_received(6) == turned(b"answer")
-    transport.close()
-    assert await protocol.until_lost() is None
+    assert await protocol.close() is None
     assert own.fileno() == -1
 
 
@@ -157,18 +154,15 @@ async def test_method_of_the_object_itself_is_called(loop, no_leaks):
         assert await loop.sock_recv(own, 100) == turned(b"data")
 
 
-async def test_patched_method_of_all_sockets_is_called_by_new_transports(loop, no_leaks, make_peer, monkeypatch):
+async def test_patched_method_of_all_sockets_is_called_by_new_transports(connections, monkeypatch):
     left, right = socket.socketpair()
-    left.setblocking(False)
-    peer, protocol = make_peer(right), RecordingProtocol()
     plain_recv = socket.socket.recv
     with monkeypatch.context() as patch:
         patch.setattr(socket.socket, "recv", lambda sock, size: turned(plain_recv(sock, size)), raising=False)
-        transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+        protocol, _, peer = await connections.over(left, right)
         await peer.send(b"data")
         assert await protocol.until_received(4) == turned(b"data")
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
 
 
 async def test_listening_socket_accepts_by_its_own_method(loop, no_leaks, connect_to):
@@ -204,18 +198,14 @@ async def test_connect_of_the_raw_socket_is_called(loop, listener):
         assert sock.getpeername() == listener.getsockname()
 
 
-async def test_file_is_sent_through_such_a_transport(loop, pair, make_peer, tmp_path):
-    own, plain = pair
+async def test_file_is_sent_through_such_a_transport(loop, pair, connections, tmp_path):
     (tmp_path / "file").write_bytes(b"content")
-    protocol = RecordingProtocol()
-    transport, _ = await loop.create_connection(lambda: protocol, sock=own)
-    peer = make_peer(plain)
+    protocol, transport, peer = await connections.over(*pair)
     with open(tmp_path / "file", "rb") as file:
         # The kernel sends it without the object's methods.
         assert await loop.sendfile(transport, file) == 7
     assert await peer.receive(7) == b"content"
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
 
 
 @pytest.mark.fastloop_only
@@ -227,11 +217,9 @@ async def test_subclass_without_own_methods_gets_fastloops_transport(loop, no_le
             super().close()
 
     left, right = socket.socketpair()
-    protocol = RecordingProtocol()
     sock = Named(left.family, left.type, left.proto, fileno=left.detach())
     sock.setblocking(False)
     with right:
-        transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
+        transport, protocol = await loop.create_connection(RecordingProtocol, sock=sock)
         assert type(transport).__module__.startswith("fastloop.")
-        transport.close()
-        await protocol.until_lost()
+        await protocol.close()

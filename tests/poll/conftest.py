@@ -70,18 +70,24 @@ def wakeup_poller(request, probe_library):
 
 
 @pytest.fixture
-def pair():
+def pair(pairs):
     """Two connected Unix stream sockets, non-blocking."""
-    ends = socket.socketpair()
-    with ends[0], ends[1]:
-        for end in ends:
-            end.setblocking(False)
-        yield ends
+    return pairs(1)[0]
+
+
+@pytest.fixture
+def watched(pair):
+    return pair[0]
+
+
+@pytest.fixture
+def peer(pair):
+    return pair[1]
 
 
 @pytest.fixture
 def pairs():
-    """Makes as many connected pairs as a test asks for."""
+    """Makes as many of these pairs as a test asks for."""
     opened = []
 
     def make(count):

@@ -70,8 +70,7 @@ def test_descriptors_of_poller_and_wakeup_are_close_on_exec_and_closed(closed_po
 # Levels
 
 
-def test_level_is_reported_for_as_long_as_it_holds(poller, pair):
-    watched, peer = pair
+def test_level_is_reported_for_as_long_as_it_holds(poller, watched, peer):
     poller.set_interest(watched, 0, READABLE)
     assert poller.ready() == {}
     peer.send(b"data")
@@ -81,8 +80,7 @@ def test_level_is_reported_for_as_long_as_it_holds(poller, pair):
     assert poller.ready() == {}
 
 
-def test_writable_is_reported_until_the_buffer_is_full_and_again_when_it_has_room(poller, pair):
-    watched, peer = pair
+def test_writable_is_reported_until_the_buffer_is_full_and_again_when_it_has_room(poller, watched, peer):
     poller.set_interest(watched, 0, WRITABLE)
     assert poller.ready() == {watched.fileno(): WRITABLE}
     fill(watched)
@@ -91,15 +89,13 @@ def test_writable_is_reported_until_the_buffer_is_full_and_again_when_it_has_roo
     assert poller.ready(10) == {watched.fileno(): WRITABLE}
 
 
-def test_both_directions_are_reported_of_one_descriptor(poller, pair):
-    watched, peer = pair
+def test_both_directions_are_reported_of_one_descriptor(poller, watched, peer):
     poller.set_interest(watched, 0, READABLE | WRITABLE)
     peer.send(b"data")
     assert poller.ready() == {watched.fileno(): READABLE | WRITABLE}
 
 
-def test_only_the_present_interest_is_reported(poller, pair):
-    watched, peer = pair
+def test_only_the_present_interest_is_reported(poller, watched, peer):
     fd = watched.fileno()
     peer.send(b"data")
     poller.set_interest(watched, 0, READABLE)
@@ -113,8 +109,7 @@ def test_only_the_present_interest_is_reported(poller, pair):
     assert poller.ready() == {}
 
 
-def test_interest_without_a_direction_is_no_registration(poller, pair):
-    watched, peer = pair
+def test_interest_without_a_direction_is_no_registration(poller, watched, peer):
     poller.set_interest(watched, 0, EDGE)
     poller.set_interest(watched, EDGE, READABLE)
     poller.set_interest(watched, READABLE, EDGE)
@@ -122,8 +117,7 @@ def test_interest_without_a_direction_is_no_registration(poller, pair):
     assert poller.ready() == {}
 
 
-def test_level_takes_the_peers_end_of_sending_for_readable_and_no_more(poller, pair):
-    watched, peer = pair
+def test_level_takes_the_peers_end_of_sending_for_readable_and_no_more(poller, watched, peer):
     poller.set_interest(watched, 0, READABLE)
     peer.shutdown(socket.SHUT_WR)
     assert poller.ready(10) == {watched.fileno(): READABLE}
@@ -132,8 +126,7 @@ def test_level_takes_the_peers_end_of_sending_for_readable_and_no_more(poller, p
 # Edges
 
 
-def test_edge_is_reported_once_until_new_data(poller, pair):
-    watched, peer = pair
+def test_edge_is_reported_once_until_new_data(poller, watched, peer):
     fd = watched.fileno()
     poller.set_interest(watched, 0, READABLE | EDGE)
     peer.send(b"first")
@@ -146,16 +139,14 @@ def test_edge_is_reported_once_until_new_data(poller, pair):
     assert poller.ready(10) == {fd: READABLE}
 
 
-def test_edge_that_is_ready_when_added_is_reported(poller, pair):
-    watched, peer = pair
+def test_edge_that_is_ready_when_added_is_reported(poller, watched, peer):
     peer.send(b"data")
     poller.set_interest(watched, 0, READABLE | WRITABLE | EDGE)
     assert poller.ready() == {watched.fileno(): READABLE | WRITABLE}
     assert poller.ready() == {}
 
 
-def test_equal_interests_report_an_edge_again(poller, pair):
-    watched, peer = pair
+def test_equal_interests_report_an_edge_again(poller, watched, peer):
     interest = READABLE | EDGE
     peer.send(b"data")
     poller.set_interest(watched, 0, interest)
@@ -164,16 +155,14 @@ def test_equal_interests_report_an_edge_again(poller, pair):
     assert poller.ready() == {watched.fileno(): READABLE}
 
 
-def test_edge_in_one_direction_does_not_hide_the_other(poller, pair):
-    watched, peer = pair
+def test_edge_in_one_direction_does_not_hide_the_other(poller, watched, peer):
     poller.set_interest(watched, 0, READABLE | WRITABLE | EDGE)
     assert poller.ready() == {watched.fileno(): WRITABLE}
     peer.send(b"data")
     assert poller.ready(10)[watched.fileno()] & READABLE
 
 
-def test_blocked_writer_gets_an_edge_when_there_is_room(poller, pair):
-    watched, peer = pair
+def test_blocked_writer_gets_an_edge_when_there_is_room(poller, watched, peer):
     poller.set_interest(watched, 0, READABLE | WRITABLE | EDGE)
     poller.ready()
     fill(watched)
@@ -192,8 +181,7 @@ def test_edge_stays_an_edge_when_other_descriptors_go(poller, pairs):
     assert [poller.ready(10), poller.ready()] == [{edge.fileno(): READABLE}, {}]
 
 
-def test_rearming_only_wakes_directions_of_the_interest(poller, pair):
-    watched, peer = pair
+def test_rearming_only_wakes_directions_of_the_interest(poller, watched):
     poller.set_interest(watched, 0, READABLE | EDGE)
     poller.rearm(watched, READABLE | WRITABLE)
     assert poller.ready() == {}
@@ -205,8 +193,7 @@ def test_rearming_a_descriptor_that_is_not_registered_does_nothing(poller, pair)
     assert poller.ready() == {}
 
 
-def test_level_that_becomes_an_edge_and_an_edge_that_becomes_a_level(poller, pair):
-    watched, peer = pair
+def test_level_that_becomes_an_edge_and_an_edge_that_becomes_a_level(poller, watched, peer):
     fd = watched.fileno()
     peer.send(b"data")
     poller.set_interest(watched, 0, READABLE)
@@ -234,8 +221,7 @@ def test_edge_tells_of_the_end_that_waits_behind_data(poller, backend):
         assert flags == READABLE | CLOSED
 
 
-def test_half_closed_edge_still_hears_that_it_may_write(poller, pair):
-    watched, peer = pair
+def test_half_closed_edge_still_hears_that_it_may_write(poller, watched, peer):
     poller.set_interest(watched, 0, READABLE | WRITABLE | EDGE)
     poller.ready()
     fill(watched)
@@ -249,8 +235,7 @@ def test_half_closed_edge_still_hears_that_it_may_write(poller, pair):
 # Errors and hang-ups
 
 
-def test_hang_up_is_reported_to_a_reader(poller, pair):
-    watched, peer = pair
+def test_hang_up_is_reported_to_a_reader(poller, watched, peer):
     poller.set_interest(watched, 0, READABLE)
     peer.close()
     assert poller.ready(10)[watched.fileno()] & (READABLE | CLOSED)
@@ -281,8 +266,7 @@ def test_reset_connection_is_reported_as_closed(poller):
             watched.recv(1)
 
 
-def test_hang_up_of_an_edge_is_not_reported_for_ever(poller, pair):
-    watched, peer = pair
+def test_hang_up_of_an_edge_is_not_reported_for_ever(poller, watched, peer):
     poller.set_interest(watched, 0, READABLE | WRITABLE | EDGE)
     poller.ready()
     peer.close()
@@ -333,8 +317,7 @@ def test_forgetting_silences_the_events_that_are_still_in_the_batch(poller, pair
     assert left == {second.fileno()}
 
 
-def test_forgotten_descriptor_is_not_reported_and_can_be_added_again(poller, pair):
-    watched, peer = pair
+def test_forgotten_descriptor_is_not_reported_and_can_be_added_again(poller, watched, peer):
     poller.set_interest(watched, 0, READABLE)
     peer.send(b"data")
     poller.forget(watched)
@@ -351,8 +334,7 @@ def test_forgetting_what_is_not_registered_does_nothing(poller, pair):
     assert poller.ready() == {}
 
 
-def test_forgetting_before_closing_ends_reports_although_a_duplicate_lives_on(poller, pair):
-    watched, peer = pair
+def test_forgetting_before_closing_ends_reports_although_a_duplicate_lives_on(poller, watched, peer):
     watched_number = os.dup(watched.fileno())
     poller.set_interest(watched_number, 0, READABLE)
     poller.forget(watched_number)

@@ -70,8 +70,7 @@ def test_zero_does_not_wait(poller):
 
 
 @pytest.mark.parametrize("timeout_ns", [-1, -(2**63), 2**63 - 1, (INT_MAX + 1) * 1_000_000])
-def test_wait_of_any_length_ends_with_an_event(poller, pair, timeout_ns):
-    watched, peer = pair
+def test_wait_of_any_length_ends_with_an_event(poller, watched, peer, timeout_ns):
     poller.set_interest(watched, 0, READABLE)
     peer.send(b"data")
     assert poller.wait_ns(timeout_ns) == [(watched.fileno(), READABLE)]
@@ -114,8 +113,7 @@ def test_signal_ends_the_wait_with_eintr(poller, timeout_ns):
 # Fork
 
 
-def test_child_gets_a_poller_of_its_own_and_the_parents_stays_as_it_was(poller, pair, run_in_child):
-    watched, peer = pair
+def test_child_gets_a_poller_of_its_own_and_the_parents_stays_as_it_was(poller, watched, peer, run_in_child):
     peer.send(b"data")
     poller.set_interest(watched, 0, READABLE)
 
@@ -132,8 +130,7 @@ def test_child_gets_a_poller_of_its_own_and_the_parents_stays_as_it_was(poller, 
     assert poller.ready() == {watched.fileno(): READABLE}
 
 
-def test_child_that_closes_its_poller_leaves_the_parents_open(poller, pair, run_in_child):
-    watched, peer = pair
+def test_child_that_closes_its_poller_leaves_the_parents_open(poller, watched, peer, run_in_child):
     poller.set_interest(watched, 0, READABLE)
     run_in_child(poller.close)
     peer.send(b"data")

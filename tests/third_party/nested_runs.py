@@ -60,23 +60,21 @@ async def sleep_and_answer(delay_s=0.001):
 
 
 @case
-def result_comes_through_three_runs():
-    assert run(three_deep(sleep_and_answer)) == 7
+async def result_comes_through_three_runs():
+    assert await three_deep(sleep_and_answer) == 7
 
 
 @case
-def exception_comes_through_three_runs():
+async def exception_comes_through_three_runs():
     async def fail():
         await asyncio.sleep(0)
         raise ZeroDivisionError
 
-    async def main():
-        try:
-            await three_deep(fail)
-        except ZeroDivisionError:
-            return await sleep_and_answer()
-
-    assert run(main()) == 7
+    try:
+        answer = await three_deep(fail)
+    except ZeroDivisionError:
+        answer = await sleep_and_answer()
+    assert answer == 7
 
 
 @case
@@ -120,31 +118,28 @@ async def each_task_is_the_current_one_in_its_own_steps():
 
 
 @case
-def callbacks_have_no_current_task_and_their_own_context():
+async def callbacks_have_no_current_task_and_their_own_context():
     variable = contextvars.ContextVar("variable", default="outer")
 
-    async def main():
-        seen = []
+    seen = []
 
-        def look():
-            seen.append((asyncio.current_task(), variable.get()))
+    def look():
+        seen.append((asyncio.current_task(), variable.get()))
 
-        async def innermost():
-            loop = asyncio.get_running_loop()
-            variable.set("inner")
-            loop.call_soon(look)
-            variable.set("later")
-            while not seen:
-                await asyncio.sleep(0)
-
-        asyncio.get_running_loop().call_soon(look)
-        await three_deep(innermost)
-        while len(seen) < 2:
+    async def innermost():
+        loop = asyncio.get_running_loop()
+        variable.set("inner")
+        loop.call_soon(look)
+        variable.set("later")
+        while not seen:
             await asyncio.sleep(0)
-        assert seen == [(None, "outer"), (None, "inner")]
-        assert variable.get() == "outer"
 
-    run(main())
+    asyncio.get_running_loop().call_soon(look)
+    await three_deep(innermost)
+    while len(seen) < 2:
+        await asyncio.sleep(0)
+    assert seen == [(None, "outer"), (None, "inner")]
+    assert variable.get() == "outer"
 
 
 @case
@@ -188,39 +183,36 @@ async def threads_wake_a_nested_run():
 
 
 @case
-def streams_work_in_a_nested_run_and_after_it():
+async def streams_work_in_a_nested_run_and_after_it():
     async def echo(reader, writer):
         while data := await reader.read(1 << 16):
             writer.write(data)
             await writer.drain()
         writer.close()
 
-    async def main():
-        server = await asyncio.start_server(echo, "127.0.0.1", 0)
-        address = server.sockets[0].getsockname()
-        outer_reader, outer_writer = await asyncio.open_connection(*address)
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    address = server.sockets[0].getsockname()
+    outer_reader, outer_writer = await asyncio.open_connection(*address)
 
-        async def innermost():
-            reader, writer = await asyncio.open_connection(*address)
-            data = bytes(range(256)) * 4000
-            writer.write(data)
-            assert await reader.readexactly(len(data)) == data
-            writer.close()
-            # What the outer run had written leaves too.
-            return await outer_reader.readexactly(5)
+    async def innermost():
+        reader, writer = await asyncio.open_connection(*address)
+        data = bytes(range(256)) * 4000
+        writer.write(data)
+        assert await reader.readexactly(len(data)) == data
+        writer.close()
+        # What the outer run had written leaves too.
+        return await outer_reader.readexactly(5)
 
-        outer_writer.write(b"early")
-        assert await three_deep(innermost) == b"early"
-        outer_writer.write(b"late")
-        assert await outer_reader.readexactly(4) == b"late"
-        outer_writer.close()
-        server.close()
-
-    run(main())
+    outer_writer.write(b"early")
+    assert await three_deep(innermost) == b"early"
+    outer_writer.write(b"late")
+    assert await outer_reader.readexactly(4) == b"late"
+    outer_writer.close()
+    server.close()
 
 
 @case
-def protocol_runs_the_loop_while_it_receives():
+async def protocol_runs_the_loop_while_it_receives():
     class Server(asyncio.Protocol):
         def connection_made(self, transport):
             self.transport = transport
@@ -228,18 +220,15 @@ def protocol_runs_the_loop_while_it_receives():
         def data_received(self, data):
             self.transport.write(b"%d" % nested(sleep_and_answer()) + data)
 
-    async def main():
-        nest_asyncio.apply()
-        server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
-        streams = [await asyncio.open_connection(*server.sockets[0].getsockname()) for _ in range(5)]
-        for number, (_, writer) in enumerate(streams):
-            writer.write(b"%d" % number)
-        for number, (reader, writer) in enumerate(streams):
-            assert await reader.readexactly(2) == b"7%d" % number
-            writer.close()
-        server.close()
-
-    run(main())
+    nest_asyncio.apply()
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
+    streams = [await asyncio.open_connection(*server.sockets[0].getsockname()) for _ in range(5)]
+    for number, (_, writer) in enumerate(streams):
+        writer.write(b"%d" % number)
+    for number, (reader, writer) in enumerate(streams):
+        assert await reader.readexactly(2) == b"7%d" % number
+        writer.close()
+    server.close()
 
 
 @case
@@ -265,33 +254,28 @@ async def raw_sockets_and_readers_work_in_a_nested_run():
 
 
 @case
-def gathered_tasks_each_run_the_loop():
+async def gathered_tasks_each_run_the_loop():
     async def nest(depth):
         await asyncio.sleep(0)
         return depth if depth == 0 else 1 + nested(nest(depth - 1))
 
-    async def main():
-        nest_asyncio.apply()
-        return await asyncio.gather(*(nest(3) for _ in range(4)))
-
-    assert run(main()) == [3, 3, 3, 3]
+    nest_asyncio.apply()
+    assert await asyncio.gather(*(nest(3) for _ in range(4))) == [3, 3, 3, 3]
 
 
 @case
-def stop_within_a_nested_run_is_reported():
-    async def main():
-        nest_asyncio.apply()
-        loop = asyncio.get_running_loop()
-        never = loop.create_future()
-        loop.call_soon(loop.stop)
-        try:
-            nested(never)
-        except RuntimeError as error:
-            assert "stopped" in str(error)
-            loop._stopping = False
-            return await sleep_and_answer()
-
-    assert run(main()) == 7
+async def stop_within_a_nested_run_is_reported():
+    nest_asyncio.apply()
+    loop = asyncio.get_running_loop()
+    never = loop.create_future()
+    loop.call_soon(loop.stop)
+    try:
+        answer = nested(never)
+    except RuntimeError as error:
+        assert "stopped" in str(error)
+        loop._stopping = False
+        answer = await sleep_and_answer()
+    assert answer == 7
 
 
 @case

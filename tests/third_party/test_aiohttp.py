@@ -13,6 +13,9 @@ import random
 
 import pytest
 
+from actors.coroutines import cancel
+from actors.kernel import until, until_still
+
 aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed (pip install aiohttp)")
 web = pytest.importorskip("aiohttp.web")
 
@@ -144,11 +147,7 @@ async def test_writing_waits_while_the_client_takes_nothing(way, connected):
         return response
 
     async with connected(way, {"/": handler}) as (session, _), session.get("/") as response:
-        written_before = -1
-        while written_before != written:
-            written_before = written
-            for _ in range(500):
-                await asyncio.sleep(0)
+        await until_still(lambda: written)
         assert written < total
         received = [len(piece) async for piece in response.content.iter_any()]
     assert (sum(received), written) == (total << 20, total)
@@ -252,9 +251,7 @@ async def test_cancelled_request_cancels_its_handler(way, connected):
     async with connected(way, {"/": handler}, handler_cancellation=True) as (session, _):
         requesting = asyncio.create_task(session.get("/"))
         await is_started.wait()
-        requesting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await requesting
+        await cancel(requesting)
         assert await handler_ended == "cancelled"
 
 
@@ -287,8 +284,7 @@ async def test_server_that_is_cleaned_up_finishes_the_request_that_it_serves(way
         requesting = asyncio.create_task(session.get("/"))
         await is_started.wait()
         cleaning_up = asyncio.create_task(runner.cleanup())
-        while runner.sites:
-            await asyncio.sleep(0)
+        await until(lambda: not runner.sites)
         may_end.set()
         async with await requesting as response:
             assert await response.text() == "finished"

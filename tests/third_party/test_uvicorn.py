@@ -18,6 +18,8 @@ import threading
 
 import pytest
 
+from actors.kernel import until_still
+
 pytest.importorskip("uvicorn", reason="uvicorn is not installed (pip install uvicorn)")
 
 pytestmark = pytest.mark.usefixtures("loop")
@@ -250,11 +252,7 @@ async def test_application_waits_while_the_client_takes_nothing(parser, serve_as
     async with serve_asgi(stream, http=parser) as (_, port), connection_to(port) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
         await read_head(reader)
-        sent_before = -1
-        while sent_before != sent:
-            sent_before = sent
-            for _ in range(500):
-                await asyncio.sleep(0)
+        await until_still(lambda: sent)
         assert sent < total
         assert len(await reader.readexactly(total << 20)) == total << 20
         assert sent == total

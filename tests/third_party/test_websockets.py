@@ -15,6 +15,9 @@ import struct
 
 import pytest
 
+from actors.coroutines import cancel
+from actors.kernel import until_still
+
 websockets = pytest.importorskip("websockets", reason="websockets is not installed (pip install websockets)")
 websockets_client = pytest.importorskip("websockets.asyncio.client")
 websockets_server = pytest.importorskip("websockets.asyncio.server")
@@ -64,10 +67,6 @@ def way(request, tmp_path):
 @pytest.fixture
 def tcp(request, tmp_path):
     return Way("TCP", tmp_path, request)
-
-
-def socket_of(connection):
-    return connection.transport.get_extra_info("socket")
 
 
 # Messages
@@ -143,11 +142,7 @@ async def test_sending_waits_while_the_peer_takes_nothing(way):
 
         sending = asyncio.create_task(send())
         # The queue of the peer, the buffers of both transports and those of the kernel fill, then nothing moves.
-        sent_before = -1
-        while sent_before != sent:
-            sent_before = sent
-            for _ in range(500):
-                await asyncio.sleep(0)
+        await until_still(lambda: sent)
         assert sent < count
         is_reading.set()
         await sending
@@ -245,7 +240,7 @@ async def test_peer_that_resets_the_connection_ends_receiving_without_a_handshak
     async with tcp.serve(handler) as server:
         connection = await tcp.connect(server)
         # SO_LINGER of zero seconds makes closing a reset.
-        socket_of(connection).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.transport.abort()
         assert await server_side == (None, 1006)
         await connection.wait_closed()
@@ -261,9 +256,7 @@ async def test_cancelled_receiving_loses_no_message(way):
             receiving = asyncio.create_task(connection.recv())
             await asyncio.sleep(0)
             await connection.send(str(number))
-            receiving.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await receiving
+            await cancel(receiving)
             received.append(await connection.recv())
         assert received == [str(number) for number in range(100)]
 

@@ -63,14 +63,3 @@ def quiet_loop(new_loop, capfd):
     yield make
     assert reports == []
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.fixture
-def run_turn_of():
-    """A function that runs one turn of a loop."""
-
-    def run(loop):
-        loop.call_soon(loop.stop)
-        loop.run_forever()
-
-    return run

@@ -7,6 +7,8 @@ import weakref
 
 import pytest
 
+from actors.cases import run_turns
+
 
 def run_while(loop, threads):
     """Run the loop until the threads have ended and everything that they pushed has run."""
@@ -70,7 +72,7 @@ def test_handle_can_be_looked_at_while_others_cancel_and_run_it(quiet_loop, in_t
     assert kinds <= {type, tuple, bool, type(None)}
 
 
-def test_argument_of_a_cancelled_callback_is_dropped(quiet_loop, in_threads, run_turn_of):
+def test_argument_of_a_cancelled_callback_is_dropped(quiet_loop, in_threads):
     loop = quiet_loop()
     argument = threading.Event()
     reference = weakref.ref(argument)
@@ -78,7 +80,7 @@ def test_argument_of_a_cancelled_callback_is_dropped(quiet_loop, in_threads, run
     del argument
     for thread in in_threads(handle.cancel, ()):
         thread.join()
-    run_turn_of(loop)
+    run_turns(loop, 1)
     assert reference() is None
 
 

@@ -49,9 +49,9 @@ def test_push_that_meets_a_loop_going_to_sleep_wakes_it(quiet_loop, in_threads, 
     assert missed == []
 
 
-def test_pushes_of_several_threads_arrive_once_each_in_their_order(quiet_loop, in_threads, frequent_switches):
+@pytest.mark.parametrize("thread_count, per_thread", [(1, 10_000), (4, 5000), (8, 2000)])
+def test_pushes_of_threads_arrive_once_each_in_their_order(quiet_loop, in_threads, frequent_switches, thread_count, per_thread):
     loop = quiet_loop()
-    thread_count, per_thread = 4, 5000
     arrived = [[] for _ in range(thread_count)]
 
     def note(thread_number, number):

@@ -10,16 +10,9 @@ import socket
 import pytest
 
 from actors.bystanders import Bystanders
+from actors.kernel import settle
 from actors.leftovers import unclosed_expected
-from actors.protocols import RecordingProtocols, echo
-
-
-@pytest.fixture
-def reported(loop):
-    """The contexts that the loop's exception handler gets."""
-    contexts = []
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
-    return contexts
+from actors.protocols import RecordingProtocol, RecordingProtocols, echo
 
 
 # Both address families and both ways to begin; test_tcp_transport.py adds connections that were made over TCP.
@@ -47,6 +40,23 @@ def narrow_connect(connect):
     return connect_narrowly
 
 
+# More than the kernel keeps for a connection whose buffer is narrow.
+MUCH = 1_000_000
+
+
+@pytest.fixture
+def connect_and_fill(narrow_connect):
+    """Like narrow_connect, but much has been written already, so that the protocol was paused."""
+
+    async def connect(*args, **hooks):
+        protocol, transport, peer = await narrow_connect(*args, **hooks)
+        transport.write(bytes(MUCH))
+        await settle()
+        return protocol, transport, peer
+
+    return connect
+
+
 # Servers
 
 
@@ -61,13 +71,37 @@ def serve(loop, accepted):
     """A coroutine function that makes a server on 127.0.0.1, closed at the end; its protocols answer with what they receive."""
     servers = []
 
-    async def create(factory=accepted, **options):
-        servers.append(await loop.create_server(factory, "127.0.0.1", 0, **options))
+    async def create(factory=accepted, host="127.0.0.1", **options):
+        address = () if "sock" in options else (host, 0)
+        servers.append(await loop.create_server(factory, *address, **options))
         return servers[-1]
 
     yield create
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def connect_by_tls(loop, tls_contexts):
+    """A coroutine function that connects a RecordingProtocol to a server by TLS; returns transport and protocol."""
+
+    async def connect(server):
+        options = {"ssl": tls_contexts[1], "server_hostname": "localhost"}
+        return await loop.create_connection(RecordingProtocol, *server.sockets[0].getsockname(), **options)
+
+    return connect
+
+
+@pytest.fixture
+def connect_and_check(connect_to):
+    """A coroutine function that connects a Peer to a server and checks that it is served."""
+
+    async def connect(server):
+        peer = connect_to(server)
+        await peer.check_echo()
+        return peer
+
+    return connect
 
 
 # Files

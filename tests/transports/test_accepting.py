@@ -13,16 +13,15 @@ import sys
 
 import pytest
 
-from actors.kernel import settle
+from actors.kernel import settle, until
 from actors.protocols import RecordingProtocol, RecordingProtocols, until_all_are_lost
 
 # Serves with few descriptors; closes some when the exception handler reports that there are none left.
 SHORT_OF_DESCRIPTORS = """
-import asyncio, json, os, resource, sys
-import {module}
+import asyncio, importlib, json, os, resource, sys
 
-CLIENTS = int(sys.argv[1])
-loop = {new_event_loop}()
+CLIENTS = int(sys.argv[2])
+loop = importlib.import_module(sys.argv[1]).new_event_loop()
 ballast = []
 reports = []
 greeted = []
@@ -64,13 +63,7 @@ print(json.dumps(reports))
 
 def test_process_out_of_descriptors_reports_it_and_loses_nobody(implementation, tmp_path, no_leaks):
     clients_expected = 20
-    names = {
-        "fastloop": {"module": "fastloop", "new_event_loop": "fastloop.new_event_loop"},
-        "asyncio": {"module": "asyncio", "new_event_loop": "asyncio.SelectorEventLoop"},
-    }
-    program = SHORT_OF_DESCRIPTORS.replace("{module}", names[implementation.name]["module"])
-    program = program.replace("{new_event_loop}", names[implementation.name]["new_event_loop"])
-    command = [sys.executable, "-c", program, str(clients_expected)]
+    command = [sys.executable, "-c", SHORT_OF_DESCRIPTORS, implementation.name, str(clients_expected)]
     clients = []
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -96,8 +89,7 @@ async def serve_without_descriptors(loop, factory, listener, reported):
     resource.setrlimit(resource.RLIMIT_NOFILE, (listener.fileno(), limits[1]))
     try:
         server = await loop.create_server(factory, sock=listener)
-        while not reported:
-            await asyncio.sleep(0)
+        await until(lambda: reported)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     return server
@@ -139,18 +131,17 @@ async def test_server_closed_while_it_waits_for_descriptors_stays_closed(loop, m
 
 
 @pytest.mark.parametrize("count", [1, 50, 99])
-async def test_connections_that_wait_are_accepted_in_one_go(loop, no_leaks, count):
+async def test_connections_that_wait_are_accepted_in_one_go(serve, no_leaks, count):
     protocols = RecordingProtocols()
     listener = socket.create_server(("127.0.0.1", 0), backlog=100)
     clients = [socket.create_connection(listener.getsockname()) for _ in range(count)]
-    server = await loop.create_server(protocols, sock=listener, backlog=100)
+    await serve(protocols, sock=listener, backlog=100)
     await protocols.until_made()
     await settle()
     assert [protocol.calls for protocol in protocols] == [["connection_made"]] * count
     for client in clients:
         client.close()
     await until_all_are_lost(protocols)
-    server.close()
 
 
 # Descriptors closed behind the loop's back

@@ -1,5 +1,7 @@
 """Protocols that lend their own buffer: get_buffer() and buffer_updated(), on accepted TCP connections and on Unix sockets.
 
+What they have in common with others is in test_transport_reading.py.
+
 The transport fills at most what it was lent, says how much, and does not keep the buffer afterwards.
 """
 
@@ -19,15 +21,6 @@ async def test_data_arrives_whole_through_buffers_of_any_size(connect, buffer_si
     data = pattern(size)
     await peer.send(data)
     assert await protocol.until_received(size) == data
-
-
-async def test_callbacks_come_in_their_order(connect):
-    protocol, _, peer = await connect(RecordingBufferedProtocol())
-    await peer.send(b"data")
-    await protocol.until_received(4)
-    peer.close()
-    assert await protocol.until_lost() is None
-    assert protocol.calls == ["connection_made", "buffer_updated", "eof_received", "connection_lost"]
 
 
 async def test_updated_sizes_are_positive_and_not_larger_than_the_buffer(connect):
@@ -117,15 +110,6 @@ async def test_transport_may_be_closed_by_the_callbacks(connect, end, callback):
     assert len(protocol.lost) == 1
 
 
-async def test_transport_can_write_after_the_end_if_the_protocol_wants(connect):
-    protocol, transport, peer = await connect(RecordingBufferedProtocol(eof_received=lambda protocol: True))
-    peer.send_end()
-    await protocol.until_called("eof_received")
-    transport.write(b"farewell")
-    transport.close()
-    assert await peer.receive_all() == b"farewell"
-
-
 # Protocols that make mistakes
 
 
@@ -150,30 +134,6 @@ async def test_what_is_no_writable_buffer_is_reported_and_ends_the_connection(co
 
 
 # Other protocols
-
-
-async def test_plain_protocol_can_give_way_to_a_buffered_one(connect):
-    second = RecordingBufferedProtocol()
-    first, transport, peer = await connect(data_received=lambda protocol, data: protocol.transport.set_protocol(second))
-    await peer.send(b"to the first")
-    await first.until_received(12)
-    assert transport.get_protocol() is second
-    await peer.send(b"to the second")
-    assert await second.until_received(13) == b"to the second"
-    peer.close()
-    await second.until_lost()
-    assert first.calls == ["connection_made", "data_received"]
-    assert second.calls == ["buffer_updated", "eof_received", "connection_lost"]
-
-
-async def test_buffered_protocol_can_give_way_to_a_plain_one(connect):
-    second = RecordingProtocol()
-    first, _, peer = await connect(RecordingBufferedProtocol(buffer_updated=lambda protocol, size: protocol.transport.set_protocol(second)))
-    await peer.send(b"to the first")
-    await first.until_received(12)
-    await peer.send(b"to the second")
-    assert await second.until_received(13) == b"to the second"
-    assert first.received == b"to the first"
 
 
 async def test_protocols_that_take_turns_get_every_byte_once(connect):

@@ -14,7 +14,8 @@ import types
 
 import pytest
 
-from actors.kernel import settle
+from actors.coroutines import cancel
+from actors.kernel import settle, start
 from actors.protocols import RecordingProtocol
 
 MOMENTS = ["at once", "a turn later", "when done"]
@@ -55,67 +56,53 @@ async def cancelled_while_waiting(coroutine, wait_number, moment):
 
 
 @pytest.fixture
-def cancel_while_waiting(loop, bystanders):
-    """A coroutine function that awaits make() again and again, cancels each of its waits once, and returns how many there are.
+def assert_cancelled_cleanly(loop, run, bystanders):
+    """A function that cancels each wait of connect(factory), which makes the transport of one connection, until one comes through.
 
-    It opens bystanders before the cancelled code could close anything a second time. check(result) gets None for each
-    run that was cancelled, and then the result of the run that was not.
+    It opens bystanders before the cancelled code could close anything a second time. given: the sockets that connect() was given,
+    which afterwards are either closed or still whole. There must be at least so many waits.
     """
+    protocols = []
 
-    async def cancel_each_wait(make, check, moment):
+    def factory():
+        protocols.append(RecordingProtocol())
+        return protocols[-1]
+
+    async def check_result(transport, protocol):
+        assert protocol is protocols[-1]
+        assert protocol.lost == []
+        await protocol.close()
+
+    async def cancel_wait(connect, wait_number, moment, given):
+        """Return whether the connection came through."""
+        task = loop.create_task(cancelled_while_waiting(connect(factory), wait_number, moment))
+        task.add_done_callback(lambda _: bystanders.open())
+        await asyncio.wait([task])
+        bystanders.open()
+        await settle()
+        gc.collect()
+        if not task.cancelled():
+            await check_result(*task.result())
+        for protocol in protocols:
+            assert len(protocol.lost) == ("connection_made" in protocol.calls)
+        for sock, inode in given:
+            assert sock.fileno() == -1 or os.fstat(sock.fileno()).st_ino == inode
+            sock.close()
+        protocols.clear()
+        await settle()
+        bystanders.check()
+        bystanders.close()
+        bystanders._pairs.clear()
+        return not task.cancelled()
+
+    async def cancel_each_wait(connect, moment, given, least_waits):
         for wait_number in range(1, 100):
-            task = loop.create_task(cancelled_while_waiting(make(), wait_number, moment))
-            task.add_done_callback(lambda _: bystanders.open())
-            await asyncio.wait([task])
-            bystanders.open()
-            await settle()
-            gc.collect()
-            result = None if task.cancelled() else task.result()
-            await check(result)
-            await settle()
-            bystanders.check()
-            bystanders.close()
-            bystanders._pairs.clear()
-            if result is not None:
-                return wait_number - 1
+            if await cancel_wait(connect, wait_number, moment, given):
+                assert wait_number > least_waits
+                return
         raise AssertionError("it never came through")
 
-    return cancel_each_wait
-
-
-@pytest.fixture
-def assert_cancelled_cleanly(run, cancel_while_waiting, bystanders):
-    """A function that cancels each wait of connect(factory), which makes the transport of one connection.
-
-    given: the sockets that connect() was given, which afterwards are either closed or still whole.
-    """
-
-    def check(connect, moment, given):
-        protocols = []
-
-        def factory():
-            protocols.append(RecordingProtocol())
-            return protocols[-1]
-
-        async def check_one(result):
-            if result is not None:
-                transport, protocol = result
-                assert protocol is protocols[-1]
-                assert protocol.lost == []
-                transport.close()
-                await protocol.until_lost()
-            for protocol in protocols:
-                assert len(protocol.lost) == ("connection_made" in protocol.calls)
-            for sock, inode in given:
-                assert sock.fileno() == -1 or os.fstat(sock.fileno()).st_ino == inode
-                sock.close()
-            given.clear()
-            protocols.clear()
-            bystanders.check()
-
-        return run(cancel_while_waiting(lambda: connect(factory), check_one, moment))
-
-    return check
+    return lambda connect, moment, given=(), least_waits=1: run(cancel_each_wait(connect, moment, given, least_waits))
 
 
 @pytest.fixture
@@ -134,8 +121,7 @@ def test_cancelled_connection_closes_what_it_opened(loop, drained_listener, asse
     if host == "localhost":
         request.getfixturevalue("needs_localhost")
     port = drained_listener.getsockname()[1]
-    waits = assert_cancelled_cleanly(lambda factory: loop.create_connection(factory, host, port, family=socket.AF_INET), moment, [])
-    assert waits >= 1
+    assert_cancelled_cleanly(lambda factory: loop.create_connection(factory, host, port, family=socket.AF_INET), moment)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -143,8 +129,7 @@ def test_cancelled_connection_with_several_addresses_closes_what_it_opened(
     loop, drained_listener, assert_cancelled_cleanly, resolve_to, refusing_addresses, moment
 ):
     resolve_to(*refusing_addresses, drained_listener.getsockname())
-    waits = assert_cancelled_cleanly(lambda factory: loop.create_connection(factory, "some.host", 1), moment, [])
-    assert waits >= 2
+    assert_cancelled_cleanly(lambda factory: loop.create_connection(factory, "some.host", 1), moment, least_waits=2)
 
 
 # asyncio loses a socket when it is cancelled at the moment at which one of the addresses wins.
@@ -154,10 +139,7 @@ def test_cancelled_happy_eyeballs_close_what_they_opened(
     loop, drained_listener, assert_cancelled_cleanly, resolve_to, refusing_addresses, moment
 ):
     resolve_to(*refusing_addresses[:1], drained_listener.getsockname(), drained_listener.getsockname())
-    waits = assert_cancelled_cleanly(
-        lambda factory: loop.create_connection(factory, "some.host", 1, happy_eyeballs_delay=0.001), moment, []
-    )
-    assert waits >= 1
+    assert_cancelled_cleanly(lambda factory: loop.create_connection(factory, "some.host", 1, happy_eyeballs_delay=0.001), moment)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -166,8 +148,7 @@ def test_cancelled_connection_to_a_unix_socket_closes_what_it_opened(loop, short
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(50)
-        waits = assert_cancelled_cleanly(lambda factory: loop.create_unix_connection(factory, path), moment, [])
-    assert waits >= 1
+        assert_cancelled_cleanly(lambda factory: loop.create_unix_connection(factory, path), moment)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -181,8 +162,7 @@ def test_cancelled_connection_closes_the_given_socket_at_most_once(loop, assert_
         given.append((left, os.fstat(left.fileno()).st_ino))
         return getattr(loop, create)(factory, sock=left)
 
-    waits = assert_cancelled_cleanly(connect, moment, given)
-    assert waits >= 1
+    assert_cancelled_cleanly(connect, moment, given)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full listener refuses")
@@ -191,12 +171,9 @@ async def test_connection_cancelled_while_nobody_answers_closes_what_it_opened(
     loop, unresponsive_address, resolve_to, bystanders, happy_eyeballs_delay
 ):
     resolve_to(unresponsive_address, unresponsive_address)
-    connecting = loop.create_task(loop.create_connection(RecordingProtocol, "some.host", 1, happy_eyeballs_delay=happy_eyeballs_delay))
-    await settle()
+    connecting = await start(loop.create_connection(RecordingProtocol, "some.host", 1, happy_eyeballs_delay=happy_eyeballs_delay))
     await asyncio.sleep(happy_eyeballs_delay or 0)
     assert not connecting.done()
-    connecting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await connecting
+    await cancel(connecting)
     bystanders.open()
     await settle()

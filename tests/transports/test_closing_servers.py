@@ -8,18 +8,18 @@ import sys
 
 import pytest
 
+from actors.coroutines import cancel
 from actors.files import pattern
-from actors.kernel import settle
+from actors.kernel import settle, start
 from actors.protocols import RecordingProtocol, until_all_are_lost
 
 since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
 
 
-async def test_closed_server_refuses_clients_and_keeps_those_it_has(serve, connect_to, accepted):
+async def test_closed_server_refuses_clients_and_keeps_those_it_has(serve, connect_to, connect_and_check, accepted):
     server = await serve()
     address = server.sockets[0].getsockname()
-    peer = connect_to(server)
-    await peer.check_echo()
+    peer = await connect_and_check(server)
     server.close()
     server.close()
     with pytest.raises(ConnectionRefusedError):
@@ -51,17 +51,14 @@ async def test_wait_closed_returns_when_a_server_without_clients_is_closed(serve
 
 async def test_wait_closed_waits_for_the_close(serve):
     server = await serve()
-    waiting = asyncio.ensure_future(server.wait_closed())
-    await settle()
-    assert not waiting.done()
+    waiting = await start(server.wait_closed())
     server.close()
     await waiting
 
 
-async def test_wait_closed_waits_for_the_clients_since_python_3_12(serve, connect_to, accepted):
+async def test_wait_closed_waits_for_the_clients_since_python_3_12(serve, connect_and_check, accepted):
     server = await serve()
-    peer = connect_to(server)
-    await peer.check_echo()
+    peer = await connect_and_check(server)
     server.close()
     waiting = asyncio.ensure_future(server.wait_closed())
     await settle()
@@ -72,10 +69,9 @@ async def test_wait_closed_waits_for_the_clients_since_python_3_12(serve, connec
     await until_all_are_lost(accepted)
 
 
-async def test_wait_closed_called_early_waits_for_close_and_clients(serve, connect_to, accepted):
+async def test_wait_closed_called_early_waits_for_close_and_clients(serve, connect_and_check, accepted):
     server = await serve()
-    peer = connect_to(server)
-    await peer.check_echo()
+    await connect_and_check(server)
     waiting = asyncio.ensure_future(server.wait_closed())
     await asyncio.sleep(0)
     server.close()
@@ -86,10 +82,9 @@ async def test_wait_closed_called_early_waits_for_close_and_clients(serve, conne
     await until_all_are_lost(accepted)
 
 
-async def test_context_manager_closes_the_server(serve, connect_to, accepted):
+async def test_context_manager_closes_the_server(serve, connect_and_check, accepted):
     async with await serve() as server:
-        peer = connect_to(server)
-        await peer.check_echo()
+        peer = await connect_and_check(server)
         peer.close()
         await until_all_are_lost(accepted)
     assert server.sockets == ()
@@ -97,11 +92,9 @@ async def test_context_manager_closes_the_server(serve, connect_to, accepted):
 
 
 @since_3_13
-async def test_close_clients_sends_what_was_written_before(serve, connect_to, accepted):
+async def test_close_clients_sends_what_was_written_before(serve, connect_and_check, accepted):
     server = await serve()
-    peers = [connect_to(server) for _ in range(3)]
-    for peer in peers:
-        await peer.check_echo()
+    peers = [await connect_and_check(server) for _ in range(3)]
     data = pattern(3_000_000)
     for protocol in accepted:
         protocol.transport.write(data)
@@ -115,11 +108,10 @@ async def test_close_clients_sends_what_was_written_before(serve, connect_to, ac
 
 
 @since_3_13
-async def test_abort_clients_waits_for_nobody(serve, connect_to, accepted):
+async def test_abort_clients_waits_for_nobody(serve, connect_and_check, accepted):
     server = await serve()
-    peers = [connect_to(server) for _ in range(3)]
-    for peer in peers:
-        await peer.check_echo()
+    for _ in range(3):
+        await connect_and_check(server)
     for protocol in accepted:
         protocol.transport.write(bytes(10_000_000))
     server.close()
@@ -133,13 +125,11 @@ async def test_abort_clients_waits_for_nobody(serve, connect_to, accepted):
 # Serving forever
 
 
-async def test_serve_forever_serves_and_is_cancelled_by_close(serve, connect_to, accepted):
+async def test_serve_forever_serves_and_is_cancelled_by_close(serve, connect_and_check, accepted):
     server = await serve(start_serving=False)
-    serving = asyncio.ensure_future(server.serve_forever())
-    await asyncio.sleep(0)
+    serving = await start(server.serve_forever())
     assert server.is_serving()
-    peer = connect_to(server)
-    await peer.check_echo()
+    peer = await connect_and_check(server)
     peer.close()
     await until_all_are_lost(accepted)
     server.close()
@@ -150,19 +140,15 @@ async def test_serve_forever_serves_and_is_cancelled_by_close(serve, connect_to,
 
 async def test_cancelled_serve_forever_closes_the_server(serve):
     server = await serve()
-    serving = asyncio.ensure_future(server.serve_forever())
-    await asyncio.sleep(0)
-    serving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await serving
+    serving = await start(server.serve_forever())
+    await cancel(serving)
     assert server.sockets == ()
     assert server.is_serving() is False
 
 
 async def test_serve_forever_of_a_closed_server_or_a_second_time_is_refused(serve):
     server = await serve()
-    serving = asyncio.ensure_future(server.serve_forever())
-    await asyncio.sleep(0)
+    serving = await start(server.serve_forever())
     with pytest.raises(RuntimeError, match="is already being awaited on serve_forever"):
         await server.serve_forever()
     server.close()

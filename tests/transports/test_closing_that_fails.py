@@ -3,40 +3,26 @@
 asyncio does the same, but its transport then warns that it is unclosed, which fails a test: such tests run on fastloop only.
 """
 
-import asyncio
 import os
 import pickle
 import socket
 
 import pytest
 
+from actors.kernel import until
 from actors.protocols import RecordingBufferedProtocol, RecordingProtocol
-
-
-@pytest.fixture
-def near_and_far():
-    near, far = socket.socketpair()
-    near.setblocking(False)
-    with far:
-        yield near, far
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0)
 
 
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("method", ["abort", "close"])
-async def test_descriptor_that_somebody_else_has_closed(loop, reported, near_and_far, method):
-    near, _ = near_and_far
-    transport, protocol = await loop.create_connection(RecordingProtocol, sock=near)
-    os.close(near.fileno())
+async def test_descriptor_that_somebody_else_has_closed(loop, reported, left, method):
+    transport, protocol = await loop.create_connection(RecordingProtocol, sock=left)
+    os.close(left.fileno())
     getattr(transport, method)()
     assert await protocol.until_lost() is None
     await until(lambda: reported)
     assert [type(context["exception"]) for context in reported] == [OSError]
-    near.detach()
+    left.detach()
 
 
 class SocketThatFails(socket.socket):
@@ -49,15 +35,13 @@ class SocketThatFails(socket.socket):
 
 
 @pytest.mark.fastloop_only
-async def test_close_of_a_sockets_subclass_that_raises(loop, reported, near_and_far):
-    near, _ = near_and_far
-    near = SocketThatFails(fileno=near.detach())
-    transport, protocol = await loop.create_connection(RecordingProtocol, sock=near)
-    transport.close()
-    await protocol.until_lost()
+async def test_close_of_a_sockets_subclass_that_raises(loop, reported, left):
+    left = SocketThatFails(fileno=left.detach())
+    transport, protocol = await loop.create_connection(RecordingProtocol, sock=left)
+    await protocol.close()
     await until(lambda: reported)
     assert [str(context["exception"]) for context in reported] == ["close"]
-    assert near.closings == 1
+    assert left.closings == 1
 
 
 class FileThatFailsOnce:
@@ -83,35 +67,30 @@ async def test_close_of_a_pipe_that_raises(loop, reported, connects):
     ours, other = (reading, writing) if connects == "connect_read_pipe" else (writing, reading)
     file = FileThatFailsOnce(ours)
     transport, protocol = await getattr(loop, connects)(RecordingProtocol, file)
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     await until(lambda: reported)
     os.close(other)
     assert [str(context["exception"]) for context in reported] == ["close"]
     assert file.closings == 1
 
 
-async def test_close_that_was_replaced_and_raises_at_the_end_of_file(loop, reported, near_and_far):
-    near, far = near_and_far
-
+async def test_close_that_was_replaced_and_raises_at_the_end_of_file(loop, reported, left, right):
     def close():
         del transport.close
         raise ValueError("replaced")
 
-    transport, protocol = await loop.create_connection(RecordingProtocol, sock=near)
+    transport, protocol = await loop.create_connection(RecordingProtocol, sock=left)
     transport.close = close
-    far.close()
+    right.close()
     await until(lambda: reported)
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     assert [str(context["exception"]) for context in reported] == ["replaced"]
 
 
-async def test_buffer_that_is_read_only_and_has_no_length(loop, reported, near_and_far):
-    near, far = near_and_far
+async def test_buffer_that_is_read_only_and_has_no_length(loop, reported, left, right):
     protocol = RecordingBufferedProtocol(get_buffer=lambda protocol, size_hint: pickle.PickleBuffer(b"abc"))
-    await loop.create_connection(lambda: protocol, sock=near)
-    far.send(b"data")
+    await loop.create_connection(lambda: protocol, sock=left)
+    right.send(b"data")
     assert type(await protocol.until_lost()) is TypeError
     assert protocol.calls == ["connection_made", "connection_lost"]
     assert [context["message"] for context in reported] == ["Fatal error: protocol.get_buffer() call failed."]

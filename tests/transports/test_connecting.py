@@ -36,8 +36,7 @@ def assert_reaches(made, make_peer):
         assert await peer.receive(8) == b"question"
         await peer.send(b"answer")
         assert await made.until_received(6) == b"answer"
-        transport.close()
-        assert await made.until_lost() is None
+        assert await made.close() is None
 
     return check
 
@@ -80,8 +79,7 @@ async def test_connection_from_a_local_address(loop, made, listener):
     assert address == ("127.0.0.1", port)
     # Reset, so that the port does not stay in TIME_WAIT.
     accepted.close()
-    transport.close()
-    await made.until_lost()
+    await made.close()
 
 
 async def test_connection_to_a_unix_socket(loop, made, short_folder, assert_reaches):
@@ -102,8 +100,7 @@ async def test_connection_with_an_end_of_a_pair(loop, made, make_peer, create):
     assert left.gettimeout() == 0
     transport.write(b"data")
     assert await peer.receive(4) == b"data"
-    transport.close()
-    await made.until_lost()
+    await made.close()
 
 
 async def test_accepted_socket_gets_a_transport(loop, made, make_peer, listener):
@@ -118,9 +115,10 @@ async def test_accepted_socket_gets_a_transport(loop, made, make_peer, listener)
     assert await peer.receive_all() == b""
 
 
-async def test_addresses_are_tried_in_turn(loop, made, listener, assert_reaches, resolve_to, refusing_addresses):
+@pytest.mark.parametrize("delay", [None, 0.001, 10], ids=["in turn", "happy eyeballs, soon", "happy eyeballs, late"])
+async def test_next_address_is_tried_when_one_refuses(loop, made, listener, assert_reaches, resolve_to, refusing_addresses, delay):
     resolve_to(*refusing_addresses, listener.getsockname())
-    await assert_reaches(loop.create_connection(lambda: made, "some.host", 1), listener)
+    await assert_reaches(loop.create_connection(lambda: made, "some.host", 1, happy_eyeballs_delay=delay), listener)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full listener refuses")
@@ -129,15 +127,6 @@ async def test_happy_eyeballs_do_not_wait_for_an_address_that_does_not_answer(
 ):
     resolve_to(unresponsive_address, refusing_addresses[0], unresponsive_address, listener.getsockname())
     connecting = loop.create_connection(lambda: made, "some.host", 1, happy_eyeballs_delay=0.01)
-    await assert_reaches(connecting, listener)
-
-
-@pytest.mark.parametrize("delay", [0.001, 10])
-async def test_happy_eyeballs_try_the_next_address_when_one_refuses(
-    loop, made, listener, assert_reaches, resolve_to, refusing_addresses, delay
-):
-    resolve_to(*refusing_addresses, listener.getsockname())
-    connecting = loop.create_connection(lambda: made, "some.host", 1, happy_eyeballs_delay=delay)
     await assert_reaches(connecting, listener)
 
 

@@ -21,44 +21,30 @@ from actors.kernel import settle
 from actors.protocols import RecordingProtocol
 
 
-async def end_by_close(transport, peer):
-    transport.close()
+async def end_connection(how, transport, peer):
+    if how == "both":
+        transport.write(bytes(10_000_000))
+        transport.close()
+        transport.abort()
+    elif how == "peer":
+        peer.close()
+    elif how == "reset":
+        transport.write(b"never read")
+        await asyncio.sleep(0)
+        peer.reset()
+    elif how == "error":
+        transport.get_protocol().hooks["data_received"] = lambda protocol, data: 1 / 0
+        await peer.send(b"data")
+    else:
+        getattr(transport, how)()
 
 
-async def end_by_abort(transport, peer):
-    transport.abort()
-
-
-async def end_by_both(transport, peer):
-    transport.write(bytes(10_000_000))
-    transport.close()
-    transport.abort()
-
-
-async def end_by_peer(transport, peer):
-    peer.close()
-
-
-async def end_by_reset(transport, peer):
-    transport.write(b"never read")
-    await asyncio.sleep(0)
-    peer.reset()
-
-
-async def end_by_error(transport, peer):
-    transport.get_protocol().hooks["data_received"] = lambda protocol, data: 1 / 0
-    await peer.send(b"data")
-
-
-ENDS = [end_by_close, end_by_abort, end_by_both, end_by_peer, end_by_reset, end_by_error]
-
-
-@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
+@pytest.mark.parametrize("end", ["close", "abort", "both", "peer", "reset", "error"])
 async def test_transport_closes_its_descriptor_exactly_once(connect, bystanders, reported, end):
     protocol, transport, peer = await connect()
     sock = transport.get_extra_info("socket")
     fd = sock.fileno()
-    await end(transport, peer)
+    await end_connection(end, transport, peer)
     await protocol.until_lost()
     # The number is free until somebody else takes it.
     assert sock.fileno() == -1
@@ -66,7 +52,7 @@ async def test_transport_closes_its_descriptor_exactly_once(connect, bystanders,
         os.fstat(fd)
     bystanders.open()
     assert fd in bystanders.numbers()
-    transport.abort() if end is not end_by_both else transport.close()
+    transport.abort() if end != "both" else transport.close()
     transport.close()
     transport.pause_reading()
     transport.resume_reading()
@@ -80,8 +66,7 @@ async def test_what_is_held_after_the_end_holds_no_descriptor(connections, bysta
     protocol, transport, peer = await connections.over(left, right)
     fd = left.fileno()
     kept = {"socket": [transport.get_extra_info("socket")], "transport": [transport], "both": [left, transport]}[held]
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     assert await peer.receive_all() == b""
     bystanders.open()
     assert fd in bystanders.numbers()
@@ -94,15 +79,12 @@ async def test_what_is_held_after_the_end_holds_no_descriptor(connections, bysta
     bystanders.check()
 
 
-async def test_transport_keeps_the_very_socket_that_it_was_given(loop, make_peer, bystanders):
+async def test_transport_keeps_the_very_socket_that_it_was_given(connections, bystanders):
     left, right = socket.socketpair()
-    make_peer(right)
-    protocol = RecordingProtocol()
     fd = left.fileno()
-    transport, _ = await loop.create_connection(lambda: protocol, sock=left)
+    protocol, transport, _ = await connections.over(left, right)
     assert transport.get_extra_info("socket").fileno() == left.fileno() == fd
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     assert left.fileno() == -1
     bystanders.open()
     left.close()
@@ -156,8 +138,7 @@ async def test_descriptor_of_a_transport_cannot_be_watched(connect):
 async def test_number_of_a_closed_transport_can_be_watched_by_its_next_owner(connect, make_peer):
     protocol, transport, _ = await connect()
     fd = transport.get_extra_info("socket").fileno()
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     pair = socket.socketpair()
     peers = {end.fileno(): make_peer(end) for end in pair}
     assert fd in peers
@@ -187,17 +168,14 @@ async def test_duplicate_of_the_socket_outlives_the_transport(loop, connections)
     left, right = socket.socketpair()
     first, transport, peer = await connections.over(left, right)
     duplicate = transport.get_extra_info("socket").dup()
-    transport.close()
-    await first.until_lost()
+    await first.close()
     # Data that arrives now is not for the closed transport, though the kernel knows the same connection.
     await peer.send(b"for the duplicate")
     await settle()
     assert first.received == b""
-    second = RecordingProtocol()
-    transport, _ = await loop.create_connection(lambda: second, sock=duplicate)
+    _, second = await loop.create_connection(RecordingProtocol, sock=duplicate)
     assert await second.until_received(17) == b"for the duplicate"
-    transport.close()
-    await second.until_lost()
+    await second.close()
     assert await peer.receive_all() == b""
 
 
@@ -206,8 +184,7 @@ async def test_child_process_that_holds_the_connection_keeps_it_open(connect, by
     fd = transport.get_extra_info("socket").fileno()
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[fd]) as child:
         transport.write(b"farewell")
-        transport.close()
-        assert await protocol.until_lost() is None
+        assert await protocol.close() is None
         bystanders.open()
         assert await peer.receive(8) == b"farewell"
         await settle()
@@ -222,8 +199,7 @@ async def test_child_process_inherits_no_connection(connect):
     protocol, transport, peer = await connect()
     assert os.get_inheritable(transport.get_extra_info("socket").fileno()) is False
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, close_fds=False) as child:
-        transport.close()
-        await protocol.until_lost()
+        await protocol.close()
         assert await peer.receive_all() == b""
         child.stdin.close()
 

@@ -13,6 +13,7 @@ import pytest
 
 from actors.descriptors import open_descriptors
 from actors.failures import fail
+from actors.kernel import until
 
 pytestmark = pytest.mark.fastloop_only
 
@@ -125,8 +126,7 @@ async def test_accepted_connection_whose_protocol_has_no_connection_made_is_repo
 ):
     server = await serve(lambda: None)
     peer = connect_to(server)
-    while not reported:
-        await asyncio.sleep(0)
+    await until(lambda: reported)
     message, error = reported[0]["message"], reported.pop()["exception"]
     assert isinstance(error, AttributeError)
     assert "incoming connection" in message

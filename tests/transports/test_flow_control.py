@@ -9,6 +9,7 @@ import os
 
 import pytest
 
+from actors.failures import raising
 from actors.files import pattern
 from actors.kernel import settle
 from actors.protocols import RecordingProtocol
@@ -92,10 +93,8 @@ async def test_slow_reader_pauses_the_protocol_and_resumes_it_once_each(narrow_c
     assert transport.get_write_buffer_size() == 0
 
 
-async def test_buffer_grows_with_what_is_written_and_shrinks_to_nothing(narrow_connect):
-    _, transport, peer = await narrow_connect()
-    transport.write(bytes(MUCH))
-    await settle()
+async def test_buffer_grows_with_what_is_written_and_shrinks_to_nothing(connect_and_fill):
+    _, transport, peer = await connect_and_fill()
     size = transport.get_write_buffer_size()
     assert 0 < size < MUCH
     transport.write(bytes(1000))
@@ -170,11 +169,9 @@ async def test_protocol_that_writes_when_it_is_resumed_keeps_the_order(narrow_co
     assert await peer.receive(len(data)) == data
 
 
-async def test_protocol_set_while_writing_is_paused_is_resumed(narrow_connect):
+async def test_protocol_set_while_writing_is_paused_is_resumed(connect_and_fill):
     first, second = RecordingProtocol(), RecordingProtocol()
-    _, transport, peer = await narrow_connect(first)
-    transport.write(bytes(MUCH))
-    await settle()
+    _, transport, peer = await connect_and_fill(first)
     transport.set_protocol(second)
     await peer.receive(MUCH)
     await second.until(lambda: second.calls)
@@ -184,11 +181,7 @@ async def test_protocol_set_while_writing_is_paused_is_resumed(narrow_connect):
 @pytest.mark.parametrize("name", ["pause_writing", "resume_writing"])
 async def test_exception_of_the_protocol_is_reported_and_the_data_arrives(narrow_connect, reported, name):
     error = ZeroDivisionError("the protocol's own")
-
-    def fail(protocol):
-        raise error
-
-    protocol, transport, peer = await narrow_connect(**{name: fail})
+    protocol, transport, peer = await narrow_connect(**{name: raising(error)})
     data = pattern(MUCH)
     transport.write(data)
     await settle()
@@ -215,20 +208,16 @@ async def test_transport_closed_while_paused_sends_everything(narrow_connect):
     assert transport.get_write_buffer_size() == 0
 
 
-async def test_transport_aborted_while_paused_is_not_resumed(narrow_connect):
-    protocol, transport, _ = await narrow_connect()
-    transport.write(bytes(MUCH))
-    await settle()
+async def test_transport_aborted_while_paused_is_not_resumed(connect_and_fill):
+    protocol, transport, _ = await connect_and_fill()
     transport.abort()
     assert transport.get_write_buffer_size() == 0
     assert await protocol.until_lost() is None
     assert pauses_of(protocol) == ["pause_writing"]
 
 
-async def test_peer_that_leaves_while_writing_is_paused_is_one_loss(narrow_connect):
-    protocol, transport, peer = await narrow_connect()
-    transport.write(bytes(MUCH))
-    await settle()
+async def test_peer_that_leaves_while_writing_is_paused_is_one_loss(connect_and_fill):
+    protocol, transport, peer = await connect_and_fill()
     peer.close()
     assert isinstance(await protocol.until_lost(), ConnectionError)
     await settle()

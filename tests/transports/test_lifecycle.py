@@ -119,8 +119,7 @@ async def test_close_after_the_end_of_file_with_nothing_to_send_ends_the_connect
     protocol, transport, peer = await connect(eof_received=lambda protocol: True)
     peer.send_end()
     await protocol.until_called("eof_received")
-    transport.close()
-    assert await protocol.until_lost() is None
+    assert await protocol.close() is None
 
 
 @edge("closing", "losing")

@@ -10,11 +10,11 @@ import resource
 import socket
 import struct
 import sys
-import threading
 
 import pytest
 
 from actors.files import pattern
+from actors.kernel import until
 from actors.peers import reset
 from actors.protocols import RecordingBufferedProtocol, RecordingProtocol, RecordingProtocols, echo, until_all_are_lost
 
@@ -33,30 +33,6 @@ def most_connections():
     now = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     yield ((wanted if now == resource.RLIM_INFINITY else min(now, wanted)) - 200) // 2
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@pytest.fixture
-def in_thread(loop):
-    """A coroutine function that runs a function in its own thread and returns its result."""
-
-    async def run(function, *args):
-        result = loop.create_future()
-
-        def call():
-            try:
-                outcome, set_outcome = function(*args), result.set_result
-            except BaseException as error:
-                outcome, set_outcome = error, result.set_exception
-            loop.call_soon_threadsafe(set_outcome, outcome)
-
-        thread = threading.Thread(target=call)
-        thread.start()
-        try:
-            return await result
-        finally:
-            thread.join()
-
-    return run
 
 
 def receive_exactly(sock, size):
@@ -83,7 +59,7 @@ def reset_some_of(clients, chance):
 
 @pytest.mark.time_limit(40)
 @pytest.mark.parametrize("count, buffered", [(2000, False), (500, True)], ids=["plain protocols", "buffered protocols"])
-async def test_resets_of_some_connections_cost_the_others_nothing(serve, most_connections, in_thread, count, buffered):
+async def test_resets_of_some_connections_cost_the_others_nothing(serve, most_connections, count, buffered):
     count = min(count, most_connections)
     chance = random.Random(2024)
     protocols = {}
@@ -114,9 +90,8 @@ async def test_resets_of_some_connections_cost_the_others_nothing(serve, most_co
         return names, set(clients)
 
     server = await serve(make, backlog=4096)
-    names, living = await in_thread(be_clients, server.sockets[0].getsockname())
-    while len(protocols) < count:
-        await asyncio.sleep(0)
+    names, living = await asyncio.to_thread(be_clients, server.sockets[0].getsockname())
+    await until(lambda: len(protocols) >= count)
     await until_all_are_lost(protocols.values())
     server.close()
     assert 0 < len(living) < count
@@ -134,7 +109,7 @@ async def test_resets_of_some_connections_cost_the_others_nothing(serve, most_co
 
 
 @pytest.mark.time_limit(40)
-async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(serve, most_connections, in_thread):
+async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(serve, most_connections):
     count = min(150, most_connections)
     chance = random.Random(7)
     data = pattern(400_000)
@@ -149,16 +124,15 @@ async def test_resets_while_much_waits_to_be_sent_cost_the_others_nothing(serve,
             sock.close()
 
     server = await serve(protocols, backlog=4096)
-    await in_thread(be_clients, server.sockets[0].getsockname())
+    await asyncio.to_thread(be_clients, server.sockets[0].getsockname())
     await until_all_are_lost(protocols)
-    server.close()
     assert [len(protocol.lost) for protocol in protocols] == [1] * count
     assert all(isinstance(protocol.lost[0], ConnectionError | None) for protocol in protocols)
 
 
 @pytest.mark.time_limit(40)
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems drop connections that are reset before they are accepted")
-async def test_connections_reset_before_during_and_after_accepting_are_each_lost_once(serve, in_thread):
+async def test_connections_reset_before_during_and_after_accepting_are_each_lost_once(serve):
     protocols = RecordingProtocols()
 
     def be_clients(address):
@@ -170,9 +144,8 @@ async def test_connections_reset_before_during_and_after_accepting_are_each_lost
             reset(sock)
 
     server = await serve(protocols, backlog=1000)
-    await in_thread(be_clients, server.sockets[0].getsockname())
+    await asyncio.to_thread(be_clients, server.sockets[0].getsockname())
     await protocols.until_made(300)
     await until_all_are_lost(protocols)
-    server.close()
     for protocol in protocols:
         assert (protocol.calls[0], protocol.calls[-1], len(protocol.lost)) == ("connection_made", "connection_lost", 1)

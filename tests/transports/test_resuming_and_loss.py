@@ -13,41 +13,20 @@ def assert_not_resumed_when_lost(protocol):
     assert pauses == ["pause_writing", "connection_lost"]
 
 
-def reset_by_peer(transport, peer):
-    peer.reset()
+ENDS = {
+    "reset by the peer": lambda transport, peer: peer.reset(),
+    "left by the peer": lambda transport, peer: peer.close(),
+    "aborted": lambda transport, peer: transport.abort(),
+    "closed and then reset": lambda transport, peer: (transport.close(), peer.reset()),
+    "closed and then aborted": lambda transport, peer: (transport.close(), transport.abort()),
+    "failed by a library": lambda transport, peer: transport._fatal_error(ConnectionAbortedError()),
+}
 
 
-def left_by_peer(transport, peer):
-    peer.close()
-
-
-def aborted(transport, peer):
-    transport.abort()
-
-
-def closed_and_then_reset(transport, peer):
-    transport.close()
-    peer.reset()
-
-
-def closed_and_then_aborted(transport, peer):
-    transport.close()
-    transport.abort()
-
-
-def failed_by_a_library(transport, peer):
-    transport._fatal_error(ConnectionAbortedError())
-
-
-ENDS = [reset_by_peer, left_by_peer, aborted, closed_and_then_reset, closed_and_then_aborted, failed_by_a_library]
-
-
-@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
-async def test_connection_that_is_lost_while_writing_is_paused(narrow_connect, end):
-    protocol, transport, peer = await narrow_connect()
-    transport.write(bytes(MUCH))
-    await settle()
-    end(transport, peer)
+@pytest.mark.parametrize("end", ENDS)
+async def test_connection_that_is_lost_while_writing_is_paused(connect_and_fill, end):
+    protocol, transport, peer = await connect_and_fill()
+    ENDS[end](transport, peer)
     await protocol.until_lost()
     transport.set_write_buffer_limits(high=10 * MUCH, low=5 * MUCH)
     transport.write(b"too late")
@@ -65,20 +44,16 @@ async def test_connection_that_is_aborted_by_pause_writing(narrow_connect):
 
 # asyncio loses it twice: at once, and again in the next turn, which fails.
 @pytest.mark.fastloop_only
-async def test_connection_that_is_aborted_by_resume_writing(narrow_connect):
-    protocol, transport, peer = await narrow_connect(resume_writing=lambda protocol: protocol.transport.abort())
-    transport.write(bytes(MUCH))
-    await settle()
+async def test_connection_that_is_aborted_by_resume_writing(connect_and_fill):
+    protocol, transport, peer = await connect_and_fill(resume_writing=lambda protocol: protocol.transport.abort())
     await peer.receive(MUCH)
     await protocol.until_lost()
     await settle()
     assert protocol.calls[-3:] == ["pause_writing", "resume_writing", "connection_lost"]
 
 
-async def test_connection_lost_by_received_data_while_writing_is_paused(narrow_connect):
-    protocol, transport, peer = await narrow_connect(data_received=lambda protocol, data: protocol.transport.abort())
-    transport.write(bytes(MUCH))
-    await settle()
+async def test_connection_lost_by_received_data_while_writing_is_paused(connect_and_fill):
+    protocol, transport, peer = await connect_and_fill(data_received=lambda protocol, data: protocol.transport.abort())
     # The kernel reports both in one batch: something to read, and room to write.
     peer.sock.send(b"x")
     while True:

@@ -10,8 +10,9 @@ import socket
 import pytest
 
 from actors.connections import tcp_pair
+from actors.coroutines import cancel
 from actors.files import pattern
-from actors.kernel import settle
+from actors.kernel import start
 
 SIZE = 300_000
 # More than the kernel keeps for a connection.
@@ -113,9 +114,7 @@ async def test_part_of_a_file_is_sent(make_sender, make_file, content, offset, c
 async def test_file_waits_for_a_slow_reader(make_sender, make_file):
     sender = await make_sender()
     data = pattern(LARGE)
-    sending = asyncio.ensure_future(sender.send_file(make_file(data), fallback=False))
-    await settle()
-    assert not sending.done()
+    sending = await start(sender.send_file(make_file(data), fallback=False))
     assert await sender.peer.receive(LARGE) == data
     assert await sending == LARGE
     await sender.write(b"after")
@@ -125,11 +124,8 @@ async def test_file_waits_for_a_slow_reader(make_sender, make_file):
 async def test_cancelled_sending_leaves_the_connection_usable(make_sender, make_file):
     sender = await make_sender()
     data = pattern(LARGE)
-    sending = asyncio.ensure_future(sender.send_file(make_file(data)))
-    await settle()
-    sending.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await sending
+    sending = await start(sender.send_file(make_file(data)))
+    await cancel(sending)
     receiving = asyncio.ensure_future(sender.peer.receive_all())
     await sender.write(b"after")
     await sender.close()
@@ -143,8 +139,7 @@ async def test_cancelled_sending_leaves_the_connection_usable(make_sender, make_
 async def test_peer_that_leaves_ends_the_sending_with_an_error(make_sender, make_file, leave):
     sender = await make_sender()
     file = make_file(bytes(LARGE))
-    sending = asyncio.ensure_future(sender.send_file(file))
-    await settle()
+    sending = await start(sender.send_file(file))
     getattr(sender.peer, leave)()
     with pytest.raises(ConnectionError):
         await sending
@@ -168,8 +163,7 @@ async def test_what_is_no_file_is_read_and_written(make_sender, content):
 async def test_socket_receives_while_it_sends_a_file(loop, socket_sender, make_file):
     data = pattern(LARGE)
     sending = asyncio.ensure_future(socket_sender.send_file(make_file(data)))
-    receiving = asyncio.ensure_future(loop.sock_recv(socket_sender.sock, 100))
-    await settle()
+    receiving = await start(loop.sock_recv(socket_sender.sock, 100))
     await socket_sender.peer.send(b"question")
     assert await receiving == b"question"
     assert not sending.done()

@@ -7,8 +7,9 @@ import asyncio
 
 import pytest
 
+from actors.coroutines import cancel
 from actors.files import pattern
-from actors.kernel import settle
+from actors.kernel import settle, start
 from actors.protocols import RecordingProtocol
 
 SIZE = 300_000
@@ -42,8 +43,7 @@ async def test_file_is_sent_between_what_is_written_before_and_after(loop, conne
 async def test_writing_meanwhile_is_refused(loop, narrow_connect, make_file):
     _, transport, peer = await narrow_connect()
     data = pattern(LARGE)
-    sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
-    await settle()
+    sending = await start(loop.sendfile(transport, make_file(data)))
     with pytest.raises(RuntimeError, match="sendfile is in progress"):
         transport.write(b"in between")
     with pytest.raises(RuntimeError, match="sendfile is in progress"):
@@ -57,8 +57,7 @@ async def test_writing_meanwhile_is_refused(loop, narrow_connect, make_file):
 async def test_data_that_arrives_meanwhile_is_not_lost(loop, narrow_connect, make_file):
     protocol, transport, peer = await narrow_connect()
     data = pattern(LARGE)
-    sending = asyncio.ensure_future(loop.sendfile(transport, make_file(data)))
-    await settle()
+    sending = await start(loop.sendfile(transport, make_file(data)))
     await peer.send(b"question")
     assert await peer.receive(LARGE) == data
     await sending
@@ -85,11 +84,8 @@ async def test_reading_paused_before_stays_paused(loop, connect, make_file, cont
 async def test_file_of_a_cancelled_sending_stands_where_it_was_cut(loop, narrow_connect, make_file):
     _, transport, peer = await narrow_connect()
     file = make_file(pattern(LARGE))
-    sending = asyncio.ensure_future(loop.sendfile(transport, file))
-    await settle()
-    sending.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await sending
+    sending = await start(loop.sendfile(transport, file))
+    await cancel(sending)
     transport.close()
     assert len(await peer.receive_all()) == file.tell()
 
@@ -125,17 +121,12 @@ async def test_transport_of_another_kind_is_refused(loop, make_file):
         await loop.sendfile(OtherTransport(), make_file(b"data"))
 
 
-async def test_file_travels_through_tls_by_the_fallback_only(loop, serve, make_file, content, tls_contexts):
-    server_context, client_context = tls_contexts
-    accepted, made = RecordingProtocol(), RecordingProtocol()
-    server = await serve(lambda: accepted, ssl=server_context)
-    transport, _ = await loop.create_connection(
-        lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-    )
+async def test_file_travels_through_tls_by_the_fallback_only(loop, serve, make_file, content, tls_contexts, connect_by_tls):
+    accepted = RecordingProtocol()
+    transport, made = await connect_by_tls(await serve(lambda: accepted, ssl=tls_contexts[0]))
     with pytest.raises(RuntimeError, match="fallback is disabled"):
         await loop.sendfile(transport, make_file(content), fallback=False)
     assert await loop.sendfile(transport, make_file(content), 7) == SIZE - 7
     assert await accepted.until_received(SIZE - 7) == content[7:]
-    transport.close()
-    await made.until_lost()
+    await made.close()
     await accepted.until_lost()

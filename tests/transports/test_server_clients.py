@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 
-from actors.kernel import settle
+from actors.kernel import settle, start, until
 from actors.leftovers import unclosed_expected
 from actors.protocols import RecordingProtocol, RecordingProtocols, until_all_are_lost
 
@@ -42,8 +42,7 @@ def accept(connect_to, held):
 
     async def connect(server, count):
         peers = [connect_to(server) for _ in range(count)]
-        while len(held) < count:
-            await asyncio.sleep(0)
+        await until(lambda: len(held) >= count)
         await settle()
         return peers
 
@@ -77,11 +76,9 @@ async def test_wait_closed_returns_when_the_last_client_was_dropped(serve, accep
     await waiting
 
 
-async def test_closed_and_lost_clients_are_closed_no_more(serve, connect_to, accepted):
+async def test_closed_and_lost_clients_are_closed_no_more(serve, connect_and_check, accepted):
     server = await serve()
-    peers = [connect_to(server) for _ in range(9)]
-    for peer in peers:
-        await peer.check_echo()
+    peers = [await connect_and_check(server) for _ in range(9)]
     # From the front, the end and the middle.
     for number in (0, 8, 4, 3, 1):
         accepted[number].transport.abort()
@@ -106,9 +103,7 @@ async def test_clients_of_all_its_sockets_belong_to_the_server(loop, make_peer):
     await settle()
     assert len(protocols) == 4
     server.close()
-    waiting = asyncio.ensure_future(server.wait_closed())
-    await settle()
-    assert not waiting.done()
+    waiting = await start(server.wait_closed())
     server.abort_clients()
     await waiting
     assert [protocol.lost for protocol in protocols] == [[None]] * 4
@@ -129,10 +124,9 @@ class Client:
         self.calls.append("abort")
 
 
-async def test_clients_of_other_kinds_count_too(serve, connect_to, accepted):
+async def test_clients_of_other_kinds_count_too(serve, connect_and_check, accepted):
     server = await serve()
-    peer = connect_to(server)
-    await peer.check_echo()
+    await connect_and_check(server)
     client, forgotten = Client(), Client()
     server._attach(client)
     server._attach(forgotten)
@@ -142,9 +136,7 @@ async def test_clients_of_other_kinds_count_too(serve, connect_to, accepted):
     assert client.calls == ["close", "abort"]
     await until_all_are_lost(accepted)
     server.close()
-    waiting = asyncio.ensure_future(server.wait_closed())
-    await settle()
-    assert not waiting.done()
+    waiting = await start(server.wait_closed())
     server._detach(client)
     await waiting
 

@@ -14,9 +14,9 @@ import pytest
 
 from actors.failures import fail
 from actors.files import pattern
-from actors.kernel import settle
+from actors.kernel import settle, until
 from actors.peers import reset
-from actors.protocols import RecordingProtocol, RecordingProtocols, echo, until_all_are_lost
+from actors.protocols import RecordingProtocol, RecordingProtocols, until_all_are_lost
 
 since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Python 3.13")
 
@@ -24,11 +24,10 @@ since_3_13 = pytest.mark.skipif(sys.version_info < (3, 13), reason="new in Pytho
 # Serving
 
 
-async def test_server_serves_clients_one_after_another_and_together(serve, connect_to, accepted):
+async def test_server_serves_clients_one_after_another_and_together(serve, connect_to, connect_and_check, accepted):
     server = await serve()
     for _ in range(5):
-        peer = connect_to(server)
-        await peer.check_echo()
+        peer = await connect_and_check(server)
         peer.close()
     peers = [connect_to(server) for _ in range(50)]
     for peer in peers:
@@ -56,11 +55,11 @@ async def test_sockets_are_there_while_the_server_is_open(serve):
     assert sock.fileno() == -1
 
 
-async def test_server_of_a_socket_serves_on_that_socket(loop, connect_to):
+async def test_server_of_a_socket_serves_on_that_socket(serve, connect_to):
     protocol = RecordingProtocol()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = await loop.create_server(lambda: protocol, sock=listener)
+    server = await serve(lambda: protocol, sock=listener)
     assert server.sockets[0].fileno() == listener.fileno()
     assert listener.gettimeout() == 0
     peer = connect_to(server)
@@ -72,7 +71,7 @@ async def test_server_of_a_socket_serves_on_that_socket(loop, connect_to):
     assert listener.fileno() == -1
 
 
-async def test_server_made_without_serving_begins_when_told(serve, connect_to, accepted):
+async def test_server_made_without_serving_begins_when_told(serve, connect_to, connect_and_check, accepted):
     server = await serve(start_serving=False)
     address = server.sockets[0].getsockname()
     assert server.is_serving() is False
@@ -81,8 +80,7 @@ async def test_server_made_without_serving_begins_when_told(serve, connect_to, a
     await server.start_serving()
     await server.start_serving()
     assert server.is_serving() is True
-    peer = connect_to(server)
-    await peer.check_echo()
+    peer = await connect_and_check(server)
     peer.close()
     await until_all_are_lost(accepted)
     server.close()
@@ -97,30 +95,28 @@ async def test_server_closed_before_it_ever_served(serve):
 
 
 @pytest.mark.parametrize("host", [None, ""])
-async def test_no_host_means_every_interface(loop, connect_to, host):
+async def test_no_host_means_every_interface(serve, connect_to, host):
     protocol = RecordingProtocol()
-    server = await loop.create_server(lambda: protocol, host, 0, family=socket.AF_INET)
+    server = await serve(lambda: protocol, host, family=socket.AF_INET)
     assert [sock.getsockname()[0] for sock in server.sockets] == ["0.0.0.0"]
     connect_to(("127.0.0.1", server.sockets[0].getsockname()[1])).close()
     await protocol.until_lost()
-    server.close()
 
 
 @pytest.mark.usefixtures("needs_localhost")
-async def test_server_of_several_hosts_listens_to_each_once(loop, connect_to):
+async def test_server_of_several_hosts_listens_to_each_once(serve, connect_to):
     protocols = RecordingProtocols()
-    server = await loop.create_server(protocols, ["127.0.0.1", "127.0.0.1", "localhost"], 0, family=socket.AF_INET)
+    server = await serve(protocols, ["127.0.0.1", "127.0.0.1", "localhost"], family=socket.AF_INET)
     # asyncio takes answers of getaddrinfo() that differ for different hosts, and musl's names the host that was asked for.
     has_name = any(name for *_, name, _ in socket.getaddrinfo("localhost", 0, socket.AF_INET, socket.SOCK_STREAM))
     assert [sock.getsockname()[0] for sock in server.sockets] == ["127.0.0.1"] * (2 if has_name else 1)
     server.close()
-    server = await loop.create_server(protocols, ("127.0.0.1", "0.0.0.0"), 0)
+    server = await serve(protocols, ("127.0.0.1", "0.0.0.0"))
     assert {sock.getsockname()[0] for sock in server.sockets} == {"127.0.0.1", "0.0.0.0"}
     for sock in server.sockets:
         connect_to(("127.0.0.1", sock.getsockname()[1])).close()
     await protocols.until_made(2)
     await until_all_are_lost(protocols)
-    server.close()
 
 
 async def test_address_in_use_is_refused_with_its_name(serve, loop):
@@ -132,11 +128,10 @@ async def test_address_in_use_is_refused_with_its_name(serve, loop):
     assert str(address[1]) in str(caught.value)
 
 
-async def test_port_is_reused_at_once_after_connections(serve, loop, connect_to, accepted):
+async def test_port_is_reused_at_once_after_connections(serve, loop, connect_and_check, accepted):
     server = await serve()
     address = server.sockets[0].getsockname()
-    peer = connect_to(server)
-    await peer.check_echo()
+    await connect_and_check(server)
     # The side that closes first keeps the port in TIME_WAIT.
     accepted[0].transport.close()
     await until_all_are_lost(accepted)
@@ -158,7 +153,6 @@ async def test_servers_can_share_a_port(serve, loop):
 async def test_keep_alive_is_set_when_asked_for(serve, keep_alive):
     server = await serve(keep_alive=keep_alive)
     is_set = server.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
-    server.close()
     assert is_set is bool(keep_alive)
 
 
@@ -211,7 +205,6 @@ async def test_factory_that_raises_loses_that_connection_only(serve, connect_to,
 async def test_factory_that_raises_leaves_no_socket_open_and_is_reported(serve, connect_to, reported):
     server = await serve(fail)
     assert await connect_to(server).receive_all() == b""
-    server.close()
     assert [(context["message"], type(context["exception"])) for context in reported] == [
         ("Error on transport creation for incoming connection", ZeroDivisionError)
     ]
@@ -228,7 +221,6 @@ async def test_factory_that_raises_is_reported_in_debug_mode(loop, serve, connec
         await settle()
     gc.collect()
     assert await peer.receive_all() == b""
-    server.close()
     assert reports == [("Error on transport creation for incoming connection", ZeroDivisionError)]
 
 
@@ -245,7 +237,7 @@ async def test_connection_made_that_raises_is_reported_and_serving_goes_on(serve
     await until_all_are_lost(protocols)
 
 
-async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loop, connect_to):
+async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(serve, connect_to):
     listener = socket.create_server(("127.0.0.1", 0), backlog=50)
     for number in range(20):
         client = socket.create_connection(listener.getsockname())
@@ -256,14 +248,12 @@ async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loo
         else:
             client.close()
     accepted = RecordingProtocols()
-    server = await loop.create_server(accepted, sock=listener)
+    server = await serve(accepted, sock=listener)
     living = connect_to(server)
     await living.send(b"here I am")
-    while not any(protocol.received == b"here I am" for protocol in accepted):
-        await asyncio.sleep(0)
+    await until(lambda: any(protocol.received == b"here I am" for protocol in accepted))
     living.close()
     await until_all_are_lost(accepted)
-    server.close()
     for protocol in accepted:
         assert (protocol.calls[0], protocol.calls[-1]) == ("connection_made", "connection_lost")
         assert len(protocol.lost) == 1
@@ -274,41 +264,29 @@ async def test_clients_that_left_before_they_were_accepted_are_made_and_lost(loo
 # TLS
 
 
-async def test_tls_works_over_the_servers_transports(loop, serve, tls_contexts):
-    server_context, client_context = tls_contexts
-    accepted, made = RecordingProtocol(), RecordingProtocol()
-    accepted.hooks["data_received"] = echo
-    server = await serve(lambda: accepted, ssl=server_context)
-    transport, _ = await loop.create_connection(
-        lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-    )
+async def test_tls_works_over_the_servers_transports(serve, accepted, tls_contexts, connect_by_tls):
+    server = await serve(ssl=tls_contexts[0])
+    transport, made = await connect_by_tls(server)
     assert transport.get_extra_info("ssl_object").version().startswith("TLS")
     assert transport.get_extra_info("peername") == server.sockets[0].getsockname()
     data = pattern(500_000)
     transport.write(data)
     assert await made.until_received(len(data)) == data
-    transport.close()
-    await made.until_lost()
-    await accepted.until_lost()
+    await made.close()
+    await until_all_are_lost(accepted)
 
 
-async def test_client_that_speaks_no_tls_harms_nobody_else(loop, serve, tls_contexts, connect_to, reported):
+async def test_client_that_speaks_no_tls_harms_nobody_else(serve, tls_contexts, connect_to, connect_by_tls, reported):
     ssl = pytest.importorskip("ssl")
-    server_context, client_context = tls_contexts
     protocols = RecordingProtocols()
-    server = await serve(protocols, ssl=server_context)
+    server = await serve(protocols, ssl=tls_contexts[0])
     stranger = connect_to(server)
     await stranger.send(b"GET / HTTP/1.0\r\n\r\n")
     await stranger.receive_all()
-    made = RecordingProtocol()
-    transport, _ = await loop.create_connection(
-        lambda: made, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-    )
+    transport, made = await connect_by_tls(server)
     transport.write(b"data")
     await protocols[1].until_received(4)
-    transport.close()
-    await made.until_lost()
+    await made.close()
     await protocols[1].until_lost()
-    server.close()
     assert protocols[0].calls == []
     assert all(isinstance(context["exception"], ssl.SSLError) for context in reported)

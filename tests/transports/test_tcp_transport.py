@@ -62,12 +62,6 @@ async def test_options_can_be_set_through_the_socket(connect_tcp):
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
 
 
-async def test_addresses_are_known(connect_tcp):
-    _, transport, peer = await connect_tcp()
-    assert transport.get_extra_info("sockname") == peer.sock.getpeername()
-    assert transport.get_extra_info("peername") == peer.sock.getsockname()
-
-
 async def test_addresses_are_known_to_connection_made(connect_tcp):
     seen = []
     _, _, peer = await connect_tcp(connection_made=lambda protocol, transport: seen.append(transport.get_extra_info("peername")))
@@ -75,12 +69,13 @@ async def test_addresses_are_known_to_connection_made(connect_tcp):
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
-async def test_addresses_are_known_after_the_end(connect_tcp, end):
+async def test_addresses_are_known_before_and_after_the_end(connect_tcp, end):
     protocol, transport, peer = await connect_tcp()
+    addresses = {"sockname": peer.sock.getpeername(), "peername": peer.sock.getsockname()}
+    assert {name: transport.get_extra_info(name) for name in addresses} == addresses
     getattr(transport, end)()
     await protocol.until_lost()
-    assert transport.get_extra_info("sockname") == peer.sock.getpeername()
-    assert transport.get_extra_info("peername") == peer.sock.getsockname()
+    assert {name: transport.get_extra_info(name) for name in addresses} == addresses
     assert transport.get_extra_info("socket").fileno() == -1
 
 
@@ -139,15 +134,14 @@ async def test_unknown_information_is_the_default(connect):
     assert transport.get_extra_info("no such name") is None
     assert transport.get_extra_info("no such name", default) is default
     assert transport.get_extra_info("cipher") is None
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     assert transport.get_extra_info("no such name", default=default) is default
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
-async def test_addresses_of_ipv6_have_four_parts(loop):
+async def test_addresses_of_ipv6_have_four_parts(loop, serve):
     accepted, made = RecordingProtocol(), RecordingProtocol()
-    server = await loop.create_server(lambda: accepted, "::1", 0)
+    server = await serve(lambda: accepted, "::1")
     transport, _ = await loop.create_connection(lambda: made, *server.sockets[0].getsockname()[:2])
     await accepted.until_connected()
     assert accepted.transport.get_extra_info("peername") == transport.get_extra_info("sockname")
@@ -160,7 +154,7 @@ async def test_addresses_of_ipv6_have_four_parts(loop):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems drop the connection before it is accepted")
 @pytest.mark.parametrize("leave", ["close", "reset"])
-async def test_address_of_a_peer_that_left_before_it_was_accepted_is_known(loop, leave):
+async def test_address_of_a_peer_that_left_before_it_was_accepted_is_known(serve, leave):
     seen = []
 
     def look(protocol, transport):
@@ -174,11 +168,10 @@ async def test_address_of_a_peer_that_left_before_it_was_accepted_is_known(loop,
         client.close()
     else:
         reset(client)
-    server = await loop.create_server(lambda: protocol, sock=listener)
+    await serve(lambda: protocol, sock=listener)
     await protocol.until_lost()
     assert seen == [(address, listener.getsockname())]
     assert protocol.transport.get_extra_info("peername") == address
-    server.close()
 
 
 # Delays
@@ -195,7 +188,7 @@ async def test_small_writes_are_not_delayed(connect_tcp):
 
 # asyncio leaves the delay on unless the socket was made with IPPROTO_TCP, which hardly any program does.
 @pytest.mark.fastloop_only
-async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_protocol(loop):
+async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_protocol(loop, serve):
     accepted, made = RecordingProtocol(), RecordingProtocol()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))
@@ -203,7 +196,7 @@ async def test_small_writes_are_not_delayed_on_sockets_made_without_naming_the_p
     client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     client.connect(listener.getsockname())
     assert (listener.proto, client.proto) == (0, 0)
-    server = await loop.create_server(lambda: accepted, sock=listener)
+    server = await serve(lambda: accepted, sock=listener)
     transport, _ = await loop.create_connection(lambda: made, sock=client)
     await accepted.until_connected()
     delays_off = nodelay_of(accepted.transport), nodelay_of(transport)

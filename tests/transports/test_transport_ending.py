@@ -41,9 +41,9 @@ async def test_writing_after_the_end_raises_runtime_error(connect):
     assert await peer.receive_all() == b"before"
 
 
-@pytest.mark.parametrize("size", [10, 3_000_000])
+@pytest.mark.parametrize("size", [0, 10, 3_000_000])
 @pytest.mark.parametrize("write_eof", [False, True], ids=["", "after the end"])
-async def test_close_sends_what_was_written_before(connect, size, write_eof):
+async def test_close_sends_what_was_written_before_and_the_connection_is_lost_later(connect, size, write_eof):
     protocol, transport, peer = await connect()
     data = pattern(size)
     transport.write(data)
@@ -55,14 +55,6 @@ async def test_close_sends_what_was_written_before(connect, size, write_eof):
     assert await peer.receive_all() == data
     assert await protocol.until_lost() is None
     assert protocol.calls.count("connection_lost") == 1
-
-
-async def test_connection_is_lost_after_close_has_returned(connect):
-    protocol, transport, peer = await connect()
-    transport.close()
-    assert protocol.lost == []
-    assert await protocol.until_lost() is None
-    assert await peer.receive_all() == b""
 
 
 @pytest.mark.parametrize("size", [0, 10, 3_000_000])

@@ -10,21 +10,25 @@ import sys
 
 import pytest
 
-from actors.failures import fail
+from actors.failures import fail, raising
 from actors.files import pattern
 from actors.kernel import settle
 from actors.protocols import RecordingBufferedProtocol, RecordingProtocol
 
+# Each kind of protocol, and what tells it of data.
+KINDS = {RecordingProtocol: "data_received", RecordingBufferedProtocol: "buffer_updated"}
 
-async def test_callbacks_come_in_their_order(connect):
-    protocol, transport, peer = await connect()
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_callbacks_come_in_their_order(connect, kind):
+    protocol, transport, peer = await connect(kind())
     assert protocol.calls == ["connection_made"]
     assert protocol.transport is transport
     await peer.send(b"data")
     await protocol.until_received(4)
     peer.close()
     assert await protocol.until_lost() is None
-    assert protocol.calls == ["connection_made", "data_received", "eof_received", "connection_lost"]
+    assert protocol.calls == ["connection_made", KINDS[kind], "eof_received", "connection_lost"]
 
 
 async def test_data_and_end_that_arrive_together_are_told_apart(connect):
@@ -170,9 +174,10 @@ async def test_end_closes_the_transport_unless_the_protocol_objects(connect):
     assert await peer.receive_all() == b""
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [10, 3_000_000])
-async def test_transport_can_write_after_the_end_if_the_protocol_wants(connect, size):
-    protocol, transport, peer = await connect(eof_received=lambda protocol: True)
+async def test_transport_can_write_after_the_end_if_the_protocol_wants(connect, kind, size):
+    protocol, transport, peer = await connect(kind(eof_received=lambda protocol: True))
     peer.send_end()
     await protocol.until_called("eof_received")
     await settle()
@@ -198,9 +203,12 @@ async def test_what_is_not_sent_when_the_peer_ends_its_side_still_arrives(narrow
 # Other protocols
 
 
-async def test_protocol_set_by_data_received_gets_the_rest(connect):
-    second = RecordingProtocol()
-    first, transport, peer = await connect(data_received=lambda protocol, data: protocol.transport.set_protocol(second))
+@pytest.mark.parametrize("first_kind", KINDS)
+@pytest.mark.parametrize("second_kind", KINDS)
+async def test_protocol_set_by_one_that_receives_gets_the_rest(connect, first_kind, second_kind):
+    second = second_kind()
+    first = first_kind(**{KINDS[first_kind]: lambda protocol, data: protocol.transport.set_protocol(second)})
+    _, transport, peer = await connect(first)
     assert transport.get_protocol() is first
     await peer.send(b"to the first")
     await first.until_received(12)
@@ -209,8 +217,8 @@ async def test_protocol_set_by_data_received_gets_the_rest(connect):
     await second.until_received(13)
     peer.close()
     assert await second.until_lost() is None
-    assert (first.received, first.calls) == (b"to the first", ["connection_made", "data_received"])
-    assert (second.received, second.calls) == (b"to the second", ["data_received", "eof_received", "connection_lost"])
+    assert (first.received, first.calls) == (b"to the first", ["connection_made", KINDS[first_kind]])
+    assert (second.received, second.calls) == (b"to the second", [KINDS[second_kind], "eof_received", "connection_lost"])
 
 
 async def test_protocol_set_while_reading_is_paused_gets_what_waits(connect):
@@ -260,20 +268,13 @@ async def test_streams_work_over_the_transports(loop):
 # Protocols that raise
 
 
-CALLBACKS = {
-    "make_protocol": (RecordingProtocol, ["data_received", "eof_received"]),
-    "make_buffered_protocol": (RecordingBufferedProtocol, ["get_buffer", "buffer_updated", "eof_received"]),
-}
+CALLBACKS = [(kind, name) for kind, told in KINDS.items() for name in (told, "eof_received")]
 
 
-@pytest.mark.parametrize("kind, name", [(kind, name) for kind, (_, names) in CALLBACKS.items() for name in names])
+@pytest.mark.parametrize("kind, name", [*CALLBACKS, (RecordingBufferedProtocol, "get_buffer")])
 async def test_exception_of_the_protocol_is_reported_and_ends_the_connection(connect, reported, kind, name):
     error = ZeroDivisionError("the protocol's own")
-
-    def fail(protocol, *args):
-        raise error
-
-    protocol, transport, peer = await connect(CALLBACKS[kind][0](**{name: fail}))
+    protocol, transport, peer = await connect(kind(**{name: raising(error)}))
     await peer.send(b"data")
     peer.send_end()
     assert await protocol.until_lost() is error
@@ -318,10 +319,7 @@ async def test_end_of_file_calls_the_close_that_was_put_on_the_transport(connect
 @pytest.mark.parametrize("error_type", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("leave", ["close", "reset"])
 def test_interrupt_raised_by_connection_lost_leaves_the_loop_and_the_socket_is_closed(loop, connections, reported, error_type, leave):
-    def interrupt(protocol, error):
-        raise error_type
-
-    protocol, transport, peer = loop.run_until_complete(connections.accepted(connection_lost=interrupt))
+    protocol, transport, peer = loop.run_until_complete(connections.accepted(connection_lost=raising(error_type)))
     getattr(peer, leave)()
     with pytest.raises(error_type):
         loop.run_forever()

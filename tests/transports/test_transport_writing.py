@@ -168,8 +168,7 @@ async def test_writing_nothing_sends_nothing(connect, empty):
     transport.write(b"something")
     write(empty)
     assert await peer.receive(9) == b"something"
-    transport.close()
-    assert await protocol.until_lost() is None
+    assert await protocol.close() is None
 
 
 # asyncio of Python 3.12 and 3.13 keeps the empty piece forever, and close() waits for it.
@@ -249,8 +248,7 @@ async def test_closed_transport_is_collected_and_its_weak_reference_dies(connect
     protocol, transport, _ = await connections.over(*socket.socketpair())
     weak_transport = weakref.ref(transport)
     assert weak_transport() is transport
-    transport.close()
-    await protocol.until_lost()
+    await protocol.close()
     del protocol, transport, _
     gc.collect()
     assert weak_transport() is None

@@ -39,28 +39,12 @@ def path(short_folder):
 
 
 @pytest.mark.parametrize("kind", NAME_KINDS)
-async def test_client_and_server_meet_at_a_name(loop, name_of_kind, kind):
+async def test_client_and_server_meet_at_a_name_which_is_their_address(loop, name_of_kind, kind):
     accepted, made = RecordingProtocol(), RecordingProtocol()
     name = name_of_kind(kind)
     server = await loop.create_unix_server(lambda: accepted, name)
     transport, protocol = await loop.create_unix_connection(lambda: made, name)
     assert protocol is made
-    await accepted.until_connected()
-    transport.write(b"question")
-    assert await accepted.until_received(8) == b"question"
-    accepted.transport.write(b"answer")
-    assert await made.until_received(6) == b"answer"
-    transport.close()
-    await accepted.until_lost()
-    server.close()
-
-
-@pytest.mark.parametrize("kind", NAME_KINDS)
-async def test_addresses_are_the_names(loop, name_of_kind, kind):
-    accepted, made = RecordingProtocol(), RecordingProtocol()
-    name = name_of_kind(kind)
-    server = await loop.create_unix_server(lambda: accepted, name)
-    transport, _ = await loop.create_unix_connection(lambda: made, name)
     await accepted.until_connected()
     # The kernel's answer: bytes for an abstract name, text for a path.
     address = os.fsencode(name) if "abstract" in kind else os.fsdecode(name)
@@ -68,6 +52,10 @@ async def test_addresses_are_the_names(loop, name_of_kind, kind):
     assert (transport.get_extra_info("sockname"), transport.get_extra_info("peername")) == ("", address)
     assert accepted.transport.get_extra_info("sockname") == address
     assert accepted.transport.get_extra_info("peername") in ("", None)
+    transport.write(b"question")
+    assert await accepted.until_received(8) == b"question"
+    accepted.transport.write(b"answer")
+    assert await made.until_received(6) == b"answer"
     transport.close()
     await accepted.until_lost()
     assert transport.get_extra_info("peername") == address
@@ -87,9 +75,8 @@ async def test_address_of_a_client_that_has_a_name_is_that_name(loop, path, shor
 
 
 async def test_ends_of_a_socket_pair_have_no_addresses(loop):
-    protocol = RecordingProtocol()
     left, right = socket.socketpair()
-    transport, _ = await loop.create_unix_connection(lambda: protocol, sock=left)
+    transport, protocol = await loop.create_unix_connection(RecordingProtocol, sock=left)
     assert (transport.get_extra_info("sockname"), transport.get_extra_info("peername")) == ("", "")
     assert transport.get_extra_info("socket").family == socket.AF_UNIX
     right.close()

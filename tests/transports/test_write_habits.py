@@ -7,10 +7,13 @@ which the writes are at most 50 microseconds apart. A busy machine may break one
 import asyncio
 import os
 import socket
-import threading
 import time
 
 import pytest
+
+from actors.connections import tcp_pair
+from actors.failures import raising
+from actors.threads import in_thread
 
 # The habits of a class are found by its address. A class that stays alive is not confused with another one.
 classes = []
@@ -41,16 +44,14 @@ class FarEnd:
             return b""
 
 
-def tcp_pair():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        far = socket.create_connection(listener.getsockname())
-        near, _ = listener.accept()
+def tcp_pair_without_delay():
+    far, near = tcp_pair()
     # Loopback delivers at once, except for Nagle's algorithm.
     near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return near, far
 
 
-@pytest.fixture(params=[socket.socketpair, tcp_pair], ids=["unix", "tcp"])
+@pytest.fixture(params=[socket.socketpair, tcp_pair_without_delay], ids=["unix", "tcp"])
 def connect(request, loop):
     """A coroutine function that connects a protocol; returns transport and far end."""
     opened = []
@@ -76,17 +77,28 @@ def connect(request, loop):
         loop.run_until_complete(close())
 
 
-async def next_step():
-    await asyncio.sleep(0)
+@pytest.fixture
+def connection(run, connect, protocol_class):
+    return run(connect(protocol_class))
+
+
+@pytest.fixture
+def transport(connection):
+    return connection[0]
+
+
+@pytest.fixture
+def far(connection):
+    return connection[1]
 
 
 async def write_and_see_it_held(transport, far, data, writes=2):
     """Write data as the first of a step, where bursts of that many writes are the habit: it is held back."""
     for _ in range(1000):
-        await next_step()
+        await asyncio.sleep(0)
         for _ in range(writes):
             transport.write(b"a")
-        await next_step()
+        await asyncio.sleep(0)
         far.arrived()
         transport.write(data)
         if far.arrived() == b"":
@@ -99,28 +111,25 @@ async def write_and_see_it_held(transport, far, data, writes=2):
 # What holds on every loop
 
 
-async def test_write_without_a_habit_leaves_at_once(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_write_without_a_habit_leaves_at_once(transport, far):
     for _ in range(20):
         transport.write(b"first")
         assert far.arrived() == b"first"
         time.sleep(0.0001)
         transport.write(b"second")
         assert far.arrived() == b"second"
-        await next_step()
+        await asyncio.sleep(0)
 
 
-async def test_written_buffer_that_changes_afterwards_was_sent_as_it_was(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_written_buffer_that_changes_afterwards_was_sent_as_it_was(transport, far):
     buffer = bytearray(b"before")
     transport.write(buffer)
     buffer[:] = b"behind"
-    await next_step()
+    await asyncio.sleep(0)
     assert far.arrived() == b"before"
 
 
-async def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_next_one_runs(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_next_one_runs(transport, far):
     woken = asyncio.get_running_loop().create_future()
     seen = []
 
@@ -133,30 +142,24 @@ async def test_each_task_that_one_future_wakes_has_its_bytes_sent_before_the_nex
         seen.append(far.arrived())
 
     tasks = [asyncio.create_task(coroutine) for coroutine in (write(), look(), write(), look())]
-    await next_step()
+    await asyncio.sleep(0)
     woken.set_result(None)
     await asyncio.gather(*tasks)
     assert seen == [b"x", b"x"]
 
 
-async def test_write_of_another_thread_leaves_while_the_loop_sleeps(connect, protocol_class):
+async def test_write_of_another_thread_leaves_while_the_loop_sleeps(transport, far):
     loop = asyncio.get_running_loop()
-    transport, far = await connect(protocol_class)
-    arrived = []
 
     def write():
         # The loop has nothing to do until this thread ends, and sleeps soon.
         time.sleep(0.05)
         transport.write(b"from a thread")
-        arrived.append(far.arrived())
-        loop.call_soon_threadsafe(done.set_result, None)
+        loop.call_soon_threadsafe(arrived.set_result, far.arrived())
 
-    done = loop.create_future()
-    thread = threading.Thread(target=write)
-    thread.start()
-    await done
-    thread.join()
-    assert arrived == [b"from a thread"]
+    arrived = loop.create_future()
+    with in_thread(write):
+        assert await arrived == b"from a thread"
 
 
 async def test_stream_that_drains_has_sent_before_drain_returns(loop):
@@ -170,14 +173,13 @@ async def test_stream_that_drains_has_sent_before_drain_returns(loop):
             await writer.drain()
             assert FarEnd(far).arrived() == b"header %d body" % number
             if number % 2:
-                await next_step()
+                await asyncio.sleep(0)
         writer.close()
         await writer.wait_closed()
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-async def test_process_that_leaves_at_once_has_sent_what_it_wrote(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_process_that_leaves_at_once_has_sent_what_it_wrote(transport, far):
     child = os.fork()
     if child == 0:
         transport.write(b"good bye")
@@ -186,8 +188,7 @@ async def test_process_that_leaves_at_once_has_sent_what_it_wrote(connect, proto
     assert far.arrived() == b"good bye"
 
 
-async def test_what_was_written_has_left_before_the_socket_is_used(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_what_was_written_has_left_before_the_socket_is_used(transport, far):
     sock = transport.get_extra_info("socket")
     for use in (
         sock.fileno,
@@ -200,19 +201,19 @@ async def test_what_was_written_has_left_before_the_socket_is_used(connect, prot
         for _ in range(20):
             transport.write(b"headers ")
             transport.write(b"body")
-            await next_step()
+            await asyncio.sleep(0)
             far.arrived()
         transport.write(b"sent")
         use()
         assert far.arrived() == b"sent"
-        await next_step()
+        await asyncio.sleep(0)
 
 
 # Habits
 
 
 LOSSES = {
-    "data_received raises": lambda transport: fail(),
+    "data_received raises": raising(ValueError("seen by the exception handler")),
     "_fatal_error": lambda transport: transport._fatal_error(OSError()),
     "_force_close": lambda transport: transport._force_close(None),
     "abort": lambda transport: transport.abort(),
@@ -220,15 +221,10 @@ LOSSES = {
 }
 
 
-def fail():
-    raise ValueError("seen by the exception handler")
-
-
 @pytest.mark.parametrize("writes", [1, 2])
 @pytest.mark.parametrize("loss", LOSSES)
-async def test_what_was_written_before_the_connection_ends_arrives(loop, connect, protocol_class, loss, writes):
+async def test_what_was_written_before_the_connection_ends_arrives(loop, protocol_class, loss, writes, transport, far):
     loop.set_exception_handler(lambda loop, context: None)
-    transport, far = await connect(protocol_class)
     protocol = transport.get_protocol()
     protocol.transport, protocol.far = transport, far
 
@@ -244,7 +240,7 @@ async def test_what_was_written_before_the_connection_ends_arrives(loop, connect
         far.sock.send(b"question")
         answered = b""
         while not answered:
-            await next_step()
+            await asyncio.sleep(0)
             answered = far.arrived()
         return answered
 
@@ -257,21 +253,19 @@ async def test_what_was_written_before_the_connection_ends_arrives(loop, connect
 
 
 @pytest.mark.fastloop_only
-async def test_first_write_of_a_step_waits_for_the_second_once_that_is_a_habit(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_first_write_of_a_step_waits_for_the_second_once_that_is_a_habit(transport, far):
     await write_and_see_it_held(transport, far, b"headers ")
     transport.write(b"body")
     assert far.arrived() == b"headers body"
 
 
 @pytest.mark.fastloop_only
-async def test_new_connection_has_the_habit_of_its_protocols_class(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_new_connection_has_the_habit_of_its_protocols_class(connect, protocol_class, transport, far):
     for _ in range(100):
         await write_and_see_it_held(transport, far, b"headers ")
         transport.write(b"body")
         far.arrived()
-        await next_step()
+        await asyncio.sleep(0)
         other, other_far = await connect(protocol_class)
         other.write(b"headers ")
         is_held = other_far.arrived() == b""
@@ -295,8 +289,7 @@ async def test_other_class_of_protocols_has_no_habit(connect, protocol_class):
 
 
 @pytest.mark.fastloop_only
-async def test_later_burst_of_the_same_step_leaves_at_once(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_later_burst_of_the_same_step_leaves_at_once(transport, far):
     await write_and_see_it_held(transport, far, b"headers ")
     transport.write(b"body")
     assert far.arrived() == b"headers body"
@@ -307,10 +300,9 @@ async def test_later_burst_of_the_same_step_leaves_at_once(connect, protocol_cla
 
 
 @pytest.mark.fastloop_only
-async def test_held_write_leaves_when_the_step_ends_and_ends_the_habit(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_held_write_leaves_when_the_step_ends_and_ends_the_habit(transport, far):
     await write_and_see_it_held(transport, far, b"alone")
-    await next_step()
+    await asyncio.sleep(0)
     assert far.arrived() == b"alone"
     # The next burst notices that the one before was a single write.
     transport.write(b"at once")
@@ -318,13 +310,12 @@ async def test_held_write_leaves_when_the_step_ends_and_ends_the_habit(connect, 
 
 
 @pytest.mark.fastloop_only
-async def test_held_write_leaves_with_a_late_second_one_and_the_habit_ends(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_held_write_leaves_with_a_late_second_one_and_the_habit_ends(transport, far):
     await write_and_see_it_held(transport, far, b"headers ")
     time.sleep(0.001)
     transport.write(b"body")
     assert far.arrived() == b"headers body"
-    await next_step()
+    await asyncio.sleep(0)
     transport.write(b"at once")
     assert far.arrived() == b"at once"
 
@@ -343,29 +334,26 @@ QUESTIONS = {
 
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_held_write_leaves_with_any_question_to_the_transport(connect, protocol_class, question):
-    transport, far = await connect(protocol_class)
+async def test_held_write_leaves_with_any_question_to_the_transport(question, transport, far):
     await write_and_see_it_held(transport, far, b"asked")
     QUESTIONS[question](transport)
     assert far.arrived() == b"asked"
 
 
 @pytest.mark.fastloop_only
-async def test_much_is_not_held_back(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_much_is_not_held_back(transport, far):
     for _ in range(3):
         await write_and_see_it_held(transport, far, b"little")
-        await next_step()
+        await asyncio.sleep(0)
         far.arrived()
         transport.write(bytes(65537))
         assert far.arrived() != b""
         while far.arrived():
-            await next_step()
+            await asyncio.sleep(0)
 
 
 @pytest.mark.fastloop_only
-async def test_limit_of_the_program_bounds_what_is_held_back(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_limit_of_the_program_bounds_what_is_held_back(transport, far):
     transport.set_write_buffer_limits(high=100)
     await write_and_see_it_held(transport, far, bytes(60), writes=3)
     transport.write(bytes(60))
@@ -374,20 +362,19 @@ async def test_limit_of_the_program_bounds_what_is_held_back(connect, protocol_c
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.fastloop_only
-async def test_held_write_has_left_before_a_fork_and_is_sent_once(connect, protocol_class):
-    transport, far = await connect(protocol_class)
+async def test_held_write_has_left_before_a_fork_and_is_sent_once(transport, far):
     await write_and_see_it_held(transport, far, b"once")
     child = os.fork()
     if child == 0:
         os._exit(0)
     assert far.arrived() == b"once"
     os.waitpid(child, 0)
-    await next_step()
+    await asyncio.sleep(0)
     assert far.arrived() == b""
 
 
 @pytest.mark.fastloop_only
-async def test_only_write_of_a_quick_callback_leaves_when_that_returns(connect, protocol_class):
+async def test_only_write_of_a_quick_callback_leaves_when_that_returns(protocol_class, transport, far):
     held = []
 
     def answer(self, data):
@@ -395,7 +382,6 @@ async def test_only_write_of_a_quick_callback_leaves_when_that_returns(connect, 
         held.append(self.far.arrived() == b"")
 
     protocol_class.on_data = answer
-    transport, far = await connect(protocol_class)
     protocol = transport.get_protocol()
     protocol.transport, protocol.far = transport, far
 
@@ -403,7 +389,7 @@ async def test_only_write_of_a_quick_callback_leaves_when_that_returns(connect, 
         far.sock.send(b"question")
         count = len(held)
         while len(held) == count:
-            await next_step()
+            await asyncio.sleep(0)
         far.arrived()
 
     while not held or not held[-1]:
