@@ -61,6 +61,7 @@ CALLED = [
     Internal("asyncio.unix_events._DefaultEventLoopPolicy", "policy.py", "base class of EventLoopPolicy", since="3.14", until="3.16"),
     Internal("asyncio.DefaultEventLoopPolicy._loop_factory", "policy.py", "set to EventLoop", until="3.14"),
     Internal("asyncio.unix_events._DefaultEventLoopPolicy._loop_factory", "policy.py", "the same", since="3.14", until="3.16"),
+    Internal("asyncio.events._ThreadSafeHandle", "core/threadsafe_handle.pyx", "the class that a threadsafe handle shows", since="3.14"),
     Internal("asyncio.unix_events._UnixReadPipeTransport", "api/pipes.py", "base class of the transports of pipes"),
     Internal("asyncio.unix_events._UnixWritePipeTransport", "api/pipes.py", "the same"),
     Internal("asyncio.BaseEventLoop._check_callback", "core/loop_life.pyx", "debug mode's TypeError", "self, callback, method"),
