@@ -29,6 +29,9 @@ __version__ = "0.1.0"
 
 Loop = EventLoop
 
+# asyncio's module, as under every other name of asyncio. fastloop's package of the same name has set the attribute.
+transports = _asyncio.transports
+
 __all__ = [
     "BaseProtocol",
     "BaseTransport",

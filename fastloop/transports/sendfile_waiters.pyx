@@ -8,8 +8,10 @@ Driven by: the transport, which reports what happens to its writing half.
 
 cdef class SendfileWaiters:
     cdef int note_empty(self) except -1:
-        if not self.empty.done():
-            self.empty.set_result(None)
+        # Held here: the program's own future may reset the transport in done(), and then this object is gone.
+        waiter = self.empty
+        if not waiter.done():
+            waiter.set_result(None)
         return 0
 
     cdef int note_writable(self) except -1:

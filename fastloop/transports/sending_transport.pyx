@@ -137,11 +137,13 @@ cdef class SendingTransport(DescriptorTransport):
             raise RuntimeError("Empty waiter is already set")
         if self.output.count > 0 and not self.bits.is_blocked:
             self.send_output()
+        # First, since a loop's own create_future() may fail, and the transport must stay writable.
+        waiter = self.loop.create_future()
         self.sendfile = SendfileWaiters()
-        self.sendfile.empty = self.loop.create_future()
+        self.sendfile.empty = waiter
         if self.output.count == 0:
             self.sendfile.note_empty()
-        return self.sendfile.empty
+        return waiter
 
     def _reset_empty_waiter(self):
         self.sendfile = None
@@ -155,9 +157,11 @@ cdef class SendingTransport(DescriptorTransport):
     def _wait_writable(self):
         """Return a future that is done when the kernel may take more from sendfile()."""
         self._open_descriptor()
+        waiter = self.loop.create_future()
+        # Looked at again: create_future() may be the program's.
         if self.sendfile is None:
             raise RuntimeError("sendfile is not in progress")
-        waiter = self.sendfile.writable = self.loop.create_future()
+        self.sendfile.writable = waiter
         self.block()
         return waiter
 

@@ -8,7 +8,9 @@ from fastloop.transports.writing_transport cimport WritingTransport
 
 cdef class SocketTransport(WritingTransport):
     cdef:
-        short family, type, proto
+        short family, type
+        # Python does not check it where a socket object is made for a descriptor.
+        int proto
 
         # The addresses in Python's form, made when somebody asks: peername from raw_peername if that is set, sockname from the kernel.
         sockaddr_raw_t raw_peername

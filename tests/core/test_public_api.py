@@ -103,6 +103,11 @@ def test_classes_stand_in_the_same_relation_as_asyncios():
     assert issubclass(fastloop.TimerHandle, fastloop.Handle)
 
 
+def test_every_other_name_of_asyncio_is_asyncios_own():
+    asyncios = [name for name in vars(asyncio) if not name.startswith("_") and name not in fastloop.__all__]
+    assert [name for name in asyncios if getattr(fastloop, name) is not getattr(asyncio, name)] == []
+
+
 @pytest.mark.parametrize("name", TRANSPORTS + PROTOCOLS)
 def test_transport_and_protocol_classes_are_those_of_asyncio(name):
     assert issubclass(getattr(fastloop, name), getattr(asyncio, name))

@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from actors.coroutines import cancel
+from actors.failures import fail
 from actors.files import pattern
 from actors.kernel import settle, start
 from actors.protocols import RecordingProtocol
@@ -88,6 +89,36 @@ async def test_file_of_a_cancelled_sending_stands_where_it_was_cut(loop, narrow_
     await cancel(sending)
     transport.close()
     assert len(await peer.receive_all()) == file.tell()
+
+
+async def test_sending_that_fails_before_it_begins_leaves_the_transport_writable(loop, connect, make_file, monkeypatch):
+    _, transport, peer = await connect()
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "create_future", fail)
+        with pytest.raises(ZeroDivisionError):
+            await loop.sendfile(transport, make_file(b"data"))
+    transport.write(b"after")
+    assert await peer.receive(5) == b"after"
+
+
+# asyncio does not ask done().
+@pytest.mark.fastloop_only
+async def test_future_whose_done_ends_the_sending_is_still_done(loop, narrow_connect, make_file, monkeypatch):
+    _, transport, peer = await narrow_connect()
+
+    class Ending(asyncio.Future):
+        def done(self):
+            transport._reset_empty_waiter()
+            return super().done()
+
+    transport.write(bytes(LARGE))
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "create_future", lambda: Ending(loop=loop))
+        waiter = transport._make_empty_waiter()
+    assert await peer.receive(LARGE) == bytes(LARGE)
+    await waiter
+    transport.write(b"after")
+    assert await peer.receive(5) == b"after"
 
 
 # asyncio sets the result of the sending twice, and reports an InvalidStateError.

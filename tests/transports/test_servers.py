@@ -71,6 +71,19 @@ async def test_server_of_a_socket_serves_on_that_socket(serve, connect_to):
     assert listener.fileno() == -1
 
 
+# Python does not check the protocol's number where a socket object is made for a descriptor.
+async def test_sockets_of_connections_have_the_protocol_number_of_the_listening_one(loop, connect_to, listener):
+    protocol = RecordingProtocol()
+    sock = socket.socket(listener.family, listener.type, 100_000, fileno=listener.detach())
+    server = await loop.create_server(lambda: protocol, sock=sock)
+    connect_to(server)
+    await protocol.until_connected()
+    assert protocol.transport.get_extra_info("socket").proto == 100_000
+    protocol.transport.close()
+    await protocol.until_lost()
+    server.close()
+
+
 async def test_server_made_without_serving_begins_when_told(serve, connect_to, connect_and_check, accepted):
     server = await serve(start_serving=False)
     address = server.sockets[0].getsockname()
