@@ -5,6 +5,7 @@ Each `type: ignore` marks a mistake that the types must find: mypy complains abo
 
 import asyncio
 import contextvars
+import selectors
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, assert_type
 
@@ -131,7 +132,7 @@ def running() -> None:
     if TYPE_CHECKING:
         fastloop.run(answer)  # type: ignore[arg-type]
         fastloop.run(answer(), True)  # type: ignore[call-arg]
-        fastloop.EventLoop(selector=None)  # type: ignore[call-arg]
+        fastloop.EventLoop(selector=selectors.DefaultSelector())  # type: ignore[arg-type]
 
 
 def policies() -> None:
