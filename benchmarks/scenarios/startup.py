@@ -31,7 +31,7 @@ def _start(loop_definition):
     """Return (class of the loop, milliseconds of the import, milliseconds of all)."""
     program = _PROGRAM.format(module=loop_definition.module, factory=loop_definition.factory)
     with ExitStack() as stack:
-        # -P: the current folder must not stand in for an installed package of the same name.
+        # -P: the current folder must not hide an installed package of the same name.
         return Process([sys.executable, "-P", "-c", program], stack).greeting
 
 
