@@ -1,4 +1,4 @@
-"""SocketCore: the loop's operations on raw sockets, and the buffer that everything on the loop reads into.
+"""SocketCore: the loop's operations on raw sockets, and the buffer that reads go through unless the program gave one.
 
 Owns: the receive buffer.
 Promises: a socket object with methods of its own is served by asyncio's code, which calls them.
