@@ -75,7 +75,7 @@ class Striker:
                 is_coroutine = frame.f_code.co_flags & inspect.CO_COROUTINE
                 if is_coroutine or not (is_first and begins_only(frame)):
                     return True
-            elif is_asyncio_code_that_cannot_begin_again(frame):
+            elif is_asyncio_code_that_cannot_begin_again(frame) or is_callback_that_cannot_raise(frame):
                 return True
             is_first = False
             frame = frame.f_back
@@ -86,6 +86,11 @@ def is_asyncio_code_that_cannot_begin_again(frame):
     """asyncio's Python code that connects and serves streams; the loop itself and pipes must withstand everything."""
     name = frame.f_code.co_filename
     return "asyncio" in name and not name.endswith(("base_events.py", "unix_events.py", "futures.py", "events.py"))
+
+
+def is_callback_that_cannot_raise(frame):
+    """The callbacks of weak references in WeakSet and its kin: Python drops what they raise, and no run would be interrupted."""
+    return frame.f_code.co_filename.endswith(("_weakrefset.py", "weakref.py"))
 
 
 def run_interrupted(loop, striker, done):
