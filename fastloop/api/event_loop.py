@@ -10,6 +10,7 @@ import os
 import weakref
 
 from fastloop.api.connecting import ConnectMethods
+from fastloop.api.name_resolution import NameMethods
 from fastloop.api.pipes import PipeMethods
 from fastloop.api.selector_view import SelectorView
 from fastloop.api.sending_files import SendfileMethods
@@ -23,7 +24,15 @@ _live_loops = weakref.WeakSet()
 
 
 class EventLoop(
-    SignalMethods, ConnectMethods, PipeMethods, SocketMethods, SendfileMethods, TlsMethods, TransportCore, asyncio.SelectorEventLoop
+    SignalMethods,
+    NameMethods,
+    ConnectMethods,
+    PipeMethods,
+    SocketMethods,
+    SendfileMethods,
+    TlsMethods,
+    TransportCore,
+    asyncio.SelectorEventLoop,
 ):
     """fastloop's event loop. EventLoop() returns one that is open and not running.
 
@@ -46,6 +55,7 @@ class EventLoop(
         """
         was_closed = self.is_closed()
         super().close()
+        self._end_lookups()
         if not was_closed:
             self._release()
 

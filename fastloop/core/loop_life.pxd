@@ -13,6 +13,8 @@ cdef class LoopLife(Scheduler):
         public object _asyncgens, _asyncgens_shutdown_called, _old_agen_hooks
         public object _coroutine_origin_tracking_enabled, _coroutine_origin_tracking_saved_depth
         public object _selector, _transports, _signal_handlers, _unix_server_sockets, _watcher, _ssock, _csock
+        # The threads that look names up, from the first lookup on. A field for the same reason.
+        public object _lookups
 
         # An exception has ended the last run.
         bint was_interrupted

@@ -156,6 +156,8 @@ cdef class LoopLife(Scheduler):
         # Nothing is opened in their place, because the child cannot run this loop.
         poller_close(&self.poller)
         inbox_forked(&self.inbox)
+        # The threads are the parent's. One of them may have held the lock.
+        self._lookups = None
 
     def _check_closed(self):
         if self.has_closed:
