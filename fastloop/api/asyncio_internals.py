@@ -48,6 +48,7 @@ CALLED = [
     Internal("asyncio.format_helpers.extract_stack", "core/future.pyx core/handle_core.pyx", "where it was made, in debug mode", "frame"),
     Internal("asyncio.base_events._run_until_complete_cb", "core/loop_life.pyx", "ends a run, and must not end the next one", "future"),
     Internal("asyncio.base_events.logger", "core/loop_life.pyx", "the warning about a slow callback"),
+    Internal("asyncio.base_events.socket", "api/name_resolution.py", "the getaddrinfo() that a program may have patched"),
     Internal("asyncio.events._set_running_loop", "core/loop_life.pyx", "get_running_loop() finds the loop", "loop"),
     Internal(
         "asyncio.events._get_running_loop",

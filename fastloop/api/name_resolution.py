@@ -33,25 +33,28 @@ class NameMethods:
         arguments = host, port, family, type, proto, flags
         if self._debug:
             return await self._lookups_to_use().ask(self, None, self._getaddrinfo_debug, *arguments)
-        if not _is_pythons_own(socket.getaddrinfo):
-            return await self._lookups_to_use().ask(self, None, socket.getaddrinfo, *arguments)
+        # Where asyncio finds it, and programs patch it.
+        function = asyncio.base_events.socket.getaddrinfo
+        if not _is_pythons_own(function):
+            return await self._lookups_to_use().ask(self, None, function, *arguments)
         if is_numeric(host, port) and isinstance(flags, int):
             try:
-                return socket.getaddrinfo(host, port, family, type, proto, flags | NUMERIC_ADDRESS)
+                return function(host, port, family, type, proto, flags | NUMERIC_ADDRESS)
             except OSError:
                 # The flags may have caused it.
                 pass
-        return await self._lookups_to_use().ask(self, key_of("getaddrinfo", arguments), socket.getaddrinfo, *arguments)
+        return await self._lookups_to_use().ask(self, key_of("getaddrinfo", arguments), function, *arguments)
 
     async def getnameinfo(self, sockaddr, flags=0):
         """Return what socket.getnameinfo() returns, without blocking the loop."""
         if self._must_leave_it_to_asyncio():
             return await super().getnameinfo(sockaddr, flags)
-        is_original = socket.getnameinfo is _socket.getnameinfo
+        function = asyncio.base_events.socket.getnameinfo
+        is_original = function is _socket.getnameinfo
         if is_original and isinstance(flags, int) and flags & NUMERIC_NAME == NUMERIC_NAME:
-            return socket.getnameinfo(sockaddr, flags)
+            return function(sockaddr, flags)
         key = key_of("getnameinfo", (*sockaddr, flags)) if is_original and type(sockaddr) is tuple else None
-        return await self._lookups_to_use().ask(self, key, socket.getnameinfo, sockaddr, flags)
+        return await self._lookups_to_use().ask(self, key, function, sockaddr, flags)
 
     def _must_leave_it_to_asyncio(self):
         return self._executor_shutdown_called or self.is_closed() or self.run_in_executor != LoopCore.run_in_executor.__get__(self)
