@@ -7,7 +7,7 @@ Importing this package imports asyncio and no other loop.
 import importlib
 
 _SUBJECTS = (
-    *("tasks", "futures", "callbacks", "timers", "synchronization", "threads", "several_loops", "busy_loop"),
+    *("tasks", "futures", "callbacks", "timers", "synchronization", "threads", "names", "several_loops", "busy_loop"),
     *("echo", "answers", "connections", "bulk", "startup", "memory"),
 )
 _MODULES = [importlib.import_module(f"benchmarks.scenarios.{subject}") for subject in _SUBJECTS]

@@ -10,10 +10,15 @@ Driven by: the program's tasks, and asyncio's code that connects and binds.
 import _socket
 import asyncio
 import socket
+from asyncio import base_events
 from functools import wraps
 
 from fastloop.api.lookups import Lookups
 from fastloop.core.loop_core import LoopCore
+from fastloop.net.numeric_address import numeric_answer
+
+# None if the program has replaced it by now. What is replaced later is noticed in each call.
+PYTHONS_GETADDRINFO = socket.getaddrinfo if getattr(socket.getaddrinfo, "__globals__", None) is vars(socket) else None
 
 # With these no resolver asks anybody.
 NUMERIC_ADDRESS = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
@@ -28,28 +33,33 @@ class NameMethods:
 
         Equal calls at the same time cause one lookup. Numeric hosts and ports are answered at once.
         """
+        # Where asyncio finds it, and programs patch it.
+        function = base_events.socket.getaddrinfo
+        if function is PYTHONS_GETADDRINFO and not self._debug:
+            answer = numeric_answer(function, host, port, family, type, proto, flags)
+            if answer is not None:
+                return answer
         if self._must_leave_it_to_asyncio():
             return await super().getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
+        key = None
         arguments = host, port, family, type, proto, flags
         if self._debug:
-            return await self._lookups_to_use().ask(self, None, self._getaddrinfo_debug, *arguments)
-        # Where asyncio finds it, and programs patch it.
-        function = asyncio.base_events.socket.getaddrinfo
-        if not _is_pythons_own(function):
-            return await self._lookups_to_use().ask(self, None, function, *arguments)
-        if is_numeric(host, port) and isinstance(flags, int):
-            try:
-                return function(host, port, family, type, proto, flags | NUMERIC_ADDRESS)
-            except OSError:
-                # The flags may have caused it.
-                pass
-        return await self._lookups_to_use().ask(self, key_of("getaddrinfo", arguments), function, *arguments)
+            function = self._getaddrinfo_debug
+        elif function is PYTHONS_GETADDRINFO:
+            if is_numeric(host, port) and isinstance(flags, int):
+                try:
+                    return function(host, port, family, type, proto, flags | NUMERIC_ADDRESS)
+                except OSError:
+                    # The flags may have caused it.
+                    pass
+            key = key_of("getaddrinfo", arguments)
+        return await self._lookups_to_use().ask(self, key, function, *arguments)
 
     async def getnameinfo(self, sockaddr, flags=0):
         """Return what socket.getnameinfo() returns, without blocking the loop."""
         if self._must_leave_it_to_asyncio():
             return await super().getnameinfo(sockaddr, flags)
-        function = asyncio.base_events.socket.getnameinfo
+        function = base_events.socket.getnameinfo
         is_original = function is _socket.getnameinfo
         if is_original and isinstance(flags, int) and flags & NUMERIC_NAME == NUMERIC_NAME:
             return function(sockaddr, flags)
@@ -79,10 +89,6 @@ class NameMethods:
     def _end_lookups(self):
         if self._lookups is not None:
             self._lookups.end()
-
-
-def _is_pythons_own(function):
-    return getattr(function, "__globals__", None) is vars(socket)
 
 
 def is_numeric(host, port):

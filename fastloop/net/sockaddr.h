@@ -19,6 +19,17 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+/* AF_INET or AF_INET6 if host is a numeric address exactly as inet_ntop(3) writes it, otherwise 0. */
+static inline int sockaddr_numeric_family(const char *host)
+{
+    char canonical[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    int family = strchr(host, ':') == NULL ? AF_INET : AF_INET6;
+    bool is_canonical = inet_pton(family, host, &address) == 1 && inet_ntop(family, &address, canonical, sizeof(canonical)) != NULL
+                        && strcmp(host, canonical) == 0;
+    return is_canonical ? family : 0;
+}
+
 static inline PyObject *sockaddr_ipv4(const struct sockaddr_in *address)
 {
     char host[INET_ADDRSTRLEN];

@@ -10,6 +10,8 @@ cdef extern from "sockaddr.h":
     ctypedef struct sockaddr_raw_t:
         pass
 
+    const int AF_INET6
+    int sockaddr_numeric_family(const char *host) noexcept
     object sockaddr_to_python_or_none(const sockaddr_storage *address, socklen_t length)
     bint sockaddr_raw_is_set(const sockaddr_raw_t *raw) noexcept
     bint sockaddr_raw_set(sockaddr_raw_t *raw, const sockaddr_storage *address, socklen_t length) noexcept
