@@ -1,0 +1,402 @@
+"""DatagramTransport: UDP, Unix datagrams, and sockets of any other family that are not streams.
+
+Owns: the datagrams that the kernel has not taken yet, and the addresses that were seen last.
+Promises: one datagram a turn, as in asyncio: what datagram_received() schedules runs before the next one. Datagrams leave
+  in the order in which they were sent. An error of the socket goes to error_received(), and the transport stays open.
+Driven by: the poller's levels, which queue the transport, and the program's sendto().
+"""
+
+import os
+import socket
+from asyncio import selector_events, trsock
+from collections import deque
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.contextvars cimport PyContext_Exit
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+from libc.errno cimport EBADF, errno
+
+from fastloop.core.interruption cimport call_again, call_uninterrupted_with
+from fastloop.core.scheduler cimport scheduler_expect_events
+from fastloop.net.address_cache cimport address_cache_close, address_cache_find, address_cache_show
+from fastloop.net.receive_buffer cimport RECEIVE_BUFFER_SIZE, receive_buffer_bytes, receive_buffer_memory
+from fastloop.net.sockaddr cimport sockaddr_knows_family, sockaddr_storage, socklen_t
+from fastloop.net.syscalls cimport net_receive_from, net_send_to, net_would_block
+from fastloop.poll.poller cimport POLL_CLOSED, POLL_READABLE, POLL_WRITABLE
+from fastloop.python.calls cimport call_enter, call_two
+from fastloop.python.cpython_compat cimport COMPAT_DATAGRAM_HEADER_BYTES, COMPAT_SENDS_EMPTY_DATAGRAMS
+from fastloop.python.method_copies cimport method_copies_make
+from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd, transport_wants_data
+from fastloop.transports.flow_control_transport cimport FlowControlTransport, check_data
+from fastloop.transports.lifecycle cimport TRANSPORT_CLOSED, TRANSPORT_CLOSING, TRANSPORT_LOSING
+from fastloop.transports.transport cimport (
+    Transport, transport_init, transport_is_reading, transport_queue, transport_runs_elsewhere, transport_unqueue)
+
+
+cimport cython
+
+
+ctypedef int (*half_t)(DatagramTransport self) noexcept
+
+
+cdef:
+    # The class that isinstance() takes these transports for.
+    object DATAGRAM_TRANSPORT = selector_events._SelectorDatagramTransport
+    object DEFAULT_MAX_SIZE = DATAGRAM_TRANSPORT.max_size
+    int AF_INET = socket.AF_INET, AF_INET6 = socket.AF_INET6
+    int SOCK_DGRAM = socket.SOCK_DGRAM, SOCK_RAW = socket.SOCK_RAW
+    object WOULD_BLOCK = BlockingIOError()
+    str READ_FAILED = "Fatal read error on datagram transport", SEND_FAILED = "Fatal write error on datagram transport"
+
+
+@cython.final
+cdef class DatagramTransport(FlowControlTransport):
+    """What asyncio.DatagramTransport promises; isinstance() accepts it as one. Use it in the loop's thread only."""
+
+    def __dealloc__(self):
+        address_cache_close(&self.addresses)
+
+    @property
+    def __class__(self):
+        return DATAGRAM_TRANSPORT
+
+    @property
+    def _sock(self):
+        return None if self.fd < 0 else self.owner
+
+    @property
+    def _buffer(self):
+        return self.unsent
+
+    cdef size_t unsent_bytes(self) noexcept:
+        return self.unsent_size_bytes
+
+    cdef int protocol_changed(self) except -1:
+        self.receive_method = getattr(self.protocol, "datagram_received", None)
+        return 0
+
+    # ---- its turn ----
+
+    cdef int on_events(self, unsigned int events) except -1:
+        # asyncio, too, hears of an error only where it waits for something.
+        if events & (POLL_READABLE | POLL_CLOSED) and transport_is_reading(self):
+            self.bits.may_have_data = True
+        if events & (POLL_WRITABLE | POLL_CLOSED):
+            self.note_writable()
+        if self.bits.is_queued or not (self.bits.may_have_data or self.bits.may_send):
+            return 0
+        return transport_queue(self)
+
+    cdef int run(self) except -1:
+        cdef bint has_entered
+        # Kept here: the protocol may end the connection, and the transport then drops its context.
+        context = self.context
+        transport_unqueue(self)
+        if self.state >= TRANSPORT_LOSING and not self.bits.connection_lost_is_queued:
+            return 0
+        has_entered = call_enter(context)
+        try:
+            if self.bits.connection_lost_is_queued:
+                return self.call_connection_lost_in_turn()
+            # Two callbacks of asyncio's: an error in one does not keep the other from running.
+            if (<half_t>datagram_transport_read)(self) < 0:
+                self.turn_failed()
+            if self.bits.may_send and (<half_t>datagram_transport_send_again)(self) < 0:
+                self.turn_failed()
+        finally:
+            if has_entered:
+                PyContext_Exit(context)
+        return 0
+
+    # ---- reading ----
+
+    @property
+    def max_size(self):
+        """The longest datagram that is delivered whole, in bytes."""
+        return self.max_size_bytes
+
+    @max_size.setter
+    def max_size(self, size):
+        self.max_size_bytes = size
+        # The kernel has no longer ones of this kind, whatever the program allows. The socket object has memory for any
+        # size, and the error for a negative one.
+        is_short = (self.family == AF_INET or self.family == AF_INET6) and self.type in (SOCK_DGRAM, SOCK_RAW)
+        self.read_bytes = min(self.max_size_bytes, RECEIVE_BUFFER_SIZE)
+        self.reads_by_socket_object = (
+            not sockaddr_knows_family(self.family) or size < 0 or (size > self.read_bytes and not is_short))
+
+    cdef int watch_reading(self) except -1:
+        return self.update_interest()
+
+    cdef bint must_stay_alive(self) noexcept:
+        return transport_is_reading(self) or self.bits.is_blocked
+
+    cdef int read_by_socket_object(self) except -1:
+        try:
+            datagram = self.owner.recvfrom(self.max_size_bytes)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            return self.tell_error(error)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail_with(error, READ_FAILED)
+        return self.deliver(datagram[0], datagram[1])
+
+    cdef int nothing_received(self, Py_ssize_t answer) except -1:
+        outcome = outcome_of(-answer)
+        return 0 if outcome is WOULD_BLOCK else self.tell_error(outcome)
+
+    cdef int deliver(self, object data, object address) except -1:
+        cdef PyObject *answer
+        # Held during the call: the protocol may set another one.
+        receive = self.receive_method
+        if receive is None:
+            receive = self.protocol.datagram_received
+        answer = call_two(receive, data, address)
+        if answer is NULL:
+            # If it had not even begun, it is called again, so that no datagram is lost.
+            call_again(self.loop, receive, (data, address))
+        else:
+            Py_DECREF(<object>answer)
+        return 0
+
+    def is_reading(self):
+        """Return True unless reading is paused or the transport is closing."""
+        return transport_wants_data(self)
+
+    def pause_reading(self):
+        """Deliver no datagram until resume_reading(). The kernel keeps what fits into its buffer."""
+        self.stop_reading()
+
+    def resume_reading(self):
+        """Undo pause_reading(). Does nothing if reading is not paused or the transport is closing."""
+        self.read_again()
+
+    # ---- sending ----
+
+    def sendto(self, data, addr=None):
+        """Send data, a bytes-like object, as one datagram, without blocking.
+
+        addr: where to, in the form of socket.sendto(); None for the address that the endpoint was made with. A datagram that
+        the kernel has no room for is copied and sent later. Errors of the kernel go to the protocol's error_received().
+        Raises TypeError for anything that is not bytes-like, ValueError for an address other than the endpoint's.
+        """
+        if not PyBytes_CheckExact(data):
+            check_data(data)
+        if not COMPAT_SENDS_EMPTY_DATAGRAMS and not data:
+            return
+        if self._address:
+            addr = self.checked_address(addr)
+            if self.drops_writes():
+                return
+        if self.bits.is_blocked and self.unsent:
+            self.keep(data, addr)
+            return
+        if self.state == TRANSPORT_CLOSED:
+            # The exception of asyncio, which has lost socket and loop by now.
+            raise AttributeError("'NoneType' object has no attribute 'call_exception_handler'")
+        try:
+            failure = self.send(data, addr)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.fail_with(error, SEND_FAILED)
+            return
+        if failure is WOULD_BLOCK:
+            self.keep(data, addr)
+        elif failure is not None:
+            self.tell_error(failure)
+
+    cdef object checked_address(self, object address):
+        if address is not None and address is not self._address and address not in (None, self._address):
+            raise ValueError(f"Invalid address: must be None or {self._address}")
+        return self._address
+
+    cdef object send(self, object data, object address):
+        cdef Py_buffer view
+        cdef socklen_t length = 0
+        cdef const void *raw = NULL
+        cdef ssize_t sent
+        cdef int error
+        if not sockaddr_knows_family(self.family):
+            return self.send_by_socket_object(data, address)
+        if not self.has_named_peer and not (address is None and self.is_connected):
+            raw = address_cache_find(&self.addresses, address, self.family, &length)
+            if raw is NULL:
+                return self.send_by_socket_object(data, address)
+        if PyBytes_CheckExact(data):
+            sent = net_send_to(transport_fd(self), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), raw, length)
+            error = errno
+        else:
+            PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+            sent = net_send_to(transport_fd(self), view.buf, view.len, raw, length)
+            error = errno
+            PyBuffer_Release(&view)
+        scheduler_expect_events(self.loop)
+        return None if sent >= 0 else outcome_of(EBADF if transport_fd(self) < 0 else error)
+
+    cdef object send_by_socket_object(self, object data, object address):
+        scheduler_expect_events(self.loop)
+        try:
+            if self.has_named_peer or (address is None and self.is_connected):
+                self.owner.send(data)
+            else:
+                self.owner.sendto(data, address)
+        except (BlockingIOError, InterruptedError):
+            return WOULD_BLOCK
+        except OSError as error:
+            return error
+        return None
+
+    cdef int keep(self, object data, object address) except -1:
+        """The kernel has no room: send it later."""
+        if self.state >= TRANSPORT_LOSING:
+            return 0
+        data = bytes(data)
+        self.unsent.append((data, address))
+        self.unsent_size_bytes += PyBytes_GET_SIZE(data) + COMPAT_DATAGRAM_HEADER_BYTES
+        if not self.bits.is_blocked:
+            self.block()
+        return self.pause_protocol_if_full()
+
+    cdef int everything_is_sent(self) except -1:
+        self.bits.is_blocked = False
+        if self.state != TRANSPORT_CLOSING:
+            self.update_interest()
+            return self.update_keep_alive()
+        self.move_to(TRANSPORT_LOSING)
+        self.stop_watching()
+        return self.call_connection_lost_in_turn()
+
+    cdef int tell_error(self, object error) except -1:
+        call_uninterrupted_with(self.loop, self.protocol.error_received, error)
+        return 0
+
+    # ---- the end ----
+
+    def close(self):
+        """Send what was sent to a full kernel, then close. No more datagrams arrive, and connection_lost(None) follows."""
+        if transport_runs_elsewhere(self):
+            loop = self.loop
+            if loop is not None:
+                loop.call_soon_threadsafe(self.close)
+            return
+        if self.state >= TRANSPORT_CLOSING:
+            return
+        if not self.unsent:
+            self.begin_losing(None)
+        else:
+            self.move_to(TRANSPORT_CLOSING)
+            self.update_interest()
+
+    def abort(self):
+        """Close at once. What the kernel has not taken is dropped. connection_lost(None) is called in the next turn."""
+        self.begin_losing(None)
+
+    cdef int abandon_output(self) except -1:
+        self.unsent.clear()
+        self.unsent_size_bytes = 0
+        return 0
+
+    def write(self, data):
+        """Raise NotImplementedError, as asyncio's datagram transports do. Use sendto()."""
+        raise NotImplementedError
+
+    def writelines(self, list_of_data):
+        """Raise NotImplementedError; see write()."""
+        raise NotImplementedError
+
+    def write_eof(self):
+        """Raise NotImplementedError: datagrams have no end of file."""
+        raise NotImplementedError
+
+    def can_write_eof(self):
+        """Raise NotImplementedError; see write_eof()."""
+        raise NotImplementedError
+
+
+method_copies_make(DatagramTransport, FlowControlTransport)
+method_copies_make(DatagramTransport, DescriptorTransport)
+method_copies_make(DatagramTransport, Transport)
+
+
+cdef object outcome_of(int error):
+    return WOULD_BLOCK if net_would_block(error) else OSError(error, os.strerror(error))
+
+
+# ---- the two halves of a turn ----
+
+cdef int datagram_transport_read(DatagramTransport self) except -1:
+    """HOT. Read one datagram and deliver it."""
+    cdef sockaddr_storage raw
+    cdef socklen_t length = 0
+    cdef Py_ssize_t count
+    cdef bint is_due = self.bits.may_have_data and not self.bits.skips_read and transport_is_reading(self)
+    self.bits.may_have_data = self.bits.skips_read = False
+    if not is_due:
+        return 0
+    if self.reads_by_socket_object:
+        return self.read_by_socket_object()
+    count = net_receive_from(
+        transport_fd(self), receive_buffer_memory(&self.loop.receive_buffer), self.read_bytes, &raw, &length)
+    if count < 0:
+        return self.nothing_received(-(EBADF if transport_fd(self) < 0 else errno))
+    return self.deliver(receive_buffer_bytes(&self.loop.receive_buffer, count), address_cache_show(&self.addresses, &raw, length))
+
+
+cdef int datagram_transport_send_again(DatagramTransport self) except -1:
+    """Send until nothing is left, the kernel takes no more, or it reports an error."""
+    self.forget_writable()
+    while self.state < TRANSPORT_LOSING and self.unsent:
+        datagram = self.unsent.popleft()
+        data, address = datagram
+        self.unsent_size_bytes -= PyBytes_GET_SIZE(data) + COMPAT_DATAGRAM_HEADER_BYTES
+        try:
+            failure = self.send(data, address)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self.fail_with(error, SEND_FAILED)
+        if failure is WOULD_BLOCK:
+            self.unsent.appendleft(datagram)
+            self.unsent_size_bytes += PyBytes_GET_SIZE(data) + COMPAT_DATAGRAM_HEADER_BYTES
+            break
+        if failure is not None:
+            # The rest follows in the next turn, as in asyncio.
+            return self.tell_error(failure)
+    self.resume_protocol_if_drained()
+    # resume_writing() may have sent more, or closed the transport.
+    return self.everything_is_sent() if self.state < TRANSPORT_LOSING and not self.unsent else 0
+
+
+cdef DatagramTransport new_datagram_transport(SocketCore loop, object sock, object protocol, object address, dict extra):
+    cdef DatagramTransport transport = DatagramTransport.__new__(DatagramTransport)
+    cdef int fd = sock.fileno()
+    extra = {} if extra is None else extra
+    extra["socket"] = trsock.TransportSocket(sock)
+    extra["sockname"] = address_or_none(sock.getsockname)
+    if "peername" not in extra:
+        extra["peername"] = address_or_none(sock.getpeername)
+    transport.bits.uses_levels = True
+    transport.family, transport.type = sock.family, sock.type
+    transport.max_size = DEFAULT_MAX_SIZE
+    transport.has_named_peer = bool(extra["peername"])
+    transport.is_connected = extra["peername"] is not None
+    transport.unsent = deque()
+    transport._address = address
+    transport_init(transport, loop, protocol, None, extra)
+    # INVARIANT: nothing fails after the transport has the descriptor, so the caller knows whether it still owns it.
+    transport.owner = sock
+    transport.fd = fd
+    return transport
+
+
+cdef object address_or_none(object ask):
+    try:
+        return ask()
+    except OSError:
+        return None
