@@ -2,6 +2,7 @@
 
 from fastloop.net.address_cache cimport address_cache_t
 from fastloop.net.socket_core cimport SocketCore
+from fastloop.transports.arrivals cimport arrivals_t
 from fastloop.transports.flow_control_transport cimport FlowControlTransport
 
 
@@ -23,6 +24,10 @@ cdef class DatagramTransport(FlowControlTransport):
         bint has_named_peer
         # Perhaps to a socket without a name, as half of a pair is.
         bint is_connected
+
+        # Whether the last read has taken a datagram, and whether it pays to read on.
+        bint has_read
+        arrivals_t arrivals
 
         # How many bytes a read takes: max_size, or as many as there may be.
         Py_ssize_t read_bytes
