@@ -160,7 +160,7 @@ static void on_writable(int epoll, connection_t *connection)
     }
 }
 
-/* One recvfrom and one sendto a datagram, as long as there are any. With an answer, each ANSWERED_DATAGRAMS get one. */
+/* One recvfrom and one sendto a datagram while there are any. With an answer, each ANSWERED_DATAGRAMS get one. */
 static void echo_datagrams(int fd)
 {
     static unsigned unanswered;

@@ -6,7 +6,7 @@
  *   it is never part of a reference cycle.
  * Promises: the same peer gets the same tuple while it is remembered. An answer to the tuple of the last datagram, and the next
  *   datagram to the same tuple, need no conversion.
- * Driven by: datagram_transport.pyx.
+ * Driven by: datagram_transport.pyx for each transport, socket_operation.pyx for each loop.
  */
 #ifndef FASTLOOP_ADDRESS_CACHE_H
 #define FASTLOOP_ADDRESS_CACHE_H
@@ -99,7 +99,7 @@ static inline const void *address_cache_find(address_cache_t *cache, PyObject *s
 {
     struct sockaddr_storage raw;
     const address_row_t *row = shown == cache->sender.shown ? &cache->sender : &cache->target;
-    if (row->shown != shown || row->length == 0) {
+    if (row->shown != shown || row->length == 0 || row->raw.internet.any.sa_family != family) {
         const socklen_t found = sockaddr_from_python(shown, family, &raw);
         if (found == 0) {
             return NULL;

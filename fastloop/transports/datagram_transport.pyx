@@ -1,41 +1,36 @@
 """DatagramTransport: UDP, Unix datagrams, and sockets of any other family that are not streams.
 
-Owns: the datagrams that the kernel has not taken yet, and the addresses that were seen last.
-Promises: one datagram a turn, as in asyncio: what datagram_received() schedules runs before the next one. Datagrams leave
-  in the order in which they were sent. An error of the socket goes to error_received(), and the transport stays open.
-Driven by: the poller's levels, which queue the transport, and the program's sendto().
+Owns: what is known about the socket, and what may be read next.
+Promises: one datagram a turn, as in asyncio: what datagram_received() schedules runs before the next one. An error of the socket
+  goes to error_received(), and the transport stays open.
+Driven by: the poller's levels, which queue the transport, and then the scheduler.
 """
 
-import os
 import socket
 from asyncio import selector_events, trsock
-from collections import deque
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.contextvars cimport PyContext_Exit
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EBADF, errno
 
-from fastloop.core.interruption cimport call_again, call_uninterrupted_with
+from fastloop.core.interruption cimport call_again
 from fastloop.core.poll_pacing cimport poll_pacing_skip_turn
-from fastloop.core.scheduler cimport scheduler_expect_events
-from fastloop.net.address_cache cimport address_cache_close, address_cache_find, address_cache_show
+from fastloop.net.address_cache cimport address_cache_show
 from fastloop.net.receive_buffer cimport RECEIVE_BUFFER_SIZE, receive_buffer_bytes, receive_buffer_memory
 from fastloop.net.sockaddr cimport sockaddr_knows_family, sockaddr_storage, socklen_t
-from fastloop.net.syscalls cimport net_receive_from, net_send_to, net_would_block
+from fastloop.net.syscalls cimport net_receive_from
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_READABLE, POLL_WRITABLE
 from fastloop.python.calls cimport call_enter, call_two
-from fastloop.python.cpython_compat cimport (
-    COMPAT_DATAGRAM_HEADER_BYTES, COMPAT_SENDS_EMPTY_DATAGRAMS, compat_has_other_threads)
+from fastloop.python.cpython_compat cimport compat_has_other_threads
 from fastloop.python.method_copies cimport method_copies_make
 from fastloop.transports.arrivals cimport arrivals_guess, arrivals_note
+from fastloop.transports.datagram_sender cimport WOULD_BLOCK, DatagramSender, outcome_of
 from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd, transport_wants_data
-from fastloop.transports.flow_control_transport cimport FlowControlTransport, check_data
-from fastloop.transports.lifecycle cimport TRANSPORT_CLOSED, TRANSPORT_CLOSING, TRANSPORT_LOSING
+from fastloop.transports.flow_control_transport cimport FlowControlTransport
+from fastloop.transports.lifecycle cimport TRANSPORT_LOSING
 from fastloop.transports.transport cimport (
-    Transport, transport_init, transport_is_reading, transport_queue, transport_runs_elsewhere, transport_unqueue)
+    Transport, transport_init, transport_is_reading, transport_queue, transport_unqueue)
 
 
 cimport cython
@@ -50,16 +45,11 @@ cdef:
     object DEFAULT_MAX_SIZE = DATAGRAM_TRANSPORT.max_size
     int AF_INET = socket.AF_INET, AF_INET6 = socket.AF_INET6
     int SOCK_DGRAM = socket.SOCK_DGRAM, SOCK_RAW = socket.SOCK_RAW
-    object WOULD_BLOCK = BlockingIOError()
-    str READ_FAILED = "Fatal read error on datagram transport", SEND_FAILED = "Fatal write error on datagram transport"
 
 
 @cython.final
-cdef class DatagramTransport(FlowControlTransport):
+cdef class DatagramTransport(DatagramSender):
     """What asyncio.DatagramTransport promises; isinstance() accepts it as one. Use it in the loop's thread only."""
-
-    def __dealloc__(self):
-        address_cache_close(&self.addresses)
 
     @property
     def __class__(self):
@@ -68,13 +58,6 @@ cdef class DatagramTransport(FlowControlTransport):
     @property
     def _sock(self):
         return None if self.fd < 0 else self.owner
-
-    @property
-    def _buffer(self):
-        return self.unsent
-
-    cdef size_t unsent_bytes(self) noexcept:
-        return self.unsent_size_bytes
 
     cdef int protocol_changed(self) except -1:
         self.receive_method = getattr(self.protocol, "datagram_received", None)
@@ -106,7 +89,7 @@ cdef class DatagramTransport(FlowControlTransport):
             # Two callbacks of asyncio's: an error in one does not keep the other from running.
             if (<half_t>datagram_transport_read)(self) < 0:
                 self.turn_failed()
-            if self.bits.may_send and (<half_t>datagram_transport_send_again)(self) < 0:
+            if self.bits.may_send and (<half_t>datagram_transport_send)(self) < 0:
                 self.turn_failed()
             if datagram_transport_may_guess(self) and arrivals_guess(&self.arrivals):
                 self.bits.may_have_data = True
@@ -150,7 +133,7 @@ cdef class DatagramTransport(FlowControlTransport):
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            return self.fail_with(error, READ_FAILED)
+            return self.fail_with(error, "Fatal read error on datagram transport")
         return self.deliver(datagram[0], datagram[1])
 
     cdef int nothing_received(self, Py_ssize_t answer) except -1:
@@ -183,132 +166,6 @@ cdef class DatagramTransport(FlowControlTransport):
         """Undo pause_reading(). Does nothing if reading is not paused or the transport is closing."""
         self.read_again()
 
-    # ---- sending ----
-
-    def sendto(self, data, addr=None):
-        """Send data, a bytes-like object, as one datagram, without blocking.
-
-        addr: where to, in the form of socket.sendto(); None for the address that the endpoint was made with. A datagram that
-        the kernel has no room for is copied and sent later. Errors of the kernel go to the protocol's error_received().
-        Raises TypeError for anything that is not bytes-like, ValueError for an address other than the endpoint's.
-        """
-        if not PyBytes_CheckExact(data):
-            check_data(data)
-        if not COMPAT_SENDS_EMPTY_DATAGRAMS and not data:
-            return
-        if self._address:
-            addr = self.checked_address(addr)
-            if self.drops_writes():
-                return
-        if self.bits.is_blocked and self.unsent:
-            self.keep(data, addr)
-            return
-        if self.state == TRANSPORT_CLOSED:
-            # The exception of asyncio, which has lost socket and loop by now.
-            raise AttributeError("'NoneType' object has no attribute 'call_exception_handler'")
-        try:
-            failure = self.send(data, addr)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            self.fail_with(error, SEND_FAILED)
-            return
-        if failure is WOULD_BLOCK:
-            self.keep(data, addr)
-        elif failure is not None:
-            self.tell_error(failure)
-
-    cdef object checked_address(self, object address):
-        if address is not None and address is not self._address and address not in (None, self._address):
-            raise ValueError(f"Invalid address: must be None or {self._address}")
-        return self._address
-
-    cdef object send(self, object data, object address):
-        cdef Py_buffer view
-        cdef socklen_t length = 0
-        cdef const void *raw = NULL
-        cdef ssize_t sent
-        cdef int error
-        if not sockaddr_knows_family(self.family):
-            return self.send_by_socket_object(data, address)
-        if not self.has_named_peer and not (address is None and self.is_connected):
-            raw = address_cache_find(&self.addresses, address, self.family, &length)
-            if raw is NULL:
-                return self.send_by_socket_object(data, address)
-        if PyBytes_CheckExact(data):
-            sent = net_send_to(transport_fd(self), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), raw, length)
-            error = errno
-        else:
-            PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-            sent = net_send_to(transport_fd(self), view.buf, view.len, raw, length)
-            error = errno
-            PyBuffer_Release(&view)
-        scheduler_expect_events(self.loop)
-        return None if sent >= 0 else outcome_of(EBADF if transport_fd(self) < 0 else error)
-
-    cdef object send_by_socket_object(self, object data, object address):
-        scheduler_expect_events(self.loop)
-        try:
-            if self.has_named_peer or (address is None and self.is_connected):
-                self.owner.send(data)
-            else:
-                self.owner.sendto(data, address)
-        except (BlockingIOError, InterruptedError):
-            return WOULD_BLOCK
-        except OSError as error:
-            return error
-        return None
-
-    cdef int keep(self, object data, object address) except -1:
-        """The kernel has no room: send it later."""
-        if self.state >= TRANSPORT_LOSING:
-            return 0
-        data = bytes(data)
-        self.unsent.append((data, address))
-        self.unsent_size_bytes += PyBytes_GET_SIZE(data) + COMPAT_DATAGRAM_HEADER_BYTES
-        if not self.bits.is_blocked:
-            self.block()
-        return self.pause_protocol_if_full()
-
-    cdef int everything_is_sent(self) except -1:
-        self.bits.is_blocked = False
-        if self.state != TRANSPORT_CLOSING:
-            self.update_interest()
-            return self.update_keep_alive()
-        self.move_to(TRANSPORT_LOSING)
-        self.stop_watching()
-        return self.call_connection_lost_in_turn()
-
-    cdef int tell_error(self, object error) except -1:
-        call_uninterrupted_with(self.loop, self.protocol.error_received, error)
-        return 0
-
-    # ---- the end ----
-
-    def close(self):
-        """Send what was sent to a full kernel, then close. No more datagrams arrive, and connection_lost(None) follows."""
-        if transport_runs_elsewhere(self):
-            loop = self.loop
-            if loop is not None:
-                loop.call_soon_threadsafe(self.close)
-            return
-        if self.state >= TRANSPORT_CLOSING:
-            return
-        if not self.unsent:
-            self.begin_losing(None)
-        else:
-            self.move_to(TRANSPORT_CLOSING)
-            self.update_interest()
-
-    def abort(self):
-        """Close at once. What the kernel has not taken is dropped. connection_lost(None) is called in the next turn."""
-        self.begin_losing(None)
-
-    cdef int abandon_output(self) except -1:
-        self.unsent.clear()
-        self.unsent_size_bytes = 0
-        return 0
-
     def write(self, data):
         """Raise NotImplementedError, as asyncio's datagram transports do. Use sendto()."""
         raise NotImplementedError
@@ -326,13 +183,10 @@ cdef class DatagramTransport(FlowControlTransport):
         raise NotImplementedError
 
 
+method_copies_make(DatagramTransport, DatagramSender)
 method_copies_make(DatagramTransport, FlowControlTransport)
 method_copies_make(DatagramTransport, DescriptorTransport)
 method_copies_make(DatagramTransport, Transport)
-
-
-cdef object outcome_of(int error):
-    return WOULD_BLOCK if net_would_block(error) else OSError(error, os.strerror(error))
 
 
 cdef inline bint datagram_transport_may_guess(DatagramTransport self) noexcept:
@@ -340,8 +194,8 @@ cdef inline bint datagram_transport_may_guess(DatagramTransport self) noexcept:
     ready, and no other thread waits for the GIL.
     """
     return (self.has_read and transport_is_reading(self) and not self.bits.is_queued and not self.bits.is_blocked
-            and self.loop.watches.count == 1 and self.loop.ready.count == 0 and self.loop.bypasses_call_soon
-            and not compat_has_other_threads())
+            and self.loop.watches.count == 1 and self.loop.ready.count == 0 and self.loop.next_turn.count == 0
+            and self.loop.bypasses_call_soon and not compat_has_other_threads())
 
 
 # ---- the two halves of a turn ----
@@ -367,29 +221,8 @@ cdef int datagram_transport_read(DatagramTransport self) except -1:
     return self.deliver(receive_buffer_bytes(&self.loop.receive_buffer, count), address_cache_show(&self.addresses, &raw, length))
 
 
-cdef int datagram_transport_send_again(DatagramTransport self) except -1:
-    """Send until nothing is left, the kernel takes no more, or it reports an error."""
-    self.forget_writable()
-    while self.state < TRANSPORT_LOSING and self.unsent:
-        datagram = self.unsent.popleft()
-        data, address = datagram
-        self.unsent_size_bytes -= PyBytes_GET_SIZE(data) + COMPAT_DATAGRAM_HEADER_BYTES
-        try:
-            failure = self.send(data, address)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            return self.fail_with(error, SEND_FAILED)
-        if failure is WOULD_BLOCK:
-            self.unsent.appendleft(datagram)
-            self.unsent_size_bytes += PyBytes_GET_SIZE(data) + COMPAT_DATAGRAM_HEADER_BYTES
-            break
-        if failure is not None:
-            # The rest follows in the next turn, as in asyncio.
-            return self.tell_error(failure)
-    self.resume_protocol_if_drained()
-    # resume_writing() may have sent more, or closed the transport.
-    return self.everything_is_sent() if self.state < TRANSPORT_LOSING and not self.unsent else 0
+cdef int datagram_transport_send(DatagramTransport self) except -1:
+    return self.send_again()
 
 
 cdef DatagramTransport new_datagram_transport(SocketCore loop, object sock, object protocol, object address, dict extra):
@@ -405,7 +238,6 @@ cdef DatagramTransport new_datagram_transport(SocketCore loop, object sock, obje
     transport.max_size = DEFAULT_MAX_SIZE
     transport.has_named_peer = bool(extra["peername"])
     transport.is_connected = extra["peername"] is not None
-    transport.unsent = deque()
     transport._address = address
     transport_init(transport, loop, protocol, None, extra)
     # INVARIANT: nothing fails after the transport has the descriptor, so the caller knows whether it still owns it.

@@ -28,3 +28,6 @@ cdef class FlowControlTransport(DescriptorTransport):
 
 # Raise TypeError unless data is bytes-like, as asyncio's transports do.
 cdef int check_data(object data) except -1
+
+# Return data, or a copy of it if its class is a subclass: its methods must not run in the middle of a write.
+cdef object plain_data(object data)

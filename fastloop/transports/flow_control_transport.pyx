@@ -122,3 +122,9 @@ cdef int check_data(object data) except -1:
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
     return 0
+
+
+cdef object plain_data(object data):
+    """Return data, or a copy of it if its class is a subclass: its methods must not run in the middle of a write."""
+    kind = type(data)
+    return data if kind is bytearray or kind is memoryview else memoryview(data).tobytes()

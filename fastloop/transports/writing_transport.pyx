@@ -18,7 +18,7 @@ from fastloop.net.syscalls cimport net_shutdown_write
 from fastloop.python.capi cimport object_type
 from fastloop.python.cpython_compat cimport COMPAT_WRITELINES_HAS_ITS_NAME
 from fastloop.transports.descriptor_transport cimport transport_fd
-from fastloop.transports.flow_control_transport cimport check_data
+from fastloop.transports.flow_control_transport cimport check_data, plain_data
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING
 from fastloop.transports.transport cimport transport_runs_elsewhere
 from fastloop.transports.write_habit cimport (
@@ -220,12 +220,6 @@ cdef class WritingTransport(SendingTransport):
 cdef inline size_t max_held_bytes(WritingTransport self) noexcept:
     """How much may be held. A program that sets a lower limit wants to know early what the kernel does not take."""
     return min(self.limits.high_bytes, <size_t>MAX_HELD_BYTES)
-
-
-cdef object plain_data(object data):
-    """Return data, or a copy of it if its class is a subclass: its methods must not run in the middle of a write."""
-    kind = type(data)
-    return data if kind is bytearray or kind is memoryview else memoryview(data).tobytes()
 
 
 cdef object plain_buffer(object data):
