@@ -20,14 +20,23 @@ from benchmarks.processes import Process, python_command
 FAMILIES = {"tcp": "TCP", "unix": "Unix"}
 # They have no connections: Exchange.connections is how many datagrams are under way.
 DATAGRAM_FAMILIES = {"udp": "UDP"}
-INTERFACES = {"protocol": "Protocol", "buffered": "BufferedProtocol", "streams": "streams", "sockets": "sock_*", "datagrams": "DatagramProtocol"}
+INTERFACES = {
+    "protocol": "Protocol",
+    "buffered": "BufferedProtocol",
+    "streams": "streams",
+    "sockets": "sock_*",
+    "datagrams": "DatagramProtocol",
+}
 TERMINATION_LIMIT_S = 5.0
 ALLOWED_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """What a server does and a client asks of it. mode: that of load_client.c, or datagram_client.c. loop_count: loops in threads of the server."""
+    """What a server does and a client asks of it.
+
+    mode: that of load_client.c, or datagram_client.c. loop_count: loops in threads of the server.
+    """
 
     service: str
     interface: str

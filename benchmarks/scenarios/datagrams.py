@@ -12,9 +12,7 @@ UNDER_WAY = 64
 
 
 def _datagram_scenario(name, title, service, mode, size, under_way, answer_size, is_default):
-    exchange = Exchange(
-        service, "datagrams", "udp", mode=mode, connections=under_way, request_size=size, answer_size=answer_size
-    )
+    exchange = Exchange(service, "datagrams", "udp", mode=mode, connections=under_way, request_size=size, answer_size=answer_size)
     return exchange_scenario(name, title, exchange, 6_400, unit="datagrams", is_default=is_default, has_yardstick=True)
 
 

@@ -91,7 +91,9 @@ CALLED = [
         since="3.13",
     ),
     Internal("asyncio.constants.ACCEPT_RETRY_DELAY", "transports/listener.pyx", "how long to wait for descriptors"),
-    Internal("asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES", "transports/flow_control_transport.pyx", "lost writes before a warning"),
+    Internal(
+        "asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES", "transports/flow_control_transport.pyx", "lost writes before a warning"
+    ),
     Internal("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", "api/tls_connections.py", "default of an argument"),
     Internal("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", "api/tls_connections.py", "default of an argument"),
     Internal("asyncio.constants._SendfileMode.TRY_NATIVE", "transports/stream_transport.pyx", "sendfile() may try _sendfile_native()"),

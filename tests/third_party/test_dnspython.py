@@ -30,7 +30,7 @@ def answer_to(wire, is_datagram):
     elif is_datagram:
         response.flags |= dns_flags.TC
     else:
-        response.answer.append(dns_rrset.from_text(name, 60, "IN", "TXT", *["x" * 250] * 20))
+        response.answer.append(dns_rrset.from_text(name, 60, "IN", "TXT", " ".join(["x" * 250] * 20)))
     return response.to_wire()
 
 
@@ -59,9 +59,11 @@ async def name_server():
     port = listening.getsockname()[1]
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(DatagramServer, local_addr=("127.0.0.1", port))
-    async with await asyncio.start_server(answer_stream, sock=listening):
-        yield port
-    transport.close()
+    try:
+        async with await asyncio.start_server(answer_stream, sock=listening):
+            yield port
+    finally:
+        transport.close()
 
 
 def resolver(port):

@@ -212,7 +212,9 @@ class Bytearray(bytearray):
 
 
 @pytest.mark.parametrize(
-    "data", [b"data", bytearray(b"data"), memoryview(b"data"), memoryview(array.array("H", [1, 2])), Bytes(b"data"), Bytearray(b"data")], ids=repr
+    "data",
+    [b"data", bytearray(b"data"), memoryview(b"data"), memoryview(array.array("H", [1, 2])), Bytes(b"data"), Bytearray(b"data")],
+    ids=repr,
 )
 async def test_bytes_like_objects_are_sent(endpoint, udp_peer, data):
     transport, _ = await endpoint(local_addr=ANY)
@@ -245,7 +247,9 @@ async def test_view_with_gaps_ends_the_transport(endpoint, udp_peer, reported):
 
 
 @pytest.mark.parametrize(
-    "address", [None, 5, "127.0.0.1", ("127.0.0.1",), ("127.0.0.1", 1, 2), ("127.0.0.1", "1"), (b"\0", 1.5), ("127.0.0.1", 70_000)], ids=repr
+    "address",
+    [None, 5, "127.0.0.1", ("127.0.0.1",), ("127.0.0.1", 1, 2), ("127.0.0.1", "1"), (b"\0", 1.5), ("127.0.0.1", 70_000)],
+    ids=repr,
 )
 async def test_address_of_the_wrong_form_ends_the_transport(endpoint, reported, address):
     transport, protocol = await endpoint(local_addr=ANY)
@@ -332,7 +336,7 @@ async def test_methods_of_streams_are_not_implemented(endpoint):
 async def test_connected_transport_that_has_ended_drops_and_then_warns(endpoint, udp_peer, caplog):
     transport, protocol = await endpoint(remote_addr=udp_peer.getsockname())
     transport.abort()
-    for turn in range(2):
+    for _turn in range(2):
         for _ in range(4):
             transport.sendto(b"data")
         await protocol.until_lost()

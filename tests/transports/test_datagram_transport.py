@@ -75,7 +75,7 @@ async def test_many_senders_are_told_apart(endpoint, udp_peer):
     address = transport.get_extra_info("sockname")
     senders = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(200)]
     names = []
-    for number, sender in enumerate(senders):
+    for sender in senders:
         sender.connect(address)
         names.append(sender.getsockname())
     for turn in range(2):
