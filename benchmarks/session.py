@@ -18,14 +18,25 @@ from benchmarks.process_account import cpu_ns
 from benchmarks.processes import Process, python_command
 
 FAMILIES = {"tcp": "TCP", "unix": "Unix"}
-INTERFACES = {"protocol": "Protocol", "buffered": "BufferedProtocol", "streams": "streams", "sockets": "sock_*"}
+# They have no connections: Exchange.connections is how many datagrams are under way.
+DATAGRAM_FAMILIES = {"udp": "UDP"}
+INTERFACES = {
+    "protocol": "Protocol",
+    "buffered": "BufferedProtocol",
+    "streams": "streams",
+    "sockets": "sock_*",
+    "datagrams": "DatagramProtocol",
+}
 TERMINATION_LIMIT_S = 5.0
 ALLOWED_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """What a server does and a client asks of it. mode: load_client.c's. loop_count: loops in threads of the server."""
+    """What a server does and a client asks of it.
+
+    mode: that of load_client.c, or datagram_client.c. loop_count: loops in threads of the server.
+    """
 
     service: str
     interface: str
@@ -37,7 +48,7 @@ class Exchange:
     loop_count: int = 1
 
     def __str__(self):
-        return f"{FAMILIES[self.family]} {INTERFACES[self.interface]}"
+        return f"{(FAMILIES | DATAGRAM_FAMILIES)[self.family]} {INTERFACES[self.interface]}"
 
 
 @contextmanager
@@ -45,9 +56,9 @@ def session(loop_definition, exchange, *, prefix=()):
     """Yield a server and connect(exchange), which starts a client. They end with the block. prefix: a command that runs the server."""
     with ExitStack() as stack:
         # Looked up first, so that its absence is what a failure says.
-        client_path = native_programs.path_of("load_client")
+        client_path = native_programs.path_of("datagram_client" if exchange.family in DATAGRAM_FAMILIES else "load_client")
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="loop-"))
-        address = "tcp:0" if exchange.family == "tcp" else f"unix:{pathlib.Path(folder, 'socket')}"
+        address = f"unix:{pathlib.Path(folder, 'socket')}" if exchange.family == "unix" else f"{exchange.family}:0"
         server = Server([*prefix, *_server_command(loop_definition, exchange, address)], stack)
         yield server, lambda asked: Client(client_path, server, asked, stack)
 

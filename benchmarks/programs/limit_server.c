@@ -3,6 +3,7 @@
  * Owns: a listening socket, an epoll instance, and per connection what could not be sent yet.
  * Promise: sends back what it receives, in order and complete, or for each thing received one answer of
  * ANSWER_SIZE bytes. One thread, level-triggered, one recv and one send a message in the steady state.
+ * At a UDP address it echoes datagrams, or answers every ANSWERED_DATAGRAMS of them once.
  * Started by session.py, which reads the JSON line printed once it listens and ends it with a signal.
  */
 /* accept4(2) */
@@ -17,6 +18,7 @@ enum {
     EVENTS_PER_WAIT = 256,
     RECEIVE_BYTES = 256 * 1024,
     LISTEN_BACKLOG = 4096,
+    ANSWERED_DATAGRAMS = 32,
 };
 
 /* unsent: owned, holds size bytes from offset on; while there are any, nothing more is received. */
@@ -37,7 +39,7 @@ static int open_listener(socket_address_t *address)
     if (bind(fd, (struct sockaddr *)&address->storage, address->size) < 0) {
         fail_errno("bind");
     }
-    if (listen(fd, LISTEN_BACKLOG) < 0) {
+    if (address->type == SOCK_STREAM && listen(fd, LISTEN_BACKLOG) < 0) {
         fail_errno("listen");
     }
     socket_set_nonblocking(fd);
@@ -49,9 +51,9 @@ static int open_listener(socket_address_t *address)
 
 static void announce(const socket_address_t *address, const char *asked)
 {
-    if (socket_address_is_tcp(address)) {
-        printf(
-            "{\"loop_class\": \"C epoll\", \"address\": \"tcp:%d\"}\n", ntohs(((const struct sockaddr_in *)&address->storage)->sin_port));
+    if (address->storage.ss_family == AF_INET) {
+        printf("{\"loop_class\": \"C epoll\", \"address\": \"%.3s:%d\"}\n", asked,
+            ntohs(((const struct sockaddr_in *)&address->storage)->sin_port));
     } else {
         printf("{\"loop_class\": \"C epoll\", \"address\": \"%s\"}\n", asked);
     }
@@ -158,6 +160,43 @@ static void on_writable(int epoll, connection_t *connection)
     }
 }
 
+/* One recvfrom and one sendto a datagram while there are any. With an answer, each ANSWERED_DATAGRAMS get one. */
+static void echo_datagrams(int fd)
+{
+    static unsigned unanswered;
+    for (;;) {
+        struct sockaddr_storage sender;
+        socklen_t length = sizeof(sender);
+        ssize_t count = recvfrom(fd, received, sizeof(received), 0, (struct sockaddr *)&sender, &length);
+        if (count < 0) {
+            if (errno == EAGAIN) {
+                return;
+            }
+            fail_errno("recvfrom");
+        }
+        if (answer == NULL) {
+            sendto(fd, received, (size_t)count, 0, (struct sockaddr *)&sender, length);
+        } else if (++unanswered % ANSWERED_DATAGRAMS == 0) {
+            sendto(fd, answer, answer_size, 0, (struct sockaddr *)&sender, length);
+        }
+    }
+}
+
+static void serve_datagrams(int fd)
+{
+    struct epoll_event event;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll < 0) {
+        fail_errno("epoll_create1");
+    }
+    watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, NULL);
+    for (;;) {
+        if (epoll_wait(epoll, &event, 1, -1) > 0) {
+            echo_datagrams(fd);
+        }
+    }
+}
+
 static void serve(int listener, bool is_tcp)
 {
     struct epoll_event events[EVENTS_PER_WAIT];
@@ -203,5 +242,8 @@ int main(int count, char **arguments)
     raise_descriptor_limit();
     int listener = open_listener(&address);
     announce(&address, arguments[1]);
+    if (address.type == SOCK_DGRAM) {
+        serve_datagrams(listener);
+    }
     serve(listener, socket_address_is_tcp(&address));
 }

@@ -1,6 +1,6 @@
 """A server on a loop: serve LOOP SERVICE INTERFACE ADDRESS LOOP_COUNT.
 
-Owns: one listener at ADDRESS ("tcp:0" or "unix:PATH") that runs a service of services.py. With more than one loop, each runs in a
+Owns: one listener at ADDRESS ("tcp:0", "udp:0" or "unix:PATH") that runs a service of services.py. With more than one loop, each runs in a
 thread of its own and has a listener at the same port (TCP only).
 Promise: says {"loop_class", "address"} once it listens, and serves until it is killed.
 Started by session.py, which reads the process's CPU time and memory from outside.
@@ -77,13 +77,16 @@ async def serve(loop_definition, service, interface, address, *, all_listen=None
     loop = asyncio.get_running_loop()
     loop_class = loop_definition.identify(loop)
     family, _, place = address.partition(":")
-    place = (HOST, int(place)) if family == "tcp" else (place,)
-    if interface == "sockets":
+    place = (place,) if family == "unix" else (HOST, int(place))
+    if interface == "datagrams":
+        kept, _ = await loop.create_datagram_endpoint(service, local_addr=place)
+        listener = kept.get_extra_info("socket")
+    elif interface == "sockets":
         listener, kept = listen_on_socket(loop, service, family, place)
     else:
         listener, kept = await start_server(loop, service, interface, family, place, options)
     if all_listen is None or all_listen.wait() == 0:
-        say(loop_class=loop_class, address=f"tcp:{listener.getsockname()[1]}" if family == "tcp" else address)
+        say(loop_class=loop_class, address=address if family == "unix" else f"{family}:{listener.getsockname()[1]}")
     await loop.create_future()
     del kept
 

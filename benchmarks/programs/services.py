@@ -1,9 +1,9 @@
 """What the servers of the benchmarks do with a connection, once for each of asyncio's interfaces.
 
 Owns: the user code that is measured: plain asyncio, the same for every loop.
-Services: echo; answer (one answer of two writes to each request); download and upload (bulk under flow control).
-Interfaces: protocol (Protocol), buffered (BufferedProtocol), streams, sockets (loop.sock_recv, one task a connection).
-Run by loop_server.py; load_client.c is the other side.
+Services: echo; answer (one answer of two writes to each request); download and upload (bulk under flow control); flood (datagrams).
+Interfaces: protocol (Protocol), buffered (BufferedProtocol), streams, sockets (loop.sock_recv, one task a connection), datagrams.
+Run by loop_server.py; load_client.c and datagram_client.c are the other side.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ CHUNK = bytes(READ_SIZE)
 # Eight bytes, big-endian, begin a bulk transfer: how many follow.
 HEAD_SIZE = 8
 PATTERN = bytes(range(256))
+ANSWERED_DATAGRAMS = 32
 HEADERS_SIZE, BODY_SIZE = 200, 1024
 ANSWER_SIZE = HEADERS_SIZE + BODY_SIZE
 _ANSWER = (PATTERN * (ANSWER_SIZE // len(PATTERN) + 1))[:ANSWER_SIZE]
@@ -133,13 +134,40 @@ async def upload_stream(reader, writer):
     writer.close()
 
 
+class EchoDatagrams(asyncio.DatagramProtocol):
+    """Send back what arrives."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, address):
+        self.transport.sendto(data, address)
+
+
+class CountDatagrams(asyncio.DatagramProtocol):
+    """Answer the last of every 32 datagrams, so that the client knows how far it may go."""
+
+    unanswered = 0
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, address):
+        self.unanswered += 1
+        if self.unanswered == ANSWERED_DATAGRAMS:
+            self.unanswered = 0
+            self.transport.sendto(b"\n", address)
+
+
 SERVICES = {
     "echo": {
+        "datagrams": EchoDatagrams,
         "protocol": EchoProtocol,
         "buffered": BufferedEchoProtocol,
         "streams": echo_stream,
         "sockets": echo_socket,
     },
+    "flood": {"datagrams": CountDatagrams},
     "answer": {"protocol": AnswerProtocol, "streams": answer_stream},
     "download": {"protocol": DownloadProtocol, "streams": download_stream},
     "upload": {"protocol": UploadProtocol, "streams": upload_stream},

@@ -1,8 +1,8 @@
-/* Addresses as the benchmarks write them: "tcp:PORT" on the loopback interface, "unix:PATH".
+/* Addresses as the benchmarks write them: "tcp:PORT" or "udp:PORT" on the loopback interface, "unix:PATH".
  *
  * Owns: the parsing, and the small steps that the server and the client have in common.
  * Promise: a failure ends the program with one line on standard error, which becomes the footnote of the row.
- * Used by limit_server.c and load_client.c; everything here is POSIX.
+ * Used by limit_server.c, load_client.c and datagram_client.c; everything here is POSIX.
  */
 #ifndef BENCHMARKS_SOCKET_ADDRESS_H
 #define BENCHMARKS_SOCKET_ADDRESS_H
@@ -25,6 +25,7 @@
 typedef struct {
     struct sockaddr_storage storage;
     socklen_t size;
+    int type;
 } socket_address_t;
 
 static void fail(const char *format, ...)
@@ -46,7 +47,8 @@ static socket_address_t socket_address_parse(const char *text)
 {
     socket_address_t address;
     memset(&address, 0, sizeof(address));
-    if (strncmp(text, "tcp:", 4) == 0) {
+    address.type = strncmp(text, "udp:", 4) == 0 ? SOCK_DGRAM : SOCK_STREAM;
+    if (address.type == SOCK_DGRAM || strncmp(text, "tcp:", 4) == 0) {
         struct sockaddr_in *internet = (struct sockaddr_in *)&address.storage;
         internet->sin_family = AF_INET;
         internet->sin_port = htons((uint16_t)atoi(text + 4));
@@ -61,19 +63,19 @@ static socket_address_t socket_address_parse(const char *text)
         strcpy(local->sun_path, text + 5);
         address.size = sizeof(*local);
     } else {
-        fail("%s: neither tcp:PORT nor unix:PATH", text);
+        fail("%s: none of tcp:PORT, udp:PORT and unix:PATH", text);
     }
     return address;
 }
 
 static bool socket_address_is_tcp(const socket_address_t *address)
 {
-    return address->storage.ss_family == AF_INET;
+    return address->storage.ss_family == AF_INET && address->type == SOCK_STREAM;
 }
 
 static int socket_open(const socket_address_t *address)
 {
-    int fd = socket(address->storage.ss_family, SOCK_STREAM, 0);
+    int fd = socket(address->storage.ss_family, address->type, 0);
     if (fd < 0) {
         fail_errno("socket");
     }

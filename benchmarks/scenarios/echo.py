@@ -5,7 +5,7 @@ few of its rows.
 """
 
 from benchmarks.scenarios.exchanges import exchange_scenario, in_words
-from benchmarks.session import FAMILIES, INTERFACES, Exchange
+from benchmarks.session import FAMILIES, Exchange
 
 # Size: its name, messages in a turn on one connection, on many.
 SIZES = {
@@ -14,6 +14,7 @@ SIZES = {
     16 * 1024: ("16 KB", 500, 1_600),
     100 * 1024: ("100 KB", 125, 320),
 }
+INTERFACES = ("protocol", "buffered", "streams", "sockets")
 CONNECTIONS = (1, 64)
 DEFAULT = ("echo_tcp_protocol_1kb_1", "echo_tcp_protocol_1kb_64", "echo_unix_protocol_1kb_64")
 

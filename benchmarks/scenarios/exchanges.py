@@ -2,13 +2,13 @@
 
 Owns: their metrics (the server's CPU time a request, requests a second, the 99th percentile of the time from a request to its whole
 answer) and how they come out of a session's figures.
-Used by echo.py, answers.py, connections.py and several_loops.py, which say what is asked and answered.
+Used by echo.py, datagrams.py, answers.py, connections.py and several_loops.py, which say what is asked and answered.
 """
 
 from contextlib import contextmanager
 
 from benchmarks.scenario import Direction, Metric, Participant, Scenario, scaled
-from benchmarks.session import session
+from benchmarks.session import DATAGRAM_FAMILIES, session
 
 SERVER_CPU = "server CPU"
 
@@ -32,8 +32,10 @@ def exchange_scenario(name, title, exchange, count, *, unit="messages", **option
     )
 
     def participate(loop_definition, is_quick):
-        each = max(scaled(count, is_quick) // exchange.connections, 1)
-        total = each * exchange.connections
+        # The datagrams that are under way are no connections with a count of their own.
+        parts = 1 if exchange.family in DATAGRAM_FAMILIES else exchange.connections
+        each = max(scaled(count, is_quick) // parts, 1)
+        total = each * parts
 
         def figures_of(cpu_ns, figures):
             return {

@@ -98,7 +98,9 @@ CALLED = [
         since="3.13",
     ),
     Internal("asyncio.constants.ACCEPT_RETRY_DELAY", "transports/listener.pyx", "how long to wait for descriptors"),
-    Internal("asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES", "transports/writing_transport.pyx", "lost writes before a warning"),
+    Internal(
+        "asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES", "transports/flow_control_transport.pyx", "lost writes before a warning"
+    ),
     Internal("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", "api/tls_connections.py", "default of an argument"),
     Internal("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", "api/tls_connections.py", "default of an argument"),
     Internal("asyncio.constants._SendfileMode.TRY_NATIVE", "transports/stream_transport.pyx", "sendfile() may try _sendfile_native()"),
@@ -108,7 +110,15 @@ CALLED = [
         "the class that isinstance() takes stream transports for; whether get_extra_info() is patched",
     ),
     Internal(
-        "asyncio.trsock.TransportSocket", "transports/listener.pyx transports/socket_transport.pyx", "the socket that users get", "sock"
+        "asyncio.selector_events._SelectorDatagramTransport",
+        "transports/datagram_transport.pyx",
+        "the class that isinstance() takes datagram transports for, and its max_size",
+    ),
+    Internal(
+        "asyncio.trsock.TransportSocket",
+        "transports/listener.pyx transports/socket_transport.pyx transports/datagram_transport.pyx",
+        "the socket that users get",
+        "sock",
     ),
     Internal(
         "asyncio.sslproto.SSLProtocol",
@@ -161,7 +171,11 @@ OVERRIDDEN = [
     Internal("asyncio.SelectorEventLoop._check_closed", "core/loop_life.pyx", "the errors of a closed and of a forked loop"),
     Internal("asyncio.SelectorEventLoop._check_thread", "core/loop_life.pyx", "debug mode's error of a wrong thread"),
     Internal("asyncio.SelectorEventLoop._create_connection_transport", "api/connecting.py", "closes the socket if the factory fails"),
-    Internal("asyncio.SelectorEventLoop._make_datagram_transport", "api/connecting.py", "closes the socket if the factory fails"),
+    Internal(
+        "asyncio.SelectorEventLoop._make_datagram_transport",
+        "transports/transport_core.pyx api/connecting.py",
+        "makes fastloop's datagram transports; closes the socket if the factory fails",
+    ),
     Internal("asyncio.SelectorEventLoop._ensure_fd_no_transport", "transports/transport_core.pyx", "refuses a transport's descriptor"),
     Internal("asyncio.SelectorEventLoop._make_socket_transport", "transports/transport_core.pyx", "makes fastloop's stream transports"),
     Internal("asyncio.SelectorEventLoop._make_read_pipe_transport", "api/pipes.py", "a pipe's transport that can be interrupted"),

@@ -1,6 +1,6 @@
 """SocketMethods: the operations on raw sockets that are not hot.
 
-Owns: nothing. sock_recv(), sock_recv_into() and sock_sendall() are in net/socket_operation.pyx.
+Owns: nothing. What receives and sends is in net/socket_operation.pyx.
 Promises: asyncio's semantics and errors. Each operation is tried first, and waits only if it would block. A cancelled one
   has taken nothing. An object that has its own method for an operation is served by asyncio's code, which is
   level-triggered. Such a method may say that it would block while the kernel has something.
@@ -20,40 +20,7 @@ MAX_PAUSE_S = 0.05
 
 
 class SocketMethods:
-    """The part of the loop that receives and sends datagrams, connects and accepts."""
-
-    async def sock_recvfrom(self, sock, bufsize):
-        """Receive a datagram of up to bufsize bytes. Returns (bytes, address)."""
-        if has_own_methods(sock, ("recvfrom",)):
-            return await super().sock_recvfrom(sock, bufsize)
-        check_socket(self, sock)
-        while True:
-            try:
-                return sock.recvfrom(bufsize)
-            except (BlockingIOError, InterruptedError):
-                await self._wait_readable(sock)
-
-    async def sock_recvfrom_into(self, sock, buf, nbytes=0):
-        """Receive a datagram into buf, up to nbytes if that is not 0. Returns (number of bytes, address)."""
-        if has_own_methods(sock, ("recvfrom_into",)):
-            return await super().sock_recvfrom_into(sock, buf, nbytes)
-        check_socket(self, sock)
-        while True:
-            try:
-                return sock.recvfrom_into(buf, nbytes or len(buf))
-            except (BlockingIOError, InterruptedError):
-                await self._wait_readable(sock)
-
-    async def sock_sendto(self, sock, data, address):
-        """Send a datagram to address. Returns the number of bytes sent."""
-        if has_own_methods(sock, ("sendto",)):
-            return await super().sock_sendto(sock, data, address)
-        check_socket(self, sock)
-        while True:
-            try:
-                return sock.sendto(data, address)
-            except (BlockingIOError, InterruptedError):
-                await self._wait_writable(sock)
+    """The part of the loop that connects and accepts."""
 
     async def sock_accept(self, sock):
         """Accept a connection. Returns (a non-blocking socket, the peer's address)."""

@@ -59,6 +59,15 @@ static inline void poll_pacing_plan_look(poll_pacing_t *pacing, uint64_t ticks)
     pacing->turns_until_look = pacing->turns_between_looks;
 }
 
+/* Nothing is watched that the next turn does not look at by itself: it need not poll, unless the program does something first
+ * that may cause an event. */
+static inline void poll_pacing_skip_turn(poll_pacing_t *pacing)
+{
+    if (pacing->turns_between_polls == 1) {
+        pacing->turns_until_look = 2;
+    }
+}
+
 /* Reads the ticks. Returns whether a poll is due. */
 static inline bool poll_pacing_look(poll_pacing_t *pacing)
 {

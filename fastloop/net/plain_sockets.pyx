@@ -13,8 +13,10 @@ cdef:
     object SOCKET = socket.socket
     tuple STREAM_METHODS = ("recv", "recv_into", "send", "sendmsg", "shutdown", "fileno", "getsockname", "getpeername")
     tuple LISTENER_METHODS = ("accept", "fileno")
-    tuple OTHER_METHODS = ("recvfrom", "recvfrom_into", "sendto", "connect")
-    dict PLAIN_METHODS = {name: getattr(SOCKET, name) for name in STREAM_METHODS + LISTENER_METHODS + OTHER_METHODS}
+    tuple DATAGRAM_METHODS = ("recvfrom", "send", "sendto", "fileno", "getsockname", "getpeername")
+    tuple OTHER_METHODS = ("recvfrom_into", "connect")
+    dict PLAIN_METHODS = {
+        name: getattr(SOCKET, name) for name in STREAM_METHODS + LISTENER_METHODS + DATAGRAM_METHODS + OTHER_METHODS}
 
 
 cpdef bint has_own_methods(object sock, tuple names) except -1:

@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -88,6 +89,90 @@ static inline PyObject *sockaddr_to_python_or_none(const struct sockaddr_storage
     }
     PyErr_Clear();
     return Py_NewRef(Py_None);
+}
+
+/* ---- The other way. Only what needs no name resolution and no exception: the socket module does the rest. ---- */
+
+/* HOT. Whether text is a numeric host of the family, which is then stored at host. */
+static inline bool sockaddr_host(PyObject *text, int family, void *host)
+{
+    char numeric[INET6_ADDRSTRLEN];
+    if (!PyUnicode_CheckExact(text) || !PyUnicode_IS_COMPACT_ASCII(text)) {
+        return false;
+    }
+    const size_t size = (size_t)PyUnicode_GET_LENGTH(text);
+    if (size >= sizeof(numeric)) {
+        return false;
+    }
+    memcpy(numeric, PyUnicode_1BYTE_DATA(text), size);
+    numeric[size] = '\0';
+    return strlen(numeric) == size && inet_pton(family, numeric, host) == 1;
+}
+
+/* HOT. Whether item is an int from 0 to max, which is then stored at number. */
+static inline bool sockaddr_number(PyObject *item, long max, uint32_t *number)
+{
+    int overflow;
+    if (!PyLong_CheckExact(item)) {
+        return false;
+    }
+    const long value = PyLong_AsLongAndOverflow(item, &overflow);
+    *number = (uint32_t)value;
+    return overflow == 0 && value >= 0 && value <= max;
+}
+
+static inline socklen_t sockaddr_ipv4_from_python(PyObject *tuple, struct sockaddr_in *address)
+{
+    uint32_t port;
+    memset(address, 0, sizeof(*address));
+    if (PyTuple_GET_SIZE(tuple) != 2 || !sockaddr_number(PyTuple_GET_ITEM(tuple, 1), UINT16_MAX, &port)
+        || !sockaddr_host(PyTuple_GET_ITEM(tuple, 0), AF_INET, &address->sin_addr)) {
+        return 0;
+    }
+    address->sin_family = AF_INET;
+    address->sin_port = htons((uint16_t)port);
+    return sizeof(*address);
+}
+
+static inline socklen_t sockaddr_ipv6_from_python(PyObject *tuple, struct sockaddr_in6 *address)
+{
+    enum { MAX_FLOW_INFORMATION = 0xfffff, MAX_SCOPE = INT32_MAX };
+    const Py_ssize_t size = PyTuple_GET_SIZE(tuple);
+    uint32_t port, flow = 0, scope = 0;
+    memset(address, 0, sizeof(*address));
+    if (size < 2 || size > 4 || !sockaddr_number(PyTuple_GET_ITEM(tuple, 1), UINT16_MAX, &port)
+        || (size > 2 && !sockaddr_number(PyTuple_GET_ITEM(tuple, 2), MAX_FLOW_INFORMATION, &flow))
+        || (size > 3 && !sockaddr_number(PyTuple_GET_ITEM(tuple, 3), MAX_SCOPE, &scope))
+        || !sockaddr_host(PyTuple_GET_ITEM(tuple, 0), AF_INET6, &address->sin6_addr)) {
+        return 0;
+    }
+    address->sin6_family = AF_INET6;
+    address->sin6_port = htons((uint16_t)port);
+    address->sin6_flowinfo = htonl(flow);
+    address->sin6_scope_id = scope;
+    return sizeof(*address);
+}
+
+/* HOT. Returns the length of the address, or 0 if the socket module must be asked. No Python code runs, nothing is raised. */
+static inline socklen_t sockaddr_from_python(PyObject *tuple, int family, struct sockaddr_storage *address)
+{
+    if (!PyTuple_CheckExact(tuple)) {
+        return 0;
+    }
+    switch (family) {
+    case AF_INET:
+        return sockaddr_ipv4_from_python(tuple, (struct sockaddr_in *)address);
+    case AF_INET6:
+        return sockaddr_ipv6_from_python(tuple, (struct sockaddr_in6 *)address);
+    default:
+        return 0;
+    }
+}
+
+/* Whether received addresses of the family can be shown here. */
+static inline bool sockaddr_knows_family(int family)
+{
+    return family == AF_INET || family == AF_INET6 || family == AF_UNIX;
 }
 
 /* All zero if there is no address. */

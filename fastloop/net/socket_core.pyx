@@ -1,6 +1,6 @@
 """SocketCore: the loop's operations on raw sockets, and the buffer that reads go through unless the program gave one.
 
-Owns: the receive buffer.
+Owns: the receive buffer, and the addresses of datagrams that were seen last.
 Promises: a socket object with methods of its own is served by asyncio's code, which calls them.
 Driven by: the program.
 """
@@ -8,9 +8,12 @@ Driven by: the program.
 import asyncio
 
 from fastloop.core.fd_watcher cimport wait_for_socket
+from fastloop.net.address_cache cimport address_cache_close
 from fastloop.net.plain_sockets cimport calls_own_method
 from fastloop.net.receive_buffer cimport receive_buffer_close
-from fastloop.net.socket_operation cimport SOCKET_RECEIVE, SOCKET_RECEIVE_INTO, SOCKET_SEND_ALL, new_socket_operation
+from fastloop.net.socket_operation cimport (
+    SOCKET_RECEIVE, SOCKET_RECEIVE_FROM, SOCKET_RECEIVE_FROM_INTO, SOCKET_RECEIVE_INTO, SOCKET_SEND_ALL, SOCKET_SEND_TO,
+    new_socket_operation, socket_operation_use_addresses)
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
 
 
@@ -20,6 +23,7 @@ cdef object SelectorEventLoop = asyncio.SelectorEventLoop
 cdef class SocketCore(LoopCore):
     def __dealloc__(self):
         receive_buffer_close(&self.receive_buffer)
+        address_cache_close(&self.addresses)
 
     def sock_recv(self, sock, n):
         """Receive up to n bytes from a non-blocking socket. Returns an awaitable for the bytes, empty at the end of file.
@@ -44,6 +48,27 @@ cdef class SocketCore(LoopCore):
         if calls_own_method(sock, "send"):
             return SelectorEventLoop.sock_sendall(self, sock, data)
         return new_socket_operation(self, &self.receive_buffer, SOCKET_SEND_ALL, sock, data, 0)
+
+    def sock_recvfrom(self, sock, bufsize):
+        """Receive a datagram of up to bufsize bytes from a non-blocking socket. Returns an awaitable for (bytes, address)."""
+        if calls_own_method(sock, "recvfrom"):
+            return SelectorEventLoop.sock_recvfrom(self, sock, bufsize)
+        operation = new_socket_operation(self, &self.receive_buffer, SOCKET_RECEIVE_FROM, sock, None, bufsize)
+        return socket_operation_use_addresses(operation, &self.addresses, None)
+
+    def sock_recvfrom_into(self, sock, buf, nbytes=0):
+        """Receive a datagram into buf, up to nbytes if that is not 0. Returns an awaitable for (number of bytes, address)."""
+        if calls_own_method(sock, "recvfrom_into"):
+            return SelectorEventLoop.sock_recvfrom_into(self, sock, buf, nbytes)
+        operation = new_socket_operation(self, &self.receive_buffer, SOCKET_RECEIVE_FROM_INTO, sock, buf, nbytes or 0)
+        return socket_operation_use_addresses(operation, &self.addresses, None)
+
+    def sock_sendto(self, sock, data, address):
+        """Send data as one datagram to address. Returns an awaitable for the number of bytes sent."""
+        if calls_own_method(sock, "sendto"):
+            return SelectorEventLoop.sock_sendto(self, sock, data, address)
+        operation = new_socket_operation(self, &self.receive_buffer, SOCKET_SEND_TO, sock, data, 0)
+        return socket_operation_use_addresses(operation, &self.addresses, address)
 
     def _wait_readable(self, sock):
         """Return a future that is done when another read of the socket is worth trying."""

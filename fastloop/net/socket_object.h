@@ -1,8 +1,8 @@
-/* The descriptor of a socket.socket object, without a call into Python.
+/* The descriptor and the family of a socket.socket object, without a call into Python.
  *
- * Promises: what fileno() returns; -1 for a closed socket, and for an object whose fileno() fails. The number is read
- *   from where CPython has kept it since Python 2. The first open socket proves that it is there. If the proof fails,
- *   fileno() is called every time.
+ * Promises: what fileno() returns; -1 for a closed socket, and for an object whose fileno() fails. The same for the attribute
+ *   family. The numbers are read from where CPython has kept them since Python 2. The first open socket proves that they are
+ *   there. If the proof fails, the object is asked every time.
  * Owns: nothing.
  */
 #ifndef FASTLOOP_SOCKET_OBJECT_H
@@ -11,22 +11,32 @@
 #include <Python.h>
 #include <string.h>
 
-/* The descriptor is the first field after the object's head. */
+/* The descriptor is the first field after the object's head, the family the second. */
 typedef struct {
     PyObject head;
     int fd;
+    int family;
 } socket_object_t;
 
-/* _socket.socket, once its field is proven. Owned for the life of the process. */
+/* _socket.socket, once its fields are proven. Owned for the life of the process. */
 static PyTypeObject *socket_object_type = NULL;
+
+static inline int socket_object_number(PyObject *answer)
+{
+    const long number = answer != NULL ? PyLong_AsLong(answer) : -1;
+    Py_XDECREF(answer);
+    PyErr_Clear();
+    return (int)number;
+}
 
 static inline int socket_object_ask(PyObject *sock)
 {
-    PyObject *answer = PyObject_CallMethod(sock, "fileno", NULL);
-    const long fd = answer != NULL ? PyLong_AsLong(answer) : -1;
-    Py_XDECREF(answer);
-    PyErr_Clear();
-    return (int)fd;
+    return socket_object_number(PyObject_CallMethod(sock, "fileno", NULL));
+}
+
+static inline int socket_object_ask_family(PyObject *sock)
+{
+    return socket_object_number(PyObject_GetAttrString(sock, "family"));
 }
 
 static int socket_object_learn(PyObject *sock)
@@ -36,7 +46,8 @@ static int socket_object_learn(PyObject *sock)
     while (type != NULL && strcmp(type->tp_name, "_socket.socket") != 0) {
         type = type->tp_base;
     }
-    if (fd >= 0 && type != NULL && type->tp_basicsize >= (Py_ssize_t)sizeof(socket_object_t) && ((socket_object_t *)sock)->fd == fd) {
+    if (fd >= 0 && type != NULL && type->tp_basicsize >= (Py_ssize_t)sizeof(socket_object_t) && ((socket_object_t *)sock)->fd == fd
+        && ((socket_object_t *)sock)->family == socket_object_ask_family(sock)) {
         socket_object_type = (PyTypeObject *)Py_NewRef((PyObject *)type);
     }
     return fd;
@@ -49,6 +60,14 @@ static inline int socket_object_fd(PyObject *sock)
         return ((socket_object_t *)sock)->fd;
     }
     return socket_object_learn(sock);
+}
+
+static inline int socket_object_family(PyObject *sock)
+{
+    if (socket_object_type != NULL && PyObject_TypeCheck(sock, socket_object_type)) {
+        return ((socket_object_t *)sock)->family;
+    }
+    return socket_object_ask_family(sock);
 }
 
 #endif

@@ -1,4 +1,4 @@
-"""SocketOperation: the awaitables of sock_recv(), sock_recv_into() and sock_sendall().
+"""SocketOperation: the awaitables of sock_recv(), sock_sendto() and the others that receive and send.
 
 Owns: the pin on the program's buffer while it is used.
 Promises: like a coroutine, it does nothing before it is awaited. It tries first, and waits only if it would block. Then
@@ -24,10 +24,12 @@ from libc.errno cimport EBADF, errno
 from fastloop.core.fd_watcher cimport wait_for_socket
 from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE
 from fastloop.core.scheduler cimport scheduler_expect_events
+from fastloop.net.address_cache cimport address_cache_find, address_cache_show, address_cache_t
 from fastloop.net.receive_buffer cimport (
     RECEIVE_BUFFER_SIZE, receive_buffer_bytes, receive_buffer_memory, receive_buffer_t)
-from fastloop.net.socket_object cimport socket_object_fd
-from fastloop.net.syscalls cimport net_receive, net_send, net_would_block
+from fastloop.net.sockaddr cimport sockaddr_knows_family, sockaddr_storage, socklen_t
+from fastloop.net.socket_object cimport socket_object_family, socket_object_fd
+from fastloop.net.syscalls cimport net_receive, net_receive_from, net_send, net_send_to, net_would_block
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
 from fastloop.python.capi cimport _PyBytes_Resize, bytes_of, int_of, new_reference
 from fastloop.python.cpython_compat cimport COMPAT_THROW_WARNS, compat_stop_iteration
@@ -41,7 +43,7 @@ from fastloop.python.exception_arguments import exception_from_triple
 
 cdef:
     object SOCKET = socket.socket
-    tuple METHODS = ("sock_recv", "sock_recv_into", "sock_sendall")
+    tuple METHODS = ("sock_recv", "sock_recv_into", "sock_sendall", "sock_recvfrom", "sock_recvfrom_into", "sock_sendto")
 
 
 @cython.freelist(64)
@@ -112,14 +114,17 @@ cdef class SocketOperation:
         self.has_begun = True
         if self.loop.is_debug or type(self.sock) is not SOCKET:
             check_socket(self.loop, self.sock)
-        if self.kind == SOCKET_RECEIVE_INTO:
-            PyObject_GetBuffer(self.buffer, &self.view, PyBUF_WRITABLE)
+        if self.kind == SOCKET_RECEIVE_FROM_INTO and self.size == 0:
+            # As in asyncio: the number of items.
+            self.size = len(self.buffer)
+        if self.kind != SOCKET_RECEIVE and self.kind != SOCKET_RECEIVE_FROM:
+            is_written = self.kind == SOCKET_RECEIVE_INTO or self.kind == SOCKET_RECEIVE_FROM_INTO
+            PyObject_GetBuffer(self.buffer, &self.view, PyBUF_WRITABLE if is_written else PyBUF_SIMPLE)
             self.has_view = True
-        elif self.kind == SOCKET_SEND_ALL:
-            PyObject_GetBuffer(self.buffer, &self.view, PyBUF_SIMPLE)
-            self.has_view = True
-        elif self.size < 0:
-            raise ValueError("negative buffersize in recv")
+        if self.size < 0:
+            raise ValueError(f"negative buffersize in {METHODS[self.kind].removeprefix('sock_')}")
+        if self.kind == SOCKET_RECEIVE_FROM_INTO and self.size > self.view.len:
+            raise ValueError("nbytes is greater than the length of the buffer")
         return 0
 
     cdef int end(self) except -1:
@@ -127,7 +132,7 @@ cdef class SocketOperation:
         if self.has_view:
             self.has_view = False
             PyBuffer_Release(&self.view)
-        self.sock = self.buffer = self.waiter = None
+        self.sock = self.buffer = self.address = self.waiter = None
         return 0
 
     cdef PyObject *attempt(self) except? NULL:
@@ -138,7 +143,13 @@ cdef class SocketOperation:
             return self.receive(fd)
         if self.kind == SOCKET_RECEIVE_INTO:
             return self.receive_into(fd)
-        return self.send_all(fd)
+        if self.kind == SOCKET_SEND_ALL:
+            return self.send_all(fd)
+        if not sockaddr_knows_family(socket_object_family(self.sock)):
+            return self.use_socket_object(fd)
+        if self.kind == SOCKET_RECEIVE_FROM:
+            return self.receive_from(fd)
+        return self.receive_from_into(fd) if self.kind == SOCKET_RECEIVE_FROM_INTO else self.send_to(fd)
 
     cdef PyObject *receive(self, int fd) except? NULL:
         """Receive once. A second call would take the next datagram, or an error that belongs to the next receive."""
@@ -177,15 +188,62 @@ cdef class SocketOperation:
         Py_INCREF(None)
         return <PyObject *>None
 
+    # ---- with addresses ----
+
+    cdef PyObject *receive_from(self, int fd) except? NULL:
+        cdef sockaddr_storage raw
+        cdef socklen_t length = 0
+        cdef ssize_t count
+        if self.size > RECEIVE_BUFFER_SIZE:
+            return self.use_socket_object(fd)
+        count = net_receive_from(fd, receive_buffer_memory(self.received), self.size, &raw, &length)
+        if count < 0:
+            return self.wait(fd, POLL_READABLE)
+        return new_reference((receive_buffer_bytes(self.received, count), address_cache_show(self.addresses, &raw, length)))
+
+    cdef PyObject *receive_from_into(self, int fd) except? NULL:
+        cdef sockaddr_storage raw
+        cdef socklen_t length = 0
+        cdef ssize_t count = net_receive_from(fd, self.view.buf, self.size, &raw, &length)
+        if count < 0:
+            return self.wait(fd, POLL_READABLE)
+        return new_reference((count, address_cache_show(self.addresses, &raw, length)))
+
+    cdef PyObject *send_to(self, int fd) except? NULL:
+        cdef socklen_t length = 0
+        cdef ssize_t count
+        cdef const void *raw = address_cache_find(self.addresses, self.address, socket_object_family(self.sock), &length)
+        if raw is NULL:
+            return self.use_socket_object(fd)
+        scheduler_expect_events(self.loop)
+        count = net_send_to(fd, self.view.buf, self.view.len, raw, length)
+        return int_of(count) if count >= 0 else self.wait(fd, POLL_WRITABLE)
+
+    cdef PyObject *use_socket_object(self, int fd) except? NULL:
+        scheduler_expect_events(self.loop)
+        try:
+            if self.kind == SOCKET_SEND_TO:
+                return new_reference(self.sock.sendto(self.buffer, self.address))
+            if self.kind == SOCKET_RECEIVE_FROM:
+                return new_reference(self.sock.recvfrom(self.size))
+            return new_reference(self.sock.recvfrom_into(self.buffer, self.size))
+        except (BlockingIOError, InterruptedError):
+            self.wait_for(fd, POLL_WRITABLE if self.kind == SOCKET_SEND_TO else POLL_READABLE)
+            return NULL
+
     cdef PyObject *wait(self, int fd, unsigned int direction) except? NULL:
         """The system call has failed. Return NULL, with waiter set if it would only have blocked."""
         cdef int error = errno
         if not net_would_block(error):
             raise OSError(error, os.strerror(error))
+        self.wait_for(fd, direction)
+        return NULL
+
+    cdef int wait_for(self, int fd, unsigned int direction) except -1:
         self.loop._check_closed()
         self.loop._ensure_fd_no_transport(fd)
         self.waiter = wait_for_socket(self.loop, fd, self.sock, direction)
-        return NULL
+        return 0
 
 
 def check_socket(LoopCore loop, sock):
@@ -212,4 +270,10 @@ cdef SocketOperation new_socket_operation(
     operation.sock = sock
     operation.buffer = buffer
     operation.size = size
+    return operation
+
+
+cdef SocketOperation socket_operation_use_addresses(SocketOperation operation, address_cache_t *addresses, object address):
+    operation.addresses = addresses
+    operation.address = address
     return operation

@@ -64,6 +64,16 @@ static inline ssize_t net_send_once(int fd, const void *data, size_t size)
 {
     return syscall(SYS_sendto, fd, data, size, NET_SEND_FLAGS, NULL, 0);
 }
+
+static inline ssize_t net_receive_from_once(int fd, void *buffer, size_t size, struct sockaddr_storage *address, socklen_t *length)
+{
+    return syscall(SYS_recvfrom, fd, buffer, size, MSG_DONTWAIT, address, length);
+}
+
+static inline ssize_t net_send_to_once(int fd, const void *data, size_t size, const void *address, socklen_t length)
+{
+    return syscall(SYS_sendto, fd, data, size, NET_SEND_FLAGS, address, length);
+}
 #else
 static inline ssize_t net_recv_once(int fd, void *buffer, size_t size)
 {
@@ -73,6 +83,16 @@ static inline ssize_t net_recv_once(int fd, void *buffer, size_t size)
 static inline ssize_t net_send_once(int fd, const void *data, size_t size)
 {
     return send(fd, data, size, NET_SEND_FLAGS);
+}
+
+static inline ssize_t net_receive_from_once(int fd, void *buffer, size_t size, struct sockaddr_storage *address, socklen_t *length)
+{
+    return recvfrom(fd, buffer, size, MSG_DONTWAIT, (struct sockaddr *)address, length);
+}
+
+static inline ssize_t net_send_to_once(int fd, const void *data, size_t size, const void *address, socklen_t length)
+{
+    return sendto(fd, data, size, NET_SEND_FLAGS, (const struct sockaddr *)address, length);
 }
 #endif
 
@@ -90,6 +110,27 @@ static inline ssize_t net_send(int fd, const void *data, size_t size)
     ssize_t count;
     do {
         count = net_send_once(fd, data, size);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+/* One datagram and its sender. length is 0 where the kernel names none. */
+static inline ssize_t net_receive_from(int fd, void *buffer, size_t size, struct sockaddr_storage *address, socklen_t *length)
+{
+    ssize_t count;
+    do {
+        *length = sizeof(*address);
+        count = net_receive_from_once(fd, buffer, size, address, length);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+/* One datagram. Without an address (NULL and 0) it goes to the socket's peer. */
+static inline ssize_t net_send_to(int fd, const void *data, size_t size, const void *address, socklen_t length)
+{
+    ssize_t count;
+    do {
+        count = net_send_to_once(fd, data, size, address, length);
     } while (count < 0 && errno == EINTR);
     return count;
 }

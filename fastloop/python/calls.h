@@ -78,6 +78,17 @@ static inline PyObject *call_one(PyObject *callable, PyObject *argument)
     return PyObject_Vectorcall(PyMethod_GET_FUNCTION(callable), stack + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
 
+/* HOT. The same with two arguments. */
+static inline PyObject *call_two(PyObject *callable, PyObject *first, PyObject *second)
+{
+    PyObject *stack[] = {NULL, NULL, first, second};
+    if (!PyMethod_Check(callable)) {
+        return PyObject_Vectorcall(callable, stack + 2, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    }
+    stack[1] = PyMethod_GET_SELF(callable);
+    return PyObject_Vectorcall(PyMethod_GET_FUNCTION(callable), stack + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
 /* Enter the context, unless it is entered already. Returns true if the caller must leave it again. */
 static inline bool call_enter(PyObject *context)
 {

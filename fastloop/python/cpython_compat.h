@@ -187,6 +187,10 @@ static inline bool compat_is_last_reference(PyObject *object)
 /* Before 3.12, asyncio's writelines() called write(), and its errors name that. */
 #define COMPAT_WRITELINES_HAS_ITS_NAME (PY_VERSION_HEX >= 0x030C0000)
 
+/* Since 3.13 an empty datagram is sent, and each unsent datagram counts for flow control as 8 bytes more than its data. */
+#define COMPAT_SENDS_EMPTY_DATAGRAMS (PY_VERSION_HEX >= 0x030D0000)
+#define COMPAT_DATAGRAM_HEADER_BYTES (PY_VERSION_HEX >= 0x030D0000 ? 8 : 0)
+
 /* Whether another thread may want the GIL: another one of this interpreter, or any of another interpreter. A thread has a
  * thread state before it asks for the GIL.
  * Without a GIL the answer is yes, because threads then wait for each other to reach a safe point. */

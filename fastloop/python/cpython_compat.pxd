@@ -28,4 +28,6 @@ cdef extern from "cpython_compat.h":
     const bint COMPAT_HAS_GIL
     bint compat_is_last_reference(object object) noexcept
     const bint COMPAT_WRITELINES_HAS_ITS_NAME
+    const bint COMPAT_SENDS_EMPTY_DATAGRAMS
+    const size_t COMPAT_DATAGRAM_HEADER_BYTES
     bint compat_has_other_threads() noexcept

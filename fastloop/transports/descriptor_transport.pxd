@@ -4,6 +4,7 @@ from fastloop.net.socket_core cimport SocketCore
 from fastloop.net.socket_object cimport socket_object_fd
 from fastloop.poll.poller cimport POLL_CLOSED
 from fastloop.python.shared_fields cimport shared_int_t
+from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING
 from fastloop.transports.transport cimport Transport
 
 
@@ -36,6 +37,12 @@ cdef class DescriptorTransport(Transport):
     cdef bint must_stay_alive(self) noexcept
     cdef bint owner_is_shared(self) noexcept
 
+    # pause_reading() and resume_reading(), for the subclasses that have them.
+    cdef int stop_reading(self) except -1
+    cdef int read_again(self) except -1
+    # A report may have been left unused: have the kernel repeat it.
+    cdef int ask_again(self) except -1
+
     # Read once; no Python code runs. Returns the number of bytes, 0 at the end of file, or -errno.
     cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept
     # Handle 0 or -errno.
@@ -43,6 +50,11 @@ cdef class DescriptorTransport(Transport):
 
     cdef int close_descriptor(self, SocketCore loop) except -1
     cdef int leave_server(self) except -1
+
+
+# What is_reading() returns.
+cdef inline bint transport_wants_data(DescriptorTransport transport) noexcept:
+    return transport.state < TRANSPORT_CLOSING and not transport.bits.reading_is_paused
 
 
 # HOT. The poller's report: there may be something to read.

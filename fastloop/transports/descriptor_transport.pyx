@@ -6,6 +6,7 @@ Driven by: the subclasses, which say what they wait for.
 """
 
 import warnings
+from asyncio import base_events
 
 from cpython.object cimport PyObject
 from libc.errno cimport EBADF, errno
@@ -13,12 +14,13 @@ from libc.errno cimport EBADF, errno
 from fastloop.core.inbox cimport inbox_wake
 from fastloop.core.interruption cimport close_uninterrupted
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY
-from fastloop.core.scheduler cimport Scheduler, scheduler_runs_elsewhere
+from fastloop.core.scheduler cimport Scheduler, scheduler_runs_elsewhere, scheduler_runs_next_turn
 from fastloop.net.syscalls cimport net_close, net_receive
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE, poller_rearm
 from fastloop.python.capi cimport Py_REFCNT
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
-from fastloop.transports.lifecycle cimport TRANSPORT_CLOSED, TRANSPORT_CLOSING
+from fastloop.transports.lifecycle cimport (
+    TRANSPORT_CLOSED, TRANSPORT_CLOSING, TRANSPORT_OPEN, TRANSPORT_OPENING)
 from fastloop.transports.transport cimport transport_is_reading
 
 
@@ -122,6 +124,39 @@ cdef class DescriptorTransport(Transport):
         return self.owner is not None and Py_REFCNT(<PyObject *>self.owner) > 1
 
     # ---- reading ----
+
+    cdef int start_reading(self) except -1:
+        if self.state != TRANSPORT_OPENING:
+            return 0
+        self.move_to(TRANSPORT_OPEN)
+        self.watch_reading()
+        return self.update_keep_alive()
+
+    cdef int stop_reading(self) except -1:
+        if not transport_wants_data(self):
+            return 0
+        self.bits.reading_is_paused = True
+        if self.bits.is_queued and not scheduler_runs_next_turn(self.loop, self):
+            self.bits.skips_read = True
+        if self.loop.is_debug:
+            base_events.logger.debug("%r pauses reading", self)
+        return self.update_keep_alive()
+
+    cdef int read_again(self) except -1:
+        if self.state >= TRANSPORT_CLOSING or not self.bits.reading_is_paused:
+            return 0
+        self.bits.reading_is_paused = False
+        if self.loop.is_debug:
+            base_events.logger.debug("%r resumes reading", self)
+        # asyncio adds a new reader here, which runs in the current context.
+        self.renew_context()
+        if self.bits.uses_levels:
+            self.update_interest()
+        self.update_keep_alive()
+        return self.ask_again()
+
+    cdef int ask_again(self) except -1:
+        return 0
 
     cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept:
         cdef Py_ssize_t count

@@ -1,6 +1,6 @@
 """SendingTransport: what a transport still has to send.
 
-Owns: the bytes that were written and are not sent yet, and whether the protocol is paused because of them.
+Owns: the bytes that were written and are not sent yet.
 Promises: they are sent in order, whatever happens to the connection, or connection_lost() says why not. A full kernel is
   tried again when it reports room. close() and abort() lose nothing that asyncio would have sent.
 Driven by: WritingTransport, and the poller through the subclass.
@@ -11,28 +11,24 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromSt
 from libc.errno cimport EBADF, errno
 
 from fastloop.net.syscalls cimport NET_MAX_VECTORS, iovec, net_send, net_send_vectors, net_would_block
-from fastloop.poll.poller cimport POLL_EDGE, POLL_WRITABLE, poller_rearm
-from fastloop.python.capi cimport PY_SSIZE_T_MAX
+from fastloop.poll.poller cimport POLL_WRITABLE
 from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd
-from fastloop.transports.flow_control cimport (
-    FLOW_CONTROL_DEFAULT_HIGH_BYTES, flow_control_is_drained, flow_control_is_full, flow_control_open)
+from fastloop.transports.flow_control_transport cimport FlowControlTransport
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN
 from fastloop.transports.sendfile_waiters cimport SendfileWaiters
 from fastloop.transports.write_queue cimport (
     write_queue_advance, write_queue_clear, write_queue_open, write_queue_push, write_queue_vectors)
 
 
-cdef class SendingTransport(DescriptorTransport):
+cdef class SendingTransport(FlowControlTransport):
     def __cinit__(self, *args, **kwargs):
         write_queue_open(&self.output)
-        flow_control_open(&self.limits)
 
     def __dealloc__(self):
         write_queue_clear(&self.output)
 
-    @property
-    def _protocol_paused(self):
-        return self.bits.protocol_is_paused
+    cdef size_t unsent_bytes(self) noexcept:
+        return self.output.size_bytes
 
     # ---- sending ----
 
@@ -85,26 +81,6 @@ cdef class SendingTransport(DescriptorTransport):
         return 0
 
     # ---- a full kernel ----
-
-    cdef int block(self) except -1:
-        cdef unsigned int interest = self.interest | POLL_WRITABLE | POLL_EDGE
-        self.bits.is_blocked = True
-        if self.bits.uses_levels:
-            self.update_interest()
-        elif interest == self.interest:
-            poller_rearm(&self.loop.poller, self.fd, POLL_WRITABLE)
-        else:
-            self.watch_for(interest)
-        return self.update_keep_alive()
-
-    cdef int note_writable(self) noexcept:
-        if self.bits.is_blocked:
-            self.bits.may_send = True
-        return 0
-
-    cdef int forget_writable(self) noexcept:
-        self.bits.may_send = False
-        return 0
 
     cdef int send_again(self) except -1:
         if self.state >= TRANSPORT_LOSING:
@@ -171,49 +147,6 @@ cdef class SendingTransport(DescriptorTransport):
         finally:
             if self.sendfile is not None:
                 self.sendfile.fail()
-        return 0
-
-    # ---- flow control ----
-
-    def get_write_buffer_size(self):
-        """Return the number of bytes that are not sent yet."""
-        self.send_held()
-        return self.output.size_bytes
-
-    def get_write_buffer_limits(self):
-        """Return the limits (low, high) in bytes."""
-        return (self.limits.low_bytes, self.limits.high_bytes)
-
-    def set_write_buffer_limits(self, high=None, low=None):
-        """Have pause_writing() called above high unsent bytes, and resume_writing() at low or below.
-
-        By default high is 64 KiB, or four times low, and low is a quarter of high. Raises ValueError unless high >= low >= 0.
-        """
-        if high is None:
-            high = FLOW_CONTROL_DEFAULT_HIGH_BYTES if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self.limits.high_bytes, self.limits.low_bytes = min(high, PY_SSIZE_T_MAX), min(low, PY_SSIZE_T_MAX)
-        self.send_held()
-        if self.state < TRANSPORT_LOSING:
-            self.pause_protocol_if_full()
-
-    cdef int pause_protocol_if_full(self) except -1:
-        # Data that nobody has tried to send yet does not count: the kernel may take it all.
-        if (not self.bits.is_blocked or self.bits.protocol_is_paused
-                or not flow_control_is_full(&self.limits, self.output.size_bytes)):
-            return 0
-        self.bits.protocol_is_paused = True
-        return self.tell_protocol("pause_writing")
-
-    cdef int resume_protocol_if_drained(self) except -1:
-        # A lost connection has nothing to send, but no room for more either.
-        if (self.bits.protocol_is_paused and flow_control_is_drained(&self.limits, self.output.size_bytes)
-                and self.state < TRANSPORT_LOSING):
-            self.bits.protocol_is_paused = False
-            return self.tell_protocol("resume_writing")
         return 0
 
 

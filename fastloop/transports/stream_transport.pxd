@@ -16,8 +16,6 @@ cdef class StreamTransport(SocketTransport):
         Receiver receiver
 
     cdef bint has_work(self) noexcept
-    cdef int ask_again(self) except -1
-    cdef int turn_failed(self) except -1
     cdef int end_of_file(self) except -1
     cdef int log_end_of_file(self) except -1
 

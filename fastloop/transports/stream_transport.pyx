@@ -5,36 +5,31 @@ Promises: bytes are delivered in order and as soon as possible. After a short re
 Driven by: the poller's events, which queue the transport, and then the scheduler.
 """
 
-import asyncio
 import socket
 from asyncio import base_events, constants
 
 from cpython.contextvars cimport PyContext_Exit
 from cpython.object cimport PyObject, PyTypeObject, destructor
 
-from fastloop.core.exception_handler cimport call_exception_handler
 from fastloop.core.interruption cimport call_uninterrupted, interrupt_soon
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, Runnable
-from fastloop.core.scheduler cimport scheduler_runs_next_turn
 from fastloop.net.syscalls cimport net_close, net_set_nodelay, net_would_block
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_EDGE, POLL_READABLE, POLL_WRITABLE, poller_rearm
-from fastloop.python.calls cimport call_enter, call_raised_exit
+from fastloop.python.calls cimport call_enter
 from fastloop.python.capi cimport PyObject_CallFinalizerFromDealloc
-from fastloop.python.cpython_compat cimport compat_take_exception
 from fastloop.python.method_copies cimport method_copies_make
 from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
 from fastloop.transports.client_ring cimport client_ring_leave
 from fastloop.transports.descriptor_transport cimport (
-    DescriptorTransport, transport_forget_readable, transport_note_readable)
-from fastloop.transports.lifecycle cimport (
-    TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING, TRANSPORT_READ_ENDED)
+    DescriptorTransport, transport_forget_readable, transport_note_readable, transport_wants_data)
+from fastloop.transports.flow_control_transport cimport FlowControlTransport
+from fastloop.transports.lifecycle cimport TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_READ_ENDED
 from fastloop.transports.receiver cimport receiver_for
 from fastloop.transports.sending_transport cimport SendingTransport
 from fastloop.transports.socket_transport cimport (
     socket_transport_find_peer, socket_transport_init, socket_transport_join)
 from fastloop.transports.transport cimport (
-    Transport, transport_is_reading, transport_queue, transport_queue_for_next_turn, transport_runs_elsewhere,
-    transport_unqueue)
+    Transport, transport_is_reading, transport_queue, transport_queue_for_next_turn, transport_unqueue)
 from fastloop.transports.write_queue cimport write_queue_clear, write_queue_open
 from fastloop.transports.writing_transport cimport WritingTransport
 
@@ -104,27 +99,7 @@ cdef class StreamTransport(SocketTransport):
             return 0
         return 0 if (<int (*)(StreamTransport, object) noexcept>stream_transport_take_turn)(self, context) == 0 else self.turn_failed()
 
-    cdef int turn_failed(self) except -1:
-        """Report the exception like that of a callback. The loop keeps running."""
-        if call_raised_exit():
-            return -1
-        exception = compat_take_exception()
-        # A transport that has ended has no loop: use the one that runs here.
-        return call_exception_handler(asyncio.get_running_loop(), {
-            "message": f"Exception in callback of {type(self).__name__}",
-            "exception": exception,
-            "transport": self,
-            "protocol": self.protocol,
-        })
-
     # ---- reading ----
-
-    cdef int start_reading(self) except -1:
-        if self.state != TRANSPORT_OPENING:
-            return 0
-        self.move_to(TRANSPORT_OPEN)
-        self.watch_reading()
-        return self.update_keep_alive()
 
     cdef int watch_reading(self) except -1:
         # It is watched already if connection_made() wrote more than the kernel takes.
@@ -170,45 +145,21 @@ cdef class StreamTransport(SocketTransport):
 
     def is_reading(self):
         """Return True unless reading is paused or the transport is closing."""
-        return self.state < TRANSPORT_CLOSING and not self.bits.reading_is_paused
+        return transport_wants_data(self)
 
     def pause_reading(self):
         """Deliver no data until resume_reading(). Does nothing if reading is paused or the transport is closing."""
-        if self.state >= TRANSPORT_CLOSING or self.bits.reading_is_paused:
-            return
-        self.bits.reading_is_paused = True
-        if self.bits.is_queued and not scheduler_runs_next_turn(self.loop, self):
-            self.bits.skips_read = True
-        if self.loop.is_debug:
-            base_events.logger.debug("%r pauses reading", self)
-        self.update_keep_alive()
+        self.stop_reading()
 
     def resume_reading(self):
         """Undo pause_reading(). Does nothing if reading is not paused or the transport is closing."""
-        if self.state >= TRANSPORT_CLOSING or not self.bits.reading_is_paused:
-            return
-        self.bits.reading_is_paused = False
-        if self.loop.is_debug:
-            base_events.logger.debug("%r resumes reading", self)
-        # asyncio adds a new reader here, which runs in the current context.
-        self.renew_context()
-        if self.bits.uses_levels:
-            self.update_interest()
-        self.update_keep_alive()
-        self.ask_again()
-
-    def __repr__(self):
-        text = DescriptorTransport.__repr__(self)
-        if self.state >= TRANSPORT_LOSING or transport_runs_elsewhere(self):
-            return text
-        reading = "polling" if transport_is_reading(self) else "idle"
-        writing = "polling" if self.bits.is_blocked else "idle"
-        return f"{text.removesuffix('>')} read={reading} write=<{writing}, bufsize={self.output.size_bytes}>>"
+        self.read_again()
 
 
 method_copies_make(StreamTransport, SocketTransport)
 method_copies_make(StreamTransport, WritingTransport)
 method_copies_make(StreamTransport, SendingTransport)
+method_copies_make(StreamTransport, FlowControlTransport)
 method_copies_make(StreamTransport, DescriptorTransport)
 method_copies_make(StreamTransport, Transport)
 

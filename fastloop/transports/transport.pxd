@@ -46,6 +46,8 @@ cdef class Transport(Runnable):
     # else goes to the exception handler.
     cdef int tell_protocol(self, str method) except -1
 
+    # Its turn has raised. Report the exception like that of a callback, unless it leaves the loop.
+    cdef int turn_failed(self) except -1
     # Tell the loop's exception handler.
     cdef int report(self, str message, object exception, object protocol) except -1
 

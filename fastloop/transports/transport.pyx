@@ -6,6 +6,7 @@ Driven by: the loop and the program's calls. lifecycle.h has the states and thei
 Knows no descriptor: its subclasses have one, or another transport.
 """
 
+import asyncio
 import os
 from asyncio import base_events, transports
 
@@ -185,6 +186,19 @@ cdef class Transport(Runnable):
         self.loop.call_exception_handler(
             {"message": message, "exception": exception, "transport": self, "protocol": protocol})
         return 0
+
+    cdef int turn_failed(self) except -1:
+        """Report the exception like that of a callback. The loop keeps running."""
+        if call_raised_exit():
+            return -1
+        exception = compat_take_exception()
+        # A transport that has ended has no loop: use the one that runs here.
+        return call_exception_handler(asyncio.get_running_loop(), {
+            "message": f"Exception in callback of {type(self).__name__}",
+            "exception": exception,
+            "transport": self,
+            "protocol": self.protocol,
+        })
 
     # ---- the end ----
 

@@ -7,7 +7,8 @@ Driven by: asyncio's code, through its private hooks, and the program.
 
 import asyncio
 
-from fastloop.net.plain_sockets cimport LISTENER_METHODS, STREAM_METHODS, has_own_methods
+from fastloop.net.plain_sockets cimport DATAGRAM_METHODS, LISTENER_METHODS, STREAM_METHODS, has_own_methods
+from fastloop.transports.datagram_transport cimport DatagramTransport, new_datagram_transport
 from fastloop.transports.listener cimport start_listening, stop_listening
 from fastloop.transports.stream_transport cimport StreamTransport, new_stream_transport
 from fastloop.transports.transport cimport Transport, transport_keep_context
@@ -38,6 +39,17 @@ cdef class TransportCore(SocketCore):
             self, sock, protocol, options.get("context"), options.get("extra"), options.get("server"))
         if options.get("context") is not None:
             transport_keep_context(transport)
+        transport.call_soon(transport._call_connection_made, (waiter,), transport.context_of_connection_made())
+        return transport
+
+    def _make_datagram_transport(self, sock, protocol, address=None, waiter=None, extra=None):
+        cdef DatagramTransport transport
+        if has_own_methods(sock, DATAGRAM_METHODS):
+            return SelectorEventLoop._make_datagram_transport(self, sock, protocol, address, waiter, extra)
+        self._ensure_fd_no_transport(sock)
+        # As in asyncio, AttributeError if the factory returned something that is not a protocol.
+        protocol.connection_made
+        transport = new_datagram_transport(self, sock, protocol, address, extra)
         transport.call_soon(transport._call_connection_made, (waiter,), transport.context_of_connection_made())
         return transport
 

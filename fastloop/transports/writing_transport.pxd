@@ -8,11 +8,8 @@ cdef class WritingTransport(SendingTransport):
     cdef:
         # What was written lately, and whether more is expected.
         write_burst_t burst
-        # Writes since the connection was lost; above a limit they are reported.
-        Py_ssize_t lost_writes
 
     cdef int check_writable(self, str method) except -1
-    cdef bint drops_writes(self) except -1
 
     cdef bint holds_back(self) noexcept
     cdef int hold(self) except -1

@@ -6,7 +6,7 @@ Promises: a write is sent at once, except that the first writes of a step are he
 Driven by: the program's writes, and the scheduler, which flushes.
 """
 
-from asyncio import base_events, constants, transports
+from asyncio import transports
 
 from cpython.buffer cimport PyObject_CheckBuffer
 from cpython.bytes cimport PyBytes_CheckExact
@@ -18,6 +18,7 @@ from fastloop.net.syscalls cimport net_shutdown_write
 from fastloop.python.capi cimport object_type
 from fastloop.python.cpython_compat cimport COMPAT_WRITELINES_HAS_ITS_NAME
 from fastloop.transports.descriptor_transport cimport transport_fd
+from fastloop.transports.flow_control_transport cimport check_data, plain_data
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING
 from fastloop.transports.transport cimport transport_runs_elsewhere
 from fastloop.transports.write_habit cimport (
@@ -32,7 +33,6 @@ cdef enum:
 
 
 cdef:
-    Py_ssize_t MAX_SILENT_LOST_WRITES = constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES
     # Its name in asyncio's messages.
     str WRITELINES = "writelines" if COMPAT_WRITELINES_HAS_ITS_NAME else "write"
     # The base class of asyncio's own stream transports, which asyncio's sendfile() insists on.
@@ -48,10 +48,6 @@ cdef class WritingTransport(SendingTransport):
     @property
     def __class__(self):
         return FLOW_CONTROL
-
-    @property
-    def _conn_lost(self):
-        return (self.state >= TRANSPORT_LOSING) + self.lost_writes
 
     def write(self, data):
         """Send data, a bytes-like object, without blocking. Mutable data is copied.
@@ -109,15 +105,6 @@ cdef class WritingTransport(SendingTransport):
         if self.sendfile is not None:
             raise RuntimeError(f"unable to {method}; sendfile is in progress")
         return 0
-
-    cdef bint drops_writes(self) except -1:
-        """After the connection is lost, writes are dropped and counted."""
-        if self.state < TRANSPORT_LOSING:
-            return False
-        if self.lost_writes + 1 >= MAX_SILENT_LOST_WRITES:
-            base_events.logger.warning("socket.send() raised exception.")
-        self.lost_writes += 1
-        return True
 
     # ---- waiting for the rest of a burst ----
 
@@ -233,18 +220,6 @@ cdef class WritingTransport(SendingTransport):
 cdef inline size_t max_held_bytes(WritingTransport self) noexcept:
     """How much may be held. A program that sets a lower limit wants to know early what the kernel does not take."""
     return min(self.limits.high_bytes, <size_t>MAX_HELD_BYTES)
-
-
-cdef int check_data(object data) except -1:
-    if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
-    return 0
-
-
-cdef object plain_data(object data):
-    """Return data, or a copy of it if its class is a subclass: its methods must not run in the middle of a write."""
-    kind = type(data)
-    return data if kind is bytearray or kind is memoryview else memoryview(data).tobytes()
 
 
 cdef object plain_buffer(object data):

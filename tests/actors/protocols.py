@@ -99,6 +99,29 @@ class RecordingBufferedProtocol(Recorder, asyncio.BufferedProtocol):
         return self._record("buffer_updated", size)
 
 
+class RecordingDatagramProtocol(Recorder, asyncio.DatagramProtocol):
+    """A protocol of datagrams that records its callbacks."""
+
+    def __init__(self, **hooks):
+        super().__init__(**hooks)
+        # (data, address) of each datagram.
+        self.datagrams = []
+        self.errors = []
+
+    def datagram_received(self, data, address):
+        assert type(data) is bytes
+        self.datagrams.append((data, address))
+        return self._record("datagram_received", data, address)
+
+    def error_received(self, error):
+        self.errors.append(error)
+        return self._record("error_received", error)
+
+    async def until_datagrams(self, count=1):
+        await self.until(lambda: len(self.datagrams) >= count)
+        return [data for data, _ in self.datagrams]
+
+
 class RecordingProtocols(list):
     """The protocols that it made: a factory for servers. The hooks are those of RecordingProtocol."""
 

@@ -12,7 +12,7 @@ import pytest
 from actors.bystanders import Bystanders
 from actors.kernel import settle
 from actors.leftovers import unclosed_expected
-from actors.protocols import RecordingProtocol, RecordingProtocols, echo
+from actors.protocols import RecordingDatagramProtocol, RecordingProtocol, RecordingProtocols, echo
 
 
 # Both address families and both ways to begin; test_tcp_transport.py adds connections that were made over TCP.
@@ -55,6 +55,46 @@ def connect_and_fill(narrow_connect):
         return protocol, transport, peer
 
     return connect
+
+
+# Datagrams
+
+
+@pytest.fixture
+def endpoint(loop):
+    """A coroutine function that makes a datagram endpoint, aborted at the end. Returns (transport, protocol)."""
+    made = []
+
+    async def create(hooks=(), **options):
+        transport, protocol = await loop.create_datagram_endpoint(lambda: RecordingDatagramProtocol(**dict(hooks)), **options)
+        made.append(transport)
+        return transport, protocol
+
+    yield create
+    for transport in made:
+        if not transport.is_closing():
+            transport.abort()
+    loop.run_until_complete(settle())
+
+
+@pytest.fixture
+def udp_peer(no_leaks):
+    """A plain UDP socket with an address, which blocks."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(20)
+        yield sock
+
+
+@pytest.fixture
+def unix_datagram_pair(no_leaks):
+    """Two connected Unix sockets without addresses; the second one does not block."""
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    right.setblocking(False)
+    # The transport of the first one closes it.
+    with right:
+        yield left, right
+    left.close()
 
 
 # Servers

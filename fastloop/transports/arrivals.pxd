@@ -1,0 +1,9 @@
+"""Documented in arrivals.h."""
+
+
+cdef extern from "arrivals.h":
+    ctypedef struct arrivals_t:
+        pass
+
+    bint arrivals_guess(arrivals_t *arrivals) noexcept
+    void arrivals_note(arrivals_t *arrivals, bint has_data) noexcept
