@@ -10,6 +10,7 @@ import inspect
 import re
 import runpy
 import sys
+import textwrap
 import weakref
 from pathlib import Path
 
@@ -166,6 +167,32 @@ def test_asyncios_server_keeps_the_attribute(internal):
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="before Python 3.13 a server only counts its connections")
 def test_asyncios_server_keeps_its_connections_in_a_weak_set():
     assert type(asyncio.base_events.Server(None, [], None, None, 100, None)._clients) is weakref.WeakSet
+
+
+# What asyncio's streams keep
+
+
+@for_each("KEPT_BY_STREAM")
+def test_asyncios_streams_keep_the_attribute(internal):
+    loop = asyncio.SelectorEventLoop()
+    loop.close()
+    reader = asyncio.StreamReader(loop=loop)
+    assert internal.name in vars(reader) | vars(asyncio.StreamReaderProtocol(reader, loop=loop))
+
+
+FED = {
+    asyncio.StreamReaderProtocol.data_received: "_stream_reader feed_data",
+    asyncio.StreamReaderProtocol._stream_reader.fget: "_stream_reader_wr",
+    asyncio.StreamReader.feed_data: "_buffer _eof _limit _paused _transport _wakeup_waiter extend pause_reading",
+    asyncio.StreamReader._wakeup_waiter: "_waiter cancelled set_result",
+}
+
+
+@pytest.mark.parametrize("function", FED, ids=lambda function: function.__name__)
+def test_feeding_a_stream_reader_touches_nothing_else(function):
+    """fastloop does the same by itself, in stream_reader_feed.pyx."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    assert {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} == set(FED[function].split())
 
 
 # What both carry

@@ -1,7 +1,8 @@
 """What the servers of the benchmarks do with a connection, once for each of asyncio's interfaces.
 
 Owns: the user code that is measured: plain asyncio, the same for every loop.
-Services: echo; answer (one answer of two writes to each request); download and upload (bulk under flow control); flood (datagrams).
+Services: echo; answer and large_answer (one answer of two writes to each request); download and upload (bulk under flow control);
+flood (datagrams).
 Interfaces: protocol (Protocol), buffered (BufferedProtocol), streams, sockets (loop.sock_recv, one task a connection), datagrams.
 Run by loop_server.py; load_client.c and datagram_client.c are the other side.
 """
@@ -14,10 +15,9 @@ CHUNK = bytes(READ_SIZE)
 HEAD_SIZE = 8
 PATTERN = bytes(range(256))
 ANSWERED_DATAGRAMS = 32
-HEADERS_SIZE, BODY_SIZE = 200, 1024
-ANSWER_SIZE = HEADERS_SIZE + BODY_SIZE
-_ANSWER = (PATTERN * (ANSWER_SIZE // len(PATTERN) + 1))[:ANSWER_SIZE]
-HEADERS, BODY = _ANSWER[:HEADERS_SIZE], _ANSWER[HEADERS_SIZE:]
+HEADERS_SIZE, BODY_SIZE, LARGE_BODY_SIZE = 200, 1024, 65536
+_ANSWER = (PATTERN * (LARGE_BODY_SIZE // len(PATTERN) + 1))[: HEADERS_SIZE + LARGE_BODY_SIZE]
+HEADERS, BODY, LARGE_BODY = _ANSWER[:HEADERS_SIZE], _ANSWER[HEADERS_SIZE:][:BODY_SIZE], _ANSWER[HEADERS_SIZE:]
 
 
 class _Protocol(asyncio.Protocol):
@@ -62,17 +62,27 @@ async def echo_socket(loop, connection):
 class AnswerProtocol(_Protocol):
     """Answer each request, headers and body written separately. A request is short and arrives in one piece."""
 
+    body = BODY
+
     def data_received(self, data):
         self.transport.write(HEADERS)
-        self.transport.write(BODY)
+        self.transport.write(self.body)
 
 
-async def answer_stream(reader, writer):
+class LargeAnswerProtocol(AnswerProtocol):
+    body = LARGE_BODY
+
+
+async def answer_stream(reader, writer, body=BODY):
     while await reader.read(READ_SIZE):
         writer.write(HEADERS)
-        writer.write(BODY)
+        writer.write(body)
         await writer.drain()
     writer.close()
+
+
+async def large_answer_stream(reader, writer):
+    await answer_stream(reader, writer, LARGE_BODY)
 
 
 class DownloadProtocol(_Protocol):
@@ -169,6 +179,7 @@ SERVICES = {
     },
     "flood": {"datagrams": CountDatagrams},
     "answer": {"protocol": AnswerProtocol, "streams": answer_stream},
+    "large_answer": {"protocol": LargeAnswerProtocol, "streams": large_answer_stream},
     "download": {"protocol": DownloadProtocol, "streams": download_stream},
     "upload": {"protocol": UploadProtocol, "streams": upload_stream},
 }

@@ -15,21 +15,22 @@ from benchmarks.scenarios.exchanges import exchange_scenario, in_words
 from benchmarks.session import Exchange, session
 
 REQUEST_SIZE = 64
-# 200 bytes of headers and a body of 1 KB: programs/services.py.
-ANSWER_SIZE = 200 + 1024
+# Headers and body: programs/services.py.
+ANSWER_SIZES = {"answer": 200 + 1024, "large_answer": 200 + 65536}
 COUNTED_REQUESTS = 100
 SENDING_CALLS = "sendto,sendmsg,sendmmsg,write,writev"
 
 
-def _answer(interface, connections=1):
-    return Exchange("answer", interface, "tcp", "exchange", connections, REQUEST_SIZE, ANSWER_SIZE)
+def _answer(interface, connections=1, service="answer"):
+    return Exchange(service, interface, "tcp", "exchange", connections, REQUEST_SIZE, ANSWER_SIZES[service])
 
 
-def _answer_scenario(interface, connections, *, is_default=False):
-    exchange = _answer(interface, connections)
+def _answer_scenario(interface, connections, service="answer", *, is_default=False):
+    exchange = _answer(interface, connections, service)
+    size = ", body of 64 KiB" if service == "large_answer" else ""
     return exchange_scenario(
-        f"answer_tcp_{interface}_{connections}",
-        f"answer of two writes, {exchange}, {in_words(connections)}",
+        f"{service}_tcp_{interface}_{connections}",
+        f"answer of two writes{size}, {exchange}, {in_words(connections)}",
         exchange,
         1_000 if connections == 1 else 3_200,
         unit="requests",
@@ -81,6 +82,10 @@ SCENARIOS = (
     _answer_scenario("protocol", 64, is_default=True),
     _answer_scenario("streams", 1),
     _answer_scenario("streams", 64),
+    _answer_scenario("protocol", 1, "large_answer"),
+    _answer_scenario("protocol", 64, "large_answer"),
+    _answer_scenario("streams", 1, "large_answer"),
+    _answer_scenario("streams", 64, "large_answer"),
     _sends_scenario("protocol"),
     _sends_scenario("streams"),
 )

@@ -87,6 +87,8 @@ CALLED = [
         "an address that may be a name",
         "self, address, family=, type=, proto=, loop=",
     ),
+    Internal("asyncio.StreamReader._wakeup_waiter", "transports/stream_reader_feed.pyx", "whether it is asyncio's own", "self"),
+    Internal("asyncio.StreamReaderProtocol._stream_reader", "transports/stream_reader_feed.pyx", "the same of this property"),
     Internal("asyncio.base_events.Server", "transports/server_clients.pyx", "whether it wants to know its connections"),
     Internal("asyncio.base_events.Server._attach", "transports/server_clients.pyx", "a server counts its connections"),
     Internal("asyncio.base_events.Server._detach", "transports/server_clients.pyx", "its opposite"),
@@ -224,6 +226,15 @@ KEPT_BY_LOOP = [
 KEPT_BY_SERVER = [
     Internal("_clients", "transports/server_clients.pyx", "the WeakSet of its connections, which fastloop's replaces", since="3.13"),
     Internal("_sockets", "transports/server_clients.pyx", "what it listens on; None once it is closed"),
+]
+
+# What a StreamReader and its protocol keep about themselves, and fastloop reads and changes as feed_data() does.
+KEPT_BY_STREAM = [
+    Internal("_stream_reader_wr", "transports/stream_reader_feed.pyx", "the protocol's weak reference to its reader"),
+    Internal("_buffer", "transports/stream_reader_feed.pyx", "where the bytes go"),
+    Internal("_waiter", "transports/stream_reader_feed.pyx", "the future of the task that reads"),
+    Internal("_eof", "transports/stream_reader_feed.pyx", "whether data is still welcome"),
+    Internal("_limit", "transports/stream_reader_feed.pyx", "above twice as much the transport is paused"),
 ]
 
 # What asyncio's own code and libraries read from futures, tasks and handles. fastloop's objects have these names too, and

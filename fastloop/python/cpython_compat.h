@@ -140,21 +140,40 @@ static inline PyObject *compat_call(const compat_call_t *call, PyObject *const *
     return PyObject_Vectorcall(call->callable, args, (size_t)count, NULL);
 }
 
-/* The target of a weak reference. Borrowed, for comparison only. NULL once it is gone. */
-static inline PyObject *compat_weakref_target(PyObject *reference)
+/* The target of a weak reference, which the caller owns. NULL once it is gone. */
+static inline PyObject *compat_weakref_get(PyObject *reference)
 {
 #if PY_VERSION_HEX >= 0x030D0000
     PyObject *target = NULL;
-    if (PyWeakref_GetRef(reference, &target) <= 0) {
-        return NULL;
-    }
-    /* If this is the object that the caller compares it with, the caller holds it. Any other object may die here. */
-    Py_DECREF(target);
-    return target;
+    return PyWeakref_GetRef(reference, &target) > 0 ? target : NULL;
 #else
     PyObject *target = PyWeakref_GET_OBJECT(reference);
-    return target == Py_None ? NULL : target;
+    return target == Py_None ? NULL : Py_NewRef(target);
 #endif
+}
+
+/* The same, borrowed and for comparison only. */
+static inline PyObject *compat_weakref_target(PyObject *reference)
+{
+    PyObject *target = compat_weakref_get(reference);
+    /* If this is the object that the caller compares it with, the caller holds it. Any other object may die here. */
+    Py_XDECREF(target);
+    return target;
+}
+
+/* Exported by every version, and since 3.13 no longer declared. */
+PyAPI_FUNC(int) _PyObject_GetMethod(PyObject *object, PyObject *name, PyObject **method);
+
+/* HOT. Whether object.name is this function of its class: nothing in the object or its class replaces it. Makes no bound method. */
+static inline bool compat_method_is(PyObject *object, PyObject *name, PyObject *function)
+{
+    PyObject *method = NULL;
+    bool is_function = _PyObject_GetMethod(object, name, &method) && method == function;
+    if (method == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(method);
+    return is_function;
 }
 
 /* Since 3.14 the current task is in the thread state. Before, it was in the dict asyncio.tasks._current_tasks. */

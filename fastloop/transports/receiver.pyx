@@ -17,6 +17,7 @@ from fastloop.net.receive_buffer cimport RECEIVE_BUFFER_SIZE, receive_buffer_byt
 from fastloop.python.calls cimport call_one
 from fastloop.python.capi cimport get_buffer
 from fastloop.transports.lifecycle cimport TRANSPORT_OPEN
+from fastloop.transports.stream_reader_feed cimport is_plain_stream_protocol, stream_reader_feed
 
 
 cdef:
@@ -44,13 +45,18 @@ cdef class BytesReceiver(Receiver):
         cdef Py_ssize_t count = transport.receive_into(receive_buffer_memory(&transport.loop.receive_buffer), RECEIVE_BUFFER_SIZE)
         if count <= 0:
             return transport.nothing_received(count)
-        data = receive_buffer_bytes(&transport.loop.receive_buffer, count)
-        # Held during the call: the protocol may set another one.
-        receive = transport.receive_method
-        if receive is None:
-            error = AttributeError(f"{type(transport.protocol).__name__!r} object has no attribute 'data_received'")
-            return transport.fail_with(error, "Fatal error: protocol.data_received() call failed.")
-        return deliver(transport, receive, data, "Fatal error: protocol.data_received() call failed.")
+        return deliver_bytes(transport, count)
+
+
+cdef class StreamReaderReceiver(BytesReceiver):
+    """Puts the bytes into the buffer of asyncio's StreamReader, where that is all that data_received() does."""
+
+    cdef int read(self, DescriptorTransport transport) except -1:
+        cdef char *memory = receive_buffer_memory(&transport.loop.receive_buffer)
+        cdef Py_ssize_t count = transport.receive_into(memory, RECEIVE_BUFFER_SIZE)
+        if count <= 0:
+            return transport.nothing_received(count)
+        return 0 if stream_reader_feed(transport.protocol, memory, count) else deliver_bytes(transport, count)
 
 
 cdef class BufferReceiver(Receiver):
@@ -107,6 +113,17 @@ cdef object unusable_buffer_error(object buffer, Py_ssize_t size):
     return TypeError(f"get_buffer() returned a read-only buffer, {type(buffer).__name__!r}")
 
 
+cdef inline int deliver_bytes(DescriptorTransport transport, Py_ssize_t count) except -1:
+    """HOT. Call data_received() with what is in the receive buffer."""
+    data = receive_buffer_bytes(&transport.loop.receive_buffer, count)
+    # Held during the call: the protocol may set another one.
+    receive = transport.receive_method
+    if receive is None:
+        error = AttributeError(f"{type(transport.protocol).__name__!r} object has no attribute 'data_received'")
+        return transport.fail_with(error, "Fatal error: protocol.data_received() call failed.")
+    return deliver(transport, receive, data, "Fatal error: protocol.data_received() call failed.")
+
+
 cdef inline int deliver(DescriptorTransport transport, object method, object argument, str message) except -1:
     """HOT. Call the protocol's method."""
     answer = call_one(method, argument)
@@ -137,7 +154,10 @@ cdef inline object owned(PyObject *reference):
 cdef:
     Receiver bytes_receiver = BytesReceiver()
     Receiver buffer_receiver = BufferReceiver()
+    Receiver stream_reader_receiver = StreamReaderReceiver()
 
 
 cdef Receiver receiver_for(object protocol):
+    if is_plain_stream_protocol(protocol):
+        return stream_reader_receiver
     return buffer_receiver if isinstance(protocol, BufferedProtocol) else bytes_receiver

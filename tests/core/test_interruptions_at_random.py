@@ -89,7 +89,7 @@ def is_asyncio_code_that_cannot_begin_again(frame):
 
 
 def is_callback_that_cannot_raise(frame):
-    """The callbacks of weak references in WeakSet and its kin: Python drops what they raise, and no run would be interrupted."""
+    """The callbacks of weak references in WeakSet and the like: Python drops what they raise, and no run would be interrupted."""
     return frame.f_code.co_filename.endswith(("_weakrefset.py", "weakref.py"))
 
 
@@ -340,10 +340,36 @@ def add_connections(world, address):
     world.loop.call_soon(Client)
 
 
+def add_stream(world, reader, writer, lane):
+    """Items that fastloop puts into asyncio's StreamReader. Its coroutines could be interrupted halfway, so none of them runs."""
+
+    def wait():
+        reader._waiter = world.loop.create_future()
+        reader._waiter.add_done_callback(fed)
+
+    def fed(waiter):
+        wait()
+        while len(reader._buffer) >= ITEM.size:
+            (number,) = ITEM.unpack(reader._buffer[: ITEM.size])
+            del reader._buffer[: ITEM.size]
+            if lane.arrive(number):
+                writer.transport.write(ITEM.pack(lane.next()))
+
+    wait()
+    writer.transport.write(ITEM.pack(lane.next()))
+
+
 class Greeter(asyncio.Protocol):
     def connection_made(self, transport):
         transport.write(b"welcome")
         transport.close()
+
+
+def connected_pair(family):
+    pair = socket.socketpair() if family == "unix" else tcp_pair()
+    for sock in pair:
+        sock.setblocking(False)
+    return pair
 
 
 async def connect_everything(world, closing):
@@ -351,12 +377,16 @@ async def connect_everything(world, closing):
     for family in ("tcp", "unix"):
         for sender_type in (Sender, BufferedSender):
             lane = Lane(f"{family} {sender_type.__name__}", world)
-            one, other = socket.socketpair() if family == "unix" else tcp_pair()
-            one.setblocking(False)
-            other.setblocking(False)
+            one, other = connected_pair(family)
             echo, _ = await loop.create_connection(Echo, sock=other)
             transport, _ = await loop.create_connection(lambda kind=sender_type, lane=lane: kind(lane), sock=one)
             closing += [transport.abort, echo.abort]
+        one, other = connected_pair(family)
+        echo, _ = await loop.create_connection(Echo, sock=other)
+        reader, writer = await asyncio.open_connection(sock=one)
+        add_stream(world, reader, writer, Lane(f"{family} StreamReader", world))
+        # Its protocol does not keep the reader alive.
+        closing += [writer.close, echo.abort]
     lane = Lane("pipe", world)
     sender = Sender(lane)
     reading, writing = os.pipe()
