@@ -157,6 +157,19 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 #endif
 }
 
+/* The target of a weak reference, or None once it is gone. A new reference; NULL with the exception raised. */
+static inline PyObject *compat_weakref_object(PyObject *reference)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *target = NULL;
+    int status = PyWeakref_GetRef(reference, &target);
+    return status == 0 ? Py_NewRef(Py_None) : target;
+#else
+    PyObject *target = PyWeakref_GetObject(reference);
+    return Py_XNewRef(target);
+#endif
+}
+
 /* Since 3.14 the current task is in the thread state. Before, it was in the dict asyncio.tasks._current_tasks. */
 #define COMPAT_CURRENT_TASK_IN_DICT (PY_VERSION_HEX < 0x030E0000)
 

@@ -19,6 +19,7 @@ cdef extern from "cpython_compat.h":
     object compat_call(const compat_call_t *call, PyObject **args, Py_ssize_t count)
     # The target of a weak reference. Borrowed, for comparison only; NULL once it is gone.
     PyObject *compat_weakref_target(object reference) noexcept
+    object compat_weakref_object(object reference)
     const bint COMPAT_CURRENT_TASK_IN_DICT
     const bint COMPAT_ASYNCIO_LINKS_TASKS
     const bint COMPAT_UNCANCEL_CLEARS_REQUEST

@@ -53,6 +53,11 @@ cdef class BytesReceiver(Receiver):
         return deliver(transport, receive, data, "Fatal error: protocol.data_received() call failed.")
 
 
+cdef class ProtocolWithReceiver:
+    cdef Receiver own_receiver(self):
+        return None
+
+
 cdef class BufferReceiver(Receiver):
     """Reads into the buffer that get_buffer() returns, then calls buffer_updated()."""
 
@@ -140,4 +145,7 @@ cdef:
 
 
 cdef Receiver receiver_for(object protocol):
+    if isinstance(protocol, ProtocolWithReceiver):
+        receiver = (<ProtocolWithReceiver>protocol).own_receiver()
+        return bytes_receiver if receiver is None else receiver
     return buffer_receiver if isinstance(protocol, BufferedProtocol) else bytes_receiver

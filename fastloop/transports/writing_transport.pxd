@@ -11,6 +11,8 @@ cdef class WritingTransport(SendingTransport):
         # Writes since the connection was lost; above a limit they are reported.
         Py_ssize_t lost_writes
 
+    # write(), for callers that are not Python code.
+    cdef int write_data(self, object data) except -1
     cdef int check_writable(self, str method) except -1
     cdef bint drops_writes(self) except -1
 
