@@ -1,8 +1,5 @@
 # NativeCoroutine: what `async def` functions return, without a frame.
 
-from cpython.object cimport PyObject
-
-
 cdef class NativeCoroutine:
     cdef:
         # What the last step has ended with or yields. None between the steps.
@@ -38,6 +35,4 @@ cdef class NativeCoroutine:
 
     # ---- its own ----
 
-    cdef PyObject *step(self) except? NULL
     cdef bint send_to_inner(self) except -1
-    cdef PyObject *answer(self, bint has_ended) except? NULL

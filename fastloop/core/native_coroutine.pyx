@@ -48,19 +48,12 @@ cdef class NativeCoroutine:
 
     def send(self, value):
         """Continue, as a coroutine does. value is ignored, but the first one must be None."""
-        cdef PyObject *answer
         if value is not None and not self.has_begun:
             raise TypeError("can't send non-None value to a just-started coroutine")
-        answer = self.step()
-        if answer is NULL:
-            raise StopIteration
-        result = <object>answer
-        Py_DECREF(result)
-        return result
+        return returned_or_stopped(native_coroutine_step(<PyObject *>self))
 
     def throw(self, type, *value_and_traceback):
         """Raise an exception where it waits, as a coroutine does."""
-        cdef PyObject *answer
         cdef bint has_ended
         check_not_over(self)
         if value_and_traceback or not isinstance(type, BaseException):
@@ -70,12 +63,7 @@ cdef class NativeCoroutine:
         except BaseException as error:
             self.end()
             raise_from_coroutine(error)
-        answer = self.answer(has_ended)
-        if answer is NULL:
-            raise StopIteration
-        result = <object>answer
-        Py_DECREF(result)
-        return result
+        return returned_or_stopped(native_coroutine_answer(self, has_ended))
 
     def close(self):
         """End without a result, as a coroutine does."""
@@ -135,19 +123,7 @@ cdef class NativeCoroutine:
         self.inner = coroutine
         return self.send_to_inner()
 
-    # ---- its steps ----
-
-    cdef PyObject *step(self) except? NULL:
-        """Return what to yield; or NULL, with the result as StopIteration, or with another exception."""
-        cdef bint has_ended
-        check_not_over(self)
-        self.has_begun = True
-        try:
-            has_ended = self.advance() if self.inner is None else self.send_to_inner()
-        except BaseException as error:
-            self.end()
-            raise_from_coroutine(error)
-        return self.answer(has_ended)
+    # ---- its own ----
 
     cdef bint send_to_inner(self) except -1:
         cdef PyObject *result = NULL
@@ -161,14 +137,6 @@ cdef class NativeCoroutine:
             return False
         self.value = self.result_of_inner(self.value)
         return True
-
-    cdef PyObject *answer(self, bint has_ended) except? NULL:
-        value = self.value
-        self.value = None
-        if not has_ended:
-            return new_reference(value)
-        self.end()
-        return compat_stop_iteration(value)
 
 
 cdef inline int check_not_over(NativeCoroutine self) except -1:
@@ -202,9 +170,39 @@ cdef int raise_from_coroutine(object error) except -1:
     raise error
 
 
-cdef PyObject *native_coroutine_next(PyObject *self) except? NULL:
-    return (<NativeCoroutine>self).step()
+cdef inline object returned_or_stopped(PyObject *answer):
+    """What a step has yielded. If it has ended, raise StopIteration; an exception may be raised already."""
+    if answer is NULL:
+        raised()
+        raise StopIteration
+    result = <object>answer
+    Py_DECREF(result)
+    return result
+
+
+cdef inline PyObject *native_coroutine_answer(NativeCoroutine self, bint has_ended) except? NULL:
+    value = self.value
+    self.value = None
+    if not has_ended:
+        return new_reference(value)
+    self.end()
+    return compat_stop_iteration(value)
+
+
+cdef PyObject *native_coroutine_step(PyObject *pointer) except? NULL:
+    """HOT. Return what to yield; or NULL, with the result as StopIteration, or with another exception."""
+    cdef NativeCoroutine self = <NativeCoroutine>pointer
+    cdef bint has_ended
+    check_not_over(self)
+    self.has_begun = True
+    try:
+        has_ended = self.advance() if self.inner is None else self.send_to_inner()
+    except BaseException as error:
+        self.end()
+        raise_from_coroutine(error)
+    # The result leaves as an exception. A check for one here would give it a traceback.
+    return (<PyObject *(*)(NativeCoroutine, bint) noexcept>native_coroutine_answer)(self, has_ended)
 
 
 # The subclasses inherit it.
-(<type_slots *>NativeCoroutine).tp_iternext = <iternextfunc>native_coroutine_next
+(<type_slots *>NativeCoroutine).tp_iternext = <iternextfunc>native_coroutine_step
