@@ -8,6 +8,7 @@ Driven by: the task that awaits it, and the future of the reader that it waits f
 
 import asyncio
 
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject, destructor
 
@@ -15,7 +16,7 @@ from fastloop.core.native_coroutine cimport NativeCoroutine
 from fastloop.python.capi cimport PyObject_CallFinalizerFromDealloc, object_type
 from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
 from fastloop.streams.stream_buffer cimport (
-    stream_buffer_drop, stream_buffer_find, stream_buffer_size, stream_buffer_take)
+    stream_buffer_append, stream_buffer_drop, stream_buffer_find, stream_buffer_size, stream_buffer_take)
 
 
 cdef:
@@ -44,6 +45,15 @@ cdef class ReadOperation(NativeCoroutine):
             self.stop_waiting()
         if not self.reader.is_native:
             return self.leave_to(asyncio_coroutine(self))
+        if self.reader.exposed is None:
+            return self.read(has_waited)
+        exposed = self.reader.load_exposed()
+        try:
+            return self.read(has_waited)
+        finally:
+            self.reader.store_exposed(exposed)
+
+    cdef bint read(self, bint has_waited) except -1:
         if self.kind == READ_SOME:
             return self.read_some(has_waited)
         if self.kind == READ_EXACTLY:
@@ -55,11 +65,16 @@ cdef class ReadOperation(NativeCoroutine):
         return self.read_line(has_waited)
 
     cdef bint thrown(self, object exception) except -1:
-        self.reader.waiter = None
-        self.reader.wanted = 0
-        if self.kind == READ_LINE or self.kind == READ_NEXT_LINE:
+        cdef StreamInput reader = self.reader
+        reader.waiter = None
+        reader.wanted = 0
+        if self.kind != READ_LINE and self.kind != READ_NEXT_LINE:
+            raise exception
+        exposed = reader.load_exposed()
+        try:
             return self.line_failed(exception)
-        raise exception
+        finally:
+            reader.store_exposed(exposed)
 
     cdef object result_of_inner(self, object result):
         if self.kind == READ_ALL and self.parts:
@@ -164,12 +179,13 @@ cdef class ReadOperation(NativeCoroutine):
 
     cdef bint line_failed(self, object error) except -1:
         """readline() gets an error from readuntil(): whatever set_exception() was given, or was thrown into the wait."""
-        if isinstance(error, IncompleteReadError):
+        try:
+            raise error
+        except IncompleteReadError:
             return self.line_is(error.partial)
-        if isinstance(error, LimitOverrunError):
+        except LimitOverrunError:
             skip_line(self.reader, error.consumed)
             raise ValueError(error.args[0])
-        raise error
 
     cdef bint take_all_or_wait(self, object expected, str method) except -1:
         cdef StreamInput reader = self.reader
@@ -204,14 +220,14 @@ cdef bint line_too_long(StreamInput reader, str message, Py_ssize_t consumed, Py
         raise ValueError(message)
 
 
-def skip_line(reader, consumed):
-    """What readline() does about any LimitOverrunError."""
-    buffer = reader._buffer
-    if buffer.startswith(LINE_END, consumed):
-        del buffer[:consumed + 1]
-    else:
-        buffer.clear()
-    reader._maybe_resume_transport()
+cdef int skip_line(StreamInput reader, object consumed) except -1:
+    """What readline() does about any LimitOverrunError, which may be the program's."""
+    rest = bytearray(stream_buffer_take(&reader.received, stream_buffer_size(&reader.received)))
+    if rest.startswith(LINE_END, consumed):
+        del rest[:consumed + 1]
+        stream_buffer_append(&reader.received, PyByteArray_AS_STRING(rest), len(rest), 0)
+    reader.take(0)
+    return 0
 
 
 cdef list separators_of(object argument):

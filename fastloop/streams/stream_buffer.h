@@ -96,8 +96,10 @@ static inline int stream_buffer_append(stream_buffer_t *buffer, const char *data
             return -1;
         }
     }
-    memcpy(PyBytes_AS_STRING(buffer->block) + buffer->end, data, (size_t)size);
-    buffer->end += size;
+    if (size > 0) {
+        memcpy(PyBytes_AS_STRING(buffer->block) + buffer->end, data, (size_t)size);
+        buffer->end += size;
+    }
     return 0;
 }
 

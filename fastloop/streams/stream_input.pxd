@@ -18,7 +18,7 @@ cdef class StreamInput:
         object limit
         # Debug mode only.
         object source_traceback
-        # The bytearray that the program got as _buffer. It then has the unread data, and received nothing.
+        # The bytearray that the program got as _buffer. It then has the unread data. LIMIT: each read copies all of it.
         object exposed
 
         stream_buffer_t received
@@ -28,7 +28,7 @@ cdef class StreamInput:
         Py_ssize_t wanted
         bint has_eof
         bint is_paused
-        # False once asyncio's own methods do the work, over _buffer: the program uses that, or has replaced a method.
+        # False if the program has replaced a method. asyncio's own methods then do the work, over _buffer.
         bint is_native
 
     # Data has arrived, in the loop's receive buffer.
@@ -41,7 +41,9 @@ cdef class StreamInput:
     cdef object new_waiter(self, str method)
     # Take the first bytes, and let the transport continue if there is room again.
     cdef object take(self, Py_ssize_t size)
-    cdef int become_foreign(self) except -1
+    # While a read runs, received has what is in the bytearray. load_exposed() returns that for store_exposed(), or None.
+    cdef object load_exposed(self)
+    cdef int store_exposed(self, object exposed) except -1
 
 
 # The class that the program uses. A subclass of it that replaces one of the methods which call each other runs asyncio's code.

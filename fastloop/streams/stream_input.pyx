@@ -2,7 +2,7 @@
 
 Owns: what was received and not read, and the future of the one read that waits.
 Promises: asyncio.StreamReader's flow control, wake-ups and errors. A program that looks into _buffer gets a bytearray, as in
-  asyncio. From then on asyncio's own methods work on that.
+  asyncio, which it may change. From then on the data is there.
 Driven by: the transport's receiver, or feed_data(); and the read operations.
 """
 
@@ -10,6 +10,7 @@ import asyncio
 import sys
 from asyncio import format_helpers
 
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 
@@ -58,10 +59,10 @@ cdef class StreamInput:
     def __setattr__(self, name, value):
         PyObject_GenericSetAttr(self, name, <PyObject *>value)
         if name in REPLACEABLE:
-            self.become_foreign()
+            self.is_native = False
 
     def __repr__(self):
-        size = stream_buffer_size(&self.received) if self.exposed is None else len(self.exposed)
+        cdef Py_ssize_t size = unread_size(self)
         parts = ["StreamReader"]
         if size:
             parts.append(f"{size} bytes")
@@ -106,7 +107,7 @@ cdef class StreamInput:
         """Return True if everything is read, and feed_eof() was called."""
         if not self.is_native:
             return BASE.at_eof(self)
-        return self.has_eof and stream_buffer_size(&self.received) == 0
+        return self.has_eof and unread_size(self) == 0
 
     def feed_data(self, data):
         """Append data, bytes, to what can be read. Above twice the limit, the transport is paused."""
@@ -114,6 +115,10 @@ cdef class StreamInput:
             return BASE.feed_data(self, data)
         check_no_eof(self)
         if not data:
+            return
+        if self.exposed is not None:
+            self.exposed.extend(data)
+            self.data_arrived()
             return
         if not PyBytes_CheckExact(data):
             copy = bytearray()
@@ -130,14 +135,14 @@ cdef class StreamInput:
     @property
     def _buffer(self):
         if self.exposed is None:
-            self.become_foreign()
             self.exposed = bytearray(stream_buffer_data(&self.received)[:stream_buffer_size(&self.received)])
             stream_buffer_clear(&self.received)
         return self.exposed
 
     @_buffer.setter
     def _buffer(self, value):
-        self.become_foreign()
+        if type(value) is not bytearray:
+            self.is_native = False
         self.exposed = value
         stream_buffer_clear(&self.received)
 
@@ -152,7 +157,7 @@ cdef class StreamInput:
             self.limit_bytes = min(value, PY_SSIZE_T_MAX)
         else:
             # asyncio compares whatever it is.
-            self.become_foreign()
+            self.is_native = False
 
     @property
     def _loop(self):
@@ -214,7 +219,9 @@ cdef class StreamInput:
 
     cdef int receive(self, receive_buffer_t *source, Py_ssize_t size) except -1:
         check_no_eof(self)
-        if stream_buffer_size(&self.received) == 0 and size >= self.wanted:
+        if self.exposed is not None:
+            self.exposed.extend(receive_buffer_bytes(source, size))
+        elif stream_buffer_size(&self.received) == 0 and size >= self.wanted:
             stream_buffer_adopt(&self.received, receive_buffer_bytes(source, size))
         else:
             stream_buffer_append(&self.received, receive_buffer_memory(source), size, self.wanted)
@@ -223,7 +230,7 @@ cdef class StreamInput:
     cdef int data_arrived(self) except -1:
         self.wake()
         if (self.transport is not None and not self.is_paused
-                and <size_t>stream_buffer_size(&self.received) > 2 * self.limit_bytes):
+                and <size_t>unread_size(self) > 2 * self.limit_bytes):
             return self.pause_transport()
         return 0
 
@@ -271,9 +278,22 @@ cdef class StreamInput:
             self.resume_transport()
         return data
 
-    cdef int become_foreign(self) except -1:
-        self.is_native = False
+    cdef object load_exposed(self):
+        exposed = self.exposed
+        if exposed is not None:
+            self.exposed = None
+            stream_buffer_append(&self.received, PyByteArray_AS_STRING(exposed), len(exposed), 0)
+        return exposed
+
+    cdef int store_exposed(self, object exposed) except -1:
+        if exposed is not None:
+            exposed[:] = stream_buffer_take(&self.received, stream_buffer_size(&self.received))
+            self.exposed = exposed
         return 0
+
+
+cdef inline Py_ssize_t unread_size(StreamInput self) except -1:
+    return stream_buffer_size(&self.received) if self.exposed is None else len(self.exposed)
 
 
 cdef inline int check_no_eof(StreamInput self) except -1:

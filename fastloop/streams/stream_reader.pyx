@@ -2,7 +2,7 @@
 
 Owns: nothing besides what StreamInput owns.
 Promises: asyncio.StreamReader's methods. What is unusual is left to asyncio's own code: other arguments than numbers and
-  bytes, a subclass that replaces a method, a program that uses _buffer.
+  bytes, and a subclass that replaces a method.
 Driven by: the program.
 """
 
