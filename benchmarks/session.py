@@ -24,9 +24,12 @@ INTERFACES = {
     "protocol": "Protocol",
     "buffered": "BufferedProtocol",
     "streams": "streams",
+    "own_streams": "own streams",
     "sockets": "sock_*",
     "datagrams": "DatagramProtocol",
 }
+# Services that answer with the request.
+ECHOES = {"echo", "echo_lines", "echo_exactly"}
 TERMINATION_LIMIT_S = 5.0
 ALLOWED_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -36,6 +39,7 @@ class Exchange:
     """What a server does and a client asks of it.
 
     mode: that of load_client.c, or datagram_client.c. loop_count: loops in threads of the server.
+    line_size: of the lines in a request; 0 if it has none.
     """
 
     service: str
@@ -46,6 +50,7 @@ class Exchange:
     request_size: int = 0
     answer_size: int = 0
     loop_count: int = 1
+    line_size: int = 0
 
     def __str__(self):
         return f"{(FAMILIES | DATAGRAM_FAMILIES)[self.family]} {INTERFACES[self.interface]}"
@@ -65,7 +70,7 @@ def session(loop_definition, exchange, *, prefix=()):
 
 def _server_command(loop_definition, exchange, address):
     if loop_definition.name == YARDSTICK:
-        answer_size = [] if exchange.service == "echo" else [str(exchange.answer_size)]
+        answer_size = [] if exchange.service in ECHOES else [str(exchange.answer_size)]
         return [native_programs.path_of("limit_server"), address, *answer_size]
     return python_command("serve", loop_definition.name, exchange.service, exchange.interface, address, exchange.loop_count)
 
@@ -99,7 +104,8 @@ class Client(Process):
     def __init__(self, path, server, exchange, stack):
         self._server, self._is_burst = server, exchange.mode == "burst"
         sizes = map(str, (exchange.connections, exchange.request_size, exchange.answer_size))
-        super().__init__([path, exchange.mode, server.address, *sizes, "spin" if ALLOWED_CPUS > 1 else "sleep"], stack)
+        waiting = "spin" if ALLOWED_CPUS > 1 else "sleep"
+        super().__init__([path, exchange.mode, server.address, *sizes, waiting, str(exchange.line_size)], stack)
 
     def last_words(self):
         # What the server says of its failure comes before what the client makes of it.

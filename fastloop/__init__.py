@@ -10,6 +10,15 @@ import asyncio as _asyncio
 from fastloop.api.event_loop import EventLoop
 from fastloop.api.loops import get_event_loop, get_running_loop, set_event_loop
 from fastloop.api.protocols import BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol, SubprocessProtocol
+from fastloop.api.streams import (
+    StreamReader,
+    StreamReaderProtocol,
+    StreamWriter,
+    open_connection,
+    open_unix_connection,
+    start_server,
+    start_unix_server,
+)
 from fastloop.api.tasks import coroutine, create_task, ensure_future, gather, shield, sleep, wait, wait_for
 from fastloop.api.transports import (
     BaseTransport,
@@ -29,7 +38,8 @@ __version__ = "0.1.0"
 
 Loop = EventLoop
 
-# asyncio's module, as under every other name of asyncio. fastloop's package of the same name has set the attribute.
+# asyncio's modules, as under every other name of asyncio. fastloop's packages of the same names have set the attributes.
+streams = _asyncio.streams
 transports = _asyncio.transports
 
 __all__ = [
@@ -46,6 +56,9 @@ __all__ = [
     "Protocol",
     "ReadTransport",
     "Runner",
+    "StreamReader",
+    "StreamReaderProtocol",
+    "StreamWriter",
     "SubprocessProtocol",
     "SubprocessTransport",
     "Task",
@@ -60,10 +73,14 @@ __all__ = [
     "get_running_loop",
     "install",
     "new_event_loop",
+    "open_connection",
+    "open_unix_connection",
     "run",
     "set_event_loop",
     "shield",
     "sleep",
+    "start_server",
+    "start_unix_server",
     "uninstall",
     "wait",
     "wait_for",

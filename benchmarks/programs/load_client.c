@@ -1,10 +1,11 @@
-/* The client of the scenarios with sockets, the same for every loop. load_client MODE ADDRESS CONNECTIONS REQUEST ANSWER WAIT
+/* The client of the scenarios with sockets, the same for every loop. load_client MODE ADDRESS CONNECTIONS REQUEST ANSWER WAIT LINE
  *
  * MODE: exchange keeps its connections and has one request of REQUEST bytes under way on each, whose answer of ANSWER bytes it awaits.
  * reconnect opens a new connection for every request. burst opens all its connections, sends a request and the end of file on each,
  * prints "{}" and awaits another line; the time counts from then, until the server has answered and closed each. download and upload
  * move bulk on one connection.
  * WAIT: spin (see session.py for the reason) or sleep.
+ * LINE: the length of the lines in requests, with their ends; 0 if they are not made of lines.
  * Prints "{}" once it is connected. Then for each line on standard input, a count (of requests on each connection, or of bytes), does
  * that much and prints {"elapsed_ns", "p99_ns"}: wall-clock time in all, and of single requests.
  * Promise: checks the first answer on each connection byte for byte; gives up after STALL_NS without progress.
@@ -374,6 +375,13 @@ static void print_figures(uint64_t elapsed_ns)
     fflush(stdout);
 }
 
+static void make_lines(size_t size, size_t line_size)
+{
+    for (size_t index = 0; index < size; index++) {
+        pattern[index] = (index + 1) % line_size == 0 ? '\n' : (char)('a' + index % 26);
+    }
+}
+
 static void prepare(char **arguments)
 {
     server = socket_address_parse(arguments[2]);
@@ -388,6 +396,10 @@ static void prepare(char **arguments)
     for (size_t index = 0; index < longest; index++) {
         pattern[index] = (char)index;
     }
+    size_t line_size = strtoull(arguments[7], NULL, 10);
+    if (line_size > 0) {
+        make_lines(longest, line_size);
+    }
     buffer = allocate(longest > BULK_BYTES ? longest : BULK_BYTES);
     memset(buffer, 'x', BULK_BYTES);
     raise_descriptor_limit();
@@ -401,8 +413,8 @@ static void prepare(char **arguments)
 int main(int count, char **arguments)
 {
     char line[64];
-    if (count != 7) {
-        fail("load_client exchange|reconnect|burst|download|upload ADDRESS CONNECTIONS REQUEST ANSWER spin|sleep");
+    if (count != 8) {
+        fail("load_client exchange|reconnect|burst|download|upload ADDRESS CONNECTIONS REQUEST ANSWER spin|sleep LINE");
     }
     const char *mode = arguments[1];
     is_burst = strcmp(mode, "burst") == 0;

@@ -7,6 +7,7 @@ Started by session.py, which reads the process's CPU time and memory from outsid
 """
 
 import asyncio
+import importlib
 import resource
 import socket
 import sys
@@ -84,21 +85,24 @@ async def serve(loop_definition, service, interface, address, *, all_listen=None
     elif interface == "sockets":
         listener, kept = listen_on_socket(loop, service, family, place)
     else:
-        listener, kept = await start_server(loop, service, interface, family, place, options)
+        start = starter(loop_definition, interface, family)
+        server = await start(service, *place, backlog=BACKLOG, **options)
+        # The server must stay alive.
+        listener, kept = server.sockets[0], server
     if all_listen is None or all_listen.wait() == 0:
         say(loop_class=loop_class, address=address if family == "unix" else f"{family}:{listener.getsockname()[1]}")
     await loop.create_future()
     del kept
 
 
-async def start_server(loop, service, interface, family, place, options):
-    """Return the listening socket, and what must stay alive."""
-    if interface == "streams":
-        start = asyncio.start_server if family == "tcp" else asyncio.start_unix_server
-    else:
-        start = loop.create_server if family == "tcp" else loop.create_unix_server
-    server = await start(service, *place, backlog=BACKLOG, **options)
-    return server.sockets[0], server
+def starter(loop_definition, interface, family):
+    """Return the function that starts a server."""
+    if interface in ("streams", "own_streams"):
+        name = "start_server" if family == "tcp" else "start_unix_server"
+        own = importlib.import_module(loop_definition.module) if interface == "own_streams" else asyncio
+        return getattr(own, name, getattr(asyncio, name))
+    loop = asyncio.get_running_loop()
+    return loop.create_server if family == "tcp" else loop.create_unix_server
 
 
 def listen_on_socket(loop, service, family, place):

@@ -2,8 +2,9 @@
 
 Owns: the user code that is measured: plain asyncio, the same for every loop.
 Services: echo; answer and large_answer (one answer of two writes to each request); download and upload (bulk under flow control);
-flood (datagrams).
-Interfaces: protocol (Protocol), buffered (BufferedProtocol), streams, sockets (loop.sock_recv, one task a connection), datagrams.
+echo_lines and echo_exactly (a request is read line by line, or by its size); flood (datagrams).
+Interfaces: protocol (Protocol), buffered (BufferedProtocol), streams, own_streams (of the loop's own package, asyncio's if it has
+none), sockets (loop.sock_recv, one task a connection), datagrams.
 Run by loop_server.py; load_client.c and datagram_client.c are the other side.
 """
 
@@ -14,6 +15,9 @@ CHUNK = bytes(READ_SIZE)
 # Eight bytes, big-endian, begin a bulk transfer: how many follow.
 HEAD_SIZE = 8
 PATTERN = bytes(range(256))
+# What echo_lines and echo_exactly take for a request.
+REQUEST_SIZE = 1024
+LINES_IN_REQUEST = 100
 ANSWERED_DATAGRAMS = 32
 HEADERS_SIZE, BODY_SIZE, LARGE_BODY_SIZE = 200, 1024, 65536
 _ANSWER = (PATTERN * (LARGE_BODY_SIZE // len(PATTERN) + 1))[: HEADERS_SIZE + LARGE_BODY_SIZE]
@@ -52,6 +56,25 @@ async def echo_stream(reader, writer):
         writer.write(data)
         await writer.drain()
     writer.close()
+
+
+async def echo_lines(reader, writer):
+    while line := await reader.readline():
+        lines = [line]
+        for _ in range(LINES_IN_REQUEST - 1):
+            lines.append(await reader.readline())
+        writer.write(b"".join(lines))
+        await writer.drain()
+    writer.close()
+
+
+async def echo_exactly(reader, writer):
+    try:
+        while True:
+            writer.write(await reader.readexactly(REQUEST_SIZE))
+            await writer.drain()
+    except asyncio.IncompleteReadError:
+        writer.close()
 
 
 async def echo_socket(loop, connection):
@@ -175,9 +198,12 @@ SERVICES = {
         "protocol": EchoProtocol,
         "buffered": BufferedEchoProtocol,
         "streams": echo_stream,
+        "own_streams": echo_stream,
         "sockets": echo_socket,
     },
     "flood": {"datagrams": CountDatagrams},
+    "echo_lines": {"streams": echo_lines, "own_streams": echo_lines},
+    "echo_exactly": {"streams": echo_exactly, "own_streams": echo_exactly},
     "answer": {"protocol": AnswerProtocol, "streams": answer_stream},
     "large_answer": {"protocol": LargeAnswerProtocol, "streams": large_answer_stream},
     "download": {"protocol": DownloadProtocol, "streams": download_stream},

@@ -152,6 +152,13 @@ static inline PyObject *compat_weakref_get(PyObject *reference)
 #endif
 }
 
+/* The same, or None once it is gone. */
+static inline PyObject *compat_weakref_object(PyObject *reference)
+{
+    PyObject *target = compat_weakref_get(reference);
+    return target != NULL ? target : Py_NewRef(Py_None);
+}
+
 /* The same, borrowed and for comparison only. */
 static inline PyObject *compat_weakref_target(PyObject *reference)
 {

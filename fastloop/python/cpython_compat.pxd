@@ -21,6 +21,7 @@ cdef extern from "cpython_compat.h":
     bint compat_method_is(object object, object name, object function) noexcept
     # The target of a weak reference. Borrowed, for comparison only; NULL once it is gone.
     PyObject *compat_weakref_target(object reference) noexcept
+    object compat_weakref_object(object reference)
     const bint COMPAT_CURRENT_TASK_IN_DICT
     const bint COMPAT_ASYNCIO_LINKS_TASKS
     const bint COMPAT_UNCANCEL_CLEARS_REQUEST

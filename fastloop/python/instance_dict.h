@@ -5,6 +5,7 @@
 #define FASTLOOP_INSTANCE_DICT_H
 
 #include <Python.h>
+#include <stdbool.h>
 
 /* Drop the __dict__; it is made again when first needed. INVARIANT: it is empty. */
 static inline void instance_dict_postpone(PyObject *object)
@@ -13,6 +14,13 @@ static inline void instance_dict_postpone(PyObject *object)
     if (offset > 0) {
         Py_CLEAR(*(PyObject **)((char *)object + offset));
     }
+}
+
+/* HOT. Whether the object has no attribute of its own there, such as a replaced method. INVARIANT: its type has a __dict__. */
+static inline bool instance_dict_is_empty(PyObject *object)
+{
+    PyObject *dict = *(PyObject **)((char *)object + Py_TYPE(object)->tp_dictoffset);
+    return dict == NULL || PyDict_GET_SIZE(dict) == 0;
 }
 
 #endif

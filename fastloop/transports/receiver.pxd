@@ -10,5 +10,15 @@ cdef class Receiver:
     cdef int read(self, DescriptorTransport transport) except -1
 
 
+cdef class BytesReceiver(Receiver):
+    pass
+
+
+# The base class of protocols to which data does not go through a method.
+cdef class ProtocolWithReceiver:
+    # None if data_received() must be called after all.
+    cdef Receiver own_receiver(self)
+
+
 # The receiver for this kind of protocol.
 cdef Receiver receiver_for(object protocol)

@@ -59,6 +59,11 @@ cdef class StreamReaderReceiver(BytesReceiver):
         return 0 if stream_reader_feed(transport.protocol, memory, count) else deliver_bytes(transport, count)
 
 
+cdef class ProtocolWithReceiver:
+    cdef Receiver own_receiver(self):
+        return None
+
+
 cdef class BufferReceiver(Receiver):
     """Reads into the buffer that get_buffer() returns, then calls buffer_updated()."""
 
@@ -160,4 +165,7 @@ cdef:
 cdef Receiver receiver_for(object protocol):
     if is_plain_stream_protocol(protocol):
         return stream_reader_receiver
+    if isinstance(protocol, ProtocolWithReceiver):
+        receiver = (<ProtocolWithReceiver>protocol).own_receiver()
+        return bytes_receiver if receiver is None else receiver
     return buffer_receiver if isinstance(protocol, BufferedProtocol) else bytes_receiver

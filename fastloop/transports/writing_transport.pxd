@@ -9,6 +9,8 @@ cdef class WritingTransport(SendingTransport):
         # What was written lately, and whether more is expected.
         write_burst_t burst
 
+    # write(), for callers that are not Python code.
+    cdef int write_data(self, object data) except -1
     cdef int check_writable(self, str method) except -1
 
     cdef bint holds_back(self) noexcept

@@ -56,12 +56,15 @@ cdef class WritingTransport(SendingTransport):
         sent together, at the latest when the running callback or step ends. After the connection is lost, data is dropped.
         Raises TypeError for anything that is not bytes-like, RuntimeError after write_eof() and during sendfile().
         """
+        self.write_data(data)
+
+    cdef int write_data(self, object data) except -1:
         if not PyBytes_CheckExact(data):
             check_data(data)
             data = plain_data(data)
         self.check_writable("write")
         if not len(data) or self.drops_writes():
-            return
+            return 0
         scheduler_expect_events(self.loop)
         if self.bits.is_blocked:
             self.push(data)
@@ -78,6 +81,7 @@ cdef class WritingTransport(SendingTransport):
             else:
                 self.send_buffer(data)
             self.burst.ended_at = write_burst_now()
+        return 0
 
     def writelines(self, list_of_data):
         """Send the bytes-like objects of an iterable, one after the other; see write()."""

@@ -1,0 +1,208 @@
+"""NativeCoroutine: what `async def` functions return, without a frame.
+
+Owns: the future that it waits for.
+Promises: what a coroutine promises. It does nothing before it is awaited, can be awaited once, takes exceptions where it
+  waits, and warns if it was never awaited. A result that is there already costs no turn.
+Driven by: the task or coroutine that awaits it. The subclasses do the work.
+"""
+
+import warnings
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+
+from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE, FUTURE_FAILED, FUTURE_FINISHED, Future
+from fastloop.python.capi cimport PYGEN_NEXT, PYGEN_RETURN, PyIter_Send, PySendResult, new_reference
+from fastloop.python.cpython_compat cimport COMPAT_THROW_WARNS, compat_stop_iteration
+from fastloop.python.type_slots cimport iternextfunc, type_slots
+
+
+from fastloop.python.exception_arguments import exception_from_triple
+
+
+cdef class NativeCoroutine:
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise SystemError("replaced below")
+
+    def __del__(self):
+        if not self.has_begun:
+            self.has_begun = True
+            warnings.warn(f"coroutine '{self.qualified_name()}' was never awaited", RuntimeWarning, source=self)
+
+    def __repr__(self):
+        return f"<coroutine object {self.qualified_name()} at {<size_t><PyObject *>self:#x}>"
+
+    @property
+    def __qualname__(self):
+        return self.qualified_name()
+
+    @property
+    def __name__(self):
+        return self.qualified_name().rpartition(".")[2]
+
+    def send(self, value):
+        """Continue, as a coroutine does. value is ignored, but the first one must be None."""
+        if value is not None and not self.has_begun:
+            raise TypeError("can't send non-None value to a just-started coroutine")
+        return returned_or_stopped(native_coroutine_step(<PyObject *>self))
+
+    def throw(self, type, *value_and_traceback):
+        """Raise an exception where it waits, as a coroutine does."""
+        cdef bint has_ended
+        check_not_over(self)
+        if value_and_traceback or not isinstance(type, BaseException):
+            type = exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
+        try:
+            has_ended = throw_into(self, type)
+        except BaseException as error:
+            self.end()
+            raise_from_coroutine(error)
+        return returned_or_stopped(native_coroutine_answer(self, has_ended))
+
+    def close(self):
+        """End without a result, as a coroutine does."""
+        if self.has_ended:
+            return
+        inner = self.inner
+        self.has_begun = True
+        self.waits_for = None
+        self.end()
+        if inner is not None:
+            inner.close()
+
+    # ---- for the subclasses ----
+
+    cdef bint advance(self) except -1:
+        raise SystemError(f"{type(self).__name__} has no steps")
+
+    cdef bint thrown(self, object exception) except -1:
+        raise exception
+
+    cdef object result_of_inner(self, object result):
+        return result
+
+    cdef int end(self) except -1:
+        self.has_ended = True
+        self.value = self.waits_for = self.inner = None
+        return 0
+
+    cdef str qualified_name(self):
+        return type(self).__name__
+
+    cdef bint wait_for(self, object future) except -1:
+        if type(future) is Future:
+            (<Future>future).flags |= FUTURE_BLOCKING
+        else:
+            future._asyncio_future_blocking = True
+        self.value = self.waits_for = future
+        return False
+
+    cdef bint stop_waiting(self) except -1:
+        future = self.waits_for
+        if future is None:
+            return False
+        if type(future) is Future:
+            if (<Future>future).flags & (FUTURE_DONE | FUTURE_FAILED) == FUTURE_FINISHED:
+                # HOT.
+                self.waits_for = None
+                return True
+        if not future.done():
+            raise RuntimeError("await wasn't used with future")
+        self.waits_for = None
+        future.result()
+        return True
+
+    cdef bint leave_to(self, object coroutine) except -1:
+        self.waits_for = None
+        self.inner = coroutine
+        return self.send_to_inner()
+
+    # ---- its own ----
+
+    cdef bint send_to_inner(self) except -1:
+        cdef PyObject *result = NULL
+        cdef PySendResult outcome = PyIter_Send(self.inner, None, &result)
+        if result is NULL:
+            # Raises the exception that is set.
+            return raised()
+        self.value = <object>result
+        Py_DECREF(self.value)
+        if outcome == PYGEN_NEXT:
+            return False
+        self.value = self.result_of_inner(self.value)
+        return True
+
+
+cdef inline int check_not_over(NativeCoroutine self) except -1:
+    if self.has_ended:
+        raise RuntimeError("cannot reuse already awaited coroutine")
+    return 0
+
+
+cdef bint raised() except? -1:
+    return -1
+
+
+cdef bint throw_into(NativeCoroutine self, object exception) except -1:
+    if not self.has_begun:
+        self.has_begun = True
+        raise exception
+    if self.inner is None:
+        self.waits_for = None
+        return self.thrown(exception)
+    try:
+        self.value = self.inner.throw(exception)
+        return False
+    except StopIteration as stop:
+        self.value = self.result_of_inner(stop.value)
+        return True
+
+
+cdef int raise_from_coroutine(object error) except -1:
+    if isinstance(error, StopIteration):
+        raise RuntimeError("coroutine raised StopIteration") from error
+    raise error
+
+
+cdef inline object returned_or_stopped(PyObject *answer):
+    """What a step has yielded. If it has ended, raise StopIteration; an exception may be raised already."""
+    if answer is NULL:
+        raised()
+        raise StopIteration
+    result = <object>answer
+    Py_DECREF(result)
+    return result
+
+
+cdef inline PyObject *native_coroutine_answer(NativeCoroutine self, bint has_ended) except? NULL:
+    value = self.value
+    self.value = None
+    if not has_ended:
+        return new_reference(value)
+    self.end()
+    return compat_stop_iteration(value)
+
+
+cdef PyObject *native_coroutine_step(PyObject *pointer) except? NULL:
+    """HOT. Return what to yield; or NULL, with the result as StopIteration, or with another exception."""
+    cdef NativeCoroutine self = <NativeCoroutine>pointer
+    cdef bint has_ended
+    check_not_over(self)
+    self.has_begun = True
+    try:
+        has_ended = self.advance() if self.inner is None else self.send_to_inner()
+    except BaseException as error:
+        self.end()
+        raise_from_coroutine(error)
+    # The result leaves as an exception. A check for one here would give it a traceback.
+    return (<PyObject *(*)(NativeCoroutine, bint) noexcept>native_coroutine_answer)(self, has_ended)
+
+
+# The subclasses inherit it.
+(<type_slots *>NativeCoroutine).tp_iternext = <iternextfunc>native_coroutine_step
