@@ -125,6 +125,20 @@ static inline ssize_t net_receive_from(int fd, void *buffer, size_t size, struct
     return count;
 }
 
+/* The same into several pieces of memory. */
+static inline ssize_t net_receive_from_vectors(
+    int fd, struct iovec *vectors, int vector_count, struct sockaddr_storage *address, socklen_t *length)
+{
+    struct msghdr message = {.msg_name = address, .msg_iov = vectors, .msg_iovlen = (unsigned)vector_count};
+    ssize_t count;
+    do {
+        message.msg_namelen = sizeof(*address);
+        count = recvmsg(fd, &message, MSG_DONTWAIT);
+    } while (count < 0 && errno == EINTR);
+    *length = message.msg_namelen;
+    return count;
+}
+
 /* One datagram. Without an address (NULL and 0) it goes to the socket's peer. */
 static inline ssize_t net_send_to(int fd, const void *data, size_t size, const void *address, socklen_t length)
 {

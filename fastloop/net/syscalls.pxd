@@ -15,6 +15,8 @@ cdef extern from "syscalls.h" nogil:
     ssize_t net_receive(int fd, void *buffer, size_t size) noexcept
     ssize_t net_send(int fd, const void *data, size_t size) noexcept
     ssize_t net_receive_from(int fd, void *buffer, size_t size, sockaddr_storage *address, socklen_t *length) noexcept
+    ssize_t net_receive_from_vectors(
+        int fd, iovec *vectors, int vector_count, sockaddr_storage *address, socklen_t *length) noexcept
     ssize_t net_send_to(int fd, const void *data, size_t size, const void *address, socklen_t length) noexcept
     ssize_t net_read(int fd, void *buffer, size_t size) noexcept
     ssize_t net_write(int fd, const void *data, size_t size) noexcept

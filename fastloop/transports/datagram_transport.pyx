@@ -9,17 +9,20 @@ Driven by: the poller's levels, which queue the transport, and then the schedule
 import socket
 from asyncio import selector_events, trsock
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.contextvars cimport PyContext_Exit
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.errno cimport EBADF, errno
+from libc.string cimport memcpy
 
 from fastloop.core.interruption cimport call_again
 from fastloop.core.poll_pacing cimport poll_pacing_skip_turn
 from fastloop.net.address_cache cimport address_cache_show
 from fastloop.net.receive_buffer cimport RECEIVE_BUFFER_SIZE, receive_buffer_bytes, receive_buffer_memory
 from fastloop.net.sockaddr cimport sockaddr_knows_family, sockaddr_storage, socklen_t
-from fastloop.net.syscalls cimport net_receive_from
+from fastloop.net.syscalls cimport iovec, net_receive_from, net_receive_from_vectors
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_READABLE, POLL_WRITABLE
 from fastloop.python.calls cimport call_enter, call_two
 from fastloop.python.cpython_compat cimport compat_has_other_threads
@@ -50,6 +53,9 @@ cdef:
 @cython.final
 cdef class DatagramTransport(DatagramSender):
     """What asyncio.DatagramTransport promises; isinstance() accepts it as one. Use it in the loop's thread only."""
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.rest)
 
     @property
     def __class__(self):
@@ -109,13 +115,15 @@ cdef class DatagramTransport(DatagramSender):
 
     @max_size.setter
     def max_size(self, size):
-        self.max_size_bytes = size
-        # The kernel has no longer ones of this kind, whatever the program allows. The socket object has memory for any
-        # size, and the error for a negative one.
+        # The kernel has no longer ones of this kind, whatever the program allows.
         is_short = (self.family == AF_INET or self.family == AF_INET6) and self.type in (SOCK_DGRAM, SOCK_RAW)
+        self.max_size_bytes = size
         self.read_bytes = min(self.max_size_bytes, RECEIVE_BUFFER_SIZE)
-        self.reads_by_socket_object = (
-            not sockaddr_knows_family(self.family) or size < 0 or (size > self.read_bytes and not is_short))
+        self.rest_bytes = 0 if is_short else self.max_size_bytes - self.read_bytes
+        PyMem_RawFree(self.rest)
+        self.rest = NULL
+        # The object has the error for a negative size.
+        self.reads_by_socket_object = size < 0 or not sockaddr_knows_family(self.family)
 
     cdef int watch_reading(self) except -1:
         return self.update_interest()
@@ -153,6 +161,27 @@ cdef class DatagramTransport(DatagramSender):
         else:
             Py_DECREF(<object>answer)
         return 0
+
+    cdef Py_ssize_t receive_from(self, char *buffer, sockaddr_storage *raw, socklen_t *length) except? -2:
+        cdef iovec vectors[2]
+        if self.rest_bytes == 0:
+            return net_receive_from(transport_fd(self), buffer, self.read_bytes, raw, length)
+        if self.rest is NULL:
+            # Memory that no datagram reaches is never touched.
+            self.rest = <char *>PyMem_RawMalloc(self.rest_bytes)
+            if self.rest is NULL:
+                raise MemoryError()
+        vectors[0].iov_base, vectors[0].iov_len = buffer, self.read_bytes
+        vectors[1].iov_base, vectors[1].iov_len = self.rest, self.rest_bytes
+        return net_receive_from_vectors(transport_fd(self), vectors, 2, raw, length)
+
+    cdef object received_bytes(self, Py_ssize_t count):
+        if count <= RECEIVE_BUFFER_SIZE:
+            return receive_buffer_bytes(&self.loop.receive_buffer, count)
+        data = PyBytes_FromStringAndSize(NULL, count)
+        memcpy(PyBytes_AS_STRING(data), receive_buffer_memory(&self.loop.receive_buffer), RECEIVE_BUFFER_SIZE)
+        memcpy(PyBytes_AS_STRING(data) + RECEIVE_BUFFER_SIZE, self.rest, count - RECEIVE_BUFFER_SIZE)
+        return data
 
     def is_reading(self):
         """Return True unless reading is paused or the transport is closing."""
@@ -211,14 +240,13 @@ cdef int datagram_transport_read(DatagramTransport self) except -1:
         return 0
     if self.reads_by_socket_object:
         return self.read_by_socket_object()
-    count = net_receive_from(
-        transport_fd(self), receive_buffer_memory(&self.loop.receive_buffer), self.read_bytes, &raw, &length)
+    count = self.receive_from(receive_buffer_memory(&self.loop.receive_buffer), &raw, &length)
     arrivals_note(&self.arrivals, count >= 0)
     if count < 0:
         self.has_read = False
         return self.nothing_received(-(EBADF if transport_fd(self) < 0 else errno))
     self.has_read = True
-    return self.deliver(receive_buffer_bytes(&self.loop.receive_buffer, count), address_cache_show(&self.addresses, &raw, length))
+    return self.deliver(self.received_bytes(count), address_cache_show(&self.addresses, &raw, length))
 
 
 cdef int datagram_transport_send(DatagramTransport self) except -1:

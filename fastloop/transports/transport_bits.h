@@ -12,16 +12,16 @@ typedef struct {
     unsigned connection_lost_is_queued : 1; /* it is in the ready queue for connection_lost(None) */
     unsigned has_given_context : 1;         /* it was made with a context, and everything runs in that; servers do so since Python 3.15 */
 
-    /* The reading half: DescriptorTransport. */
+    /* The reading half: DescriptorTransport. Its subclasses clear skips_read, when they skip one. */
     unsigned may_have_data : 1;       /* the kernel has reported something to read since it last had nothing */
     unsigned peer_may_have_ended : 1; /* the report had POLL_CLOSED: after a short read, an end of file or urgent data may follow */
+    unsigned reading_is_paused : 1; /* pause_reading() was called */
+    unsigned skips_read : 1;          /* reading was paused after the report: as in asyncio it is ignored, and the kernel asked again */
 
     /* The reading half: StreamTransport. */
-    unsigned reading_is_paused : 1; /* pause_reading() was called */
-    unsigned skips_read : 1;        /* reading was paused after the report: as in asyncio it is ignored, and the kernel asked again */
-    unsigned is_receiving : 1;      /* the protocol's callback for received data is running */
+    unsigned is_receiving : 1; /* the protocol's callback for received data is running */
 
-    /* The writing half: SendingTransport. */
+    /* The writing half: FlowControlTransport. Its subclasses clear is_blocked. */
     unsigned is_blocked : 1;         /* the kernel takes no more, and will report when it does */
     unsigned may_send : 1;           /* that report has come */
     unsigned protocol_is_paused : 1; /* pause_writing() was called, resume_writing() not yet */
