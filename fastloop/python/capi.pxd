@@ -52,7 +52,4 @@ cdef extern from "Python.h":
     const Py_ssize_t PY_SSIZE_T_MAX
     PyObject *new_reference "Py_NewRef"(object) noexcept
     int get_buffer "PyObject_GetBuffer"(object data, Py_buffer *view, int flags) noexcept
-    PyObject *get_attribute "PyObject_GetAttr"(object owner, object name) noexcept
     bint is_weakref "PyWeakref_CheckRefExact"(object) noexcept
-    int resize_bytearray "PyByteArray_Resize"(object array, Py_ssize_t size) noexcept
-    Py_ssize_t ssize_of "PyLong_AsSsize_t"(object value) noexcept

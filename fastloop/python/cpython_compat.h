@@ -171,15 +171,16 @@ static inline PyObject *compat_weakref_target(PyObject *reference)
 /* Exported by every version, and since 3.13 no longer declared. */
 PyAPI_FUNC(int) _PyObject_GetMethod(PyObject *object, PyObject *name, PyObject **method);
 
-/* HOT. Whether object.name is this function of its class: nothing in the object or its class replaces it. Makes no bound method. */
-static inline bool compat_method_is(PyObject *object, PyObject *name, PyObject *function)
+/* HOT. Whether object.name is this function of its class: 1 if nothing in the object or its class replaces it, otherwise 0.
+ * -1 with the exception raised if there is no such attribute. Makes no bound method. */
+static inline int compat_method_is(PyObject *object, PyObject *name, PyObject *function)
 {
     PyObject *method = NULL;
     bool is_function = _PyObject_GetMethod(object, name, &method) && method == function;
     if (method == NULL) {
-        PyErr_Clear();
+        return -1;
     }
-    Py_XDECREF(method);
+    Py_DECREF(method);
     return is_function;
 }
 

@@ -18,7 +18,7 @@ cdef extern from "cpython_compat.h":
     void compat_call_prepare(compat_call_t *call, object callable) noexcept
     object compat_call(const compat_call_t *call, PyObject **args, Py_ssize_t count)
     PyObject *compat_weakref_get(object reference) noexcept
-    bint compat_method_is(object object, object name, object function) noexcept
+    bint compat_method_is(object object, object name, object function) except -1
     # The target of a weak reference. Borrowed, for comparison only; NULL once it is gone.
     PyObject *compat_weakref_target(object reference) noexcept
     object compat_weakref_object(object reference)

@@ -56,7 +56,7 @@ cdef class StreamReaderReceiver(BytesReceiver):
         cdef Py_ssize_t count = transport.receive_into(memory, RECEIVE_BUFFER_SIZE)
         if count <= 0:
             return transport.nothing_received(count)
-        return 0 if stream_reader_feed(transport.protocol, memory, count) else deliver_bytes(transport, count)
+        return 0 if stream_reader_feed(transport.loop, transport.protocol, memory, count) else deliver_bytes(transport, count)
 
 
 cdef class ProtocolWithReceiver:

@@ -10,14 +10,16 @@ LIMIT: profilers and tracers do not see data_received() and feed_data(), because
 import asyncio
 import types
 
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_CheckExact, PyByteArray_GET_SIZE
-from cpython.exc cimport PyErr_Clear
+from cpython.bytearray cimport (
+    PyByteArray_AS_STRING, PyByteArray_CheckExact, PyByteArray_GET_SIZE, PyByteArray_Resize)
 from cpython.object cimport PyObject, PyObject_SetAttr
 from cpython.ref cimport Py_DECREF
 from libc.string cimport memcpy
 
 from fastloop.core.future cimport FUTURE_CANCELLED, FUTURE_DONE, Future
-from fastloop.python.capi cimport get_attribute, is_weakref, resize_bytearray, ssize_of
+from fastloop.core.interruption cimport interrupt_soon
+from fastloop.core.scheduler cimport Scheduler
+from fastloop.python.capi cimport is_weakref
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL, compat_method_is, compat_weakref_get
 
 
@@ -30,8 +32,6 @@ cdef:
     bint IS_UNPATCHED = all(
         type(function) is types.FunctionType and function.__globals__ is STREAMS
         for function in (FEED_DATA, WAKEUP_WAITER, DATA_RECEIVED, READER_PROPERTY.fget))
-    # Stands for an attribute that is missing.
-    object MISSING = object()
 
 
 cdef bint is_plain_stream_protocol(object protocol) except -1:
@@ -40,17 +40,27 @@ cdef bint is_plain_stream_protocol(object protocol) except -1:
             and vars(StreamReaderProtocol).get("_stream_reader") is READER_PROPERTY)
 
 
-cdef bint stream_reader_feed(object protocol, const char *data, Py_ssize_t size) except -1:
+cdef bint stream_reader_feed(Scheduler loop, object protocol, const char *data, Py_ssize_t size) except -1:
     cdef Py_ssize_t old_size
-    reader = plain_reader_of(protocol)
-    if reader is None:
+    # A program may have patched the classes so that looking something up runs code of its own.
+    try:
+        reader = plain_reader_of(protocol)
+        if reader is None:
+            return False
+        waiter = reader._waiter
+        buffer = reader._buffer
+        if not (waiter is None or can_wake(waiter)) or not PyByteArray_CheckExact(buffer):
+            return False
+        old_size = PyByteArray_GET_SIZE(buffer)
+        if not has_room(reader, old_size + size):
+            return False
+        # Fails if somebody has a view of the buffer.
+        PyByteArray_Resize(buffer, old_size + size)
+    except (SystemExit, KeyboardInterrupt) as error:
+        interrupt_soon(loop, error)
         return False
-    buffer = field(reader, "_buffer")
-    waiter = field(reader, "_waiter")
-    if not PyByteArray_CheckExact(buffer) or not (waiter is None or can_wake(waiter)):
-        return False
-    old_size = PyByteArray_GET_SIZE(buffer)
-    if not has_room(reader, old_size + size) or not make_room(buffer, old_size + size):
+    except BaseException:
+        # data_received() fails in the same way.
         return False
     memcpy(PyByteArray_AS_STRING(buffer) + old_size, data, size)
     if waiter is not None:
@@ -63,7 +73,7 @@ cdef bint stream_reader_feed(object protocol, const char *data, Py_ssize_t size)
 cdef inline object plain_reader_of(object protocol):
     """The reader, if it takes data and nobody has replaced what feed_data() does. Otherwise None."""
     cdef PyObject *target
-    reference = field(protocol, "_stream_reader_wr")
+    reference = protocol._stream_reader_wr
     if not is_weakref(reference):
         return None
     target = compat_weakref_get(reference)
@@ -72,7 +82,7 @@ cdef inline object plain_reader_of(object protocol):
     reader = <object>target
     Py_DECREF(reader)
     if (type(reader) is StreamReader and compat_method_is(reader, "feed_data", FEED_DATA)
-            and compat_method_is(reader, "_wakeup_waiter", WAKEUP_WAITER) and field(reader, "_eof") is False):
+            and compat_method_is(reader, "_wakeup_waiter", WAKEUP_WAITER) and reader._eof is False):
         return reader
     return None
 
@@ -86,32 +96,7 @@ cdef inline bint can_wake(object waiter) noexcept:
     return (<Future>waiter).bypasses_call_soon()
 
 
-cdef inline bint has_room(object reader, Py_ssize_t size) noexcept:
-    """Whether the reader may have that much without pausing its transport."""
-    cdef Py_ssize_t limit
-    value = field(reader, "_limit")
-    if type(value) is not int:
-        return False
-    limit = ssize_of(value)
-    if limit == -1:
-        PyErr_Clear()
-    # More than twice the limit pauses.
-    return limit >= size - size // 2
-
-
-cdef inline bint make_room(object buffer, Py_ssize_t size) noexcept:
-    """False if somebody has a view of the buffer."""
-    if resize_bytearray(buffer, size) < 0:
-        PyErr_Clear()
-        return False
-    return True
-
-
-cdef inline object field(object owner, str name):
-    cdef PyObject *reference = get_attribute(owner, name)
-    if reference is NULL:
-        PyErr_Clear()
-        return MISSING
-    value = <object>reference
-    Py_DECREF(value)
-    return value
+cdef inline bint has_room(object reader, Py_ssize_t size) except -1:
+    """Whether the reader may have that much without pausing its transport: twice its limit."""
+    limit = reader._limit
+    return type(limit) is int and <Py_ssize_t>limit >= size - size // 2

@@ -314,6 +314,24 @@ async def test_data_for_a_reader_that_is_gone_is_dropped(loop, pair, make_peer):
     await asyncio.sleep(0)
 
 
+@pytest.mark.fastloop_only
+def test_data_arrives_although_a_patched_attribute_was_interrupted(loop, run, open_stream, monkeypatch):
+    answers = [KeyboardInterrupt, 65536]
+
+    def limit(reader):
+        answer = answers.pop(0)
+        if answer is KeyboardInterrupt:
+            raise answer
+        return answer
+
+    stream = run(open_stream())
+    monkeypatch.setattr(asyncio.StreamReader, "_limit", property(limit), raising=False)
+    stream.peer.sock.send(b"spam")
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    assert bytes(stream.reader._buffer) == b"spam"
+
+
 # ---- flow control ----
 
 
