@@ -1,4 +1,4 @@
-"""ConnectMethods: asyncio's ways to connect, without the sockets that they leave open.
+"""ConnectMethods: asyncio's ways to connect and to listen, without the sockets that they leave open.
 
 Owns: during one create_connection(), the sockets that were connected and have no transport yet.
 Promises: a call that fails or is cancelled, at any moment, closes what it opened and nothing else. One that succeeds
@@ -8,12 +8,13 @@ Driven by: the task that connects.
 """
 
 import asyncio
+import contextlib
 import traceback
 from functools import wraps
 
 
 class ConnectMethods:
-    """The part of the loop that makes connections."""
+    """The part of the loop that makes connections and servers."""
 
     # So that inspect.signature() shows the options, which differ from Python to Python.
     @wraps(asyncio.BaseEventLoop.create_connection, assigned=(), updated=())
@@ -29,6 +30,21 @@ class ConnectMethods:
             return transport, protocol
         finally:
             attempt.close_sockets(but=transport)
+
+    @wraps(asyncio.BaseEventLoop.create_server, assigned=(), updated=())
+    async def create_server(self, *args, start_serving=True, **options):
+        """Listen on host and port, or on the socket sock. Returns an asyncio.Server.
+
+        The options are those of the running Python's asyncio.
+        """
+        server = await super().create_server(*args, start_serving=False, **options)
+        return await _serving(server) if start_serving else server
+
+    @wraps(asyncio.SelectorEventLoop.create_unix_server, assigned=(), updated=())
+    async def create_unix_server(self, *args, start_serving=True, **options):
+        """Listen on a Unix socket at path, or on the socket sock. Returns an asyncio.Server."""
+        server = await super().create_unix_server(*args, start_serving=False, **options)
+        return await _serving(server) if start_serving else server
 
     async def _create_connection_transport(self, sock, protocol_factory, *args, **options):
         return await super()._create_connection_transport(sock, _closing_if_it_fails(protocol_factory, sock), *args, **options)
@@ -49,6 +65,17 @@ class ConnectMethods:
     async def connect_write_pipe(self, protocol_factory, pipe):
         """Write to pipe, a non-blocking file object, which is closed with the transport. Returns (transport, protocol)."""
         return await super().connect_write_pipe(_closing_if_it_fails(protocol_factory, pipe), pipe)
+
+
+async def _serving(server):
+    try:
+        await server.start_serving()
+        return server
+    except BaseException:
+        # asyncio would keep accepting, for a caller that cannot stop it.
+        with contextlib.suppress(Exception):
+            server.close()
+        raise
 
 
 def _closing_if_it_fails(protocol_factory, file):
