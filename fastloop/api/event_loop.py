@@ -10,7 +10,6 @@ import os
 import weakref
 
 from fastloop.api.connecting import ConnectMethods
-from fastloop.api.pipes import PipeMethods
 from fastloop.api.selector_view import SelectorView
 from fastloop.api.sending_files import SendfileMethods
 from fastloop.api.signals import SignalMethods
@@ -22,9 +21,7 @@ from fastloop.transports.transport_core import TransportCore
 _live_loops = weakref.WeakSet()
 
 
-class EventLoop(
-    SignalMethods, ConnectMethods, PipeMethods, SocketMethods, SendfileMethods, TlsMethods, TransportCore, asyncio.SelectorEventLoop
-):
+class EventLoop(SignalMethods, ConnectMethods, SocketMethods, SendfileMethods, TlsMethods, TransportCore, asyncio.SelectorEventLoop):
     """fastloop's event loop. EventLoop() returns one that is open and not running.
 
     Every method of asyncio's loop works as its documentation says. Use it from one thread only, except for

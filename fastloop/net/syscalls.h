@@ -104,12 +104,28 @@ static inline ssize_t net_read(int fd, void *buffer, size_t size)
     return count;
 }
 
+/* Whether the writing end of a pipe reports that the reading end is gone. Sockets do so everywhere. */
+#ifdef _AIX
+#define NET_PIPE_HEARS_OF_READER 0
+#else
+#define NET_PIPE_HEARS_OF_READER 1
+#endif
+
 /* CPython ignores SIGPIPE for the whole process. */
 static inline ssize_t net_write(int fd, const void *data, size_t size)
 {
     ssize_t count;
     do {
         count = write(fd, data, size);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+static inline ssize_t net_write_vectors(int fd, const struct iovec *vectors, int vector_count)
+{
+    ssize_t count;
+    do {
+        count = writev(fd, vectors, vector_count);
     } while (count < 0 && errno == EINTR);
     return count;
 }
