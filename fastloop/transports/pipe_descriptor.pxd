@@ -8,6 +8,9 @@ from fastloop.transports.descriptor_transport cimport DescriptorTransport
 # Returns the mode of the file.
 cdef object pipe_take(DescriptorTransport transport, SocketCore loop, object pipe, object protocol, object extra, str refusal)
 
+# For programs that set _pipe: another file, or None for a transport that has no file any more and closes none.
+cdef int pipe_give(DescriptorTransport transport, object pipe) except -1
+
 # Schedule connection_made(), then start() if it is not None, then the result of waiter if that is not None.
 cdef int pipe_announce(DescriptorTransport transport, object start, tuple args, object waiter) except -1
 

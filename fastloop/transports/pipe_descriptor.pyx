@@ -37,6 +37,15 @@ cdef object pipe_take(DescriptorTransport transport, SocketCore loop, object pip
     return mode
 
 
+cdef int pipe_give(DescriptorTransport transport, object pipe) except -1:
+    if pipe is None and transport.fd >= 0:
+        pipe_remove_reader(transport)
+        pipe_remove_writer(transport)
+        transport.fd = -1
+    transport.owner = pipe
+    return 0
+
+
 cdef int pipe_announce(DescriptorTransport transport, object start, tuple args, object waiter) except -1:
     loop = transport.loop
     call_soon_uninterrupted(loop, transport.protocol.connection_made, (transport,), None)

@@ -24,7 +24,7 @@ from fastloop.poll.poller cimport POLL_READABLE
 from fastloop.python.capi cimport _PyBytes_Resize, bytes_of
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING
 from fastloop.transports.pipe_descriptor cimport (
-    pipe_add_reader, pipe_announce, pipe_describe, pipe_forget, pipe_remove_reader, pipe_take)
+    pipe_add_reader, pipe_announce, pipe_describe, pipe_forget, pipe_give, pipe_remove_reader, pipe_take)
 from fastloop.transports.transport cimport Transport, transport_runs_elsewhere
 
 
@@ -58,6 +58,10 @@ cdef class ReadPipeTransport(DescriptorTransport):
     @property
     def _pipe(self):
         return None if self.fd < 0 else self.owner
+
+    @_pipe.setter
+    def _pipe(self, value):
+        pipe_give(self, value)
 
     @property
     def _fileno(self):

@@ -22,7 +22,7 @@ from fastloop.python.capi cimport get_buffer
 from fastloop.transports.descriptor_transport cimport DescriptorTransport
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING
 from fastloop.transports.pipe_descriptor cimport (
-    pipe_add_reader, pipe_add_writer, pipe_announce, pipe_describe, pipe_forget, pipe_remove_reader, pipe_remove_writer,
+    pipe_add_reader, pipe_add_writer, pipe_announce, pipe_describe, pipe_forget, pipe_give, pipe_remove_reader, pipe_remove_writer,
     pipe_take)
 from fastloop.transports.sending_transport cimport SendingTransport
 from fastloop.transports.transport cimport transport_runs_elsewhere
@@ -53,6 +53,10 @@ cdef class WritePipeTransport(SendingTransport):
     @property
     def _pipe(self):
         return None if self.fd < 0 else self.owner
+
+    @_pipe.setter
+    def _pipe(self, value):
+        pipe_give(self, value)
 
     @property
     def _fileno(self):
