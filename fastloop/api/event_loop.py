@@ -14,6 +14,7 @@ from fastloop.api.selector_view import SelectorView
 from fastloop.api.sending_files import SendfileMethods
 from fastloop.api.signals import SignalMethods
 from fastloop.api.sockets import SocketMethods
+from fastloop.api.subprocesses import SubprocessMethods
 from fastloop.api.tls_connections import TlsMethods
 from fastloop.core.positional_calls import give_loop_methods
 from fastloop.transports.transport_core import TransportCore
@@ -21,7 +22,9 @@ from fastloop.transports.transport_core import TransportCore
 _live_loops = weakref.WeakSet()
 
 
-class EventLoop(SignalMethods, ConnectMethods, SocketMethods, SendfileMethods, TlsMethods, TransportCore, asyncio.SelectorEventLoop):
+class EventLoop(
+    SignalMethods, ConnectMethods, SocketMethods, SubprocessMethods, SendfileMethods, TlsMethods, TransportCore, asyncio.SelectorEventLoop
+):
     """fastloop's event loop. EventLoop() returns one that is open and not running.
 
     Every method of asyncio's loop works as its documentation says. Use it from one thread only, except for
