@@ -86,7 +86,7 @@ CALLED = [
         until="3.14",
     ),
     Internal("asyncio.unix_events._UnixDefaultEventLoopPolicy()._watcher", "api/subprocesses.py", "the watcher that was set", until="3.14"),
-    Internal("asyncio.unix_events._ThreadedChildWatcher", "api/subprocesses.py", "waits where there is no pidfd", since="3.14"),
+    Internal("asyncio.unix_events._PidfdChildWatcher", "api/subprocesses.py", "the watcher where there are pidfds", since="3.14"),
     Internal("asyncio.BaseEventLoop._check_callback", "core/loop_life.pyx", "debug mode's TypeError", "self, callback, method"),
     Internal("asyncio.BaseEventLoop._check_running", "core/loop_life.pyx", "the error of a nested run", "self"),
     Internal("asyncio.BaseEventLoop._check_default_executor", "core/loop_core.pyx", "the error after shutdown", "self"),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -349,18 +350,44 @@ async def test_no_thread_is_started_and_no_signal_handled(loop):
     assert during == before
 
 
-def refuse(*args):
-    raise OSError(24, "no more descriptors")
+@pytest.fixture
+def allow_descriptors(monkeypatch):
+    """From the start of a child on, no descriptor can be opened, so there is no pidfd; until the function is called."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    popen = subprocess.Popen
+
+    def start(*args, **options):
+        process = popen(*args, **options)
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    yield lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.fastloop_only
-async def test_thread_waits_where_there_is_no_pidfd(loop, monkeypatch):
-    monkeypatch.setattr("fastloop.api.subprocesses.ChildWatcher", refuse)
-    process = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
-    assert await process.communicate(b"data") == (b"data", None)
+async def test_thread_waits_where_no_descriptor_is_left(loop, allow_descriptors):
     process = await asyncio.create_subprocess_exec("sleep", "60")
+    allow_descriptors()
+    assert len(waiting_threads()) == 1
     process.terminate()
     assert await process.wait() == -signal.SIGTERM
+
+
+@pytest.mark.fastloop_only
+async def test_thread_leaves_the_reaping_to_the_loop(loop, allow_descriptors):
+    transport, protocol, pid = await start_and_exit(loop, 3)
+    allow_descriptors()
+    for thread in waiting_threads():
+        thread.join()
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    transport.kill()
+    await protocol.over
+    assert transport.get_returncode() == 3
+    transport.close()
 
 
 @pytest.mark.skipif(not hasattr(asyncio, "set_child_watcher"), reason="Python 3.14 has no child watchers to set")
