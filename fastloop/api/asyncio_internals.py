@@ -76,7 +76,11 @@ CALLED = [
         "asyncio.SelectorEventLoop._child_watcher_callback",
         "api/subprocesses.py",
         "tells the transport, in each Python's order",
-        "self, pid, returncode, transport",
+        "self, pid, returncode, transp=",
+        until="3.14",
+    ),
+    Internal(
+        "asyncio.unix_events._UnixSubprocessTransport._process_exited", "api/subprocesses.py", "the same", "self, returncode", since="3.14"
     ),
     Internal(
         "asyncio.unix_events._UnixDefaultEventLoopPolicy._init_watcher",

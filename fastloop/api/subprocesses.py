@@ -45,7 +45,12 @@ class _UnixSubprocessTransport(unix_events._UnixSubprocessTransport):
     def _watch(self):
         """Have _process_exited() called when the child exits."""
         loop = self._loop
-        self._child = ChildWatcher(loop, self._proc, lambda returncode: loop._child_watcher_callback(self._pid, returncode, self))
+        if _POLICY is None:
+            # What the callback does there. An interruption inside it would lose the exit.
+            exited = self._process_exited
+        else:
+            exited = functools.partial(loop._child_watcher_callback, self._pid, transp=self)
+        self._child = ChildWatcher(loop, self._proc, exited)
 
     def send_signal(self, number):
         """Send a signal to the child. Does nothing if it has exited; ProcessLookupError once connection_lost() was called."""

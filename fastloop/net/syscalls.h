@@ -104,11 +104,17 @@ static inline ssize_t net_read(int fd, void *buffer, size_t size)
     return count;
 }
 
-/* Whether the writing end of a pipe reports that the reading end is gone. Sockets do so everywhere. */
-#ifdef _AIX
+/* Whether the writing end of a pipe, or of a FIFO with a name, reports that the reading end is gone. Sockets do so everywhere. On macOS
+ * a FIFO's end counts as readable while data is in it (gh-145030). */
+#if defined(_AIX)
 #define NET_PIPE_HEARS_OF_READER 0
+#define NET_FIFO_HEARS_OF_READER 0
+#elif defined(__APPLE__) || defined(__sun)
+#define NET_PIPE_HEARS_OF_READER 1
+#define NET_FIFO_HEARS_OF_READER 0
 #else
 #define NET_PIPE_HEARS_OF_READER 1
+#define NET_FIFO_HEARS_OF_READER 1
 #endif
 
 /* CPython ignores SIGPIPE for the whole process. */

@@ -7,6 +7,7 @@ cdef extern from "syscalls.h" nogil:
     enum:
         NET_MAX_VECTORS
         NET_PIPE_HEARS_OF_READER
+        NET_FIFO_HEARS_OF_READER
 
     ctypedef struct iovec "struct iovec":
         void *iov_base

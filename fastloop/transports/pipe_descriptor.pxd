@@ -5,7 +5,7 @@ from fastloop.transports.descriptor_transport cimport DescriptorTransport
 
 
 # Give the transport the file, if it is a pipe, a FIFO, a socket or a character device. ValueError(refusal) for anything else.
-# Returns the mode of the file.
+# Returns what os.fstat() says of it.
 cdef object pipe_take(DescriptorTransport transport, SocketCore loop, object pipe, object protocol, object extra, str refusal)
 
 # For programs that set _pipe: another file, or None for a transport that has no file any more and closes none.

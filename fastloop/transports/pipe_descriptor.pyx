@@ -23,7 +23,8 @@ from fastloop.transports.transport cimport transport_init, transport_runs_elsewh
 
 cdef object pipe_take(DescriptorTransport transport, SocketCore loop, object pipe, object protocol, object extra, str refusal):
     cdef int fd = pipe.fileno()
-    mode = os.fstat(fd).st_mode
+    status = os.fstat(fd)
+    mode = status.st_mode
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)):
         raise ValueError(refusal)
     extra = {} if extra is None else extra
@@ -34,7 +35,7 @@ cdef object pipe_take(DescriptorTransport transport, SocketCore loop, object pip
     os.set_blocking(fd, False)
     transport.owner = pipe
     transport.fd = fd
-    return mode
+    return status
 
 
 cdef int pipe_give(DescriptorTransport transport, object pipe) except -1:

@@ -16,7 +16,7 @@ from libc.errno cimport errno
 from fastloop.core.handle cimport call_soon_uninterrupted
 from fastloop.core.scheduler cimport scheduler_expect_events
 from fastloop.net.syscalls cimport (
-    NET_MAX_VECTORS, NET_PIPE_HEARS_OF_READER, iovec, net_would_block, net_write, net_write_vectors)
+    NET_FIFO_HEARS_OF_READER, NET_MAX_VECTORS, NET_PIPE_HEARS_OF_READER, iovec, net_would_block, net_write, net_write_vectors)
 from fastloop.poll.poller cimport POLL_WRITABLE
 from fastloop.python.capi cimport get_buffer
 from fastloop.transports.descriptor_transport cimport DescriptorTransport
@@ -241,11 +241,17 @@ cdef class WritePipeTransport(SendingTransport):
         return f"<{' '.join(info)}>"
 
 
+cdef bint hears_of_reader(object status) except -1:
+    if stat.S_ISFIFO(status.st_mode):
+        # Only FIFOs have a name.
+        return NET_PIPE_HEARS_OF_READER if status.st_nlink == 0 else NET_FIFO_HEARS_OF_READER
+    return stat.S_ISSOCK(status.st_mode)
+
+
 cdef WritePipeTransport new_write_pipe_transport(SocketCore loop, object pipe, object protocol, object waiter, object extra):
     cdef WritePipeTransport transport = WritePipeTransport.__new__(WritePipeTransport)
-    mode = pipe_take(
+    status = pipe_take(
         transport, loop, pipe, protocol, extra, "Pipe transport is only for pipes, sockets and character devices")
     transport.number = transport.fd
-    hears_of_reader = stat.S_ISSOCK(mode) or (stat.S_ISFIFO(mode) and NET_PIPE_HEARS_OF_READER)
-    pipe_announce(transport, transport._add_reader if hears_of_reader else None, (), waiter)
+    pipe_announce(transport, transport._add_reader if hears_of_reader(status) else None, (), waiter)
     return transport

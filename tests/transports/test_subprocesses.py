@@ -96,12 +96,12 @@ async def test_pipes_are_pipes(loop):
 
 
 async def test_repr_shows_what_asyncios_shows(loop):
-    transport, protocol = await loop.subprocess_shell(Recorder, "exit 5", stdin=None, stdout=None, stderr=None)
-    pid = transport.get_pid()
-    running = repr(transport)
+    transport, protocol = await loop.subprocess_shell(Recorder, "read line; exit 5", stdout=None, stderr=None)
+    stdin = transport.get_pipe_transport(0)
+    assert repr(transport) == f"<_UnixSubprocessTransport pid={transport.get_pid()} running stdin={stdin!r}>"
+    stdin.write(b"line\n")
     await protocol.over
-    assert running == f"<_UnixSubprocessTransport pid={pid} running>"
-    assert repr(transport) == f"<_UnixSubprocessTransport pid={pid} returncode=5>"
+    assert repr(transport) == f"<_UnixSubprocessTransport pid={transport.get_pid()} returncode=5 stdin={stdin!r}>"
     transport.close()
 
 
