@@ -23,5 +23,8 @@ cdef int pipe_remove_writer(DescriptorTransport transport) except -1
 # Cancel what still waits for the descriptor, because it is about to be closed.
 cdef int pipe_forget(DescriptorTransport transport, SocketCore loop) except -1
 
+# In debug mode, note that the other side has closed. Returns whether the transport is still there: the logger runs code of the program.
+cdef bint pipe_note_end(DescriptorTransport transport) except -1
+
 # The parts of the repr that asyncio's transports have in common. direction is POLL_READABLE or POLL_WRITABLE.
 cdef list pipe_describe(DescriptorTransport transport, str name, int number, unsigned int direction)

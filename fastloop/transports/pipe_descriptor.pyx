@@ -9,13 +9,13 @@ Driven by: ReadPipeTransport and WritePipeTransport.
 
 import os
 import stat
-from asyncio import futures
+from asyncio import base_events, futures
 
 from fastloop.core.fd_watcher cimport FdWatcher, add_reader, add_writer, remove_reader, remove_writer
 from fastloop.core.handle cimport Handle, call_soon_uninterrupted, new_handle
 from fastloop.core.interruption cimport interrupt_soon
 from fastloop.poll.poller cimport POLL_READABLE
-from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING
+from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING
 from fastloop.transports.transport cimport transport_init, transport_runs_elsewhere
 
 
@@ -123,6 +123,16 @@ cdef Handle new_waiting_handle(SocketCore loop, object callback):
 
 
 # ---- shown ----
+
+cdef bint pipe_note_end(DescriptorTransport transport) except -1:
+    if transport.loop is not None and transport.loop.is_debug:
+        try:
+            base_events.logger.info("%r was closed by peer", transport)
+        except BaseException as error:
+            # The end must be noted, whatever interrupts the logger.
+            interrupt_soon(transport.loop, error)
+    return transport.state < TRANSPORT_LOSING
+
 
 cdef list pipe_describe(DescriptorTransport transport, str name, int number, unsigned int direction):
     cdef FdWatcher watcher

@@ -24,7 +24,8 @@ from fastloop.poll.poller cimport POLL_READABLE
 from fastloop.python.capi cimport _PyBytes_Resize, bytes_of
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING
 from fastloop.transports.pipe_descriptor cimport (
-    pipe_add_reader, pipe_announce, pipe_describe, pipe_forget, pipe_give, pipe_remove_reader, pipe_take)
+    pipe_add_reader, pipe_announce, pipe_describe, pipe_forget, pipe_give, pipe_note_end, pipe_remove_reader,
+    pipe_take)
 from fastloop.transports.transport cimport Transport, transport_runs_elsewhere
 
 
@@ -105,10 +106,7 @@ cdef class ReadPipeTransport(DescriptorTransport):
         return 0
 
     cdef int end_of_file(self) except -1:
-        if self.loop.is_debug:
-            base_events.logger.info("%r was closed by peer", self)
-        # The logger runs code of the program.
-        if self.state >= TRANSPORT_LOSING:
+        if not pipe_note_end(self):
             return 0
         call_soon_uninterrupted(self.loop, self.protocol.eof_received, (), None)
         return self.begin_losing(None)

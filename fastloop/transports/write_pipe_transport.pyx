@@ -22,8 +22,8 @@ from fastloop.python.capi cimport get_buffer
 from fastloop.transports.descriptor_transport cimport DescriptorTransport
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING
 from fastloop.transports.pipe_descriptor cimport (
-    pipe_add_reader, pipe_add_writer, pipe_announce, pipe_describe, pipe_forget, pipe_give, pipe_remove_reader, pipe_remove_writer,
-    pipe_take)
+    pipe_add_reader, pipe_add_writer, pipe_announce, pipe_describe, pipe_forget, pipe_give, pipe_note_end, pipe_remove_reader,
+    pipe_remove_writer, pipe_take)
 from fastloop.transports.sending_transport cimport SendingTransport
 from fastloop.transports.transport cimport transport_runs_elsewhere
 from fastloop.transports.write_queue cimport (
@@ -178,9 +178,8 @@ cdef class WritePipeTransport(SendingTransport):
 
     def _read_ready(self):
         """Runs as a callback of the loop when the reader's end is gone. That end of a pipe never sends anything."""
-        if self.loop is not None and self.loop.is_debug:
-            base_events.logger.info("%r was closed by peer", self)
-        self.begin_losing(BrokenPipeError() if self.output.count > 0 else None)
+        if pipe_note_end(self):
+            self.begin_losing(BrokenPipeError() if self.output.count > 0 else None)
 
     # ---- the end ----
 
