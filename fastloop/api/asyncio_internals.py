@@ -33,7 +33,12 @@ CALLED = [
     Internal("asyncio.tasks._unregister_task", "core/task_registry.pyx", "its opposite", "task", until="3.14"),
     Internal("asyncio.tasks._register_eager_task", "core/task_registry.pyx", "all_tasks() sees unlinked tasks", "task", since="3.14"),
     Internal("asyncio.tasks._unregister_eager_task", "core/task_registry.pyx", "its opposite", "task", since="3.14"),
-    Internal("asyncio.futures._set_result_unless_cancelled", "core/interruption.pyx", "ends a sleep; may begin again"),
+    Internal(
+        "asyncio.futures._set_result_unless_cancelled",
+        "core/interruption.pyx transports/pipe_descriptor.pyx",
+        "ends a sleep, and may begin again; a pipe is connected",
+        "future, result",
+    ),
     Internal(
         "asyncio.futures._convert_future_exc", "python/exception_arguments.py", "asyncio's class for one of concurrent.futures", "exception"
     ),
@@ -63,8 +68,30 @@ CALLED = [
     Internal("asyncio.DefaultEventLoopPolicy._loop_factory", "policy.py", "set to EventLoop", until="3.14"),
     Internal("asyncio.unix_events._DefaultEventLoopPolicy._loop_factory", "policy.py", "the same", since="3.14", until="3.16"),
     Internal("asyncio.events._ThreadSafeHandle", "core/threadsafe_handle.pyx", "the class that a threadsafe handle shows", since="3.14"),
-    Internal("asyncio.unix_events._UnixReadPipeTransport", "api/pipes.py", "base class of the transports of pipes"),
-    Internal("asyncio.unix_events._UnixWritePipeTransport", "api/pipes.py", "the same"),
+    Internal("asyncio.unix_events._UnixReadPipeTransport", "transports/read_pipe_transport.pyx", "the class that isinstance() sees"),
+    Internal("asyncio.unix_events._UnixWritePipeTransport", "transports/write_pipe_transport.pyx", "the same"),
+    Internal("asyncio.unix_events._UnixSubprocessTransport", "api/subprocesses.py", "base class of the transports of subprocesses"),
+    Internal("asyncio.unix_events._UnixSubprocessTransport._wait", "api/subprocesses.py", "a child whose start fails is reaped", "self"),
+    Internal("asyncio.unix_events._UnixSubprocessTransport._check_proc", "api/subprocesses.py", "the error after the end", "self"),
+    Internal(
+        "asyncio.SelectorEventLoop._child_watcher_callback",
+        "api/subprocesses.py",
+        "tells the transport, in each Python's order",
+        "self, pid, returncode, transp=",
+        until="3.14",
+    ),
+    Internal(
+        "asyncio.unix_events._UnixSubprocessTransport._process_exited", "api/subprocesses.py", "the same", "self, returncode", since="3.14"
+    ),
+    Internal(
+        "asyncio.unix_events._UnixDefaultEventLoopPolicy._init_watcher",
+        "api/subprocesses.py",
+        "the class of the default child watcher",
+        "self",
+        until="3.14",
+    ),
+    Internal("asyncio.unix_events._UnixDefaultEventLoopPolicy()._watcher", "api/subprocesses.py", "the watcher that was set", until="3.14"),
+    Internal("asyncio.unix_events._PidfdChildWatcher", "api/subprocesses.py", "the watcher where there are pidfds", since="3.14"),
     Internal("asyncio.BaseEventLoop._check_callback", "core/loop_life.pyx", "debug mode's TypeError", "self, callback, method"),
     Internal("asyncio.BaseEventLoop._check_running", "core/loop_life.pyx", "the error of a nested run", "self"),
     Internal("asyncio.BaseEventLoop._check_default_executor", "core/loop_core.pyx", "the error after shutdown", "self"),
@@ -101,7 +128,9 @@ CALLED = [
     ),
     Internal("asyncio.constants.ACCEPT_RETRY_DELAY", "transports/listener.pyx", "how long to wait for descriptors"),
     Internal(
-        "asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES", "transports/flow_control_transport.pyx", "lost writes before a warning"
+        "asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES",
+        "transports/flow_control_transport.pyx transports/write_pipe_transport.pyx",
+        "lost writes before a warning",
     ),
     Internal("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", "api/tls_connections.py", "default of an argument"),
     Internal("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", "api/tls_connections.py", "default of an argument"),
@@ -180,8 +209,11 @@ OVERRIDDEN = [
     ),
     Internal("asyncio.SelectorEventLoop._ensure_fd_no_transport", "transports/transport_core.pyx", "refuses a transport's descriptor"),
     Internal("asyncio.SelectorEventLoop._make_socket_transport", "transports/transport_core.pyx", "makes fastloop's stream transports"),
-    Internal("asyncio.SelectorEventLoop._make_read_pipe_transport", "api/pipes.py", "a pipe's transport that can be interrupted"),
-    Internal("asyncio.SelectorEventLoop._make_write_pipe_transport", "api/pipes.py", "a pipe's transport that can be interrupted"),
+    Internal(
+        "asyncio.SelectorEventLoop._make_read_pipe_transport", "transports/transport_core.pyx", "makes fastloop's transports of pipes"
+    ),
+    Internal("asyncio.SelectorEventLoop._make_write_pipe_transport", "transports/transport_core.pyx", "the same"),
+    Internal("asyncio.SelectorEventLoop._make_subprocess_transport", "api/subprocesses.py", "notices the exit through a pidfd"),
     Internal("asyncio.SelectorEventLoop._make_ssl_transport", "api/tls_connections.py", "TLS over them"),
     Internal("asyncio.SelectorEventLoop._sendfile_native", "api/sending_files.py", "sendfile(2) to them"),
     Internal("asyncio.SelectorEventLoop._start_serving", "transports/transport_core.pyx", "begins to accept"),

@@ -11,11 +11,11 @@ import weakref
 
 from fastloop.api.connecting import ConnectMethods
 from fastloop.api.name_resolution import NameMethods
-from fastloop.api.pipes import PipeMethods
 from fastloop.api.selector_view import SelectorView
 from fastloop.api.sending_files import SendfileMethods
 from fastloop.api.signals import SignalMethods
 from fastloop.api.sockets import SocketMethods
+from fastloop.api.subprocesses import SubprocessMethods
 from fastloop.api.tls_connections import TlsMethods
 from fastloop.core.positional_calls import give_loop_methods
 from fastloop.transports.transport_core import TransportCore
@@ -27,8 +27,8 @@ class EventLoop(
     SignalMethods,
     NameMethods,
     ConnectMethods,
-    PipeMethods,
     SocketMethods,
+    SubprocessMethods,
     SendfileMethods,
     TlsMethods,
     TransportCore,

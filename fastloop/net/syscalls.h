@@ -159,12 +159,34 @@ static inline ssize_t net_read(int fd, void *buffer, size_t size)
     return count;
 }
 
+/* Whether the writing end of a pipe, or of a FIFO with a name, reports that the reading end is gone. Sockets do so everywhere. On macOS
+ * a FIFO's end counts as readable while data is in it (gh-145030). */
+#if defined(_AIX)
+#define NET_PIPE_HEARS_OF_READER 0
+#define NET_FIFO_HEARS_OF_READER 0
+#elif defined(__APPLE__) || defined(__sun)
+#define NET_PIPE_HEARS_OF_READER 1
+#define NET_FIFO_HEARS_OF_READER 0
+#else
+#define NET_PIPE_HEARS_OF_READER 1
+#define NET_FIFO_HEARS_OF_READER 1
+#endif
+
 /* CPython ignores SIGPIPE for the whole process. */
 static inline ssize_t net_write(int fd, const void *data, size_t size)
 {
     ssize_t count;
     do {
         count = write(fd, data, size);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+static inline ssize_t net_write_vectors(int fd, const struct iovec *vectors, int vector_count)
+{
+    ssize_t count;
+    do {
+        count = writev(fd, vectors, vector_count);
     } while (count < 0 && errno == EINTR);
     return count;
 }

@@ -6,6 +6,8 @@ from fastloop.net.sockaddr cimport sockaddr_storage, socklen_t
 cdef extern from "syscalls.h" nogil:
     enum:
         NET_MAX_VECTORS
+        NET_PIPE_HEARS_OF_READER
+        NET_FIFO_HEARS_OF_READER
 
     ctypedef struct iovec "struct iovec":
         void *iov_base
@@ -20,6 +22,7 @@ cdef extern from "syscalls.h" nogil:
     ssize_t net_send_to(int fd, const void *data, size_t size, const void *address, socklen_t length) noexcept
     ssize_t net_read(int fd, void *buffer, size_t size) noexcept
     ssize_t net_write(int fd, const void *data, size_t size) noexcept
+    ssize_t net_write_vectors(int fd, const iovec *vectors, int vector_count) noexcept
     ssize_t net_send_vectors(int fd, const iovec *vectors, int vector_count) noexcept
     int net_accept(int fd, sockaddr_storage *address, socklen_t *length) noexcept
     bint net_accept_error_is_passing(int error) noexcept

@@ -10,8 +10,10 @@ import asyncio
 from fastloop.net.plain_sockets cimport DATAGRAM_METHODS, LISTENER_METHODS, STREAM_METHODS, has_own_methods
 from fastloop.transports.datagram_transport cimport DatagramTransport, new_datagram_transport
 from fastloop.transports.listener cimport start_listening, stop_listening
+from fastloop.transports.read_pipe_transport cimport new_read_pipe_transport
 from fastloop.transports.stream_transport cimport StreamTransport, new_stream_transport
 from fastloop.transports.transport cimport Transport, transport_keep_context
+from fastloop.transports.write_pipe_transport cimport new_write_pipe_transport
 
 
 cdef object SelectorEventLoop = asyncio.SelectorEventLoop
@@ -52,6 +54,12 @@ cdef class TransportCore(SocketCore):
         transport = new_datagram_transport(self, sock, protocol, address, extra)
         transport.call_soon(transport._call_connection_made, (waiter,), transport.context_of_connection_made())
         return transport
+
+    def _make_read_pipe_transport(self, pipe, protocol, waiter=None, extra=None):
+        return new_read_pipe_transport(self, pipe, protocol, waiter, extra)
+
+    def _make_write_pipe_transport(self, pipe, protocol, waiter=None, extra=None):
+        return new_write_pipe_transport(self, pipe, protocol, waiter, extra)
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts, **options):
         if sslcontext is not None or has_own_methods(sock, LISTENER_METHODS):

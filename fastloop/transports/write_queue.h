@@ -123,6 +123,22 @@ static inline void write_queue_advance(write_queue_t *queue, size_t sent)
     }
 }
 
+/* A new bytes object with everything that is left, or NULL with MemoryError raised. */
+static inline PyObject *write_queue_content(const write_queue_t *queue)
+{
+    PyObject *content = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)queue->size_bytes);
+    size_t end = 0;
+    size_t skip = queue->sent_of_head;
+    for (size_t i = 0; content != NULL && i < queue->count; i++) {
+        PyObject *chunk = queue->chunks[queue->head + i];
+        size_t size = (size_t)PyBytes_GET_SIZE(chunk) - skip;
+        memcpy(PyBytes_AS_STRING(content) + end, PyBytes_AS_STRING(chunk) + skip, size);
+        end += size;
+        skip = 0;
+    }
+    return content;
+}
+
 static inline void write_queue_clear(write_queue_t *queue)
 {
     while (queue->count > 0) {

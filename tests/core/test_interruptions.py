@@ -490,6 +490,35 @@ def test_bytes_for_a_pipe_are_written_once(loop, run_until, pipe, maybe_debug):
     assert protocol.calls == ["connection_made", "pause_writing", "resume_writing"]
 
 
+# Subprocesses
+
+
+class ChildProtocol(asyncio.SubprocessProtocol):
+    def __init__(self):
+        self.calls = []
+
+    def process_exited(self):
+        self.calls.append("process_exited")
+
+    def connection_lost(self, error):
+        self.calls.append("connection_lost")
+
+
+@pytest.mark.parametrize("turns_before", range(4))
+def test_exit_of_a_child_reaches_the_protocol(loop, run_until, maybe_debug, turns_before):
+    starting = loop.subprocess_shell(ChildProtocol, "read line; exit 3", stdout=None, stderr=None)
+    transport, protocol = loop.run_until_complete(starting)
+    transport.get_pipe_transport(0).write(b"line\n")
+    os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
+    loop.call_soon(send_signal)
+    for _ in range(turns_before):
+        run_until([None], 1)
+        loop.call_soon(send_signal)
+    run_until(protocol.calls, 2)
+    assert (protocol.calls, transport.get_returncode()) == (["process_exited", "connection_lost"], 3)
+    transport.close()
+
+
 # What raises each time is not an interruption
 
 
