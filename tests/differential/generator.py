@@ -142,6 +142,36 @@ def transports(inner, depth):
     ]
 
 
+def datagrams(inner, depth):
+    sizes = st.integers(0, 6)
+    return [
+        st.builds(language.Connect, ENDS, reactions(inner)),
+        st.builds(language.SendTo, ENDS, sizes, st.booleans()),
+        st.builds(language.SendTo, ENDS, sizes, st.booleans()),
+        st.builds(language.Send, ENDS, sizes),
+        st.builds(language.Receive, ENDS),
+        st.builds(language.Close, ENDS),
+        st.builds(language.Abort, ENDS),
+        st.builds(language.CloseDescriptor, ENDS),
+    ]
+
+
+def pipes(inner, depth):
+    return [
+        st.builds(language.Connect, ENDS, reactions(inner)),
+        st.builds(language.Connect, ENDS, reactions(inner)),
+        st.builds(language.Write, ENDS, SIZES),
+        st.builds(language.Write, ENDS, SIZES),
+        st.builds(language.WriteEof, ENDS),
+        st.builds(language.Send, ENDS, SIZES),
+        st.builds(language.Receive, ENDS),
+        st.builds(language.Close, ENDS),
+        st.builds(language.PauseReading, ENDS),
+        st.builds(language.ResumeReading, ENDS),
+        st.builds(language.CloseDescriptor, ENDS),
+    ]
+
+
 def serving(inner, depth):
     return [
         st.just(language.Dial()),
@@ -154,7 +184,10 @@ def serving(inner, depth):
 def stream_awaits():
     return [
         st.builds(language.OpenStream, ENDS),
-        st.builds(language.OpenStream, ENDS),
+        st.builds(language.OpenStream, ENDS, st.sampled_from([2**16, 3])),
+        st.builds(language.ReadUntil, ENDS, SIZES),
+        st.builds(language.ReadLine, ENDS),
+        st.builds(language.ReadAll, ENDS),
         st.builds(language.Drain, ENDS),
         st.builds(language.Read, ENDS, SIZES),
         st.builds(language.ReadExactly, ENDS, SIZES),
@@ -169,12 +202,23 @@ class ProgramGroup:
     """A part of the language."""
 
     def __init__(
-        self, parts, more_awaits=None, *, has_coroutines=True, pairs=0, has_server=False, clocks=("ticked",), is_idle=False, weight=1
+        self,
+        parts,
+        more_awaits=None,
+        *,
+        has_coroutines=True,
+        pairs=0,
+        kinds=("unix", "unix", "tcp"),
+        has_server=False,
+        clocks=("ticked",),
+        is_idle=False,
+        weight=1,
     ):
         self.parts = parts
         self.more_awaits = more_awaits
         self.has_coroutines = has_coroutines
         self.pairs = pairs
+        self.kinds = kinds
         self.has_server = has_server
         self.clocks = clocks
         self.is_idle = is_idle
@@ -199,7 +243,7 @@ class ProgramGroup:
 
     def phases(self):
         before = body(self.actions, MOST_DEPTH, 6)
-        if transports in self.parts:
+        if {transports, datagrams, pipes}.intersection(self.parts):
             before = st.tuples(self.connections(), before).map(lambda parts: parts[0] + parts[1])
         main = st.none()
         if self.has_coroutines:
@@ -214,7 +258,7 @@ class ProgramGroup:
         return st.just(()) | st.tuples(connect) | st.tuples(connect, connect_peer)
 
     def programs(self):
-        pairs = st.lists(st.sampled_from(["unix", "unix", "tcp"]), min_size=self.pairs, max_size=self.pairs).map(tuple)
+        pairs = st.lists(st.sampled_from(self.kinds), min_size=self.pairs, max_size=self.pairs).map(tuple)
         server = reactions(body(self.actions, 2)) if self.has_server else st.none()
         return st.builds(
             language.Program,
@@ -234,6 +278,10 @@ GROUPS = {
     "descriptors": ProgramGroup([callbacks, descriptors], socket_awaits, pairs=2, clocks=("ticked", "real")),
     "transports": ProgramGroup([callbacks, transports, transports], pairs=2, clocks=("ticked", "real")),
     "transports and descriptors": ProgramGroup([transports, descriptors], pairs=2, clocks=("ticked", "real")),
+    "datagrams": ProgramGroup(
+        [callbacks, datagrams, datagrams], pairs=2, kinds=("udp", "udp", "unix datagrams"), clocks=("ticked", "real")
+    ),
+    "pipes": ProgramGroup([callbacks, pipes, pipes], pairs=2, kinds=("pipe",), clocks=("ticked", "real")),
     "streams": ProgramGroup([callbacks, transports], stream_awaits, pairs=2, clocks=("ticked", "real")),
     "servers": ProgramGroup([callbacks, transports, serving, serving], has_server=True, pairs=1, clocks=("ticked", "real")),
     "idle loops": ProgramGroup([callbacks, descriptors, transports], socket_awaits, pairs=2, clocks=("real",), is_idle=True, weight=0.5),

@@ -6,6 +6,8 @@ is counted through the whole program, so that lost, doubled and exchanged bytes 
 
 import asyncio
 import contextlib
+import functools
+import os
 import socket
 import sys
 
@@ -27,9 +29,10 @@ MOST_ENDS = 10
 class End:
     """A socket and what it is used for."""
 
-    def __init__(self, name, sock):
+    def __init__(self, name, sock, kind="tcp"):
         self.name = name
         self.sock = sock
+        self.kind = kind
         self.transport = None
         self.reader = None
         self.writer = None
@@ -60,7 +63,7 @@ class IoInterpreter(Interpreter):
                 for side, sock in enumerate(connected_pair(kind)):
                     stack.enter_context(sock)
                     sock.setblocking(False)
-                    self.ends.append(End(f"end {2 * number + side}", sock))
+                    self.ends.append(End(f"end {2 * number + side}", sock, kind))
             if self.program.server is not None:
                 self.server = self.loop.run_until_complete(self.loop.create_server(self.new_accepted_protocol, "127.0.0.1", 0))
                 self.address = self.server.sockets[0].getsockname()
@@ -72,7 +75,11 @@ class IoInterpreter(Interpreter):
             self.server.close()
         for end in self.ends:
             if end.transport is not None:
-                end.transport.abort()
+                # A reading pipe has no abort(), and that of a lost writing pipe fails.
+                if end.kind != "pipe":
+                    end.transport.abort()
+                elif not end.transport.is_closing():
+                    end.transport.close()
             elif not end.is_taken:
                 self.loop.remove_reader(end.sock)
                 self.loop.remove_writer(end.sock)
@@ -196,12 +203,19 @@ class IoInterpreter(Interpreter):
     def connect(self, place, node):
         end = self.end(node)
         if self.take_over(end):
-            make = self.loop.connect_accepted_socket if node.is_accepted else self.loop.create_connection
+            make = self.maker_of_transports(end, node.is_accepted)
             self.tasks.append(self.loop.create_task(self.connection(place, make, new_protocol(self, place, node.protocol, end), end)))
+
+    def maker_of_transports(self, end, is_accepted):
+        if end.kind == "pipe":
+            return self.loop.connect_read_pipe if end.sock.is_reading else self.loop.connect_write_pipe
+        if end.kind in DATAGRAMS:
+            return functools.partial(create_datagram_endpoint, self.loop)
+        return functools.partial(create_connection, self.loop.connect_accepted_socket if is_accepted else self.loop.create_connection)
 
     async def connection(self, place, make, protocol, end):
         self.note(place, "connecting")
-        transport, _ = await make(lambda: protocol, sock=end.sock)
+        transport, _ = await make(lambda: protocol, end.sock)
         self.note(place, "connected", transport.is_closing())
 
     def new_accepted_protocol(self):
@@ -252,6 +266,16 @@ class IoInterpreter(Interpreter):
             else:
                 transport.resume_reading()
 
+    def send_to(self, place, node):
+        end = self.end(node)
+        if end.transport:
+            end.transport.sendto(self.next_bytes(node.size), end.sock.peer_address if node.has_address else None)
+
+    def close_descriptor(self, place, node):
+        end = self.end(node)
+        if self.take_over(end):
+            end.sock.close()
+
     def dial(self, place, node):
         if self.server is not None and len(self.ends) < MOST_ENDS:
             sock = self.stack.enter_context(socket.socket())
@@ -271,7 +295,7 @@ class IoInterpreter(Interpreter):
     async def open_stream(self, place, node, born):
         end = self.end(node)
         if self.take_over(end):
-            end.reader, end.writer = await asyncio.open_connection(sock=end.sock)
+            end.reader, end.writer = await asyncio.open_connection(sock=end.sock, limit=node.limit)
             end.transport = end.writer.transport
 
     async def drain(self, place, node, born):
@@ -285,6 +309,18 @@ class IoInterpreter(Interpreter):
     async def read_exactly(self, place, node, born):
         if reader := self.end(node).reader:
             return await reader.readexactly(node.size)
+
+    async def read_until(self, place, node, born):
+        if reader := self.end(node).reader:
+            return await reader.readuntil(LETTERS[node.letter : node.letter + 1])
+
+    async def read_line(self, place, node, born):
+        if reader := self.end(node).reader:
+            return await reader.readline()
+
+    async def read_all(self, place, node, born):
+        if reader := self.end(node).reader:
+            return await reader.read(), reader.at_eof()
 
     async def wait_closed(self, place, node, born):
         if writer := self.end(node).writer:
@@ -323,6 +359,14 @@ class RecordingProtocol(asyncio.Protocol):
         self.told("data_received", data)
         self.react("data")
 
+    def datagram_received(self, data, address):
+        self.told("datagram_received", data, address == self.end.sock.peer_address)
+        self.react("data")
+
+    def error_received(self, error):
+        self.told("error_received", type(error).__name__)
+        self.react("eof")
+
     def eof_received(self):
         self.told("eof_received")
         self.end.has_ended = True
@@ -354,9 +398,68 @@ def new_protocol(interpreter, place, reactions, end):
     return cls(interpreter, place, reactions, end)
 
 
+DATAGRAMS = ("udp", "unix datagrams")
+
+
+class DatagramSocket(socket.socket):
+    """A socket that knows the address of its peer. It is connected only if the kernel needs that, so that errors reach it."""
+
+    peer_address = None
+
+
+class PipeEnd:
+    """One end of a pipe as a file object, and as much of a socket as the interpreter needs."""
+
+    def __init__(self, fd, is_reading):
+        self._file = open(fd, "rb" if is_reading else "wb", 0)
+        self.is_reading = is_reading
+        self.fileno = self._file.fileno
+        self.close = self._file.close
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def setblocking(self, is_blocking):
+        os.set_blocking(self.fileno(), is_blocking)
+
+    def send(self, data):
+        return os.write(self.fileno(), data)
+
+    def recv(self, size):
+        return os.read(self.fileno(), size)
+
+
+async def create_connection(make, protocol_factory, sock):
+    return await make(protocol_factory, sock=sock)
+
+
+async def create_datagram_endpoint(loop, protocol_factory, sock):
+    return await loop.create_datagram_endpoint(protocol_factory, sock=sock)
+
+
+def udp_pair():
+    pair = [DatagramSocket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+    for sock in pair:
+        sock.bind(("127.0.0.1", 0))
+    for sock, peer in (pair, reversed(pair)):
+        sock.peer_address = peer.getsockname()
+        sock.connect(sock.peer_address)
+    return pair
+
+
 def connected_pair(kind):
     if kind == "unix":
         return socket.socketpair()
+    if kind == "unix datagrams":
+        pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        return [DatagramSocket(fileno=sock.detach()) for sock in pair]
+    if kind == "udp":
+        return udp_pair()
+    if kind == "pipe":
+        return [PipeEnd(fd, fd_number == 0) for fd_number, fd in enumerate(os.pipe())]
     ends = tcp_pair()
     for end in ends:
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -148,9 +148,21 @@ Dial = action("Dial")
 CloseServer = action("CloseServer")
 
 
+# Datagrams and pipes: Connect gives their ends transports too.
+
+# has_address: with the peer's address, where it has one.
+SendTo = action("SendTo", "end", "size", has_address=False)
+# Closes the descriptor of an end without a transport: a reader of a pipe that leaves, or a port at which nobody listens any more.
+CloseDescriptor = action("CloseDescriptor", "end")
+
+
 # Streams
 
-OpenStream = waiting("OpenStream", "end")
+# limit: of the reader's buffer.
+OpenStream = waiting("OpenStream", "end", limit=2**16)
+ReadUntil = waiting("ReadUntil", "end", "letter")
+ReadLine = waiting("ReadLine", "end")
+ReadAll = waiting("ReadAll", "end")
 Drain = waiting("Drain", "end")
 Read = waiting("Read", "end", "size")
 ReadExactly = waiting("ReadExactly", "end", "size")
@@ -173,7 +185,8 @@ class Program(Node):
     phases: tuple[Phase, ...]
     # "ticked": one tick of the loop's clock is one turn. "real": it is a millisecond.
     clock: str = "ticked"
-    # Of socket pairs, each "unix" or "tcp": pair n has the ends 2 n and 2 n + 1.
+    # Of pairs, each "unix", "tcp", "udp", "unix datagrams" or "pipe": pair n has the ends 2 n and 2 n + 1. Those of a pipe are its
+    # reading and its writing end.
     pairs: tuple[str, ...] = ()
     # What the server's connections do.
     server: Reactions | None = None
