@@ -193,6 +193,49 @@ async def work_for_the_executor():
     await asyncio.gather(*called, return_exceptions=True)
 
 
+async def pipe(loop, protocol=asyncio.Protocol):
+    ends = os.pipe()
+    source, _ = await loop.connect_read_pipe(protocol, open(ends[0], "rb", 0))
+    output, _ = await loop.connect_write_pipe(protocol, open(ends[1], "wb", 0))
+    return source, output
+
+
+@scenario
+async def pipes_that_end_in_each_way():
+    loop = asyncio.get_running_loop()
+    for number in range(100):
+        source, output = await pipe(loop)
+        output.write(bytes(1000) if number % 3 else bytes(100_000))
+        if number % 5 == 0:
+            source.pause_reading()
+            source.resume_reading()
+        (source.close if number % 2 else output.abort)()
+        while source._pipe is not None or output._pipe is not None:
+            await asyncio.sleep(0)
+            if number % 7 == 0:
+                source.close()
+                output.abort()
+
+
+@scenario
+async def pipes_that_cannot_be_connected():
+    loop = asyncio.get_running_loop()
+    for _ in range(100):
+        for end in ("read", "write"):
+            with contextlib.suppress(ValueError), open(__file__, "rb", 0) as file:
+                await getattr(loop, f"connect_{end}_pipe")(asyncio.Protocol, file)
+
+
+@scenario
+async def subprocesses():
+    for number in range(4):
+        process = await asyncio.create_subprocess_exec("cat", stdin=-1, stdout=-1)
+        if number % 2:
+            process.kill()
+        await process.communicate(b"data")
+        process._transport.close()
+
+
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("name", scenario)
 def test_many_objects_leave_nothing_behind(loop, name):

@@ -136,6 +136,8 @@ cdef bint pipe_note_end(DescriptorTransport transport) except -1:
 
 cdef list pipe_describe(DescriptorTransport transport, str name, int number, unsigned int direction):
     cdef FdWatcher watcher
+    # Read once: it is None while the file is being closed, which runs code of the program.
+    loop = transport.loop
     info = [name]
     if transport.fd < 0:
         info.append("closed")
@@ -144,11 +146,11 @@ cdef list pipe_describe(DescriptorTransport transport, str name, int number, uns
     info.append(f"fd={number}")
     if transport.fd < 0:
         info.append("closed")
-    elif transport.loop.has_closed or transport_runs_elsewhere(transport):
-        # What is watched cannot be known.
+    elif loop is None or loop.has_closed or transport_runs_elsewhere(transport):
+        # Nothing is watched, or it cannot be known.
         info.append("open")
     else:
-        watcher = pipe_watcher(transport, transport.loop)
+        watcher = pipe_watcher(transport, loop)
         callback = None if watcher is None else watcher.reader if direction == POLL_READABLE else watcher.writer
         info.append("idle" if callback is None else "polling")
     return info

@@ -7,6 +7,7 @@ and relies on a few turns of the loop to order what a redirected pipe still hold
 import asyncio
 import contextlib
 import os
+import pty
 import random
 import socket
 
@@ -182,6 +183,27 @@ async def test_server_redirects_a_program_of_the_system_and_nothing_is_lost(conn
             data = random_lines(size, size)
             completed = await connection.run("cat", input=data, encoding=None, check=True)
             assert completed.stdout == data
+
+
+async def test_shell_on_a_terminal_of_the_server(connected):
+    async def run_shell(process):
+        controller, terminal = pty.openpty()
+        shell = await asyncio.create_subprocess_exec(
+            "/bin/sh", stdin=terminal, stdout=terminal, stderr=terminal, env={"PS1": "", "PATH": os.environ["PATH"]}, start_new_session=True
+        )
+        os.close(terminal)
+        # Both ways over one terminal, each with a descriptor of its own.
+        await process.redirect(stdin=os.dup(controller), stdout=controller)
+        process.exit(await shell.wait())
+        await process.wait_closed()
+
+    async with connected(run_shell) as connection:
+        process = await connection.create_process(encoding=None)
+        process.stdin.write(b"stty -echo; for i in $(seq 1000); do echo line $i; done; echo over; exit 7\n")
+        output = await process.stdout.readuntil(b"over\r\n")
+        lines = b"".join(b"line %d\r\n" % number for number in range(1, 1001))
+        assert output.endswith(lines + b"over\r\n")
+        assert (await process.wait()).exit_status == 7
 
 
 async def test_output_of_one_process_is_the_input_of_another(connected):
