@@ -6,8 +6,10 @@ test_datagram_endpoints.py has the kinds of sockets, test_datagram_sending.py wh
 import asyncio
 import contextvars
 import gc
+import os
 import signal
 import socket
+import warnings
 import weakref
 
 import pytest
@@ -310,6 +312,22 @@ async def test_socket_that_somebody_closed_is_an_error(endpoint):
     assert [error.errno for error in protocol.errors] == [9]
     transport.abort()
     await protocol.until_lost()
+
+
+async def test_forked_child_that_ends_harms_no_endpoint(receiver, udp_peer):
+    transport, protocol, send = await receiver()
+    with warnings.catch_warnings():
+        # pytest's own watchdog is a thread, too.
+        warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        # The child's copies of the descriptors close with it.
+        os._exit(0)
+    os.waitpid(child, 0)
+    send(b"still here")
+    await protocol.until_datagrams()
+    transport.sendto(b"here too", udp_peer.getsockname())
+    assert udp_peer.recv(100) == b"here too"
 
 
 async def test_unclosed_transport_is_reported(loop):
