@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import warnings
 import weakref
 
@@ -111,11 +112,12 @@ async def test_longer_datagrams_than_max_size_are_cut(receiver):
     assert await protocol.until_datagrams(2) == [b"0123456789", b"short"]
 
 
-async def test_negative_max_size_ends_the_transport(receiver, reported):
+@pytest.mark.parametrize("size, error", [(-1, ValueError), (sys.maxsize, (MemoryError, OverflowError))])
+async def test_max_size_that_makes_no_sense_ends_the_transport(receiver, reported, size, error):
     transport, protocol, send = await receiver()
-    transport.max_size = -1
+    transport.max_size = size
     send(b"lost")
-    assert isinstance(await protocol.until_lost(), ValueError)
+    assert isinstance(await protocol.until_lost(), error)
     assert [context["message"] for context in reported] == ["Fatal read error on datagram transport"]
 
 
