@@ -170,6 +170,31 @@ async def tasks():
 
 
 @scenario
+async def datagrams():
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    class Counter(asyncio.DatagramProtocol):
+        received = 0
+
+        def datagram_received(self, data, address):
+            self.received += 1
+            if self.received == 20:
+                done.set_result(address)
+
+    server, _ = await loop.create_datagram_endpoint(Counter, local_addr=("127.0.0.1", 0))
+    address = server.get_extra_info("sockname")
+    # More senders than one, so that their addresses go into the table.
+    clients = [await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=address) for _ in range(4)]
+    for number in range(20):
+        clients[number % 4][0].sendto(bytes(number + 1))
+    await done
+    for transport, _ in [(server, None), *clients]:
+        transport.close()
+    await asyncio.sleep(0)
+
+
+@scenario
 async def calls_from_another_thread():
     loop = asyncio.get_running_loop()
     all_called = loop.create_future()

@@ -18,7 +18,7 @@ def _datagram_scenario(name, title, service, mode, size, under_way, answer_size,
 
 SCENARIOS = tuple(
     _datagram_scenario(
-        f"echo_udp_{name}_{under_way}",
+        f"udp_echo_{name}_{under_way}",
         f"echo UDP, {title}, {under_way} under way",
         "echo",
         "exchange",
@@ -29,4 +29,4 @@ SCENARIOS = tuple(
     )
     for size, name, title in ((64, "64b", "64 B"), (1024, "1kb", "1 KB"))
     for under_way in (1, UNDER_WAY)
-) + (_datagram_scenario("flood_udp_1kb", "flood UDP, 1 KB, received", "flood", "flood", 1024, UNDER_WAY, 1, True),)
+) + (_datagram_scenario("udp_flood_1kb", "flood UDP, 1 KB, received", "flood", "flood", 1024, UNDER_WAY, 1, True),)

@@ -39,6 +39,11 @@ from fastloop.transports.transport cimport (
 cimport cython
 
 
+cdef enum:
+    # More memory than this is not kept for a transport.
+    MAX_SIZE = 16777216
+
+
 ctypedef int (*half_t)(DatagramTransport self) noexcept
 
 
@@ -122,8 +127,8 @@ cdef class DatagramTransport(DatagramSender):
         self.rest_bytes = 0 if is_short else self.max_size_bytes - self.read_bytes
         PyMem_RawFree(self.rest)
         self.rest = NULL
-        # The object has the error for a negative size.
-        self.reads_by_socket_object = size < 0 or not sockaddr_knows_family(self.family)
+        # The object has the errors for sizes that make no sense.
+        self.reads_by_socket_object = not 0 <= size <= MAX_SIZE or not sockaddr_knows_family(self.family)
 
     cdef int watch_reading(self) except -1:
         return self.update_interest()

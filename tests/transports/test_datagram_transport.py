@@ -6,8 +6,11 @@ test_datagram_endpoints.py has the kinds of sockets, test_datagram_sending.py wh
 import asyncio
 import contextvars
 import gc
+import os
 import signal
 import socket
+import sys
+import warnings
 import weakref
 
 import pytest
@@ -109,11 +112,12 @@ async def test_longer_datagrams_than_max_size_are_cut(receiver):
     assert await protocol.until_datagrams(2) == [b"0123456789", b"short"]
 
 
-async def test_negative_max_size_ends_the_transport(receiver, reported):
+@pytest.mark.parametrize("size, error", [(-1, ValueError), (sys.maxsize, (MemoryError, OverflowError))])
+async def test_max_size_that_makes_no_sense_ends_the_transport(receiver, reported, size, error):
     transport, protocol, send = await receiver()
-    transport.max_size = -1
+    transport.max_size = size
     send(b"lost")
-    assert isinstance(await protocol.until_lost(), ValueError)
+    assert isinstance(await protocol.until_lost(), error)
     assert [context["message"] for context in reported] == ["Fatal read error on datagram transport"]
 
 
@@ -310,6 +314,22 @@ async def test_socket_that_somebody_closed_is_an_error(endpoint):
     assert [error.errno for error in protocol.errors] == [9]
     transport.abort()
     await protocol.until_lost()
+
+
+async def test_forked_child_that_ends_harms_no_endpoint(receiver, udp_peer):
+    transport, protocol, send = await receiver()
+    with warnings.catch_warnings():
+        # pytest's own watchdog is a thread, too.
+        warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        # The child's copies of the descriptors close with it.
+        os._exit(0)
+    os.waitpid(child, 0)
+    send(b"still here")
+    await protocol.until_datagrams()
+    transport.sendto(b"here too", udp_peer.getsockname())
+    assert udp_peer.recv(100) == b"here too"
 
 
 async def test_unclosed_transport_is_reported(loop):
