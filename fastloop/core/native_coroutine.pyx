@@ -71,7 +71,8 @@ cdef class NativeCoroutine:
             return
         inner = self.inner
         self.has_begun = True
-        self.waits_for = None
+        if self.waits_for is not None:
+            self.wait_is_over()
         self.end()
         if inner is not None:
             inner.close()
@@ -80,6 +81,10 @@ cdef class NativeCoroutine:
 
     cdef bint advance(self) except -1:
         raise SystemError(f"{type(self).__name__} has no steps")
+
+    cdef int wait_is_over(self) except -1:
+        self.waits_for = None
+        return 0
 
     cdef bint thrown(self, object exception) except -1:
         raise exception
@@ -110,16 +115,15 @@ cdef class NativeCoroutine:
         if type(future) is Future:
             if (<Future>future).flags & (FUTURE_DONE | FUTURE_FAILED) == FUTURE_FINISHED:
                 # HOT.
-                self.waits_for = None
+                self.wait_is_over()
                 return True
         if not future.done():
             raise RuntimeError("await wasn't used with future")
-        self.waits_for = None
+        self.wait_is_over()
         future.result()
         return True
 
     cdef bint leave_to(self, object coroutine) except -1:
-        self.waits_for = None
         self.inner = coroutine
         return self.send_to_inner()
 
@@ -154,7 +158,7 @@ cdef bint throw_into(NativeCoroutine self, object exception) except -1:
         self.has_begun = True
         raise exception
     if self.inner is None:
-        self.waits_for = None
+        self.wait_is_over()
         return self.thrown(exception)
     try:
         self.value = self.inner.throw(exception)
