@@ -18,7 +18,13 @@ from benchmarks.process_account import cpu_ns
 from benchmarks.processes import Process, python_command
 
 FAMILIES = {"tcp": "TCP", "unix": "Unix"}
-INTERFACES = {"protocol": "Protocol", "buffered": "BufferedProtocol", "streams": "streams", "own_streams": "own streams", "sockets": "sock_*"}
+INTERFACES = {
+    "protocol": "Protocol",
+    "buffered": "BufferedProtocol",
+    "streams": "streams",
+    "own_streams": "own streams",
+    "sockets": "sock_*",
+}
 # Services that answer with the request.
 ECHOES = {"echo", "echo_lines", "echo_exactly"}
 TERMINATION_LIMIT_S = 5.0

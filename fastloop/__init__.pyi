@@ -26,6 +26,7 @@ from asyncio import transports as transports
 
 # By submodule, because a name must not be imported twice. Those with a namesake below are left out.
 from asyncio.base_events import *
+from asyncio.base_events import Server as Server
 from asyncio.coroutines import *
 from asyncio.events import AbstractEventLoop as AbstractEventLoop
 from asyncio.events import AbstractServer as AbstractServer
@@ -51,6 +52,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from os import PathLike
 from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
+from _typeshed import ReadableBuffer
+
 if sys.version_info >= (3, 14):
     from asyncio.graph import *
 else:
@@ -70,7 +73,6 @@ if sys.version_info < (3, 16):
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_Bytes: TypeAlias = bytes | bytearray | memoryview
 _Path: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
 
 # What asyncio.Runner.run() takes.
@@ -114,7 +116,7 @@ if sys.version_info < (3, 16):
 # asyncio's functions make asyncio's classes. At run time fastloop's classes are subclasses of these.
 class StreamReader(_AsyncioStreamReader):
     # Also before Python 3.13.
-    async def readuntil(self, separator: _Bytes | tuple[bytes, ...] = ...) -> bytes: ...
+    async def readuntil(self, separator: ReadableBuffer | tuple[ReadableBuffer, ...] = ...) -> bytes: ...
 
 class StreamWriter(_AsyncioStreamWriter):
     pass
@@ -136,12 +138,8 @@ async def start_server(
     ssl_handshake_timeout: float | None = ...,
     **kwds: Any,
 ) -> Server: ...
-async def open_unix_connection(
-    path: _Path | None = None, *, limit: int = 65536, **kwds: Any
-) -> tuple[StreamReader, StreamWriter]: ...
-async def start_unix_server(
-    client_connected_cb: _Connected, path: _Path | None = None, *, limit: int = 65536, **kwds: Any
-) -> Server: ...
+async def open_unix_connection(path: _Path | None = None, *, limit: int = 65536, **kwds: Any) -> tuple[StreamReader, StreamWriter]: ...
+async def start_unix_server(client_connected_cb: _Connected, path: _Path | None = None, *, limit: int = 65536, **kwds: Any) -> Server: ...
 
 # ---- coroutines ----
 

@@ -10,6 +10,7 @@ import inspect
 import re
 import runpy
 import sys
+import types
 import weakref
 from pathlib import Path
 
@@ -166,6 +167,22 @@ def test_asyncios_server_keeps_the_attribute(internal):
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="before Python 3.13 a server only counts its connections")
 def test_asyncios_server_keeps_its_connections_in_a_weak_set():
     assert type(asyncio.base_events.Server(None, [], None, None, 100, None)._clients) is weakref.WeakSet
+
+
+# What asyncio's streams keep
+
+
+@for_each("KEPT_BY_STREAMS")
+def test_asyncios_stream_has_the_attribute(internal):
+    loop = asyncio.SelectorEventLoop()
+    try:
+        reader = asyncio.StreamReader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, lambda reader, writer: None, loop=loop)
+        writer = asyncio.StreamWriter(types.SimpleNamespace(is_closing=lambda: True), protocol, reader, loop)
+        made = {"StreamReader": reader, "StreamReaderProtocol": protocol, "StreamWriter": writer}
+        assert hasattr(made[internal.name.split(".")[1]], last_name(internal))
+    finally:
+        loop.close()
 
 
 # What both carry

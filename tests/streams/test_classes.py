@@ -120,9 +120,7 @@ async def test_unusual_sizes_do_what_they_do_in_asyncio(loop, reader, size):
             except (TypeError, ValueError, asyncio.IncompleteReadError) as error:
                 yield type(error), str(error)
 
-    assert [outcome async for outcome in outcomes(reader)] == [
-        outcome async for outcome in outcomes(asyncio.StreamReader(loop=loop))
-    ]
+    assert [outcome async for outcome in outcomes(reader)] == [outcome async for outcome in outcomes(asyncio.StreamReader(loop=loop))]
 
 
 @pytest.mark.parametrize("data", [bytearray(b"ab"), memoryview(b"ab"), [97, 98], b""])
