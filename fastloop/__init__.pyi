@@ -9,6 +9,9 @@ them as asyncio's. In this way values of both imports, and annotations written f
 
 import sys
 from asyncio import Runner as _AsyncioRunner
+from asyncio import StreamReader as _AsyncioStreamReader
+from asyncio import StreamReaderProtocol as _AsyncioStreamReaderProtocol
+from asyncio import StreamWriter as _AsyncioStreamWriter
 from asyncio import coroutines as coroutines
 from asyncio import events as events
 from asyncio import exceptions as exceptions
@@ -23,6 +26,7 @@ from asyncio import transports as transports
 
 # By submodule, because a name must not be imported twice. Those with a namesake below are left out.
 from asyncio.base_events import *
+from asyncio.base_events import Server as Server
 from asyncio.coroutines import *
 from asyncio.events import AbstractEventLoop as AbstractEventLoop
 from asyncio.events import AbstractServer as AbstractServer
@@ -37,7 +41,6 @@ from asyncio.futures import *
 from asyncio.locks import *
 from asyncio.protocols import *
 from asyncio.queues import *
-from asyncio.streams import *
 from asyncio.subprocess import *
 from asyncio.taskgroups import *
 from asyncio.tasks import *
@@ -45,8 +48,11 @@ from asyncio.threads import *
 from asyncio.timeouts import *
 from asyncio.transports import *
 from asyncio.unix_events import SelectorEventLoop as SelectorEventLoop
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from os import PathLike
 from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
+
+from _typeshed import ReadableBuffer
 
 if sys.version_info >= (3, 14):
     from asyncio.graph import *
@@ -67,6 +73,7 @@ if sys.version_info < (3, 16):
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_Path: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
 
 # What asyncio.Runner.run() takes.
 if sys.version_info >= (3, 14):
@@ -103,6 +110,36 @@ if sys.version_info < (3, 16):
 
     def install() -> None: ...
     def uninstall() -> None: ...
+
+# ---- streams ----
+
+# asyncio's functions make asyncio's classes. At run time fastloop's classes are subclasses of these.
+class StreamReader(_AsyncioStreamReader):
+    # Also before Python 3.13.
+    async def readuntil(self, separator: ReadableBuffer | tuple[ReadableBuffer, ...] = ...) -> bytes: ...
+
+class StreamWriter(_AsyncioStreamWriter):
+    pass
+
+_Connected: TypeAlias = Callable[[StreamReader, StreamWriter], Any]
+
+class StreamReaderProtocol(_AsyncioStreamReaderProtocol):
+    pass
+
+async def open_connection(
+    host: str | None = None, port: int | str | None = None, *, limit: int = 65536, ssl_handshake_timeout: float | None = ..., **kwds: Any
+) -> tuple[StreamReader, StreamWriter]: ...
+async def start_server(
+    client_connected_cb: _Connected,
+    host: str | Sequence[str] | None = None,
+    port: int | str | None = None,
+    *,
+    limit: int = 65536,
+    ssl_handshake_timeout: float | None = ...,
+    **kwds: Any,
+) -> Server: ...
+async def open_unix_connection(path: _Path | None = None, *, limit: int = 65536, **kwds: Any) -> tuple[StreamReader, StreamWriter]: ...
+async def start_unix_server(client_connected_cb: _Connected, path: _Path | None = None, *, limit: int = 65536, **kwds: Any) -> Server: ...
 
 # ---- coroutines ----
 

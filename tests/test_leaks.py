@@ -19,6 +19,7 @@ import weakref
 
 import pytest
 
+import fastloop
 from actors.cases import Cases
 
 TUTORIAL = pathlib.Path(__file__).resolve().parents[1] / "examples" / "tutorial"
@@ -259,6 +260,29 @@ async def subprocesses():
             process.kill()
         await process.communicate(b"data")
         process._transport.close()
+@scenario
+async def streams():
+    left, right = socket.socketpair()
+    reader, writer = await fastloop.open_connection(sock=left)
+    for number in range(OBJECTS_IN_A_RUN // 10):
+        right.send(b"one\ntwo\nthree")
+        assert await reader.readline() == b"one\n"
+        assert await reader.readuntil((b"wo\n", b"\n")) == b"two\n"
+        assert await reader.readexactly(5) == b"three"
+        reading = asyncio.create_task([reader.read, reader.readline][number % 2]())
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        writer.write(b"answer")
+        await writer.drain()
+        right.recv(10)
+    right.close()
+    reader.cycle = [reader, reader.read(), writer.drain()]
+    for coroutine in reader.cycle[1:]:
+        coroutine.close()
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
 
 
 @pytest.mark.fastloop_only

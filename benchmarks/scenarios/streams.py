@@ -19,9 +19,7 @@ READINGS = {
 
 def _stream_scenario(family, interface, reading):
     service, size, line_size = READINGS[reading]
-    exchange = Exchange(
-        service, interface, family, connections=CONNECTIONS, request_size=size, answer_size=size, line_size=line_size
-    )
+    exchange = Exchange(service, interface, family, connections=CONNECTIONS, request_size=size, answer_size=size, line_size=line_size)
     what = f"10 KB in lines of {line_size} B" if line_size else "1 KB"
     return exchange_scenario(
         f"stream_{reading}_{family}_{interface}",
@@ -33,8 +31,5 @@ def _stream_scenario(family, interface, reading):
 
 
 SCENARIOS = tuple(
-    _stream_scenario(family, interface, reading)
-    for family in FAMILIES
-    for reading in READINGS
-    for interface in ("streams", "own_streams")
+    _stream_scenario(family, interface, reading) for family in FAMILIES for reading in READINGS for interface in ("streams", "own_streams")
 )

@@ -260,13 +260,46 @@ KEPT_BY_SERVER = [
     Internal("_sockets", "transports/server_clients.pyx", "what it listens on; None once it is closed"),
 ]
 
-# What a StreamReader and its protocol keep about themselves, and fastloop reads and changes as feed_data() does.
-KEPT_BY_STREAM = [
-    Internal("_stream_reader_wr", "transports/stream_reader_feed.pyx", "the protocol's weak reference to its reader"),
-    Internal("_buffer", "transports/stream_reader_feed.pyx", "where the bytes go"),
-    Internal("_waiter", "transports/stream_reader_feed.pyx", "the future of the task that reads"),
-    Internal("_eof", "transports/stream_reader_feed.pyx", "whether data is still welcome"),
-    Internal("_limit", "transports/stream_reader_feed.pyx", "above twice as much the transport is paused"),
+# What asyncio's stream classes keep on their objects, and methods that they call on themselves. fastloop feeds asyncio's reader through
+# some; fastloop's subclasses have fields or methods of their own for all.
+KEPT_BY_STREAMS = [
+    Internal("asyncio.StreamReader._buffer", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "what is unread; libraries look into it"),
+    Internal("asyncio.StreamReader._limit", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "read(-1), readuntil(), repr"),
+    Internal("asyncio.StreamReader._loop", "streams/stream_input.pyx", "makes the future of a read"),
+    Internal("asyncio.StreamReader._eof", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "at_eof(), repr; libraries"),
+    Internal("asyncio.StreamReader._waiter", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "the future of the read that waits"),
+    Internal("asyncio.StreamReader._exception", "streams/stream_input.pyx", "repr; libraries"),
+    Internal("asyncio.StreamReader._transport", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "3.14's _replace_transport(); libraries"),
+    Internal("asyncio.StreamReader._paused", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "flow control; libraries"),
+    Internal("asyncio.StreamReader._source_traceback", "streams/stream_input.pyx", "debug mode: where the reader was made"),
+    Internal("asyncio.StreamReader._wakeup_waiter", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "subclasses replace it"),
+    Internal("asyncio.StreamReader._maybe_resume_transport", "streams/stream_input.pyx", "subclasses replace it"),
+    Internal("asyncio.StreamReader._wait_for_data", "streams/stream_input.pyx", "subclasses replace it"),
+    Internal("asyncio.StreamWriter._transport", "streams/stream_writer.pyx", "the methods that asyncio's class has; libraries"),
+    Internal("asyncio.StreamWriter._protocol", "streams/stream_writer.pyx", "wait_closed(), start_tls()"),
+    Internal("asyncio.StreamWriter._reader", "streams/stream_writer.pyx", "repr"),
+    Internal("asyncio.StreamWriter._loop", "streams/stream_writer.pyx", "start_tls(), __del__()"),
+    Internal("asyncio.StreamWriter._complete_fut", "streams/stream_writer.pyx", "set by asyncio, read by nobody"),
+    Internal("asyncio.StreamReaderProtocol._stream_reader_wr", "transports/stream_reader_feed.pyx streams/stream_protocol.pyx", "the weak reference to the reader"),
+    Internal("asyncio.StreamReaderProtocol._paused", "streams/stream_protocol.pyx", "drain()"),
+    Internal("asyncio.StreamReaderProtocol._connection_lost", "streams/stream_protocol.pyx", "drain()"),
+    Internal(
+        "asyncio.StreamReaderProtocol._drain_helper",
+        "streams/stream_protocol.pyx streams/stream_writer.pyx",
+        "drain() has to wait",
+    ),
+    Internal("asyncio.StreamReaderProtocol._stream_reader", "api/streams.py", "the reader that the weak reference leads to"),
+    Internal(
+        "asyncio.StreamReaderProtocol._client_connected_cb",
+        "api/streams.py",
+        "set aside while asyncio's connection_made() runs",
+    ),
+    Internal("asyncio.StreamReaderProtocol._transport", "api/streams.py", "whether asyncio's connection_made() has aborted the connection"),
+    Internal("asyncio.StreamReaderProtocol._task", "api/streams.py", "keeps the task of client_connected_cb"),
+    Internal("asyncio.StreamReaderProtocol._loop", "api/streams.py", "makes that task"),
+    Internal("asyncio.StreamReaderProtocol._strong_reader", "api/streams.py", "keeps the reader until client_connected_cb has it"),
+    Internal("asyncio.StreamReaderProtocol._stream_writer", "api/streams.py", "the writer, which the protocol kept alive", until="3.13"),
+    Internal("asyncio.StreamReaderProtocol._replace_writer", "api/streams.py", "whether the protocol keeps the writer", until="3.13"),
 ]
 
 # What asyncio's own code and libraries read from futures, tasks and handles. fastloop's objects have these names too, and

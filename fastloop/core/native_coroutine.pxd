@@ -16,6 +16,8 @@ cdef class NativeCoroutine:
     # Run up to the next wait, with what that yields in value; or to the end, with the result there. Returns whether it has
     # ended. It may raise anything.
     cdef bint advance(self) except -1
+    # It waits no longer, for whatever reason.
+    cdef int wait_is_over(self) except -1
     # An exception was thrown into a wait. Raises it, or has an answer, as advance() does.
     cdef bint thrown(self, object exception) except -1
     # The result, made from that of inner.

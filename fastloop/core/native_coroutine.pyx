@@ -12,8 +12,9 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
 from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE, FUTURE_FAILED, FUTURE_FINISHED, Future
-from fastloop.python.capi cimport PYGEN_NEXT, PYGEN_RETURN, PyIter_Send, PySendResult, new_reference
-from fastloop.python.cpython_compat cimport COMPAT_THROW_WARNS, compat_stop_iteration
+from fastloop.python.capi cimport PYGEN_NEXT, PyIter_Send, PySendResult, new_reference
+from fastloop.python.cpython_compat cimport (
+    COMPAT_THROW_WARNS, compat_raise_again, compat_stop_iteration, compat_take_exception)
 from fastloop.python.type_slots cimport iternextfunc, type_slots
 
 
@@ -54,15 +55,13 @@ cdef class NativeCoroutine:
 
     def throw(self, type, *value_and_traceback):
         """Raise an exception where it waits, as a coroutine does."""
-        cdef bint has_ended
+        cdef int has_ended
         check_not_over(self)
         if value_and_traceback or not isinstance(type, BaseException):
             type = exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
-        try:
-            has_ended = throw_into(self, type)
-        except BaseException as error:
-            self.end()
-            raise_from_coroutine(error)
+        has_ended = (<int (*)(NativeCoroutine, object) noexcept>throw_into)(self, type)
+        if has_ended < 0:
+            native_coroutine_failed(self)
         return returned_or_stopped(native_coroutine_answer(self, has_ended))
 
     def close(self):
@@ -71,7 +70,8 @@ cdef class NativeCoroutine:
             return
         inner = self.inner
         self.has_begun = True
-        self.waits_for = None
+        if self.waits_for is not None:
+            self.wait_is_over()
         self.end()
         if inner is not None:
             inner.close()
@@ -80,6 +80,10 @@ cdef class NativeCoroutine:
 
     cdef bint advance(self) except -1:
         raise SystemError(f"{type(self).__name__} has no steps")
+
+    cdef int wait_is_over(self) except -1:
+        self.waits_for = None
+        return 0
 
     cdef bint thrown(self, object exception) except -1:
         raise exception
@@ -110,16 +114,15 @@ cdef class NativeCoroutine:
         if type(future) is Future:
             if (<Future>future).flags & (FUTURE_DONE | FUTURE_FAILED) == FUTURE_FINISHED:
                 # HOT.
-                self.waits_for = None
+                self.wait_is_over()
                 return True
         if not future.done():
             raise RuntimeError("await wasn't used with future")
-        self.waits_for = None
+        self.wait_is_over()
         future.result()
         return True
 
     cdef bint leave_to(self, object coroutine) except -1:
-        self.waits_for = None
         self.inner = coroutine
         return self.send_to_inner()
 
@@ -149,12 +152,12 @@ cdef bint raised() except? -1:
     return -1
 
 
-cdef bint throw_into(NativeCoroutine self, object exception) except -1:
+cdef int throw_into(NativeCoroutine self, object exception) except -1:
     if not self.has_begun:
         self.has_begun = True
         raise exception
     if self.inner is None:
-        self.waits_for = None
+        self.wait_is_over()
         return self.thrown(exception)
     try:
         self.value = self.inner.throw(exception)
@@ -162,12 +165,6 @@ cdef bint throw_into(NativeCoroutine self, object exception) except -1:
     except StopIteration as stop:
         self.value = self.result_of_inner(stop.value)
         return True
-
-
-cdef int raise_from_coroutine(object error) except -1:
-    if isinstance(error, StopIteration):
-        raise RuntimeError("coroutine raised StopIteration") from error
-    raise error
 
 
 cdef inline object returned_or_stopped(PyObject *answer):
@@ -189,17 +186,27 @@ cdef inline PyObject *native_coroutine_answer(NativeCoroutine self, bint has_end
     return compat_stop_iteration(value)
 
 
+cdef int native_coroutine_advance(NativeCoroutine self) except -1:
+    return self.advance() if self.inner is None else self.send_to_inner()
+
+
+cdef int native_coroutine_failed(NativeCoroutine self) except -1:
+    error = compat_take_exception()
+    self.end()
+    if isinstance(error, StopIteration):
+        raise RuntimeError("coroutine raised StopIteration") from error
+    return compat_raise_again(error)
+
+
 cdef PyObject *native_coroutine_step(PyObject *pointer) except? NULL:
     """HOT. Return what to yield; or NULL, with the result as StopIteration, or with another exception."""
     cdef NativeCoroutine self = <NativeCoroutine>pointer
-    cdef bint has_ended
+    cdef int has_ended
     check_not_over(self)
     self.has_begun = True
-    try:
-        has_ended = self.advance() if self.inner is None else self.send_to_inner()
-    except BaseException as error:
-        self.end()
-        raise_from_coroutine(error)
+    has_ended = (<int (*)(NativeCoroutine) noexcept>native_coroutine_advance)(self)
+    if has_ended < 0:
+        native_coroutine_failed(self)
     # The result leaves as an exception. A check for one here would give it a traceback.
     return (<PyObject *(*)(NativeCoroutine, bint) noexcept>native_coroutine_answer)(self, has_ended)
 

@@ -2,8 +2,8 @@
 
 from cpython.object cimport PyObject
 
-from fastloop.core.future cimport Future
 from fastloop.core.loop_core cimport LoopCore
+from fastloop.core.native_coroutine cimport NativeCoroutine
 from fastloop.net.address_cache cimport address_cache_t
 from fastloop.net.receive_buffer cimport receive_buffer_t
 
@@ -17,7 +17,7 @@ cdef enum socket_operation_kind:
     SOCKET_SEND_TO
 
 
-cdef class SocketOperation:
+cdef class SocketOperation(NativeCoroutine):
     cdef:
         LoopCore loop
         # OWNERSHIP: borrowed from the loop.
@@ -30,17 +30,13 @@ cdef class SocketOperation:
         object buffer
         Py_buffer view
         bint has_view
-        bint has_begun
-        bint has_ended
+        bint is_prepared
         socket_operation_kind kind
         # SOCKET_RECEIVE and the two with addresses: the bytes that are wanted. SOCKET_SEND_ALL: the bytes that are sent.
         Py_ssize_t size
-        # What the operation waits for.
-        Future waiter
 
-    cdef int begin(self) except -1
-    cdef int end(self) except -1
-    # The result; or NULL, with waiter set or an exception raised.
+    cdef int prepare(self) except -1
+    # The result; or NULL, with waits_for set or an exception raised.
     cdef PyObject *attempt(self) except? NULL
     cdef PyObject *receive(self, int fd) except? NULL
     cdef PyObject *receive_into(self, int fd) except? NULL
@@ -50,10 +46,9 @@ cdef class SocketOperation:
     cdef PyObject *send_to(self, int fd) except? NULL
     # The socket object does it, and raises what there is to raise.
     cdef PyObject *use_socket_object(self, int fd) except? NULL
-    cdef PyObject *step(self) except? NULL
     # The system call has failed.
     cdef PyObject *wait(self, int fd, unsigned int direction) except? NULL
-    cdef int wait_for(self, int fd, unsigned int direction) except -1
+    cdef int wait_for_fd(self, int fd, unsigned int direction) except -1
 
 
 cdef SocketOperation new_socket_operation(

@@ -8,7 +8,6 @@ Driven by: the task that awaits it, through a future that the descriptor's watch
 
 import os
 import socket
-import warnings
 
 try:
     from ssl import SSLSocket
@@ -18,11 +17,12 @@ except ImportError:
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.object cimport PyObject, destructor
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EBADF, errno
 
 from fastloop.core.fd_watcher cimport wait_for_socket
-from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE
+from fastloop.core.native_coroutine cimport NativeCoroutine
 from fastloop.core.scheduler cimport scheduler_expect_events
 from fastloop.net.address_cache cimport address_cache_find, address_cache_show, address_cache_t
 from fastloop.net.receive_buffer cimport (
@@ -31,14 +31,9 @@ from fastloop.net.sockaddr cimport sockaddr_knows_family, sockaddr_storage, sock
 from fastloop.net.socket_object cimport socket_object_family, socket_object_fd
 from fastloop.net.syscalls cimport net_receive, net_receive_from, net_send, net_send_to, net_would_block
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
-from fastloop.python.capi cimport _PyBytes_Resize, bytes_of, int_of, new_reference
-from fastloop.python.cpython_compat cimport COMPAT_THROW_WARNS, compat_stop_iteration
-from fastloop.python.type_slots cimport iternextfunc, type_slots
-
-
-cimport cython
-
-from fastloop.python.exception_arguments import exception_from_triple
+from fastloop.python.capi cimport (
+    PyObject_CallFinalizerFromDealloc, _PyBytes_Resize, bytes_of, int_of, new_reference, object_type)
+from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
 
 
 cdef:
@@ -46,72 +41,28 @@ cdef:
     tuple METHODS = ("sock_recv", "sock_recv_into", "sock_sendall", "sock_recvfrom", "sock_recvfrom_into", "sock_sendto")
 
 
-@cython.freelist(64)
-cdef class SocketOperation:
+cdef class SocketOperation(NativeCoroutine):
     def __dealloc__(self):
         if self.has_view:
             PyBuffer_Release(&self.view)
-        if not self.has_begun:
-            # Not in __del__(), which is not called a second time for an object that comes back from the free list.
-            warnings.warn(f"coroutine 'EventLoop.{METHODS[self.kind]}' was never awaited", RuntimeWarning)
 
-    def __await__(self):
-        return self
+    cdef str qualified_name(self):
+        return f"EventLoop.{METHODS[self.kind]}"
 
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        raise SystemError("replaced below")
-
-    def send(self, value):
-        """Continue, as a coroutine does; value is ignored."""
-        cdef PyObject *answer = self.step()
-        if answer is NULL:
-            raise StopIteration
-        result = <object>answer
-        Py_DECREF(result)
-        return result
-
-    def throw(self, type, *value_and_traceback):
-        """End with an exception, as a coroutine does. What was sent by then stays sent."""
-        self.has_begun = True
-        self.end()
-        if not value_and_traceback and isinstance(type, BaseException):
-            raise type
-        raise exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
-
-    def close(self):
-        """End without a result, as a coroutine does."""
-        self.has_begun = True
-        self.end()
-
-    cdef PyObject *step(self) except? NULL:
-        """Return the future to wait for; or NULL, with the result as StopIteration, or with another exception."""
+    cdef bint advance(self) except -1:
         cdef PyObject *answer
-        if self.has_ended:
-            raise RuntimeError("cannot reuse already awaited coroutine")
-        if self.waiter is not None and not self.waiter.flags & FUTURE_DONE:
-            raise RuntimeError("await wasn't used with future")
-        self.waiter = None
-        try:
-            if not self.has_begun:
-                self.begin()
-            answer = self.attempt()
-        except BaseException:
-            self.end()
-            raise
+        self.stop_waiting()
+        if not self.is_prepared:
+            self.prepare()
+        answer = self.attempt()
         if answer is NULL:
-            self.waiter.flags |= FUTURE_BLOCKING
-            Py_INCREF(self.waiter)
-            return <PyObject *>self.waiter
-        self.end()
-        result = <object>answer
-        Py_DECREF(result)
-        return compat_stop_iteration(result)
+            return False
+        self.value = <object>answer
+        Py_DECREF(self.value)
+        return True
 
-    cdef int begin(self) except -1:
-        self.has_begun = True
+    cdef int prepare(self) except -1:
+        self.is_prepared = True
         if self.loop.is_debug or type(self.sock) is not SOCKET:
             check_socket(self.loop, self.sock)
         if self.kind == SOCKET_RECEIVE_FROM_INTO and self.size == 0:
@@ -128,12 +79,11 @@ cdef class SocketOperation:
         return 0
 
     cdef int end(self) except -1:
-        self.has_ended = True
         if self.has_view:
             self.has_view = False
             PyBuffer_Release(&self.view)
-        self.sock = self.buffer = self.address = self.waiter = None
-        return 0
+        self.sock = self.buffer = self.address = None
+        return NativeCoroutine.end(self)
 
     cdef PyObject *attempt(self) except? NULL:
         cdef int fd = socket_object_fd(self.sock)
@@ -228,21 +178,21 @@ cdef class SocketOperation:
                 return new_reference(self.sock.recvfrom(self.size))
             return new_reference(self.sock.recvfrom_into(self.buffer, self.size))
         except (BlockingIOError, InterruptedError):
-            self.wait_for(fd, POLL_WRITABLE if self.kind == SOCKET_SEND_TO else POLL_READABLE)
+            self.wait_for_fd(fd, POLL_WRITABLE if self.kind == SOCKET_SEND_TO else POLL_READABLE)
             return NULL
 
     cdef PyObject *wait(self, int fd, unsigned int direction) except? NULL:
-        """The system call has failed. Return NULL, with waiter set if it would only have blocked."""
+        """The system call has failed. Return NULL, with waits_for set if it would only have blocked."""
         cdef int error = errno
         if not net_would_block(error):
             raise OSError(error, os.strerror(error))
-        self.wait_for(fd, direction)
+        self.wait_for_fd(fd, direction)
         return NULL
 
-    cdef int wait_for(self, int fd, unsigned int direction) except -1:
+    cdef int wait_for_fd(self, int fd, unsigned int direction) except -1:
         self.loop._check_closed()
         self.loop._ensure_fd_no_transport(fd)
-        self.waiter = wait_for_socket(self.loop, fd, self.sock, direction)
+        self.wait_for(wait_for_socket(self.loop, fd, self.sock, direction))
         return 0
 
 
@@ -254,16 +204,27 @@ def check_socket(LoopCore loop, sock):
         raise ValueError("the socket must be non-blocking")
 
 
-cdef PyObject *socket_operation_next(PyObject *self) except? NULL:
-    return (<SocketOperation>self).step()
+# ---- made and destroyed ----
+
+cdef object_pool_t pool
 
 
-(<type_slots *>SocketOperation).tp_iternext = <iternextfunc>socket_operation_next
+cdef void socket_operation_dealloc(PyObject *self) noexcept:
+    if object_type(self) is not pool.type:
+        pool.plain_dealloc(self)
+    elif (<SocketOperation>self).has_begun or PyObject_CallFinalizerFromDealloc(self) == 0:
+        if (<SocketOperation>self).has_view:
+            PyBuffer_Release(&(<SocketOperation>self).view)
+        object_pool_dealloc(&pool, self)
+
+
+object_pool_open(&pool, SocketOperation.__new__(SocketOperation), sizeof(PyObject), 7, <destructor>socket_operation_dealloc)
 
 
 cdef SocketOperation new_socket_operation(
         LoopCore loop, receive_buffer_t *received, socket_operation_kind kind, object sock, object buffer, Py_ssize_t size):
-    cdef SocketOperation operation = SocketOperation.__new__(SocketOperation)
+    cdef SocketOperation operation = <SocketOperation>object_pool_new(&pool)
+    operation.has_begun = operation.has_ended = operation.is_prepared = operation.has_view = False
     operation.loop = loop
     operation.received = received
     operation.kind = kind

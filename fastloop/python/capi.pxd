@@ -47,6 +47,7 @@ cdef extern from "Python.h":
     PyObject *PyFunction_GET_DEFAULTS(object) noexcept
     PyObject *bytes_of "PyBytes_FromStringAndSize"(const char *start, Py_ssize_t size) except NULL
     int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
+    Py_ssize_t int_as_size "PyLong_AsSsize_t"(object number) noexcept
     PyObject *int_of "PyLong_FromSsize_t"(Py_ssize_t value) except NULL
     int PyObject_CallFinalizerFromDealloc(PyObject *object) noexcept
     const Py_ssize_t PY_SSIZE_T_MAX

@@ -38,11 +38,7 @@ cdef class ReadOperation(NativeCoroutine):
         return NativeCoroutine.end(self)
 
     cdef bint advance(self) except -1:
-        cdef bint has_waited = self.waits_for is not None
-        if has_waited:
-            self.reader.waiter = None
-            self.reader.wanted = 0
-            self.stop_waiting()
+        cdef bint has_waited = self.stop_waiting()
         if not self.reader.is_native:
             return self.leave_to(asyncio_coroutine(self))
         if self.reader.exposed is None:
@@ -64,10 +60,13 @@ cdef class ReadOperation(NativeCoroutine):
             return self.read_until(has_waited)
         return self.read_line(has_waited)
 
+    cdef int wait_is_over(self) except -1:
+        self.waits_for = self.reader.waiter = None
+        self.reader.wanted = 0
+        return 0
+
     cdef bint thrown(self, object exception) except -1:
         cdef StreamInput reader = self.reader
-        reader.waiter = None
-        reader.wanted = 0
         if self.kind != READ_LINE and self.kind != READ_NEXT_LINE:
             raise exception
         exposed = reader.load_exposed()
@@ -155,21 +154,22 @@ cdef class ReadOperation(NativeCoroutine):
 
     cdef bint read_line(self, bint has_waited) except -1:
         cdef StreamInput reader = self.reader
-        cdef Py_ssize_t begin
+        cdef Py_ssize_t begin, unread = stream_buffer_size(&reader.received)
         if not has_waited and reader.failure is not None:
             return self.line_failed(reader.failure)
-        begin = find(reader, LINE_END, self.offset)
-        if begin >= 0:
-            if <size_t>begin > reader.limit_bytes:
-                return line_too_long(reader, FOUND_TOO_LATE, begin, begin + 1)
-            self.value = reader.take(begin + 1)
-            return True
-        self.offset = stream_buffer_size(&reader.received)
-        if <size_t>self.offset > reader.limit_bytes:
-            return line_too_long(reader, NOT_FOUND, self.offset, self.offset)
+        if unread > self.offset:
+            begin = find(reader, LINE_END, self.offset)
+            if begin >= 0:
+                if <size_t>begin > reader.limit_bytes:
+                    return line_too_long(reader, FOUND_TOO_LATE, begin, begin + 1)
+                self.value = reader.take(begin + 1)
+                return True
+            self.offset = unread
+            if <size_t>unread > reader.limit_bytes:
+                return line_too_long(reader, NOT_FOUND, unread, unread)
         if not reader.has_eof:
             return self.wait_for_data("readuntil")
-        return self.line_is(stream_buffer_take(&reader.received, self.offset))
+        return self.line_is(stream_buffer_take(&reader.received, unread))
 
     cdef bint line_is(self, object line) except -1:
         if self.kind == READ_NEXT_LINE and line == b"":

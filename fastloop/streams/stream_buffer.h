@@ -21,8 +21,8 @@ enum {
 };
 
 typedef struct {
-    PyObject *block;     /* a bytes object; NULL while nothing is unread */
-    Py_ssize_t start;    /* the unread part */
+    PyObject *block;  /* a bytes object; NULL while nothing is unread */
+    Py_ssize_t start; /* the unread part */
     Py_ssize_t end;
     Py_ssize_t capacity; /* how much the block can hold; 0 if others may have it, so that it must not change */
 } stream_buffer_t;
@@ -150,7 +150,8 @@ static inline PyObject *stream_buffer_take(stream_buffer_t *buffer, Py_ssize_t s
 }
 
 /* HOT. Where the separator begins in what is unread, from offset on; -1 if nowhere. INVARIANT: the separator is not empty. */
-static inline Py_ssize_t stream_buffer_find(const stream_buffer_t *buffer, const char *separator, Py_ssize_t separator_size, Py_ssize_t offset)
+static inline Py_ssize_t stream_buffer_find(
+    const stream_buffer_t *buffer, const char *separator, Py_ssize_t separator_size, Py_ssize_t offset)
 {
     Py_ssize_t size = stream_buffer_size(buffer) - offset;
     if (size < separator_size) {

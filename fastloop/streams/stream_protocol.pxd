@@ -17,5 +17,3 @@ cdef class StreamProtocolCore(ProtocolWithReceiver):
 
     # The reader, if data may go to it directly.
     cdef StreamInput native_reader(self)
-
-

@@ -8,7 +8,9 @@ Driven by: the program.
 
 import asyncio
 
-from fastloop.python.capi cimport PY_SSIZE_T_MAX
+from cpython.exc cimport PyErr_Clear, PyErr_Occurred
+
+from fastloop.python.capi cimport PY_SSIZE_T_MAX, int_as_size
 from fastloop.python.method_copies cimport method_copies_make
 from fastloop.streams.read_operation cimport (
     READ_ALL, READ_EXACTLY, READ_LINE, READ_NEXT_LINE, READ_SOME, READ_UNTIL, new_read_operation)
@@ -24,15 +26,17 @@ cdef:
 cdef class StreamReaderCore(StreamInput):
     def read(self, n=-1):
         """Return up to n bytes as soon as there are any, b"" at the end of the stream; all until then if n is negative."""
+        cdef Py_ssize_t size
         if not self.is_native or type(n) is not int:
             return BASE.read(self, n)
-        return new_read_operation(self, READ_ALL if n < 0 else READ_SOME, n, min(n, PY_SSIZE_T_MAX) if n > 0 else 0)
+        size = clamped(n)
+        return new_read_operation(self, READ_ALL if size < 0 else READ_SOME, n, size)
 
     def readexactly(self, n):
         """Return exactly n bytes. Raises IncompleteReadError if the stream ends before."""
         if not self.is_native or type(n) is not int:
             return BASE.readexactly(self, n)
-        return new_read_operation(self, READ_EXACTLY, n, min(n, PY_SSIZE_T_MAX) if n >= 0 else -1)
+        return new_read_operation(self, READ_EXACTLY, n, clamped(n))
 
     def readuntil(self, separator=b"\n"):
         """Return what comes up to the end of separator, bytes or a tuple of several; the shortest such data if several fit.
@@ -60,6 +64,15 @@ cdef class StreamReaderCore(StreamInput):
         if not self.is_native:
             return BASE.__anext__(self)
         return new_read_operation(self, READ_NEXT_LINE, None, 0)
+
+
+cdef inline Py_ssize_t clamped(object number) except? -2:
+    """HOT. An int as a C number, cut to what fits; any negative one may become -1."""
+    cdef Py_ssize_t size = int_as_size(number)
+    if size == -1 and PyErr_Occurred() is not NULL:
+        PyErr_Clear()
+        return PY_SSIZE_T_MAX if number > 0 else -1
+    return size
 
 
 def complete_reader_class(cls):

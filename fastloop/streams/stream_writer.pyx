@@ -137,9 +137,11 @@ cdef class DrainOperation(NativeCoroutine):
 
 cdef inline bint is_plain(StreamWriterCore writer, StreamTransport transport) except -1:
     """Whether the parts are fastloop's, and nobody has replaced what drain() calls."""
-    return (isinstance(writer.protocol, StreamProtocolCore) and not (<StreamProtocolCore>writer.protocol).has_own_drain
-        and (writer.reader is None or isinstance(writer.reader, StreamInput) and (<StreamInput>writer.reader).is_native)
-        and instance_dict_is_empty(<PyObject *>transport))
+    if not isinstance(writer.protocol, StreamProtocolCore) or (<StreamProtocolCore>writer.protocol).has_own_drain:
+        return False
+    if writer.reader is not None and (not isinstance(writer.reader, StreamInput) or not (<StreamInput>writer.reader).is_native):
+        return False
+    return instance_dict_is_empty(<PyObject *>transport)
 
 
 # ---- made and destroyed ----

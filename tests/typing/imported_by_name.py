@@ -114,8 +114,46 @@ def loops() -> None:
     callbacks(loop)
     assert_type(loop.run_until_complete(answer()), int)
     loop.run_until_complete(decorated())
+    loop.run_until_complete(streams())
     fastloop.set_event_loop(None)
     loop.close()
+
+
+# ---- streams ----
+
+
+async def serve(reader: fastloop.StreamReader, writer: fastloop.StreamWriter) -> None:
+    async for line in reader:
+        assert_type(line, bytes)
+        writer.write(line)
+        await writer.drain()
+    writer.close()
+
+
+def serve_natively(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+class Reader(fastloop.StreamReader):
+    name = "named"
+
+
+async def streams() -> None:
+    async with await fastloop.start_server(serve, "127.0.0.1", 0, limit=1000) as server:
+        reader, writer = await fastloop.open_connection(*server.sockets[0].getsockname(), family=0)
+        assert_type(reader, fastloop.StreamReader)
+        native: tuple[asyncio.StreamReader, asyncio.StreamWriter] = (reader, writer)
+        native[1].write(b"one\ntwo.")
+        writer.write_eof()
+        assert_type(await reader.readline(), bytes)
+        assert_type(await reader.readuntil((b",", b".")), bytes)
+        assert_type(await asyncio.create_task(reader.read(5)), bytes)
+        writer.close()
+        await writer.wait_closed()
+    if TYPE_CHECKING:
+        await fastloop.start_unix_server(serve_natively, path="socket")
+        await fastloop.open_unix_connection("socket", limit="1")  # type: ignore[arg-type]
+        await reader.readuntil(5)  # type: ignore[arg-type]
 
 
 # ---- running ----

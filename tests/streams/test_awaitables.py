@@ -1,0 +1,171 @@
+"""What read*() and drain() return: coroutines in every respect, which do not suspend the task without a need."""
+
+import asyncio
+import collections.abc
+import gc
+import warnings
+
+import pytest
+
+from actors.cases import Cases
+from actors.coroutines import cancel
+from actors.failures import SomeError
+from actors.kernel import start
+
+read = Cases()
+read.calls(
+    read=lambda reader: reader.read(5),
+    read_all=lambda reader: reader.read(),
+    readexactly=lambda reader: reader.readexactly(5),
+    readuntil=lambda reader: reader.readuntil(b"o"),
+    readline=lambda reader: reader.readline(),
+    anext=lambda reader: reader.__anext__(),
+)
+
+
+@pytest.fixture(params=read)
+def call(request, reader):
+    """A function that calls a method of the reader."""
+    return lambda: read[request.param](reader)
+
+
+@pytest.fixture
+def feed(reader):
+    """A function with which every read has all it wants."""
+
+    def feed():
+        reader.feed_data(b"hello")
+        reader.feed_eof()
+
+    return feed
+
+
+async def test_it_is_a_coroutine(loop, call):
+    coroutine = call()
+    assert asyncio.iscoroutine(coroutine)
+    assert isinstance(coroutine, collections.abc.Coroutine)
+    coroutine.close()
+
+
+async def test_data_that_is_there_is_returned_without_a_wait(loop, call, feed):
+    feed()
+    with pytest.raises(StopIteration) as stopped:
+        call().send(None)
+    assert stopped.value.value == b"hello"
+
+
+async def test_nothing_happens_before_it_is_awaited(loop, reader, call, feed):
+    coroutine = call()
+    feed()
+    assert not reader.at_eof()
+    assert await coroutine == b"hello"
+    assert reader.at_eof()
+
+
+async def test_it_cannot_be_awaited_twice(loop, call, feed):
+    feed()
+    coroutine = call()
+    await coroutine
+    for again in (lambda: coroutine.send(None), lambda: coroutine.throw(SomeError)):
+        with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+            again()
+    coroutine.close()
+
+
+async def test_it_warns_if_it_is_never_awaited(loop, reader, call):
+    with pytest.warns(RuntimeWarning, match=r"coroutine 'StreamReader\.\w+' was never awaited"):
+        call()
+        gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        call().close()
+
+
+async def test_the_first_value_that_is_sent_must_be_none(loop, call):
+    coroutine = call()
+    with pytest.raises(TypeError, match="can't send non-None value to a just-started coroutine"):
+        coroutine.send(1)
+    coroutine.close()
+
+
+async def test_an_exception_may_be_thrown_before_it_begins(loop, call, feed):
+    feed()
+    with pytest.raises(SomeError):
+        call().throw(SomeError)
+
+
+@pytest.mark.parametrize("error", [SomeError, KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
+async def test_an_exception_that_is_thrown_into_the_wait_ends_it(loop, reader, call, error):
+    coroutine = call()
+    assert coroutine.send(None) is reader._waiter
+    with pytest.raises(error):
+        coroutine.throw(error)
+    assert reader._waiter is None
+    with pytest.raises(RuntimeError, match="cannot reuse"):
+        coroutine.send(None)
+
+
+async def test_closing_it_ends_the_wait(loop, reader, call, feed):
+    coroutine = call()
+    coroutine.send(None)
+    coroutine.close()
+    assert reader._waiter is None
+    feed()
+    assert await call() == b"hello"
+
+
+async def test_it_cannot_continue_before_its_future_is_done(loop, call):
+    coroutine = call()
+    coroutine.send(None)
+    with pytest.raises(RuntimeError, match="await wasn't used with future"):
+        coroutine.send(None)
+
+
+async def test_a_task_is_made_of_it(loop, call, feed):
+    task = await start(call())
+    feed()
+    assert await task == b"hello"
+
+
+async def test_a_task_of_asyncio_is_made_of_it(loop, call, feed):
+    task = asyncio.Task(call(), loop=loop)
+    loop.call_soon(feed)
+    assert await task == b"hello"
+
+
+async def test_it_is_waited_for_with_a_limit_and_gathered(loop, call, feed):
+    loop.call_soon(feed)
+    assert await asyncio.gather(asyncio.wait_for(call(), 10)) == [b"hello"]
+
+
+async def test_cancelled_read_leaves_everything_for_the_next(loop, reader, call, feed):
+    await cancel(await start(call()))
+    assert reader._waiter is None
+    feed()
+    assert await call() == b"hello"
+
+
+async def test_only_one_read_may_wait(loop, reader, call):
+    waiting = await start(call())
+    with pytest.raises(RuntimeError, match="called while another coroutine is already waiting for incoming data"):
+        await call()
+    await cancel(waiting)
+
+
+async def test_exception_of_the_reader_ends_the_wait_and_all_later_reads(loop, reader, call):
+    waiting = await start(call())
+    reader.set_exception(SomeError("lost"))
+    for reading in (waiting, call()):
+        with pytest.raises(SomeError, match="lost"):
+            await reading
+    assert reader.exception().args == ("lost",)
+
+
+async def test_it_is_collected_with_the_cycle_that_it_is_in(loop, reader, call):
+    coroutine = call()
+    coroutine.send(None)
+    reader._waiter.cycle = coroutine
+    del coroutine
+    gc.collect()
+    # The collector has closed it, and nobody waits any more, or the future has kept it.
+    assert not any(isinstance(found, SomeError) for found in gc.garbage)
