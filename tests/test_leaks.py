@@ -260,6 +260,8 @@ async def subprocesses():
             process.kill()
         await process.communicate(b"data")
         process._transport.close()
+
+
 @scenario
 async def streams():
     left, right = socket.socketpair()
