@@ -263,14 +263,20 @@ KEPT_BY_SERVER = [
 # What asyncio's stream classes keep on their objects, and methods that they call on themselves. fastloop feeds asyncio's reader through
 # some; fastloop's subclasses have fields or methods of their own for all.
 KEPT_BY_STREAMS = [
-    Internal("asyncio.StreamReader._buffer", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "what is unread; libraries look into it"),
+    Internal(
+        "asyncio.StreamReader._buffer",
+        "transports/stream_reader_feed.pyx streams/stream_input.pyx",
+        "what is unread; libraries look into it",
+    ),
     Internal("asyncio.StreamReader._limit", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "read(-1), readuntil(), repr"),
     Internal("asyncio.StreamReader._loop", "streams/stream_input.pyx", "makes the future of a read"),
     Internal("asyncio.StreamReader._eof", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "at_eof(), repr; libraries"),
-    Internal("asyncio.StreamReader._waiter", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "the future of the read that waits"),
+    Internal(
+        "asyncio.StreamReader._waiter", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "the future of the read that waits"
+    ),
     Internal("asyncio.StreamReader._exception", "streams/stream_input.pyx", "repr; libraries"),
-    Internal("asyncio.StreamReader._transport", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "3.14's _replace_transport(); libraries"),
-    Internal("asyncio.StreamReader._paused", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "flow control; libraries"),
+    Internal("asyncio.StreamReader._transport", "streams/stream_input.pyx", "3.14's _replace_transport(); libraries"),
+    Internal("asyncio.StreamReader._paused", "streams/stream_input.pyx", "flow control; libraries"),
     Internal("asyncio.StreamReader._source_traceback", "streams/stream_input.pyx", "debug mode: where the reader was made"),
     Internal("asyncio.StreamReader._wakeup_waiter", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "subclasses replace it"),
     Internal("asyncio.StreamReader._maybe_resume_transport", "streams/stream_input.pyx", "subclasses replace it"),
@@ -280,7 +286,11 @@ KEPT_BY_STREAMS = [
     Internal("asyncio.StreamWriter._reader", "streams/stream_writer.pyx", "repr"),
     Internal("asyncio.StreamWriter._loop", "streams/stream_writer.pyx", "start_tls(), __del__()"),
     Internal("asyncio.StreamWriter._complete_fut", "streams/stream_writer.pyx", "set by asyncio, read by nobody"),
-    Internal("asyncio.StreamReaderProtocol._stream_reader_wr", "transports/stream_reader_feed.pyx streams/stream_protocol.pyx", "the weak reference to the reader"),
+    Internal(
+        "asyncio.StreamReaderProtocol._stream_reader_wr",
+        "transports/stream_reader_feed.pyx streams/stream_protocol.pyx",
+        "the weak reference to the reader",
+    ),
     Internal("asyncio.StreamReaderProtocol._paused", "streams/stream_protocol.pyx", "drain()"),
     Internal("asyncio.StreamReaderProtocol._connection_lost", "streams/stream_protocol.pyx", "drain()"),
     Internal(

@@ -125,6 +125,8 @@ cdef class DrainOperation(NativeCoroutine):
         if not self.has_waited:
             if self.writer.reader is not None and (<StreamInput>self.writer.reader).failure is not None:
                 raise (<StreamInput>self.writer.reader).failure
+            # A write that was held for the next one leaves now, and may find that the connection is lost.
+            transport.send_held()
             if transport.state >= TRANSPORT_CLOSING:
                 # One turn, in which connection_lost() may be called.
                 self.has_waited = True

@@ -15,7 +15,7 @@ typedef struct {
     /* The reading half: DescriptorTransport. Its subclasses clear skips_read, when they skip one. */
     unsigned may_have_data : 1;       /* the kernel has reported something to read since it last had nothing */
     unsigned peer_may_have_ended : 1; /* the report had POLL_CLOSED: after a short read, an end of file or urgent data may follow */
-    unsigned reading_is_paused : 1; /* pause_reading() was called */
+    unsigned reading_is_paused : 1;   /* pause_reading() was called */
     unsigned skips_read : 1;          /* reading was paused after the report: as in asyncio it is ignored, and the kernel asked again */
 
     /* The reading half: StreamTransport. */
