@@ -105,7 +105,8 @@ class Client(Process):
         self._server, self._is_burst = server, exchange.mode == "burst"
         sizes = map(str, (exchange.connections, exchange.request_size, exchange.answer_size))
         waiting = "spin" if ALLOWED_CPUS > 1 else "sleep"
-        super().__init__([path, exchange.mode, server.address, *sizes, waiting, str(exchange.line_size)], stack)
+        lines = () if exchange.family in DATAGRAM_FAMILIES else (str(exchange.line_size),)
+        super().__init__([path, exchange.mode, server.address, *sizes, waiting, *lines], stack)
 
     def last_words(self):
         # What the server says of its failure comes before what the client makes of it.

@@ -10,8 +10,10 @@ cdef enum:
     RUNNABLE_KEEPS_CURRENT_TASK = 1
     # A long busy poll for its events would not pay off (busy_poll.h).
     RUNNABLE_BUSY_POLLS_BRIEFLY = 2
+    # It has sent nothing since its last event, so no answer is on its way.
+    RUNNABLE_EXPECTS_NO_ANSWER = 4
     # Bits from here on belong to the subclasses.
-    RUNNABLE_FIRST_FREE_FLAG = 4
+    RUNNABLE_FIRST_FREE_FLAG = 8
 
 
 # One word that only the subclass uses.

@@ -24,7 +24,7 @@ from fastloop.core.current_task cimport swap_current_task
 from fastloop.core.inbox cimport inbox_begin_sleep, inbox_collect, inbox_end_sleep
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_is_due, poll_pacing_note
 from fastloop.core.ready_queue cimport ready_queue_append, ready_queue_pop, ready_queue_trim
-from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_KEEPS_CURRENT_TASK, Runnable
+from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_EXPECTS_NO_ANSWER, RUNNABLE_KEEPS_CURRENT_TASK, Runnable
 from fastloop.core.scheduler_parts cimport POLL_BATCH
 from fastloop.core.shared_context cimport shared_context_forget
 from fastloop.core.watch_table cimport watch_table_find
@@ -142,8 +142,9 @@ cdef class Scheduler(SchedulerParts):
         cdef PyObject *found
         cdef int fd
         cdef unsigned int flags
+        cdef bint has_watcher = False
         # The AND of all watchers' flags. Events without a watcher (the wake-up, stale descriptors) do not change it.
-        cdef unsigned int flags_of_all = RUNNABLE_BUSY_POLLS_BRIEFLY
+        cdef unsigned int flags_of_all = RUNNABLE_BUSY_POLLS_BRIEFLY | RUNNABLE_EXPECTS_NO_ANSWER
         while self.next_event < self.event_count:
             # Read from the batch, not from a copy: each watcher may clear the events after its own.
             flags = self.events[self.next_event].flags
@@ -153,6 +154,7 @@ cdef class Scheduler(SchedulerParts):
                 pass
             elif found is not NULL:
                 watcher = <Runnable>found
+                has_watcher = True
                 flags_of_all &= watcher.flags
                 watcher.on_events(flags)
             elif fd == wakeup_fd(&self.inbox.wakeup):
@@ -162,7 +164,8 @@ cdef class Scheduler(SchedulerParts):
                 # The descriptor was closed behind the loop's back, but a duplicate of it is still open.
                 poller_forget(&self.poller, fd)
             self.next_event += 1
-        self.busy_poll.is_brief = flags_of_all == RUNNABLE_BUSY_POLLS_BRIEFLY
+        self.busy_poll.is_brief = flags_of_all & RUNNABLE_BUSY_POLLS_BRIEFLY != 0
+        self.busy_poll.is_off = has_watcher and flags_of_all & RUNNABLE_EXPECTS_NO_ANSWER != 0
         return 0
 
     # ---- timers ----

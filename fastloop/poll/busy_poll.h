@@ -6,6 +6,8 @@
  *   pass without one, up to a limit. Each successful one halves that number.
  * Brief attempts are for a loop that has only events of established TCP connections or of large messages. There an answer takes
  * longer, and busy-polling for it took more CPU time than sleeping: over TCP 7 % more, for a round trip in less than half the time.
+ * There are none for a loop that has only events of datagrams which it does not answer: nobody waits for it, and while it sleeps, more
+ * of them arrive. A flood of datagrams took 3.1 us of CPU time each with busy polling, and 2.0 us without.
  * Driven by the scheduler, which has the clock and knows what the last events were for.
  */
 #ifndef FASTLOOP_BUSY_POLL_H
@@ -28,18 +30,19 @@ typedef struct {
     int pause;      /* waits until the next attempt */
     int next_pause; /* the pause that follows, if that one fails */
     bool is_brief;  /* set by the scheduler */
+    bool is_off;    /* set by the scheduler: no answer is expected */
 } busy_poll_t;
 
 static inline void busy_poll_open(busy_poll_t *busy_poll)
 {
     busy_poll->pause = busy_poll->next_pause = BUSY_POLL_FIRST_PAUSE;
-    busy_poll->is_brief = false;
+    busy_poll->is_brief = busy_poll->is_off = false;
 }
 
 /* Before each wait: should it begin with an attempt? timeout_ns is the same as for poller_wait(). */
 static inline bool busy_poll_is_due(busy_poll_t *busy_poll, int64_t timeout_ns)
 {
-    if (timeout_ns >= 0 && timeout_ns < BUSY_POLL_MIN_TIMEOUT_NS) {
+    if (busy_poll->is_off || (timeout_ns >= 0 && timeout_ns < BUSY_POLL_MIN_TIMEOUT_NS)) {
         return false;
     }
     if (busy_poll->pause > 0) {

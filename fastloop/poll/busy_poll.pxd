@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t
 cdef extern from "busy_poll.h" nogil:
     ctypedef struct busy_poll_t:
         bint is_brief
+        bint is_off
 
     void busy_poll_open(busy_poll_t *busy_poll) noexcept
     bint busy_poll_is_due(busy_poll_t *busy_poll, int64_t timeout_ns) noexcept

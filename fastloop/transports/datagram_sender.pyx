@@ -14,6 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SI
 from libc.errno cimport EBADF, errno
 
 from fastloop.core.interruption cimport call_uninterrupted_with
+from fastloop.core.runnable cimport RUNNABLE_EXPECTS_NO_ANSWER
 from fastloop.core.scheduler cimport scheduler_expect_events
 from fastloop.net.address_cache cimport address_cache_close, address_cache_find
 from fastloop.net.sockaddr cimport sockaddr_knows_family, socklen_t
@@ -92,6 +93,7 @@ cdef class DatagramSender(FlowControlTransport):
         cdef const void *raw = NULL
         cdef ssize_t sent
         cdef int error
+        self.flags &= ~<unsigned int>RUNNABLE_EXPECTS_NO_ANSWER
         scheduler_expect_events(self.loop)
         if not sockaddr_knows_family(self.family):
             return self.send_by_socket_object(data, address)

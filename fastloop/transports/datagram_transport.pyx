@@ -19,6 +19,7 @@ from libc.string cimport memcpy
 
 from fastloop.core.interruption cimport call_again
 from fastloop.core.poll_pacing cimport poll_pacing_skip_turn
+from fastloop.core.runnable cimport RUNNABLE_EXPECTS_NO_ANSWER
 from fastloop.net.address_cache cimport address_cache_show
 from fastloop.net.receive_buffer cimport RECEIVE_BUFFER_SIZE, receive_buffer_bytes, receive_buffer_memory
 from fastloop.net.sockaddr cimport sockaddr_knows_family, sockaddr_storage, socklen_t
@@ -251,6 +252,8 @@ cdef int datagram_transport_read(DatagramTransport self) except -1:
         self.has_read = False
         return self.nothing_received(-(EBADF if transport_fd(self) < 0 else errno))
     self.has_read = True
+    # Unless the protocol answers it.
+    self.flags |= RUNNABLE_EXPECTS_NO_ANSWER
     return self.deliver(self.received_bytes(count), address_cache_show(&self.addresses, &raw, length))
 
 

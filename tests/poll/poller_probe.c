@@ -50,6 +50,7 @@ void probe_busy_poll_open(probe_t *probe);
 int probe_busy_poll_is_due(probe_t *probe, int64_t timeout_ns);
 void probe_busy_poll_note(probe_t *probe, int has_come);
 void probe_busy_poll_make_brief(probe_t *probe, int is_brief);
+void probe_busy_poll_turn_off(probe_t *probe, int is_off);
 int probe_busy_poll_us(probe_t *probe);
 int probe_wakeup_open(probe_t *probe);
 void probe_wakeup_close(probe_t *probe);
@@ -145,6 +146,11 @@ void probe_busy_poll_note(probe_t *probe, int has_come)
 void probe_busy_poll_make_brief(probe_t *probe, int is_brief)
 {
     probe->busy_poll.is_brief = is_brief;
+}
+
+void probe_busy_poll_turn_off(probe_t *probe, int is_off)
+{
+    probe->busy_poll.is_off = is_off;
 }
 
 int probe_busy_poll_us(probe_t *probe)

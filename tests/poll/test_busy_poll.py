@@ -96,3 +96,11 @@ def test_what_is_due_soon_is_waited_for_exactly(busy_poll, timeout_ns):
     busy_poll.call("busy_poll_note", True)
     assert not is_due(busy_poll, timeout_ns)
     assert is_due(busy_poll, 100_000)
+
+
+def test_nothing_is_attempted_where_no_answer_is_expected(busy_poll):
+    waits_before_attempt(busy_poll)
+    busy_poll.call("busy_poll_turn_off", True)
+    assert not any(is_due(busy_poll) for _ in range(10 * LONGEST_BRIEF_PAUSE))
+    busy_poll.call("busy_poll_turn_off", False)
+    assert is_due(busy_poll)
