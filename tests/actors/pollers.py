@@ -53,7 +53,7 @@ def load_probe(library):
     arguments = {
         "busy_poll_open": [],
         "busy_poll_is_due": [ns],
-        "busy_poll_note busy_poll_make_brief": [ctypes.c_int],
+        "busy_poll_note busy_poll_make_brief busy_poll_turn_off": [ctypes.c_int],
         "busy_poll_us": [],
         "free open close reopen_after_fork name has_only_milliseconds": [],
         "wakeup_open wakeup_close wakeup_fd wakeup_signal wakeup_drain wakeup_reopen_after_fork": [],

@@ -12,7 +12,6 @@ import time
 import pytest
 
 import fastloop
-
 from actors.connections import tcp_pair
 from actors.failures import raising
 from actors.threads import in_thread
