@@ -8,17 +8,26 @@ Driven by: the task or coroutine that awaits it. The subclasses do the work.
 
 import warnings
 
+from cpython.bytes cimport PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
 from fastloop.core.future cimport FUTURE_BLOCKING, FUTURE_DONE, FUTURE_FAILED, FUTURE_FINISHED, Future
 from fastloop.python.capi cimport PYGEN_NEXT, PyIter_Send, PySendResult, new_reference
 from fastloop.python.cpython_compat cimport (
-    COMPAT_THROW_WARNS, compat_raise_again, compat_stop_iteration, compat_take_exception)
+    COMPAT_THROW_WARNS, compat_raise_again, compat_stop_iteration, compat_stop_iteration_with_bytes, compat_take_exception)
 from fastloop.python.type_slots cimport iternextfunc, type_slots
 
 
 from fastloop.python.exception_arguments import exception_from_triple
+
+
+cdef enum:
+    # A longer result is not kept alive until the next one comes.
+    MAX_SPARE_BYTES = 4096
+
+
+cdef PyObject *spare_stop = NULL
 
 
 cdef class NativeCoroutine:
@@ -29,7 +38,8 @@ cdef class NativeCoroutine:
         return self
 
     def __next__(self):
-        raise SystemError("replaced below")
+        # Replaced below; this is what __next__() by its name calls.
+        return returned_or_stopped(native_coroutine_step(<PyObject *>self))
 
     def __del__(self):
         if not self.has_begun:
@@ -183,6 +193,8 @@ cdef inline PyObject *native_coroutine_answer(NativeCoroutine self, bint has_end
     if not has_ended:
         return new_reference(value)
     self.end()
+    if PyBytes_CheckExact(value) and PyBytes_GET_SIZE(value) <= MAX_SPARE_BYTES:
+        return compat_stop_iteration_with_bytes(&spare_stop, value)
     return compat_stop_iteration(value)
 
 

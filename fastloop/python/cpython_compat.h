@@ -98,6 +98,31 @@ static inline PyObject *compat_stop_iteration(PyObject *value)
     return NULL;
 }
 
+/* The same for the many small results of one kind, which must be bytes: *spare keeps the exception for the next one. Since 3.12 raising
+ * always makes an exception object; before, it mostly does not. OWNERSHIP: *spare owns it, and with it the last result. */
+static inline PyObject *compat_stop_iteration_with_bytes(PyObject **spare, PyObject *value)
+{
+#if PY_VERSION_HEX >= 0x030C0000 && COMPAT_HAS_GIL
+    PyStopIterationObject *stop = (PyStopIterationObject *)*spare;
+    bool is_unseen = stop != NULL && Py_REFCNT(stop) == 1 && Py_REFCNT(stop->args) == 1 && PyTuple_GET_SIZE(stop->args) == 1 &&
+                     stop->dict == NULL && stop->notes == NULL && stop->traceback == NULL && stop->context == NULL && stop->cause == NULL;
+    if (is_unseen) {
+        Py_DECREF(PyTuple_GET_ITEM(stop->args, 0));
+        PyTuple_SET_ITEM(stop->args, 0, Py_NewRef(value));
+        Py_XSETREF(stop->value, Py_NewRef(value));
+        PyErr_SetRaisedException(Py_NewRef(stop));
+        return NULL;
+    }
+    compat_stop_iteration(value);
+    Py_XSETREF(*spare, PyErr_GetRaisedException());
+    PyErr_SetRaisedException(Py_XNewRef(*spare));
+    return NULL;
+#else
+    (void)spare;
+    return compat_stop_iteration(value);
+#endif
+}
+
 /* The value of the raised StopIteration, which is cleared; None if nothing is raised. INVARIANT: no other exception is raised. */
 static inline PyObject *compat_stop_iteration_value(void)
 {

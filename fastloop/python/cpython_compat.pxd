@@ -13,6 +13,7 @@ cdef extern from "cpython_compat.h":
     PyObject *compat_begin_handling(object exception) noexcept
     int compat_raise_again(object exception) except -1
     int compat_raise_in_context(object exception) except -1
+    PyObject *compat_stop_iteration_with_bytes(PyObject **spare, object value) noexcept
     PyObject *compat_stop_iteration(object value) noexcept
     object compat_stop_iteration_value()
     void compat_call_prepare(compat_call_t *call, object callable) noexcept

@@ -54,6 +54,24 @@ async def test_data_that_is_there_is_returned_without_a_wait(loop, call, feed):
     assert stopped.value.value == b"hello"
 
 
+async def test_each_end_is_an_exception_of_its_own(loop, reader):
+    """For those who drive it by hand; await takes the value and drops the exception."""
+    reader.feed_data(b"first\nsecond\nthird\n")
+    ends = []
+    for _ in range(2):
+        with pytest.raises(StopIteration) as stopped:
+            next(reader.readline().__await__())
+        ends.append(stopped.value)
+    assert await reader.readline() == b"third\n"
+    assert [(end.value, end.args) for end in ends] == [(b"first\n", (b"first\n",)), (b"second\n", (b"second\n",))]
+
+
+async def test_next_may_be_called_by_its_name(loop, call, feed):
+    feed()
+    with pytest.raises(StopIteration, match="hello"):
+        call().__await__().__next__()
+
+
 async def test_nothing_happens_before_it_is_awaited(loop, reader, call, feed):
     coroutine = call()
     feed()
