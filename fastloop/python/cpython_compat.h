@@ -104,8 +104,9 @@ static inline PyObject *compat_stop_iteration_with_bytes(PyObject **spare, PyObj
 {
 #if PY_VERSION_HEX >= 0x030C0000 && COMPAT_HAS_GIL
     PyStopIterationObject *stop = (PyStopIterationObject *)*spare;
-    bool is_unseen = stop != NULL && Py_REFCNT(stop) == 1 && Py_REFCNT(stop->args) == 1 && PyTuple_GET_SIZE(stop->args) == 1 &&
-                     stop->dict == NULL && stop->notes == NULL && stop->traceback == NULL && stop->context == NULL && stop->cause == NULL;
+    bool is_unseen = stop != NULL && Py_REFCNT(stop) == 1 && Py_REFCNT(stop->args) == 1 && PyTuple_GET_SIZE(stop->args) == 1
+                     && stop->dict == NULL && stop->notes == NULL && stop->traceback == NULL && stop->context == NULL
+                     && stop->cause == NULL;
     if (is_unseen) {
         Py_DECREF(PyTuple_GET_ITEM(stop->args, 0));
         PyTuple_SET_ITEM(stop->args, 0, Py_NewRef(value));
