@@ -378,6 +378,8 @@ def client():
 @pytest.fixture
 def listener():
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        # A client that does not start must not be waited for.
+        listener.settimeout(10)
         yield listener
 
 
@@ -394,7 +396,7 @@ def answer_one_connection(listener, answer):
     "answer, words", [(bytes(64), "the answer differs from what was expected"), (b"", "the server closed a connection")]
 )
 def test_client_refuses_an_answer_that_is_wrong(client, listener, answer, words):
-    command = [client, "exchange", f"tcp:{listener.getsockname()[1]}", "1", "64", "64", "sleep"]
+    command = [client, "exchange", f"tcp:{listener.getsockname()[1]}", "1", "64", "64", "sleep", "0"]
     with in_thread(answer_one_connection, listener, answer):
         completed = subprocess.run(command, input="1\n", capture_output=True, text=True, timeout=60)
     assert (completed.returncode, completed.stderr.strip()) == (1, words)
@@ -402,7 +404,7 @@ def test_client_refuses_an_answer_that_is_wrong(client, listener, answer, words)
 
 @pytest.mark.parametrize("answer, words", [(bytes(range(64)), None), (bytes(range(65)), "the server sent more than was expected")])
 def test_client_of_a_burst_waits_to_be_told_and_for_the_servers_end(client, listener, answer, words):
-    command = [client, "burst", f"tcp:{listener.getsockname()[1]}", "1", "64", "64", "sleep"]
+    command = [client, "burst", f"tcp:{listener.getsockname()[1]}", "1", "64", "64", "sleep", "0"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdin.write("1\n")
         process.stdin.flush()
