@@ -27,7 +27,12 @@ class SubprocessMethods:
         transport = _UnixSubprocessTransport(
             self, protocol, args, shell, stdin, stdout, stderr, bufsize, waiter=waiter, extra=extra, **options
         )
-        transport._watch()
+        try:
+            transport._watch()
+        except BaseException:
+            # No thread can be started, or a signal handler has raised. The child would run on, and nobody would know.
+            transport.close()
+            raise
         try:
             await waiter
         except (SystemExit, KeyboardInterrupt):

@@ -13,6 +13,7 @@ import pytest
 
 from actors.children import child_processes
 from actors.descriptors import open_descriptors
+from actors.failures import raising
 from actors.kernel import settle, until
 
 PIPE = asyncio.subprocess.PIPE
@@ -260,6 +261,22 @@ async def test_child_that_the_program_has_reaped_gets_no_signal(loop, reap, capl
     transport.close()
 
 
+# asyncio's watchers lose the exit.
+@pytest.mark.fastloop_only
+def test_exit_is_not_lost_when_the_warning_of_an_unknown_child_is_interrupted(loop, monkeypatch):
+    async def main():
+        process = await asyncio.create_subprocess_shell("read line", stdin=PIPE)
+        process.stdin.close()
+        os.waitpid(process.pid, 0)
+        return await process.wait()
+
+    monkeypatch.setattr(asyncio.base_events.logger, "warning", raising(KeyboardInterrupt))
+    task = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    assert loop.run_until_complete(asyncio.wait_for(task, 20)) == 255
+
+
 # Cancellation
 
 
@@ -376,6 +393,18 @@ async def test_thread_waits_where_no_descriptor_is_left(loop, allow_descriptors)
     assert len(waiting_threads()) == 1
     process.terminate()
     assert await process.wait() == -signal.SIGTERM
+
+
+@pytest.mark.fastloop_only
+async def test_child_whose_exit_nothing_can_wait_for_is_killed(loop, allow_descriptors, monkeypatch):
+    children = child_processes()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", raising(RuntimeError("can't start new thread")))
+        with pytest.raises(RuntimeError, match="start new thread"):
+            await asyncio.create_subprocess_exec("sleep", "60")
+    allow_descriptors()
+    (pid,) = set(child_processes()) - set(children)
+    assert os.waitpid(pid, 0) == (pid, signal.SIGKILL)
 
 
 @pytest.mark.fastloop_only
