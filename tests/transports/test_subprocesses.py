@@ -266,7 +266,7 @@ async def test_child_that_the_program_has_reaped_gets_no_signal(loop, reap, capl
 def test_exit_is_not_lost_when_the_warning_of_an_unknown_child_is_interrupted(loop, monkeypatch):
     async def main():
         process = await asyncio.create_subprocess_shell("read line", stdin=PIPE)
-        process.stdin.close()
+        process.stdin.write(b"line\n")
         os.waitpid(process.pid, 0)
         return await process.wait()
 
