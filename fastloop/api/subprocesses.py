@@ -27,12 +27,7 @@ class SubprocessMethods:
         transport = _UnixSubprocessTransport(
             self, protocol, args, shell, stdin, stdout, stderr, bufsize, waiter=waiter, extra=extra, **options
         )
-        try:
-            transport._watch()
-        except BaseException:
-            # No thread can be started, or a signal handler has raised. The child would run on, and nobody would know.
-            transport.close()
-            raise
+        transport._watch()
         try:
             await waiter
         except (SystemExit, KeyboardInterrupt):

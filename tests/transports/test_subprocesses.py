@@ -396,18 +396,6 @@ async def test_thread_waits_where_no_descriptor_is_left(loop, allow_descriptors)
 
 
 @pytest.mark.fastloop_only
-async def test_child_whose_exit_nothing_can_wait_for_is_killed(loop, allow_descriptors, monkeypatch):
-    children = child_processes()
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", raising(RuntimeError("can't start new thread")))
-        with pytest.raises(RuntimeError, match="start new thread"):
-            await asyncio.create_subprocess_exec("sleep", "60")
-    allow_descriptors()
-    (pid,) = set(child_processes()) - set(children)
-    assert os.waitpid(pid, 0) == (pid, signal.SIGKILL)
-
-
-@pytest.mark.fastloop_only
 async def test_thread_leaves_the_reaping_to_the_loop(loop, allow_descriptors):
     transport, protocol, pid = await start_and_exit(loop, 3)
     allow_descriptors()
