@@ -137,10 +137,10 @@ class Lookups:
         self._threads.add(thread)
         try:
             thread.start()
-        except BaseException:
+        except BaseException as error:
             self._threads.discard(thread)
-            # The other threads can ask it.
-            if not self._threads:
+            # The other threads can ask it. What a signal handler has raised must be heard of.
+            if not self._threads or not isinstance(error, Exception):
                 self._waiting.remove(question)
                 raise
 

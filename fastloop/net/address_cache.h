@@ -99,7 +99,9 @@ static inline const void *address_cache_find(address_cache_t *cache, PyObject *s
 {
     struct sockaddr_storage raw;
     const address_row_t *row = shown == cache->sender.shown ? &cache->sender : &cache->target;
-    if (row->shown != shown || row->length == 0 || row->raw.internet.any.sa_family != family) {
+    /* The kernel shows a Unix path that fills sun_path with a zero byte more, and takes no address of that length. */
+    const bool is_known = row->shown == shown && row->length > 0 && row->length <= sizeof(struct sockaddr_un);
+    if (!is_known || row->raw.internet.any.sa_family != family) {
         const socklen_t found = sockaddr_from_python(shown, family, &raw);
         if (found == 0) {
             return NULL;

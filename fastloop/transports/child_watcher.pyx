@@ -11,7 +11,7 @@ import signal
 import threading
 from asyncio import base_events
 
-from fastloop.core.interruption cimport call_uninterrupted_with
+from fastloop.core.interruption cimport call_uninterrupted_with, interrupt_soon
 from fastloop.net.socket_core cimport SocketCore
 from fastloop.net.syscalls cimport net_close
 
@@ -63,7 +63,15 @@ cdef class ChildWatcher:
         exited, self.exited = self.exited, None
         if exited is None:
             return
-        returncode = reap(self.process)
+        try:
+            returncode = reap(self.process)
+        except BaseException as error:
+            returncode = self.process.returncode
+            if returncode is None:
+                self.exited = exited
+                raise
+            # While a warning was logged. Otherwise nobody would hear of the exit, and the pidfd would be reported for ever.
+            interrupt_soon(self.loop, error)
         if pidfd >= 0:
             self.loop._remove_reader(pidfd)
             self.pidfd = -1

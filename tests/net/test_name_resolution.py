@@ -402,6 +402,18 @@ async def test_a_thread_that_cannot_be_started_fails_the_lookup_only_if_there_is
     assert await asyncio.gather(first, second) == [ANSWER] * 2
 
 
+@pytest.mark.fastloop_only
+async def test_ctrl_c_while_a_thread_starts_is_not_lost(loop, resolver, monkeypatch):
+    (first,) = await several(loop, 1)
+    asking = loop.getaddrinfo("other.test", 80)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(threading.Thread, "start", raising(KeyboardInterrupt))
+        asking.send(None)
+    resolver.released.set()
+    assert await first == ANSWER
+    assert resolver.questions == ["name.test"]
+
+
 # Ends
 
 

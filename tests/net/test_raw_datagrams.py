@@ -5,6 +5,7 @@ test_raw_sockets.py has what they share with the other methods.
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import gc
 import os
@@ -105,6 +106,20 @@ async def test_part_of_a_buffer_is_filled(loop, udp):
 async def test_connected_stream_names_no_sender(loop, pair):
     pair[0].send(b"data")
     assert await loop.sock_recvfrom(pair[1], 100) == (b"data", None)
+
+
+@needs_linux
+async def test_answer_to_a_path_that_fills_its_field_is_refused_by_pythons_socket_module(loop, short_folder):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock, bound(socket.AF_UNIX, os.path.join(short_folder, "peer")) as peer:
+        path = os.fsencode(os.path.join(short_folder, "")).ljust(108, b"x")
+        address = socket.AF_UNIX.to_bytes(2, sys.byteorder) + path
+        # Python's bind() demands room for a zero byte.
+        assert ctypes.CDLL(None).bind(sock.fileno(), address, len(address)) == 0
+        sock.sendto(b"data", peer.getsockname())
+        received = await loop.sock_recvfrom(peer, 10)
+        assert received == (b"data", path.decode())
+        with pytest.raises(OSError, match="path too long"):
+            await loop.sock_sendto(peer, b"answer", received[1])
 
 
 async def test_full_socket_is_waited_for(loop, no_leaks, short_folder):

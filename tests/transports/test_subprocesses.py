@@ -13,6 +13,7 @@ import pytest
 
 from actors.children import child_processes
 from actors.descriptors import open_descriptors
+from actors.failures import raising
 from actors.kernel import settle, until
 
 PIPE = asyncio.subprocess.PIPE
@@ -258,6 +259,22 @@ async def test_child_that_the_program_has_reaped_gets_no_signal(loop, reap, capl
     assert transport.get_returncode() == (255 if reap == "waitpid" else 3)
     assert [record.getMessage() for record in caplog.records] == (warning if reap == "waitpid" else [])
     transport.close()
+
+
+# asyncio's watchers lose the exit.
+@pytest.mark.fastloop_only
+def test_exit_is_not_lost_when_the_warning_of_an_unknown_child_is_interrupted(loop, monkeypatch):
+    async def main():
+        process = await asyncio.create_subprocess_shell("read line", stdin=PIPE)
+        process.stdin.write(b"line\n")
+        os.waitpid(process.pid, 0)
+        return await process.wait()
+
+    monkeypatch.setattr(asyncio.base_events.logger, "warning", raising(KeyboardInterrupt))
+    task = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    assert loop.run_until_complete(asyncio.wait_for(task, 20)) == 255
 
 
 # Cancellation
