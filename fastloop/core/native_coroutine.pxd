@@ -10,6 +10,8 @@ cdef class NativeCoroutine:
         object inner
         bint has_begun
         bint has_ended
+        # A step may call the program, which must not start another one, or end this one, under its feet.
+        bint is_running
 
     # ---- for the subclasses ----
 

@@ -45,6 +45,9 @@ cdef class NativeCoroutine:
         if not self.has_begun:
             self.has_begun = True
             warnings.warn(f"coroutine '{self.qualified_name()}' was never awaited", RuntimeWarning, source=self)
+        elif self.waits_for is not None:
+            # Dropped in its wait. Others may wait now.
+            self.wait_is_over()
 
     def __repr__(self):
         return f"<coroutine object {self.qualified_name()} at {<size_t><PyObject *>self:#x}>"
@@ -66,16 +69,20 @@ cdef class NativeCoroutine:
     def throw(self, type, *value_and_traceback):
         """Raise an exception where it waits, as a coroutine does."""
         cdef int has_ended
+        check_not_running(self)
         check_not_over(self)
         if value_and_traceback or not isinstance(type, BaseException):
             type = exception_from_triple(COMPAT_THROW_WARNS, type, *value_and_traceback)
+        self.is_running = True
         has_ended = (<int (*)(NativeCoroutine, object) noexcept>throw_into)(self, type)
+        self.is_running = False
         if has_ended < 0:
             native_coroutine_failed(self)
         return returned_or_stopped(native_coroutine_answer(self, has_ended))
 
     def close(self):
         """End without a result, as a coroutine does."""
+        check_not_running(self)
         if self.has_ended:
             return
         inner = self.inner
@@ -152,6 +159,12 @@ cdef class NativeCoroutine:
         return True
 
 
+cdef inline int check_not_running(NativeCoroutine self) except -1:
+    if self.is_running:
+        raise ValueError("coroutine already executing")
+    return 0
+
+
 cdef inline int check_not_over(NativeCoroutine self) except -1:
     if self.has_ended:
         raise RuntimeError("cannot reuse already awaited coroutine")
@@ -214,9 +227,11 @@ cdef PyObject *native_coroutine_step(PyObject *pointer) except? NULL:
     """HOT. Return what to yield; or NULL, with the result as StopIteration, or with another exception."""
     cdef NativeCoroutine self = <NativeCoroutine>pointer
     cdef int has_ended
+    check_not_running(self)
     check_not_over(self)
-    self.has_begun = True
+    self.has_begun = self.is_running = True
     has_ended = (<int (*)(NativeCoroutine) noexcept>native_coroutine_advance)(self)
+    self.is_running = False
     if has_ended < 0:
         native_coroutine_failed(self)
     # The result leaves as an exception. A check for one here would give it a traceback.

@@ -33,7 +33,8 @@ from fastloop.net.syscalls cimport net_receive, net_receive_from, net_send, net_
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
 from fastloop.python.capi cimport (
     PyObject_CallFinalizerFromDealloc, _PyBytes_Resize, bytes_of, int_of, new_reference, object_type)
-from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
+from fastloop.python.object_pool cimport (
+    object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type_forbid_construction)
 
 
 cdef:
@@ -219,6 +220,7 @@ cdef void socket_operation_dealloc(PyObject *self) noexcept:
 
 
 object_pool_open(&pool, SocketOperation.__new__(SocketOperation), sizeof(PyObject), 7, <destructor>socket_operation_dealloc)
+object_type_forbid_construction(SocketOperation)
 
 
 cdef SocketOperation new_socket_operation(

@@ -14,7 +14,8 @@ from cpython.object cimport PyObject, destructor
 
 from fastloop.core.native_coroutine cimport NativeCoroutine
 from fastloop.python.capi cimport PyObject_CallFinalizerFromDealloc, object_type
-from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
+from fastloop.python.object_pool cimport (
+    object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type_forbid_construction)
 from fastloop.streams.stream_buffer cimport (
     stream_buffer_append, stream_buffer_drop, stream_buffer_find, stream_buffer_size, stream_buffer_take)
 
@@ -259,11 +260,12 @@ cdef object_pool_t pool
 cdef void read_operation_dealloc(PyObject *self) noexcept:
     if object_type(self) is not pool.type:
         pool.plain_dealloc(self)
-    elif (<ReadOperation>self).has_begun or PyObject_CallFinalizerFromDealloc(self) == 0:
+    elif (<ReadOperation>self).has_ended or PyObject_CallFinalizerFromDealloc(self) == 0:
         object_pool_dealloc(&pool, self)
 
 
 object_pool_open(&pool, ReadOperation.__new__(ReadOperation), sizeof(PyObject), 6, <destructor>read_operation_dealloc)
+object_type_forbid_construction(ReadOperation)
 
 
 cdef ReadOperation new_read_operation(StreamInput reader, read_kind kind, object argument, Py_ssize_t size):

@@ -287,7 +287,9 @@ cdef class StreamInput:
 
     cdef int store_exposed(self, object exposed) except -1:
         if exposed is not None:
-            exposed[:] = stream_buffer_take(&self.received, stream_buffer_size(&self.received))
+            # The transport was resumed, and looked into _buffer: the data is there.
+            again = self.exposed
+            exposed[:] = stream_buffer_take(&self.received, stream_buffer_size(&self.received)) if again is None else again
             self.exposed = exposed
         return 0
 

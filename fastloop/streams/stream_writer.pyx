@@ -14,7 +14,8 @@ from fastloop.core.native_coroutine cimport NativeCoroutine
 from fastloop.python.capi cimport PyObject_CallFinalizerFromDealloc, object_type
 from fastloop.python.instance_dict cimport instance_dict_is_empty
 from fastloop.python.method_copies cimport method_copies_make
-from fastloop.python.object_pool cimport object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t
+from fastloop.python.object_pool cimport (
+    object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type_forbid_construction)
 from fastloop.streams.stream_input cimport StreamInput
 from fastloop.streams.stream_protocol cimport StreamProtocolCore
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING
@@ -154,11 +155,12 @@ cdef object_pool_t pool
 cdef void drain_operation_dealloc(PyObject *self) noexcept:
     if object_type(self) is not pool.type:
         pool.plain_dealloc(self)
-    elif (<DrainOperation>self).has_begun or PyObject_CallFinalizerFromDealloc(self) == 0:
+    elif (<DrainOperation>self).has_ended or PyObject_CallFinalizerFromDealloc(self) == 0:
         object_pool_dealloc(&pool, self)
 
 
 object_pool_open(&pool, DrainOperation.__new__(DrainOperation), sizeof(PyObject), 4, <destructor>drain_operation_dealloc)
+object_type_forbid_construction(DrainOperation)
 
 
 def complete_writer_class(cls):

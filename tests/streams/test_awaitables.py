@@ -187,3 +187,60 @@ async def test_it_is_collected_with_the_cycle_that_it_is_in(loop, reader, call):
     gc.collect()
     # The collector has closed it, and nobody waits any more, or the future has kept it.
     assert not any(isinstance(found, SomeError) for found in gc.garbage)
+
+
+async def test_dropping_it_in_its_wait_lets_others_wait(loop, reader, call, feed):
+    coroutine = call()
+    coroutine.send(None)
+    del coroutine
+    gc.collect()
+    assert reader._waiter is None
+    feed()
+    assert await call() == b"hello"
+
+
+@pytest.mark.parametrize("again", ["send", "throw", "close"])
+async def test_a_step_that_runs_is_not_entered_again(loop, reader, again):
+    """Resuming the transport is a call into the program."""
+    errors = []
+
+    class Transport:
+        def pause_reading(self):
+            pass
+
+        def resume_reading(self):
+            arguments = {"send": (None,), "throw": (SomeError(),), "close": ()}[again]
+            with pytest.raises(ValueError, match="coroutine already executing") as raised:
+                getattr(coroutine, again)(*arguments)
+            errors.append(raised.value)
+
+    reader.set_transport(Transport())
+    # The data is in a bytearray, which the step must put back.
+    assert reader._buffer == b""
+    reader.feed_data(b"x" * (2 * reader._limit + 1))
+    coroutine = reader.readexactly(2 * reader._limit + 1)
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+    assert len(errors) == 1
+
+
+async def test_nobody_else_makes_one(loop, call):
+    coroutine = call()
+    with pytest.raises(TypeError, match="cannot create"):
+        type(coroutine)()
+    coroutine.close()
+
+
+async def test_transport_that_looks_into_the_buffer_loses_nothing(loop, reader):
+    class Transport:
+        def pause_reading(self):
+            pass
+
+        def resume_reading(self):
+            reader._buffer.extend(b"late")
+
+    reader.set_transport(Transport())
+    assert reader._buffer == b""
+    reader.feed_data(b"x" * (2 * reader._limit + 1))
+    assert len(await reader.readexactly(2 * reader._limit)) == 2 * reader._limit
+    assert reader._buffer == b"xlate"
