@@ -39,6 +39,16 @@ static inline int socket_object_ask_family(PyObject *sock)
     return socket_object_number(PyObject_GetAttrString(sock, "family"));
 }
 
+/* The family, asked without socket.socket's property: that is Python code, which a signal handler may interrupt. */
+static inline int socket_object_family_field(PyTypeObject *base, PyObject *sock)
+{
+    PyObject *member = PyObject_GetAttrString((PyObject *)base, "family");
+    descrgetfunc get = member != NULL ? Py_TYPE(member)->tp_descr_get : NULL;
+    const int family = socket_object_number(get != NULL ? get(member, sock, (PyObject *)Py_TYPE(sock)) : NULL);
+    Py_XDECREF(member);
+    return family;
+}
+
 static int socket_object_learn(PyObject *sock)
 {
     const int fd = socket_object_ask(sock);
@@ -47,7 +57,7 @@ static int socket_object_learn(PyObject *sock)
         type = type->tp_base;
     }
     if (fd >= 0 && type != NULL && type->tp_basicsize >= (Py_ssize_t)sizeof(socket_object_t) && ((socket_object_t *)sock)->fd == fd
-        && ((socket_object_t *)sock)->family == socket_object_ask_family(sock)) {
+        && ((socket_object_t *)sock)->family == socket_object_family_field(type, sock)) {
         socket_object_type = (PyTypeObject *)Py_NewRef((PyObject *)type);
     }
     return fd;
