@@ -70,7 +70,7 @@ cdef class ChildWatcher:
             if returncode is None:
                 self.exited = exited
                 raise
-            # While a warning was logged. Otherwise nobody would hear of the exit, and the pidfd would be reported for ever.
+            # While a warning was logged. Otherwise nobody would hear of the exit, and the pidfd would be reported forever.
             interrupt_soon(self.loop, error)
         if pidfd >= 0:
             self.loop._remove_reader(pidfd)

@@ -181,6 +181,20 @@ cdef class WritePipeTransport(SendingTransport):
         if pipe_note_end(self):
             self.begin_losing(BrokenPipeError() if self.output.count > 0 else None)
 
+    # ---- reading, which asyncio's class has from its base class ----
+
+    def is_reading(self):
+        """Raise NotImplementedError, as asyncio's transports that only write do."""
+        raise NotImplementedError
+
+    def pause_reading(self):
+        """Raise NotImplementedError; see is_reading()."""
+        raise NotImplementedError
+
+    def resume_reading(self):
+        """Raise NotImplementedError; see is_reading()."""
+        raise NotImplementedError
+
     # ---- the end ----
 
     def can_write_eof(self):

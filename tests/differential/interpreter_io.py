@@ -268,8 +268,13 @@ class IoInterpreter(Interpreter):
 
     def send_to(self, place, node):
         end = self.end(node)
-        if end.transport:
-            end.transport.sendto(self.next_bytes(node.size), end.sock.peer_address if node.has_address else None)
+        if not end.transport:
+            return
+        address = end.sock.peer_address if node.has_address else None
+        if not address and end.sock.family == socket.AF_UNIX:
+            self.left_out[rules.NAMELESS_PEER] += 1
+        else:
+            end.transport.sendto(self.next_bytes(node.size), address)
 
     def close_descriptor(self, place, node):
         end = self.end(node)

@@ -66,7 +66,7 @@ CLASS_NAME = Rule(
     "class in an AttributeError",
     "CPython shows the name that a class was compiled with, whatever __class__ says",
     "the class whose object has no such attribute",
-    lambda line: re.sub(r"AttributeError\(([\"'])'[^']*' object", r"AttributeError(\1object", line),
+    lambda line: re.sub(r"AttributeError\('[^']*' object", "AttributeError(object", line),
 )
 SAME_LINES = (CLASS_NAME, REPORT_KEYS, ACCEPTING_REPORT, WRITE_EOF_ERROR)
 
@@ -87,6 +87,11 @@ READING_AFTER_EOF = Rule(
     "reading on after the end of file",
     "asyncio calls eof_received() again when reading is paused and resumed; fastloop calls it once",
     "resume_reading() after eof_received() has returned True",
+)
+NAMELESS_PEER = Rule(
+    "sendto(data) on half of a Unix pair",
+    "asyncio takes a peer without a name for no peer, and the error ends the transport; fastloop sends",
+    "sendto() without an address on half of a Unix pair of datagram sockets",
 )
 EXIT_WHILE_CONNECTING = Rule(
     "SystemExit in connection_made()",

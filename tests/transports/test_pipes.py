@@ -258,3 +258,13 @@ async def test_connection_made_comes_first_and_the_waiter_last(loop, end):
     assert order == expected
     await protocol.close()
     pipe.close()
+
+
+@pytest.mark.parametrize("method", ["is_reading", "pause_reading", "resume_reading"])
+async def test_transport_that_writes_has_the_methods_of_reading_and_does_not_implement_them(loop, method):
+    ends = os.pipe()
+    with open(ends[0], "rb", 0):
+        transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, open(ends[1], "wb", 0))
+        with pytest.raises(NotImplementedError):
+            getattr(transport, method)()
+        transport.close()
