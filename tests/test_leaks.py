@@ -170,20 +170,22 @@ async def tasks():
     await asyncio.gather(*made, return_exceptions=True)
 
 
+class UntilTwenty(asyncio.DatagramProtocol):
+    # Not made in the scenario: free-threaded Python 3.13 never frees a class.
+    def __init__(self, done):
+        self.received, self.done = 0, done
+
+    def datagram_received(self, data, address):
+        self.received += 1
+        if self.received == 20:
+            self.done.set_result(address)
+
+
 @scenario
 async def datagrams():
     loop = asyncio.get_running_loop()
     done = loop.create_future()
-
-    class Counter(asyncio.DatagramProtocol):
-        received = 0
-
-        def datagram_received(self, data, address):
-            self.received += 1
-            if self.received == 20:
-                done.set_result(address)
-
-    server, _ = await loop.create_datagram_endpoint(Counter, local_addr=("127.0.0.1", 0))
+    server, _ = await loop.create_datagram_endpoint(lambda: UntilTwenty(done), local_addr=("127.0.0.1", 0))
     address = server.get_extra_info("sockname")
     # More senders than one, so that their addresses go into the table.
     clients = [await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=address) for _ in range(4)]
