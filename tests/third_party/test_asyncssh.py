@@ -199,8 +199,10 @@ async def test_shell_on_a_terminal_of_the_server(connected):
 
     async with connected(run_shell) as connection:
         process = await connection.create_process(encoding=None)
-        process.stdin.write(b"stty -echo; for i in $(seq 1000); do echo line $i; done; echo over; exit 7\n")
+        process.stdin.write(b"stty -echo; for i in $(seq 1000); do echo line $i; done; echo o''ver\n")
         output = await process.stdout.readuntil(b"over\r\n")
+        # Not before: the server ends the session when the shell has ended, without what the terminal still holds.
+        process.stdin.write(b"exit 7\n")
         lines = b"".join(b"line %d\r\n" % number for number in range(1, 1001))
         assert output.endswith(lines + b"over\r\n")
         assert (await process.wait()).exit_status == 7
