@@ -73,7 +73,11 @@ cdef class ChildWatcher:
             # While a warning was logged. Otherwise nobody would hear of the exit, and the pidfd would be reported forever.
             interrupt_soon(self.loop, error)
         if pidfd >= 0:
-            self.loop._remove_reader(pidfd)
+            try:
+                self.loop._remove_reader(pidfd)
+            except BaseException as error:
+                # It is removed. What a signal handler has interrupted is debug mode's text of the handle.
+                interrupt_soon(self.loop, error)
             self.pidfd = -1
             net_close(pidfd)
         call_uninterrupted_with(self.loop, exited, returncode)

@@ -155,11 +155,11 @@ async def run_from_a_callback():
 async def timers_fire_in_their_order():
     async def innermost():
         loop, fired = asyncio.get_running_loop(), []
+        begun = loop.time()
         cancelled = loop.call_later(0.001, fired.append, "cancelled")
         for delay_ms in (30, 10, 20):
             loop.call_later(delay_ms / 1000, fired.append, delay_ms)
         cancelled.cancel()
-        begun = loop.time()
         while len(fired) < 3:
             await asyncio.sleep(0.005)
         assert loop.time() - begun >= 0.03
