@@ -59,7 +59,6 @@ cdef class ChildWatcher:
 
     def _child_exited(self):
         """Runs as a callback of the loop."""
-        cdef int pidfd = self.pidfd
         exited, self.exited = self.exited, None
         if exited is None:
             return
@@ -68,19 +67,29 @@ cdef class ChildWatcher:
         except BaseException as error:
             returncode = self.process.returncode
             if returncode is None:
-                self.exited = exited
+                if isinstance(error, OSError):
+                    # As in asyncio: it cannot be reaped, and is not waited for any more.
+                    self.close_pidfd()
+                else:
+                    self.exited = exited
                 raise
             # While a warning was logged. Otherwise nobody would hear of the exit, and the pidfd would be reported forever.
             interrupt_soon(self.loop, error)
-        if pidfd >= 0:
-            try:
-                self.loop._remove_reader(pidfd)
-            except BaseException as error:
-                # It is removed. What a signal handler has interrupted is debug mode's text of the handle.
-                interrupt_soon(self.loop, error)
-            self.pidfd = -1
-            net_close(pidfd)
+        self.close_pidfd()
         call_uninterrupted_with(self.loop, exited, returncode)
+
+    cdef int close_pidfd(self) except -1:
+        cdef int pidfd = self.pidfd
+        if pidfd < 0:
+            return 0
+        try:
+            self.loop._remove_reader(pidfd)
+        except BaseException as error:
+            # It is removed. What a signal handler has interrupted is debug mode's text of the handle.
+            interrupt_soon(self.loop, error)
+        self.pidfd = -1
+        net_close(pidfd)
+        return 0
 
     def _wait(self):
         """Runs in a thread. Where the system allows it, the child stays a zombie, so that its number is not used again yet."""
