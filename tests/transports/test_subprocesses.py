@@ -477,3 +477,22 @@ async def test_five_hundred_children_at_once_are_all_reaped(loop):
     await settle()
     assert child_processes() == children_before
     assert open_descriptors().keys() == before
+
+
+@pytest.mark.fastloop_only
+async def test_child_that_cannot_be_reaped_is_reported_and_watched_no_longer(loop, monkeypatch):
+    """As on asyncio's loop since Python 3.15."""
+    reports = []
+    loop.set_exception_handler(lambda loop, context: reports.append(context["exception"]))
+    process = await asyncio.create_subprocess_exec("cat", stdin=-1)
+    error = OSError("not now")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "waitpid", raising(error))
+        process.stdin.close()
+        while not reports:
+            await asyncio.sleep(0)
+    os.waitpid(process.pid, 0)
+    process._transport._process_exited(0)
+    assert await process.wait() == 0
+    process._transport.close()
+    assert reports == [error]
