@@ -14,6 +14,8 @@ import sys
 
 import pytest
 
+import fastloop
+
 from actors.coroutines import cancel
 from actors.kernel import settle, start
 
@@ -116,10 +118,13 @@ async def test_answer_to_a_path_that_fills_its_field_is_refused_by_pythons_socke
         # Python's bind() demands room for a zero byte.
         assert ctypes.CDLL(None).bind(sock.fileno(), address, len(address)) == 0
         sock.sendto(b"data", peer.getsockname())
-        received = await loop.sock_recvfrom(peer, 10)
-        assert received == (b"data", path.decode())
+        data, sender = await loop.sock_recvfrom(peer, 10)
+        assert data == b"data"
+        assert sender.startswith(path.decode())
+        # Python looks for the zero byte in whatever lies behind the field.
+        assert len(sender) == 108 or not isinstance(loop, fastloop.EventLoop)
         with pytest.raises(OSError, match="path too long"):
-            await loop.sock_sendto(peer, b"answer", received[1])
+            await loop.sock_sendto(peer, b"answer", sender)
 
 
 async def test_full_socket_is_waited_for(loop, no_leaks, short_folder):
