@@ -1,28 +1,18 @@
 # TlsTransport: an encrypted connection over another transport.
 
 from fastloop.net.socket_core cimport SocketCore
-from fastloop.tls.decrypting_transport cimport DecryptingTransport
+from fastloop.tls.handshaking_transport cimport HandshakingTransport
 
 
 cimport cython
 
 
 @cython.final
-cdef class TlsTransport(DecryptingTransport):
+cdef class TlsTransport(HandshakingTransport):
     cdef:
-        # The protocol of the transport below.
-        object tls_protocol
         object sslcontext
-        # The future that waits for the handshake; None once it is told.
-        object waiter
         # In seconds.
-        object handshake_timeout, shutdown_timeout
-        # Of one of the two, or None.
-        object timer
-        # When the handshake began, in debug mode.
-        double began_at_s
-        # The handshake is done: get_extra_info() knows the session.
-        bint knows_session
+        object shutdown_timeout
         # The end of file below was read.
         bint lower_has_ended
 
@@ -35,23 +25,14 @@ cdef class TlsTransport(DecryptingTransport):
     cdef int lower_has_nothing_more(self) except -1
     cdef int connection_lost(self, object exception) except -1
 
-    # ---- the handshake ----
-
+    # Do what the records that have come make possible.
     cdef int process(self) except -1
-    cdef int take_handshake_turn(self) except -1
-    cdef int continue_handshake(self) except -1
-    cdef int handshake_done(self) except -1
-    cdef int handshake_failed(self, object exception) except -1
-    cdef int wake_waiter(self, object exception) except -1
-    cdef int start_timer(self, object delay, object callback) except -1
-    cdef int stop_timer(self) except -1
 
     # ---- the end ----
 
     cdef int begin_shutdown(self) except -1
     cdef int continue_shutdown(self) except -1
     cdef int shutdown_done(self) except -1
-    cdef int report_fatal(self, object exception, str message) except -1
 
 
 cdef TlsTransport new_tls_transport(

@@ -1,31 +1,27 @@
-"""TlsTransport: an encrypted connection over another transport: its handshake, its data, its end.
+"""TlsTransport: an encrypted connection over another transport: from the first record to the end.
 
-Owns: what is received and not delivered yet, and the timers of the handshake and of the end.
+Owns: the order in which handshake, data and end follow one another.
 Promises: data comes in order and complete, or connection_lost() says why not. After close() none is delivered, close_notify goes
   out, and the connection ends in time. The order of calls is that of asyncio's TLS transports.
 Driven by: TlsProtocol, for the transport below, and the program's calls.
 """
 
-import ssl
 import warnings
 from asyncio import base_events, constants, exceptions, sslproto
 
 from cpython.contextvars cimport PyContext_Exit
 
-from fastloop.core.clock cimport clock_now_ns
-from fastloop.core.exception_handler cimport call_exception_handler
-from fastloop.core.interruption cimport call_uninterrupted_with
 from fastloop.net.socket_core cimport SocketCore
 from fastloop.python.calls cimport call_enter
 from fastloop.python.method_copies cimport method_copies_make
-from fastloop.tls.handshake_turns cimport handshake_has_run, handshake_may_run
+from fastloop.tls.handshaking_transport cimport HandshakingTransport
 from fastloop.tls.decrypting_transport cimport DecryptingTransport
 from fastloop.tls.encrypting_transport cimport EncryptingTransport
 from fastloop.tls.session_states cimport SESSION_HANDSHAKING, SESSION_OPEN, SESSION_SHUTTING_DOWN
 from fastloop.tls.tls_session cimport new_tls_session
 from fastloop.transports.descriptor_transport cimport DescriptorTransport
 from fastloop.transports.flow_control_transport cimport FlowControlTransport
-from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN, TRANSPORT_OPENING
+from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING
 from fastloop.transports.sending_transport cimport SendingTransport
 from fastloop.transports.transport cimport (
     Transport, transport_init, transport_queue_for_next_turn, transport_runs_elsewhere,
@@ -47,7 +43,7 @@ cdef:
 
 
 @cython.final
-cdef class TlsTransport(DecryptingTransport):
+cdef class TlsTransport(HandshakingTransport):
     """What asyncio.Transport promises, encrypted; isinstance() accepts it as one.
 
     Use it in the loop's thread only.
@@ -92,6 +88,10 @@ cdef class TlsTransport(DecryptingTransport):
             ssl_object = self.session.engine.ssl_object
             return ssl_object if name == "ssl_object" else getattr(ssl_object, SESSION_INFO[name])()
         return default if self.lower is None else self.lower.get_extra_info(name, default)
+
+    def _test__append_write_backlog(self, data):
+        """Write without sending. CPython's tests call this."""
+        self.push(data)
 
     def __repr__(self):
         state = " closed" if self.lower_is_lost else " closing" if self.state >= TRANSPORT_CLOSING else ""
@@ -146,6 +146,8 @@ cdef class TlsTransport(DecryptingTransport):
         if is_told:
             self.call_soon(self._call_connection_lost, (exception,), None)
         self.wake_waiter(exception)
+        # Without this cycle, what nobody holds dies at once.
+        self.tls_protocol = None
         return 0 if is_told else self.release(True)
 
     # ---- its turn ----
@@ -185,81 +187,6 @@ cdef class TlsTransport(DecryptingTransport):
         finally:
             self.session.engine.keep_input()
         return self.control_lower_reading()
-
-    # ---- the handshake ----
-
-    cdef int take_handshake_turn(self) except -1:
-        if handshake_may_run(self.loop):
-            return self.continue_handshake()
-        return 0 if self.bits.is_queued else transport_queue_for_next_turn(self)
-
-    cdef int continue_handshake(self) except -1:
-        cdef bint is_done
-        cdef long long began_ns = clock_now_ns()
-        try:
-            is_done = self.session.handshake()
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            # The alert for the peer.
-            self.send_records()
-            return self.handshake_failed(error)
-        finally:
-            handshake_has_run(self.loop, began_ns)
-        # The last records go together with what connection_made() writes.
-        return self.handshake_done() if is_done else self.send_records()
-
-    cdef int handshake_done(self) except -1:
-        self.stop_timer()
-        if self.loop.is_debug:
-            base_events.logger.debug("%r: SSL handshake took %.1f ms", self, 1e3 * (self.loop.time() - self.began_at_s))
-        self.knows_session = True
-        self.bits.is_blocked = self.lower_is_full
-        try:
-            if not self.knows_connection:
-                self.knows_connection = True
-                call_uninterrupted_with(self.loop, self.protocol.connection_made, self)
-        finally:
-            self.start_reading()
-        self.wake_waiter(None)
-        return 0
-
-    cdef int start_reading(self) except -1:
-        return self.move_to(TRANSPORT_OPEN) if self.state == TRANSPORT_OPENING else 0
-
-    cdef int handshake_failed(self, object exception) except -1:
-        is_refused = isinstance(exception, ssl.CertificateError)
-        self.session.end()
-        self.fail_with(exception, "SSL handshake failed on verifying the certificate" if is_refused else "SSL handshake failed")
-        return self.wake_waiter(exception)
-
-    def _handshake_timed_out(self):
-        if self.session.state == SESSION_HANDSHAKING:
-            self.report_fatal(
-                ConnectionAbortedError(
-                    f"SSL handshake is taking longer than {self.handshake_timeout} seconds: aborting the connection"),
-                "Fatal error on transport")
-
-    cdef int wake_waiter(self, object exception) except -1:
-        waiter, self.waiter = self.waiter, None
-        if waiter is None or waiter.cancelled():
-            return 0
-        if exception is None:
-            waiter.set_result(None)
-        else:
-            waiter.set_exception(exception)
-        return 0
-
-    cdef int start_timer(self, object delay, object callback) except -1:
-        self.stop_timer()
-        self.timer = self.loop.call_later(delay, callback)
-        return 0
-
-    cdef int stop_timer(self) except -1:
-        timer, self.timer = self.timer, None
-        if timer is not None:
-            timer.cancel()
-        return 0
 
     # ---- the end ----
 
@@ -358,17 +285,8 @@ cdef class TlsTransport(DecryptingTransport):
         # asyncio has one message for all methods of the protocol.
         return self.report_fatal(exception, FATAL_ERROR if message.startswith("Fatal error") or not message else message)
 
-    cdef int report_fatal(self, object exception, str message) except -1:
-        self.force_lower_close(exception)
-        if isinstance(exception, OSError):
-            if self.loop.is_debug:
-                base_events.logger.debug("%r: %s", self, message, exc_info=exception)
-        elif not isinstance(exception, exceptions.CancelledError):
-            call_exception_handler(self.loop, {
-                "message": message, "exception": exception, "transport": self.lower, "protocol": self.tls_protocol})
-        return 0
 
-
+method_copies_make(TlsTransport, HandshakingTransport)
 method_copies_make(TlsTransport, DecryptingTransport)
 method_copies_make(TlsTransport, EncryptingTransport)
 method_copies_make(TlsTransport, WritingTransport)
