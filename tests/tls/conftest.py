@@ -5,12 +5,15 @@ A connection has a near end, which is a transport of the loop under test, and a 
 
 import gc
 import importlib.util
+import socket
 
 import pytest
 
 from actors.authority import Authority
 from actors.tls_connections import TlsConnections
 
+# Smaller buffers make TCP on loopback crawl.
+NARROW = 131_072
 # Until fastloop has TLS of its own, its TLS is asyncio's, and what only fastloop's does is not tested.
 needs_own_tls = pytest.mark.skipif(importlib.util.find_spec("fastloop.tls") is None, reason="fastloop has no TLS of its own")
 
@@ -69,6 +72,19 @@ def tls(loop, short_folder, contexts):
 def connect(tls, request):
     """A function that makes TLS connections whose near end is the server's, and the client's."""
     return getattr(tls, request.param)
+
+
+@pytest.fixture
+def narrow_connect(connect):
+    """Like connect, but the kernel buffers so little of what the transport writes that a slow reader is soon noticed."""
+
+    async def connect_narrowly(*args, **hooks):
+        protocol, transport, peer = await connect(*args, **hooks)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW)
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW)
+        return protocol, transport, peer
+
+    return connect_narrowly
 
 
 @pytest.fixture(params=["accepted", "connected", "unix", "upgraded", "upgraded_server"])
