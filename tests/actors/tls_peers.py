@@ -12,7 +12,7 @@ class TlsPeer(Peer):
         import ssl
 
         super().__init__(loop, sock)
-        self._want_read = ssl.SSLWantReadError
+        self._want_read, self._is_over = ssl.SSLWantReadError, ssl.SSLZeroReturnError
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.ssl_object = context.wrap_bio(self.incoming, self.outgoing, **options)
         # Of ciphertext.
@@ -53,7 +53,11 @@ class TlsPeer(Peer):
 
     async def receive_some(self, size=CHUNK_BYTES):
         """Return what was sent, at most size bytes, or nothing after the end."""
-        return await self.complete(self.ssl_object.read, size)
+        try:
+            return await self.complete(self.ssl_object.read, size)
+        except self._is_over:
+            # This end has sent its close_notify, too.
+            return b""
 
     async def receive_all(self):
         """Return what arrives until close_notify; anything else raises."""
