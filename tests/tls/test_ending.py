@@ -14,7 +14,6 @@ from actors.kernel import settle, until
 from actors.peers import reset
 from actors.protocols import RecordingProtocol, echo
 
-
 # Closing
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from actors.files import pattern
 from actors.kernel import settle, until_still
-from actors.protocols import RecordingProtocol
 
 # More than the kernel keeps for a connection whose buffer is narrow.
 MUCH = 1_000_000
