@@ -12,6 +12,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcpy
 
+from fastloop.core.scheduler cimport scheduler_is_in_step
 from fastloop.net.syscalls cimport NET_MAX_VECTORS, iovec
 from fastloop.tls.session_states cimport SESSION_OPEN
 from fastloop.tls.tls_engine cimport TLS_WANTS_INPUT
@@ -25,6 +26,8 @@ cdef enum:
     RECORD_BYTES = 16384
     # After so many records they are sent, and the transport below is asked whether it is full.
     MAX_UNSENT_RECORD_BYTES = 131072
+    # As many writes of one burst leave at once.
+    WRITES_OF_A_LOOP = 3
     # The limits of a transport below that has those of asyncio.
     LOWER_HIGH_BYTES = 65536
     LOWER_LOW_BYTES = 16384
@@ -50,6 +53,11 @@ cdef class EncryptingTransport(WritingTransport):
             base_events.logger.warning("SSL connection is closed")
         self.lost_writes += 1
         return True
+
+    cdef bint holds_back(self) noexcept:
+        # After a few writes within microseconds, it is a loop that writes. A record for each would cost more than its data.
+        return WritingTransport.holds_back(self) or (
+            self.burst.count > WRITES_OF_A_LOOP and self.burst.may_hold and scheduler_is_in_step(self.loop))
 
     cdef int send_bytes(self, object data) except -1:
         return self.encrypt(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), data)

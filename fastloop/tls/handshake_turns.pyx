@@ -19,6 +19,8 @@ cdef enum:
 
 
 cdef class HandshakeTurns(Runnable):
+    # INVARIANT: the queues hold only what the garbage collector knows. It knows what has such a field.
+    cdef Scheduler loop
     cdef long long spent_ns
     cdef bint is_queued
 
@@ -36,7 +38,9 @@ cdef bint handshake_may_run(Scheduler loop) noexcept:
 cdef int handshake_has_run(Scheduler loop, long long began_ns) except -1:
     cdef HandshakeTurns turns
     if (<LoopLife>loop)._handshake_turns is None:
-        (<LoopLife>loop)._handshake_turns = HandshakeTurns.__new__(HandshakeTurns)
+        turns = HandshakeTurns.__new__(HandshakeTurns)
+        turns.loop = loop
+        (<LoopLife>loop)._handshake_turns = turns
     turns = <HandshakeTurns>(<LoopLife>loop)._handshake_turns
     turns.spent_ns += clock_now_ns() - began_ns
     if not turns.is_queued:

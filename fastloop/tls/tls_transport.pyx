@@ -87,7 +87,8 @@ cdef class TlsTransport(HandshakingTransport):
         if self.knows_session and name in SESSION_INFO:
             ssl_object = self.session.engine.ssl_object
             return ssl_object if name == "ssl_object" else getattr(ssl_object, SESSION_INFO[name])()
-        return default if self.lower is None else self.lower.get_extra_info(name, default)
+        # As in asyncio, what the transport below knew is gone with it.
+        return default if self.lower is None or self.lower_is_lost else self.lower.get_extra_info(name, default)
 
     def _test__append_write_backlog(self, data):
         """Write without sending. CPython's tests call this."""
@@ -101,6 +102,9 @@ cdef class TlsTransport(HandshakingTransport):
 
     cdef int begin(self, object lower) except -1:
         self.set_lower(lower)
+        if self.state >= TRANSPORT_LOSING:
+            # Closed before it began, for example because create_connection() was cancelled.
+            return self.force_lower_close(None)
         if self.loop.is_debug:
             base_events.logger.debug("%r starts SSL handshake", self)
             self.began_at_s = self.loop.time()
