@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks.loops import SUBJECT, YARDSTICK
+from benchmarks.loops import COMPANIONS, SUBJECT, YARDSTICK
 from benchmarks.scenarios.exchanges import SERVER_CPU
 
 UNMEASURED = "-"
@@ -75,7 +75,7 @@ def _figure_cell(results, row, loop_name):
         if any((failure["scenario"], failure["loop"]) == (row.scenario, loop_name) for failure in failures)
     ]
     figure = row.figure(loop_name)
-    if loop_name == YARDSTICK and figure is None and not numbers:
+    if loop_name in COMPANIONS and figure is None and not numbers:
         return ""
     return " ".join([format_figure(figure), *(f"[{number}]" for number in numbers)])
 
