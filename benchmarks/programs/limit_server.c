@@ -33,7 +33,7 @@ typedef struct {
     size_t offset;
     size_t size;
 #ifdef WITH_TLS
-    tls_session_t session;
+    SSL *ssl;
 #endif
 } connection_t;
 
@@ -42,19 +42,19 @@ static char *answer;
 static size_t answer_size;
 static const char *server_name = "C epoll";
 
-/* What there is between the socket and the service: nothing, or TLS. answer_to() finds what to send for count bytes in received,
- * valid until answer_taken(), and returns false if the connection ends after it. */
+/* What is between the socket and the service: nothing, or TLS. answer_to() finds what to send for count bytes in received, valid until
+ * answer_taken(), and returns false if the connection ends after it. */
 #ifdef WITH_TLS
 static SSL_CTX *context;
 
 static void layer_open(connection_t *connection)
 {
-    tls_session_open(&connection->session, context);
+    connection->ssl = tls_session_new(context);
 }
 
 static void layer_close(connection_t *connection)
 {
-    tls_session_close(&connection->session);
+    SSL_free(connection->ssl);
 }
 
 static bool answer_to(connection_t *connection, size_t count, const char **data, size_t *size)
@@ -62,15 +62,15 @@ static bool answer_to(connection_t *connection, size_t count, const char **data,
     /* A record may have begun in what came before. */
     static char plaintext[RECEIVE_BYTES + SSL3_RT_MAX_PACKET_SIZE];
     bool has_ended;
-    size_t length = tls_session_receive(&connection->session, received, count, plaintext, sizeof(plaintext), &has_ended);
-    bool is_written = tls_session_write(&connection->session, plaintext, length);
-    *size = tls_session_outgoing(&connection->session, data);
+    size_t length = tls_session_receive(connection->ssl, received, count, plaintext, sizeof(plaintext), &has_ended);
+    bool is_written = tls_session_write(connection->ssl, plaintext, length);
+    *size = tls_session_outgoing(data);
     return is_written && !has_ended;
 }
 
-static void answer_taken(connection_t *connection)
+static void answer_taken(void)
 {
-    tls_session_clear(&connection->session);
+    tls_session_clear();
 }
 #else
 static void layer_open(connection_t *connection)
@@ -91,9 +91,8 @@ static bool answer_to(connection_t *connection, size_t count, const char **data,
     return true;
 }
 
-static void answer_taken(connection_t *connection)
+static void answer_taken(void)
 {
-    (void)connection;
 }
 #endif
 
@@ -202,12 +201,14 @@ static void on_readable(int epoll, connection_t *connection)
     size_t size;
     bool goes_on = answer_to(connection, (size_t)count, &data, &size);
     ssize_t sent = send_some(connection->fd, data, size);
-    if (!goes_on || sent < 0 || ((size_t)sent < size && keep_unsent(connection, data + sent, size - (size_t)sent) < 0)) {
+    bool is_unsent = sent >= 0 && (size_t)sent < size;
+    bool is_kept = !is_unsent || keep_unsent(connection, data + sent, size - (size_t)sent) == 0;
+    answer_taken();
+    if (!goes_on || sent < 0 || !is_kept) {
         connection_close(connection);
         return;
     }
-    answer_taken(connection);
-    if ((size_t)sent < size) {
+    if (is_unsent) {
         watch(epoll, EPOLL_CTL_MOD, connection->fd, EPOLLOUT, connection);
     }
 }

@@ -88,6 +88,9 @@ static bool stream_flush(stream_t *stream)
 /* Says goodbye and does not wait for the answer, like most clients. */
 static void stream_close(stream_t *stream)
 {
+    if (tls_has_to_resume && tls_known_session == NULL) {
+        fail("the server gave no session ticket");
+    }
     if (!!SSL_session_reused(stream->ssl) != stream->is_resuming) {
         fail("a session was %sresumed", stream->is_resuming ? "not " : "");
     }
