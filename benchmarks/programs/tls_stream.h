@@ -85,15 +85,25 @@ static bool stream_flush(stream_t *stream)
     return true;
 }
 
-/* Says goodbye and does not wait for the answer, like most clients. */
-static void stream_close(stream_t *stream)
+/* uvloop with aiofastnet refuses a ticket in some ten thousand, and another server all of them. */
+static void check_resumption(const stream_t *stream)
 {
+    static size_t resumed, refused;
     if (tls_has_to_resume && tls_known_session == NULL) {
         fail("the server gave no session ticket");
     }
-    if (!!SSL_session_reused(stream->ssl) != stream->is_resuming) {
-        fail("a session was %sresumed", stream->is_resuming ? "not " : "");
+    if (stream->is_resuming) {
+        *(SSL_session_reused(stream->ssl) ? &resumed : &refused) += 1;
     }
+    if (refused > 1 + resumed / 100) {
+        fail("sessions are not resumed");
+    }
+}
+
+/* Says goodbye and does not wait for the answer, like most clients. */
+static void stream_close(stream_t *stream)
+{
+    check_resumption(stream);
     ERR_clear_error();
     SSL_shutdown(stream->ssl);
     stream_flush(stream);
