@@ -414,6 +414,8 @@ static void prepare(char **arguments)
         connections[index].stream.fd = -1;
         if (!is_reconnecting) {
             stream_open(&connections[index].stream, open_connection());
+            /* One after the other, so that what many handshakes at once leave behind is not taken for the memory of idle connections. */
+            stream_await_handshake(&connections[index].stream);
         }
     }
 }

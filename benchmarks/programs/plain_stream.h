@@ -14,6 +14,11 @@ static void stream_open(stream_t *stream, int fd)
     stream->fd = fd;
 }
 
+static void stream_await_handshake(stream_t *stream)
+{
+    (void)stream;
+}
+
 static void stream_close(stream_t *stream)
 {
     close(stream->fd);

@@ -21,6 +21,8 @@ static SSL_CTX *tls_server_context(const char *certificate_path)
         || SSL_CTX_use_PrivateKey_file(context, certificate_path, SSL_FILETYPE_PEM) != 1) {
         fail_tls(certificate_path);
     }
+    /* As in every context of Python's: an idle connection holds no buffers. */
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     tls_incoming = BIO_new(BIO_s_mem());
     tls_outgoing = BIO_new(BIO_s_mem());
     if (tls_incoming == NULL || tls_outgoing == NULL) {

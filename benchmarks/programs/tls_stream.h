@@ -1,13 +1,15 @@
 /* The load client's side of a TLS connection. plain_stream.h has the same functions.
  *
  * Owns: the descriptor, the SSL object, and ciphertext that the kernel did not take yet.
- * The handshake is part of the first send. All records of a message go out by one system call, as asyncio's own client does it, so
+ * The handshake is part of the first send, if stream_await_handshake() has not done it. All records of a message go out by one system call, as asyncio's own client does it, so
  * that no server gets a message in more pieces than another.
  */
 #ifndef BENCHMARKS_TLS_STREAM_H
 #define BENCHMARKS_TLS_STREAM_H
 
 #include "tls_context.h"
+
+enum { HANDSHAKE_LIMIT_MS = 5000 };
 
 /* accepted: bytes of the message in the ciphertext that outgoing holds. flushed: bytes of this ciphertext that were sent. */
 typedef struct {
@@ -112,6 +114,12 @@ static void stream_close(stream_t *stream)
     stream->fd = -1;
 }
 
+/* What a sender that would block waits for: the server in a handshake, or room. */
+static short stream_event_to_send(const stream_t *stream)
+{
+    return BIO_pending(stream->outgoing) > 0 || !SSL_in_init(stream->ssl) ? POLLOUT : POLLIN;
+}
+
 static ssize_t tls_failure(stream_t *stream, int result, const char *what)
 {
     int error = SSL_get_error(stream->ssl, result);
@@ -123,6 +131,23 @@ static ssize_t tls_failure(stream_t *stream, int result, const char *what)
     }
     errno = EAGAIN;
     return -1;
+}
+
+static void stream_await_handshake(stream_t *stream)
+{
+    bool is_done = false;
+    while (!is_done) {
+        ERR_clear_error();
+        int result = SSL_do_handshake(stream->ssl);
+        if (result != 1 && tls_failure(stream, result, "TLS") == 0) {
+            fail("the server closed a connection");
+        }
+        is_done = stream_flush(stream) && result == 1;
+        struct pollfd one = {.fd = stream->fd, .events = stream_event_to_send(stream)};
+        if (!is_done && poll(&one, 1, HANDSHAKE_LIMIT_MS) <= 0) {
+            fail("no handshake within %d ms", HANDSHAKE_LIMIT_MS);
+        }
+    }
 }
 
 static ssize_t stream_send(stream_t *stream, const char *data, size_t size)
@@ -147,12 +172,6 @@ static ssize_t stream_send(stream_t *stream, const char *data, size_t size)
     result = (ssize_t)stream->accepted;
     stream->accepted = 0;
     return result;
-}
-
-/* What a sender that would block waits for: the server in a handshake, or room. */
-static short stream_event_to_send(const stream_t *stream)
-{
-    return BIO_pending(stream->outgoing) > 0 || !SSL_in_init(stream->ssl) ? POLLOUT : POLLIN;
 }
 
 /* A handshake belongs to the first send, which flushes what it writes. */

@@ -57,7 +57,12 @@ SCENARIOS = (
         for interface in ("protocol", "streams", "own_streams")
     ),
     *(
-        idle_scenario(f"tls_memory_per_connection_{interface}", TLS, interface, IDLE_CONNECTIONS, is_default=False, is_tls=True)
+        idle_scenario(
+            *(f"tls_memory_per_connection_{interface}", TLS, interface, IDLE_CONNECTIONS),
+            is_default=False,
+            has_yardstick=True,
+            is_tls=True,
+        )
         for interface in INTERFACES
     ),
 )
