@@ -9,6 +9,7 @@ import pytest
 
 from actors.cancelling import NumberTaker, cancelled_at_turn, turn_by_turn
 from actors.cases import Cases
+from actors.kernel import settle
 from actors.leftovers import unclosed_expected
 from actors.protocols import RecordingProtocol
 
@@ -120,14 +121,12 @@ async def connect_accepted_socket(scene):
 
 async def quiet(loop):
     """What was cancelled and closed has had its turns."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await settle()
     if left := asyncio.all_tasks(loop) - {asyncio.current_task()}:
         for task in left:
             task.cancel()
         await asyncio.wait(left, timeout=20)
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await settle()
 
 
 def run_and_cancel(loop_class, contexts, operation, turn):

@@ -100,6 +100,19 @@ async def test_connection_can_be_ended_when_it_is_made(tls, end):
     assert [name for name in protocol.calls if name != "eof_received"] == ["connection_made", "connection_lost"]
 
 
+@pytest.mark.own_tls
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_client_whose_connection_ends_when_it_is_made_gets_its_transport(tls, loop, end):
+    protocol = RecordingProtocol(connection_made=lambda _, transport: getattr(transport, end)())
+    server = await tls.server(RecordingProtocol)
+    address, options = server.sockets[0].getsockname(), {"ssl": tls.contexts[1], "server_hostname": "localhost"}
+    transport, made = await loop.create_connection(lambda: protocol, *address, **options)
+    assert made is protocol and transport is protocol.transport
+    await protocol.until_lost()
+    assert transport.is_closing()
+    assert [name for name in protocol.calls if name != "eof_received"] == ["connection_made", "connection_lost"]
+
+
 async def test_connection_can_be_closed_when_the_end_of_file_is_received(connect):
     protocol, transport, peer = await connect(eof_received=lambda protocol: protocol.transport.close())
     await peer.unwrap()
