@@ -9,7 +9,10 @@
 
 #include "tls_context.h"
 
-enum { HANDSHAKE_LIMIT_MS = 5000 };
+enum {
+    HANDSHAKE_LIMIT_MS = 5000,
+    ALLOWED_REFUSALS = 20,
+};
 
 /* accepted: bytes of the message in the ciphertext that outgoing holds. flushed: bytes of this ciphertext that were sent. */
 typedef struct {
@@ -87,7 +90,7 @@ static bool stream_flush(stream_t *stream)
     return true;
 }
 
-/* uvloop with aiofastnet refuses a ticket in some ten thousand, and another server all of them. */
+/* uvloop with aiofastnet refuses a few tickets in some hundred thousand, and a server without tickets all of them. */
 static void check_resumption(const stream_t *stream)
 {
     static size_t resumed, refused;
@@ -97,8 +100,8 @@ static void check_resumption(const stream_t *stream)
     if (stream->is_resuming) {
         *(SSL_session_reused(stream->ssl) ? &resumed : &refused) += 1;
     }
-    if (refused > 1 + resumed / 100) {
-        fail("sessions are not resumed");
+    if (refused > ALLOWED_REFUSALS + resumed / 100) {
+        fail("sessions are not resumed: %zu of %zu", refused, refused + resumed);
     }
 }
 
