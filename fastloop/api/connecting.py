@@ -145,9 +145,10 @@ class _Attempt:
 
     def close_sockets(self, but):
         self._is_over = True
-        own = None if but is None else but.get_extra_info("socket").fileno()
+        # None if its connection is lost already.
+        own = None if but is None else but.get_extra_info("socket")
         for sock in self._sockets:
-            if (but is None or sock.fileno() != own) and not self._belongs_to_transport(sock):
+            if (own is None or sock.fileno() != own.fileno()) and not self._belongs_to_transport(sock):
                 sock.close()
         self._sockets.clear()
         self._break_cycles()

@@ -57,7 +57,7 @@ cdef class EncryptingTransport(WritingTransport):
     cdef bint holds_back(self) noexcept:
         # After a few writes within microseconds, it is a loop that writes. A record for each would cost more than its data.
         return WritingTransport.holds_back(self) or (
-            self.burst.count > WRITES_OF_A_LOOP and self.burst.may_hold and scheduler_is_in_step(self.loop))
+            self.burst.count > WRITES_OF_A_LOOP and scheduler_is_in_step(self.loop))
 
     cdef int send_bytes(self, object data) except -1:
         return self.encrypt(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), data)

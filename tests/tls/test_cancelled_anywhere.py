@@ -112,7 +112,13 @@ async def connect_accepted_socket(scene):
     left, right = socket.socketpair()
     scene.closing.enter_context(left), scene.closing.enter_context(right)
     accepting = scene.loop.create_task(scene.loop.connect_accepted_socket(asyncio.Protocol, left, ssl=scene.contexts[0]))
-    scene.closing.callback(accepting.cancel)
+
+    def end():
+        # What it has returned is lost if this task is cancelled.
+        if not accepting.cancel() and not accepting.cancelled():
+            accepting.result()[0].abort()
+
+    scene.closing.callback(end)
     transport, _ = await scene.loop.create_connection(asyncio.Protocol, sock=right, **scene.client_options())
     scene.closing.callback(transport.abort)
     transport, _ = await accepting
