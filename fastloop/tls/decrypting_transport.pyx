@@ -39,7 +39,7 @@ cdef class DecryptingTransport(EncryptingTransport):
     cdef int deliver(self) except -1:
         cdef bint is_buffered = self.buffer_updated is not None
         # get_buffer() may run anything, which must not use the memory that the records are in.
-        held = receive_buffer_hold(&self.loop.receive_buffer) if is_buffered else None
+        _held = receive_buffer_hold(&self.loop.receive_buffer) if is_buffered else None
         self.bits.is_receiving = True
         try:
             while transport_is_reading(self) and self.may_read():

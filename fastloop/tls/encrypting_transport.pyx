@@ -55,7 +55,7 @@ cdef class EncryptingTransport(WritingTransport):
         return True
 
     cdef bint holds_back(self) noexcept:
-        # After a few writes within microseconds, it is a loop that writes. A record for each would cost more than its data.
+        # After a few writes within microseconds, it is a loop that writes. A record for each costs more than its data.
         return WritingTransport.holds_back(self) or (
             self.burst.count > WRITES_OF_A_LOOP and scheduler_is_in_step(self.loop))
 

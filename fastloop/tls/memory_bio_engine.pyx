@@ -46,7 +46,7 @@ cdef class MemoryBioEngine(TlsEngine):
         except SSLZeroReturnError:
             return 0
         finally:
-            # Whoever may have kept it must not write there later.
+            # The memory is used again: nobody may write there later.
             view.release()
 
     cdef Py_ssize_t write(self, const char *data, Py_ssize_t size) except -1:

@@ -1,6 +1,6 @@
 /* OpenSSL's functions, found in the libraries that Python's _ssl module uses.
  *
- * Owns: nothing. The libraries stay loaded as long as _ssl does, which is for ever.
+ * Owns: nothing. The libraries stay loaded as long as _ssl does, which is forever.
  * Promises: either all functions are found or none is used. Nothing of OpenSSL is needed to build.
  * Driven by direct_engine.pyx.
  */
@@ -33,31 +33,31 @@ enum {
 };
 
 /* X(result, name, parameters) */
-#define OPENSSL_FUNCTIONS(X)                                                                        \
-    X(int, SSL_read, (openssl_ssl_t *, void *, int))                                                \
-    X(int, SSL_write, (openssl_ssl_t *, const void *, int))                                         \
-    X(int, SSL_pending, (const openssl_ssl_t *))                                                    \
-    X(int, SSL_shutdown, (openssl_ssl_t *))                                                         \
-    X(int, SSL_get_shutdown, (const openssl_ssl_t *))                                               \
-    X(int, SSL_get_error, (const openssl_ssl_t *, int))                                             \
-    X(void, SSL_set_bio, (openssl_ssl_t *, openssl_bio_t *, openssl_bio_t *))                       \
-    X(openssl_bio_t *, SSL_get_rbio, (const openssl_ssl_t *))                                       \
-    X(openssl_bio_t *, SSL_get_wbio, (const openssl_ssl_t *))                                       \
-    X(openssl_context_t *, SSL_get_SSL_CTX, (const openssl_ssl_t *))                                \
-    X(void *, SSL_get_ex_data, (const openssl_ssl_t *, int))                                        \
-    X(void, ERR_clear_error, (void))                                                                \
-    X(openssl_bio_method_t *, BIO_meth_new, (int, const char *))                                    \
-    X(int, BIO_meth_set_read, (openssl_bio_method_t *, int (*)(openssl_bio_t *, char *, int)))      \
-    X(int, BIO_meth_set_write, (openssl_bio_method_t *, int (*)(openssl_bio_t *, const char *, int))) \
-    X(int, BIO_meth_set_ctrl, (openssl_bio_method_t *, long (*)(openssl_bio_t *, int, long, void *))) \
-    X(int, BIO_get_new_index, (void))                                                               \
-    X(openssl_bio_t *, BIO_new, (const openssl_bio_method_t *))                                     \
-    X(int, BIO_free, (openssl_bio_t *))                                                             \
-    X(int, BIO_up_ref, (openssl_bio_t *))                                                           \
-    X(void, BIO_set_data, (openssl_bio_t *, void *))                                                \
-    X(void *, BIO_get_data, (openssl_bio_t *))                                                      \
-    X(void, BIO_set_init, (openssl_bio_t *, int))                                                   \
-    X(void, BIO_set_flags, (openssl_bio_t *, int))                                                  \
+#define OPENSSL_FUNCTIONS(X)                                                                                                               \
+    X(int, SSL_read, (openssl_ssl_t *, void *, int))                                                                                       \
+    X(int, SSL_write, (openssl_ssl_t *, const void *, int))                                                                                \
+    X(int, SSL_pending, (const openssl_ssl_t *))                                                                                           \
+    X(int, SSL_shutdown, (openssl_ssl_t *))                                                                                                \
+    X(int, SSL_get_shutdown, (const openssl_ssl_t *))                                                                                      \
+    X(int, SSL_get_error, (const openssl_ssl_t *, int))                                                                                    \
+    X(void, SSL_set_bio, (openssl_ssl_t *, openssl_bio_t *, openssl_bio_t *))                                                              \
+    X(openssl_bio_t *, SSL_get_rbio, (const openssl_ssl_t *))                                                                              \
+    X(openssl_bio_t *, SSL_get_wbio, (const openssl_ssl_t *))                                                                              \
+    X(openssl_context_t *, SSL_get_SSL_CTX, (const openssl_ssl_t *))                                                                       \
+    X(void *, SSL_get_ex_data, (const openssl_ssl_t *, int))                                                                               \
+    X(void, ERR_clear_error, (void))                                                                                                       \
+    X(openssl_bio_method_t *, BIO_meth_new, (int, const char *))                                                                           \
+    X(int, BIO_meth_set_read, (openssl_bio_method_t *, int (*)(openssl_bio_t *, char *, int)))                                             \
+    X(int, BIO_meth_set_write, (openssl_bio_method_t *, int (*)(openssl_bio_t *, const char *, int)))                                      \
+    X(int, BIO_meth_set_ctrl, (openssl_bio_method_t *, long (*)(openssl_bio_t *, int, long, void *)))                                      \
+    X(int, BIO_get_new_index, (void))                                                                                                      \
+    X(openssl_bio_t *, BIO_new, (const openssl_bio_method_t *))                                                                            \
+    X(int, BIO_free, (openssl_bio_t *))                                                                                                    \
+    X(int, BIO_up_ref, (openssl_bio_t *))                                                                                                  \
+    X(void, BIO_set_data, (openssl_bio_t *, void *))                                                                                       \
+    X(void *, BIO_get_data, (openssl_bio_t *))                                                                                             \
+    X(void, BIO_set_init, (openssl_bio_t *, int))                                                                                          \
+    X(void, BIO_set_flags, (openssl_bio_t *, int))                                                                                         \
     X(void, BIO_clear_flags, (openssl_bio_t *, int))
 
 typedef struct {
@@ -83,9 +83,9 @@ static inline const char *openssl_load(const char *path)
     if (library == NULL) {
         return path;
     }
-#define OPENSSL_FIND(result, name, parameters)                                        \
-    if (!openssl_find(library, &openssl.name, sizeof(openssl.name), #name)) { \
-        return #name;                                                                 \
+#define OPENSSL_FIND(result, name, parameters)                                                                                             \
+    if (!openssl_find(library, &openssl.name, sizeof(openssl.name), #name)) {                                                              \
+        return #name;                                                                                                                      \
     }
     OPENSSL_FUNCTIONS(OPENSSL_FIND)
 #undef OPENSSL_FIND

@@ -126,9 +126,9 @@ static openssl_bio_method_t *record_bio_method;
 static inline bool record_bio_open(void)
 {
     record_bio_method = openssl.BIO_meth_new(openssl.BIO_get_new_index() | OPENSSL_BIO_TYPE_SOURCE_SINK, "fastloop records");
-    return record_bio_method != NULL && openssl.BIO_meth_set_read(record_bio_method, record_bio_read) &&
-           openssl.BIO_meth_set_write(record_bio_method, record_bio_write) &&
-           openssl.BIO_meth_set_ctrl(record_bio_method, record_bio_ctrl);
+    return record_bio_method != NULL && openssl.BIO_meth_set_read(record_bio_method, record_bio_read)
+           && openssl.BIO_meth_set_write(record_bio_method, record_bio_write)
+           && openssl.BIO_meth_set_ctrl(record_bio_method, record_bio_ctrl);
 }
 
 /* A new BIO over bio with one reference, or NULL. The BIO does not own bio: record_bio_detach() comes first. */

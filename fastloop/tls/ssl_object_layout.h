@@ -70,8 +70,8 @@ static inline bool layout_has_room(PyObject *object, size_t size)
 /* ssl_object: the _ssl._SSLSocket of context, over the two MemoryBIO objects. was_seen: an object like it was proven before. */
 static inline openssl_ssl_t *layout_find_ssl(PyObject *ssl_object, PyObject *context, PyObject *incoming, PyObject *outgoing, bool was_seen)
 {
-    if (!layout_has_room(ssl_object, sizeof(ssl_object_layout_t)) || !layout_has_room(context, sizeof(ssl_context_layout_t)) ||
-        !layout_has_room(incoming, sizeof(ssl_bio_layout_t)) || !layout_has_room(outgoing, sizeof(ssl_bio_layout_t))) {
+    if (!layout_has_room(ssl_object, sizeof(ssl_object_layout_t)) || !layout_has_room(context, sizeof(ssl_context_layout_t))
+        || !layout_has_room(incoming, sizeof(ssl_bio_layout_t)) || !layout_has_room(outgoing, sizeof(ssl_bio_layout_t))) {
         return NULL;
     }
     const ssl_object_layout_t *object = (const ssl_object_layout_t *)ssl_object;
@@ -84,8 +84,8 @@ static inline openssl_ssl_t *layout_find_ssl(PyObject *ssl_object, PyObject *con
     if (!was_seen && !layout_looks_like_ssl(object->ssl, context_pointer, incoming_bio)) {
         return NULL;
     }
-    if (openssl.SSL_get_SSL_CTX(object->ssl) != context_pointer || openssl.SSL_get_ex_data(object->ssl, 0) != ssl_object ||
-        openssl.SSL_get_rbio(object->ssl) != incoming_bio || openssl.SSL_get_wbio(object->ssl) != outgoing_bio) {
+    if (openssl.SSL_get_SSL_CTX(object->ssl) != context_pointer || openssl.SSL_get_ex_data(object->ssl, 0) != ssl_object
+        || openssl.SSL_get_rbio(object->ssl) != incoming_bio || openssl.SSL_get_wbio(object->ssl) != outgoing_bio) {
         return NULL;
     }
     return object->ssl;

@@ -3,7 +3,7 @@
 Owns: the engine that encrypts and decrypts.
 Promises: session_states.h has the states and their edges. After shut_down() no data comes out, and what still comes in is
   dropped up to a limit.
-Driven by: TlsTransport, which brings records and sends them.
+Driven by: TlsTransport, which receives and sends the records.
 """
 
 import os
