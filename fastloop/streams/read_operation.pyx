@@ -39,7 +39,12 @@ cdef class ReadOperation(NativeCoroutine):
         return NativeCoroutine.end(self)
 
     cdef bint advance(self) except -1:
-        cdef bint has_waited = self.stop_waiting()
+        return self.go_on(self.stop_waiting())
+
+    cdef bint stopped(self, object value) except -1:
+        return self.go_on(True)
+
+    cdef bint go_on(self, bint has_waited) except -1:
         if not self.reader.is_native:
             return self.leave_to(asyncio_coroutine(self))
         if self.reader.exposed is None:

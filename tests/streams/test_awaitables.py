@@ -90,6 +90,31 @@ async def test_it_cannot_be_awaited_twice(loop, call, feed):
     coroutine.close()
 
 
+async def test_two_tasks_that_await_one_coroutine_do_not_disturb_its_wait(loop, call, feed):
+    coroutine = call()
+    tasks = [asyncio.ensure_future(coroutine) for _ in range(2)]
+    await asyncio.sleep(0)
+    feed()
+    first, second = await asyncio.gather(*tasks, return_exceptions=True)
+    assert first == b"hello"
+    assert "cannot reuse" in str(second)
+
+
+async def test_stop_iteration_that_is_thrown_into_the_wait_ends_it(loop, reader, call):
+    outcomes = []
+    coroutine = call()
+    coroutine.send(None)
+    try:
+        # Some look at what is there, and some wait again.
+        outcomes.append(type(coroutine.throw(StopIteration(b"ignored"))).__name__)
+        assert reader._waiter is not None
+        coroutine.close()
+    except StopIteration as stopped:
+        outcomes.append(stopped.value)
+    assert outcomes == ([b""] if coroutine.__name__ == "read" else ["Future"])
+    assert reader._waiter is None
+
+
 async def test_it_warns_if_it_is_never_awaited(loop, reader, call):
     with pytest.warns(RuntimeWarning, match=r"coroutine 'StreamReader\.\w+' was never awaited"):
         call()
