@@ -15,7 +15,6 @@ import sys
 import pytest
 
 import fastloop
-
 from actors.coroutines import cancel
 from actors.kernel import settle, start
 
