@@ -46,7 +46,8 @@ class End:
 
     def protocol(self, is_buffered=False):
         names = ["connection_made", "eof_received", "connection_lost", "data_received", "buffer_updated"]
-        protocol = (RecordingBufferedProtocol if is_buffered else RecordingProtocol)()
+        # asyncio loses what does not fit into the buffer at the end.
+        protocol = RecordingBufferedProtocol(1 << 21) if is_buffered else RecordingProtocol()
         protocol.hooks = {name: self._hook(name, self.made) for name in names}
         self.made += 1
         return protocol
