@@ -15,13 +15,22 @@ keyUsage=critical,digitalSignature
 subjectKeyIdentifier=hash
 authorityKeyIdentifier=keyid
 """
-OF_REVOCATIONS = """[ca]
+CONFIGURATION = """[ca]
 default_ca=this
 [this]
-database={folder}/revoked
+certificate={folder}/authority.pem
+private_key={folder}/authority.key
+database={folder}/issued
+serial={folder}/serial
+new_certs_dir={folder}
 default_md=sha256
 default_crl_days=2
+unique_subject=no
+policy=any
+[any]
+commonName=supplied
 """
+IN_THE_PAST = ["-startdate", "20200101000000Z", "-enddate", "20210101000000Z"]
 
 
 def openssl(*arguments):
@@ -33,7 +42,6 @@ class Issued(Certificate):
     """A certificate of an authority, which its clients and servers trust."""
 
     authority: "Authority"
-    serial: int
 
     def load_into(self, context):
         context.load_cert_chain(self.certificate_path, self.key_path)
@@ -48,29 +56,33 @@ class Authority:
     def __init__(self, folder):
         require_openssl()
         self.folder = folder
-        self.certificate_path, self._key_path = folder / "authority.pem", folder / "authority.key"
-        self._serial = 0
+        self.certificate_path = folder / "authority.pem"
+        self._issued_count = 0
+        (folder / "issued").touch()
+        (folder / "serial").write_text("01\n")
+        (folder / "configuration").write_text(CONFIGURATION.format(folder=folder))
         subject = ["-subj", f"/CN={folder.name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
-        openssl("req", "-x509", *NEW_KEY, "-days", 2, *subject, "-keyout", self._key_path, "-out", self.certificate_path)
+        openssl("req", "-x509", *NEW_KEY, "-days", 2, *subject, "-keyout", folder / "authority.key", "-out", self.certificate_path)
 
-    def issue(self, names="DNS:localhost,IP:127.0.0.1", common_name="localhost", days=2):
-        """Issue a certificate for these names that is valid for so many days; a negative number has passed already."""
-        self._serial += 1
+    def _manage(self, *arguments):
+        openssl("ca", "-config", self.folder / "configuration", *arguments)
+
+    def issue(self, names="DNS:localhost,IP:127.0.0.1", common_name="localhost", is_expired=False):
+        """Issue a certificate for these names."""
+        self._issued_count += 1
         request, extensions = self.folder / "request", self.folder / "extensions"
-        certificate_path, key_path = (self.folder / f"{self._serial}.{kind}" for kind in ("pem", "key"))
+        certificate_path, key_path = (self.folder / f"{self._issued_count}.issued.{kind}" for kind in ("pem", "key"))
         openssl("req", "-new", *NEW_KEY, "-subj", f"/CN={common_name}", "-keyout", key_path, "-out", request)
         extensions.write_text(OF_A_LEAF + f"subjectAltName={names}\n")
-        signing = ["-CA", self.certificate_path, "-CAkey", self._key_path, "-set_serial", self._serial, "-days", days]
-        openssl("x509", "-req", "-in", request, *signing, "-extfile", extensions, "-out", certificate_path)
-        return Issued(certificate_path, key_path, self, self._serial)
+        validity = IN_THE_PAST if is_expired else ["-days", 2]
+        self._manage("-batch", "-notext", "-in", request, "-out", certificate_path, "-extfile", extensions, *validity)
+        return Issued(certificate_path, key_path, self)
 
-    def revoke(self, *revoked):
-        """Return the path of a list that revokes these certificates."""
-        lines = [f"R\t400101000000Z\t250101000000Z\t{one.serial:02X}\tunknown\t/CN=localhost\n" for one in revoked]
-        (self.folder / "revoked").write_text("".join(lines))
-        configuration, made = self.folder / "configuration", self.folder / "revoked.pem"
-        configuration.write_text(OF_REVOCATIONS.format(folder=self.folder))
-        openssl("ca", "-config", configuration, "-gencrl", "-keyfile", self._key_path, "-cert", self.certificate_path, "-out", made)
+    def revoke(self, revoked):
+        """Return the path of a list that revokes this certificate."""
+        made = self.folder / "revocations.pem"
+        self._manage("-revoke", revoked.certificate_path)
+        self._manage("-gencrl", "-out", made)
         return made
 
     def client_context(self):

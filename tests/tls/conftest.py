@@ -15,7 +15,8 @@ from actors.tls_connections import TlsConnections
 # Smaller buffers make TCP on loopback crawl.
 NARROW = 131_072
 # Until fastloop has TLS of its own, its TLS is asyncio's, and what only fastloop's does is not tested.
-needs_own_tls = pytest.mark.skipif(importlib.util.find_spec("fastloop.tls") is None, reason="fastloop has no TLS of its own")
+HAS_OWN_TLS = importlib.util.find_spec("fastloop") and importlib.util.find_spec("fastloop.tls")
+needs_own_tls = pytest.mark.skipif(not HAS_OWN_TLS, reason="fastloop has no TLS of its own")
 
 
 def pytest_collection_modifyitems(items):

@@ -21,10 +21,12 @@ OPERATIONS = Cases()
 class Scene:
     """What an operation finds: a server that speaks TLS, or in clear. Everything is closed after the operation has ended."""
 
-    def __init__(self, loop, contexts, closing):
+    def __init__(self, loop, contexts, closing, closing_last):
         self.loop = loop
         self.contexts = contexts
         self.closing = closing
+        # For sockets that a transport may own.
+        self.closing_last = closing_last
 
     async def serve(self, **options):
         """Start a server; return its address."""
@@ -110,7 +112,7 @@ async def tls_in_tls(scene):
 @OPERATIONS
 async def connect_accepted_socket(scene):
     left, right = socket.socketpair()
-    scene.closing.enter_context(left), scene.closing.enter_context(right)
+    scene.closing_last.enter_context(left), scene.closing_last.enter_context(right)
     accepting = scene.loop.create_task(scene.loop.connect_accepted_socket(asyncio.Protocol, left, ssl=scene.contexts[0]))
 
     def end():
@@ -140,12 +142,13 @@ def run_and_cancel(loop_class, contexts, operation, turn):
     reports, taker = [], NumberTaker()
     with contextlib.closing(taker), contextlib.closing(turn_by_turn(loop_class)()) as loop:
         loop.set_exception_handler(lambda _, context: reports.append((context["message"], context.get("exception"))))
-        with contextlib.ExitStack() as closing:
-            task = cancelled_at_turn(loop, operation(Scene(loop, contexts, closing)), turn, taker)
-            has_ended = not task.cancelled()
-            if has_ended:
-                task.result()
-        loop.run_until_complete(quiet(loop))
+        with contextlib.ExitStack() as closing_last:
+            with contextlib.ExitStack() as closing:
+                task = cancelled_at_turn(loop, operation(Scene(loop, contexts, closing, closing_last)), turn, taker)
+                has_ended = not task.cancelled()
+                if has_ended:
+                    task.result()
+            loop.run_until_complete(quiet(loop))
         del task
         loop.close()
         gc.collect()

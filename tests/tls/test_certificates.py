@@ -25,7 +25,7 @@ REFUSED = {
 
 @pytest.fixture(scope="session")
 def expired(authority):
-    return authority.issue(days=-1)
+    return authority.issue(is_expired=True)
 
 
 @pytest.fixture(scope="session")
