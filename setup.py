@@ -80,7 +80,7 @@ def compiler_settings():
         link_args += sanitize
     return {
         "language": "c",
-        "include_dirs": [str(PACKAGE / layer) for layer in ("poll", "python", "core", "net", "transports", "streams")],
+        "include_dirs": [str(PACKAGE / layer) for layer in ("poll", "python", "core", "net", "transports", "tls", "streams")],
         "define_macros": define,
         "undef_macros": undefine,
         "extra_compile_args": compile_args,

@@ -6,6 +6,7 @@ Promise: a loop is imported by load_factory() only, in the process that measures
 
 import importlib
 import importlib.util
+import os
 import platform
 from dataclasses import dataclass
 
@@ -14,6 +15,10 @@ from benchmarks import Failure, native_programs
 SUBJECT = "fastloop"
 # A server in C that only makes its system calls. It takes part where a scenario can use it.
 YARDSTICK = "limit"
+# fastloop with the other of its ways to do TLS. It takes part in the scenarios of TLS.
+MEMORYBIO = "fastloop-memorybio"
+# No loops of their own: they are in no ratio as "the best other loop".
+COMPANIONS = {YARDSTICK, MEMORYBIO}
 DEFAULT_LOOPS = ("fastloop", "asyncio", "uvloop", YARDSTICK)
 
 
@@ -56,6 +61,30 @@ class LoopDefinition:
         return full_name
 
 
+class MemorybioDefinition(LoopDefinition):
+    """fastloop, told not to call OpenSSL directly."""
+
+    def load_factory(self):
+        os.environ["FASTLOOP_TLS_ENGINE"] = "memorybio"
+        return super().load_factory()
+
+
+class AiofastnetDefinition(LoopDefinition):
+    """A loop whose transports are replaced by those of the package aiofastnet."""
+
+    def reason_for_absence(self):
+        is_installed = all(map(importlib.util.find_spec, (self.module, "aiofastnet")))
+        return None if is_installed else f"it is not installed: {self.how_to_get}"
+
+    def version(self):
+        addition = LoopDefinition("aiofastnet", "aiofastnet", self.how_to_get).version()
+        return addition and f"{super().version()}+{addition}"
+
+    def load_factory(self):
+        factory = super().load_factory()
+        return importlib.import_module("aiofastnet").loop_factory(factory)
+
+
 class YardstickDefinition(LoopDefinition):
     """The C server in the place of a loop; session.py starts it."""
 
@@ -76,13 +105,15 @@ LOOPS = {
         LoopDefinition("fastloop", "fastloop", "pip install . (in the source tree)"),
         LoopDefinition("asyncio", "asyncio", "part of Python"),
         LoopDefinition("uvloop", "uvloop", "pip install uvloop"),
+        AiofastnetDefinition("uvloop+aiofastnet", "uvloop", "pip install uvloop aiofastnet"),
         LoopDefinition("rloop", "rloop", "pip install rloop"),
         LoopDefinition("rsloop", "rsloop", "pip install rsloop"),
         LoopDefinition("zuvloop", "zuvloop", "pip install zuvloop (Python 3.14 or later)"),
         LoopDefinition("loopmini", "loopmini", "pip install loopmini"),
         LoopDefinition("blazio", "blazio", "pip install blazio (Python 3.12 or later)"),
         LoopDefinition("talyn", "talyn", "pip install talyn (Python 3.13 or later)", factory="Loop"),
+        MemorybioDefinition(MEMORYBIO, "fastloop", "pip install . (in the source tree)"),
         YardstickDefinition(YARDSTICK, "limit_server", "needs Linux and a C compiler"),
     )
 }
-PEERS = tuple(name for name in LOOPS if name not in (SUBJECT, "asyncio", YARDSTICK))
+PEERS = tuple(name for name in LOOPS if name not in (SUBJECT, "asyncio", *COMPANIONS))

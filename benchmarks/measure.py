@@ -11,7 +11,7 @@ import pathlib
 import sys
 
 from benchmarks import plot
-from benchmarks.loops import DEFAULT_LOOPS, LOOPS, PEERS, SUBJECT, YARDSTICK
+from benchmarks.loops import DEFAULT_LOOPS, LOOPS, MEMORYBIO, PEERS, SUBJECT, YARDSTICK
 from benchmarks.participants import reason_not_to_start
 from benchmarks.progress import progress
 from benchmarks.report import print_report
@@ -116,8 +116,8 @@ def print_list():
 
 def without_absent(loop_names, scenarios):
     """Return the loops that can be measured, and say of the others why not."""
-    if not any(scenario.has_yardstick for scenario in scenarios):
-        loop_names = [name for name in loop_names if name != YARDSTICK]
+    partial = {YARDSTICK: any(one.has_yardstick for one in scenarios), MEMORYBIO: any(one.is_tls for one in scenarios)}
+    loop_names = [name for name in loop_names if partial.get(name, True)]
     reasons = {name: reason_to_skip(name) for name in loop_names}
     for name, reason in reasons.items():
         if reason:

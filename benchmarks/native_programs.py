@@ -1,7 +1,7 @@
 """The C programs of programs/, compiled when they are first needed.
 
 Owns: the choice of the compiler ($CC alone if it is set), and a folder of this user for the results. A program is compiled once for
-each state of its sources.
+each state of its sources, and once more for TLS, with the OpenSSL that openssl.py finds.
 """
 
 import functools
@@ -15,7 +15,7 @@ import sys
 import sysconfig
 import tempfile
 
-from benchmarks import Failure
+from benchmarks import Failure, openssl
 
 PROGRAMS = pathlib.Path(__file__).with_name("programs")
 FLAGS = ("-O2", "-std=gnu11")
@@ -23,22 +23,26 @@ NEEDS_EPOLL = {"limit_server"}
 
 
 @functools.cache
-def path_of(name):
+def path_of(name, is_tls=False):
     """Return the path of the compiled programs/NAME.c. Failure, with the reason, if it cannot be compiled."""
     if name in NEEDS_EPOLL and sys.platform != "linux":
         raise Failure("it needs Linux (epoll)")
-    compiler = _compiler()
+    command = [*_compiler(), *FLAGS]
+    libraries = ["-DWITH_TLS", *openssl.link_flags()] if is_tls else []
     sources = [PROGRAMS / f"{name}.c", *sorted(PROGRAMS.glob("*.h"))]
-    state = hashlib.sha256(repr(compiler).encode())
+    state = hashlib.sha256(repr([command, libraries]).encode())
     for source in sources:
         state.update(source.read_bytes())
     try:
         target = _folder() / f"{name}-{state.hexdigest()[:16]}"
         if not target.exists():
-            _compile(compiler, sources[0], target)
+            _compile([*command, str(sources[0]), *libraries], target)
     except (OSError, subprocess.CalledProcessError) as error:
-        output = getattr(error, "stderr", "") or str(error)
-        raise Failure(f"{name}.c could not be compiled: {output.strip().splitlines()[0]}") from None
+        output = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        # A fault in a header comes after the files that include it.
+        reason = next((line for line in output if "error" in line), output[0])
+        hint = f" ({openssl.HOW_TO_GET})" if is_tls else ""
+        raise Failure(f"{name}.c could not be compiled{hint}: {reason}") from None
     return str(target)
 
 
@@ -62,8 +66,8 @@ def _folder():
     return folder
 
 
-def _compile(compiler, source, target):
+def _compile(command, target):
     # Under another name first, so that a run at the same time finds the whole program or none.
     unfinished = target.with_name(f"{target.name}.{os.getpid()}")
-    subprocess.run([*compiler, *FLAGS, str(source), "-o", str(unfinished)], check=True, capture_output=True, text=True)
+    subprocess.run([*command, "-o", str(unfinished)], check=True, capture_output=True, text=True)
     unfinished.replace(target)

@@ -5,7 +5,7 @@ import math
 import pathlib
 import textwrap
 
-from benchmarks.loops import YARDSTICK
+from benchmarks.loops import COMPANIONS, YARDSTICK
 from benchmarks.report import STATISTIC, format_figure, headline
 from benchmarks.scenario import Direction
 
@@ -79,7 +79,7 @@ def _place_panels(figure, size):
 
 def _draw_panel(panel, row, loop_names):
     # The yardstick has a bar only where it has a figure.
-    loop_names = [name for name in loop_names if name != YARDSTICK or row.figure(name) is not None]
+    loop_names = [name for name in loop_names if name not in COMPANIONS or row.figure(name) is not None]
     figures = [row.figure(name) for name in loop_names]
     bars = panel.barh(loop_names, [figure or 0 for figure in figures], color=[COLOURS[name] for name in loop_names])
     panel.bar_label(bars, [f" {format_figure(figure)}" for figure in figures], fontsize=7)

@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks.loops import SUBJECT, YARDSTICK
+from benchmarks.loops import COMPANIONS, SUBJECT, YARDSTICK
 from benchmarks.scenarios.exchanges import SERVER_CPU
 
 UNMEASURED = "-"
@@ -75,7 +75,7 @@ def _figure_cell(results, row, loop_name):
         if any((failure["scenario"], failure["loop"]) == (row.scenario, loop_name) for failure in failures)
     ]
     figure = row.figure(loop_name)
-    if loop_name == YARDSTICK and figure is None and not numbers:
+    if loop_name in COMPANIONS and figure is None and not numbers:
         return ""
     return " ".join([format_figure(figure), *(f"[{number}]" for number in numbers)])
 
@@ -87,7 +87,9 @@ def _footnotes(results):
         notes.append(f"[{number}] {loop_name}, {failures[0]['title']}{others}: {reason}")
     notes.append(f"{STATISTIC}. Lower is better, of units with /s higher. Over 1, fastloop is ahead of the best other loop.")
     if YARDSTICK in results.loops:
-        notes.append("limit: a C server that only makes its system calls; it is not a loop. Of limit = fastloop's server CPU / limit's.")
+        notes.append(
+            "limit: a C server that calls the system (with TLS, OpenSSL) and nothing else. Of limit = fastloop's server CPU / limit's."
+        )
     if results.metadata["is_quick"]:
         notes.append("A quick run: it shows that the scenarios work, its figures mean nothing.")
     return notes

@@ -8,11 +8,12 @@ import datetime
 import json
 import os
 import platform
+import ssl
 import statistics
 import sys
 from dataclasses import asdict, dataclass, field
 
-from benchmarks.loops import LOOPS, YARDSTICK
+from benchmarks.loops import COMPANIONS, LOOPS
 from benchmarks.scenario import Direction
 
 FORMAT = 2
@@ -45,13 +46,13 @@ class Row:
 
     def advantage_over_best_other(self, loop_name):
         """Return (advantage, name of the other loop), for the one against which it is smallest, or None."""
-        advantages = {name: self.advantage(loop_name, name) for name in self._merits() if name not in (loop_name, YARDSTICK)}
+        advantages = {name: self.advantage(loop_name, name) for name in self._merits() if name not in (loop_name, *COMPANIONS)}
         known = [(advantage, name) for name, advantage in advantages.items() if advantage is not None]
         return min(known, default=None)
 
     def best_loop(self):
         """Return the name of the loop with the best figure, or None."""
-        merits = {name: figure for name, figure in self._merits().items() if name != YARDSTICK}
+        merits = {name: figure for name, figure in self._merits().items() if name not in COMPANIONS}
         if self.direction is Direction.DEFECTS or not merits:
             return None
         return self.direction.best(merits, key=merits.get)
@@ -118,6 +119,7 @@ def _describe_machine():
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
+        "openssl": ssl.OPENSSL_VERSION,
         "implementation": platform.python_implementation(),
         "is_gil_enabled": getattr(sys, "_is_gil_enabled", lambda: True)(),
         "system": f"{platform.system()} {platform.release()}",

@@ -10,7 +10,7 @@ import subprocess
 from contextlib import ExitStack, contextmanager
 
 from benchmarks import Failure
-from benchmarks.loops import YARDSTICK
+from benchmarks.loops import MEMORYBIO, YARDSTICK
 from benchmarks.participants import ready_participant
 
 
@@ -36,7 +36,8 @@ def _measure_round(results, scenario, round_number, turns, is_quick):
 
 
 def _contestants(results, scenario):
-    names = (name for name in results.loops if name != YARDSTICK or scenario.has_yardstick)
+    partial = {YARDSTICK: scenario.has_yardstick, MEMORYBIO: scenario.is_tls}
+    names = (name for name in results.loops if partial.get(name, True))
     return [name for name in names if not results.has_failed(scenario.name, name)]
 
 

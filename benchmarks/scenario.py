@@ -71,6 +71,8 @@ class Scenario:
     is_in_process: bool = False
     # The C server can be measured in a loop's place.
     has_yardstick: bool = False
+    # It shows what the engines of TLS differ in.
+    is_tls: bool = False
     # More turns than these would not measure the same once more.
     max_turns: int | None = None
     # The coroutine function that does as many operations as it is told, if the scenario is one.

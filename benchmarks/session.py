@@ -12,12 +12,13 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from benchmarks import native_programs
+from benchmarks import native_programs, openssl
 from benchmarks.loops import YARDSTICK
 from benchmarks.process_account import cpu_ns
 from benchmarks.processes import Process, python_command
 
 FAMILIES = {"tcp": "TCP", "unix": "Unix"}
+TLS = "tls"
 # They have no connections: Exchange.connections is how many datagrams are under way.
 DATAGRAM_FAMILIES = {"udp": "UDP"}
 INTERFACES = {
@@ -39,7 +40,7 @@ class Exchange:
     """What a server does and a client asks of it.
 
     mode: that of load_client.c, or datagram_client.c. loop_count: loops in threads of the server.
-    line_size: of the lines in a request; 0 if it has none.
+    line_size: of the lines in a request; 0 if it has none. key: of the server's certificate, if the family is TLS (openssl.KEYS).
     """
 
     service: str
@@ -51,9 +52,10 @@ class Exchange:
     answer_size: int = 0
     loop_count: int = 1
     line_size: int = 0
+    key: str = "ecdsa"
 
     def __str__(self):
-        return f"{(FAMILIES | DATAGRAM_FAMILIES)[self.family]} {INTERFACES[self.interface]}"
+        return f"{(FAMILIES | DATAGRAM_FAMILIES | {TLS: 'TLS'})[self.family]} {INTERFACES[self.interface]}"
 
 
 @contextmanager
@@ -61,7 +63,8 @@ def session(loop_definition, exchange, *, prefix=()):
     """Yield a server and connect(exchange), which starts a client. They end with the block. prefix: a command that runs the server."""
     with ExitStack() as stack:
         # Looked up first, so that its absence is what a failure says.
-        client_path = native_programs.path_of("datagram_client" if exchange.family in DATAGRAM_FAMILIES else "load_client")
+        client_name = "datagram_client" if exchange.family in DATAGRAM_FAMILIES else "load_client"
+        client_path = native_programs.path_of(client_name, exchange.family == TLS)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="loop-"))
         address = f"unix:{pathlib.Path(folder, 'socket')}" if exchange.family == "unix" else f"{exchange.family}:0"
         server = Server([*prefix, *_server_command(loop_definition, exchange, address)], stack)
@@ -69,10 +72,13 @@ def session(loop_definition, exchange, *, prefix=()):
 
 
 def _server_command(loop_definition, exchange, address):
+    certificate = [openssl.certificate(exchange.key)] if exchange.family == TLS else []
+    if loop_definition.name == YARDSTICK and certificate:
+        return [native_programs.path_of("limit_server", is_tls=True), address, *certificate]
     if loop_definition.name == YARDSTICK:
         answer_size = [] if exchange.service in ECHOES else [str(exchange.answer_size)]
         return [native_programs.path_of("limit_server"), address, *answer_size]
-    return python_command("serve", loop_definition.name, exchange.service, exchange.interface, address, exchange.loop_count)
+    return python_command("serve", loop_definition.name, exchange.service, exchange.interface, address, exchange.loop_count, *certificate)
 
 
 class Server(Process):

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,22 @@ def listed():
 
 
 @pytest.fixture(scope="module")
+def tls_client():
+    """The path of the load client for TLS, "" if OpenSSL's headers or its command are not installed."""
+    return run_inside(
+        "from benchmarks import Failure, native_programs, openssl\n"
+        "try: print(openssl.certificate('rsa') and native_programs.path_of('load_client', is_tls=True))\n"
+        "except Failure: pass\n"
+    )
+
+
+@pytest.fixture
+def needs_tls(tls_client):
+    if not tls_client:
+        pytest.skip("OpenSSL's headers or its command are not installed: apt install libssl-dev openssl")
+
+
+@pytest.fixture(scope="module")
 def base_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("benchmarks") / "base.json"
     quick_run(SCENARIOS, "--json", path)
@@ -132,6 +149,7 @@ def judged(base_file):
 def test_list_names_every_loop_and_scenario_and_marks_those_of_the_default_run(listed):
     names, scenarios = listed
     assert {"fastloop", "asyncio", "uvloop", "rloop", "rsloop", "zuvloop", "loopmini", "blazio", "talyn", "limit"} <= names
+    assert {"uvloop+aiofastnet", "fastloop-memorybio"} <= names
     assert {"startup", "memory_per_timer"} <= {*scenarios}
     assert scenarios["echo_tcp_protocol_1kb_64"] and scenarios["echo_unix_protocol_1kb_64"] and scenarios["sleep_zero_one_task"]
     assert not scenarios["echo_unix_sockets_100kb_64"]
@@ -141,6 +159,18 @@ def test_echo_covers_every_interface_size_and_number_of_connections_on_both_fami
     interfaces, sizes = ("protocol", "buffered", "streams", "sockets"), ("64b", "1kb", "16kb", "100kb")
     every = itertools.product(("tcp", "unix"), interfaces, sizes, ("1", "64"))
     assert {"_".join(("echo", *parts)) for parts in every} == {name for name in listed[1] if name.startswith("echo_")}
+
+
+def test_tls_covers_every_interface_size_and_number_of_connections(listed):
+    sizes = ("1kb_1", "1kb_64", "16kb_1", "16kb_64", "100kb_1", "100kb_16")
+    echo = itertools.product(("protocol", "buffered", "streams", "own_streams"), sizes)
+    handshakes = itertools.product(("full", "resumed"), ("rsa", "ecdsa"))
+    bulk = itertools.product(("download", "upload"), ("protocol", "streams", "own_streams"))
+    expected = {f"tls_echo_{'_'.join(parts)}" for parts in echo}
+    expected |= {f"tls_handshake_{'_'.join(parts)}" for parts in handshakes} | {f"tls_{'_'.join(parts)}" for parts in bulk}
+    found = {name for name in listed[1] if name.startswith("tls_")}
+    assert expected == {name for name in found if "memory" not in name}
+    assert {name for name in found if listed[1][name]} == {"tls_echo_protocol_1kb_64"}
 
 
 def test_pattern_chooses_the_scenarios_that_match(measure):
@@ -185,6 +215,26 @@ def test_peer_whose_module_has_its_own_name_for_the_loop_is_measured(measure, fa
     assert measure("call_soon_chain", loops="talyn", path=path)["loop_classes"] == {"call_soon_chain": {"talyn": "talyn.Loop"}}
 
 
+def test_aiofastnet_is_measured_on_loops_of_uvloop(measure, fake_loop):
+    fake_loop("aiofastnet", "def loop_factory(factory): return lambda: factory().patched()\n")
+    source = (
+        "import asyncio\nclass Loop(asyncio.SelectorEventLoop): pass\nclass Patched(Loop): pass\nLoop.patched = lambda self: Patched()\n"
+    )
+    path = fake_loop("uvloop", source + "new_event_loop = Loop\n")
+    classes = measure("call_soon_chain", loops="uvloop,uvloop+aiofastnet", path=path)["loop_classes"]["call_soon_chain"]
+    assert classes == {"uvloop": "uvloop.Loop", "uvloop+aiofastnet": "uvloop.Patched"}
+    skipped = quick_run("call_soon_chain", loops="asyncio,uvloop+aiofastnet", path=path, blocked=["aiofastnet"]).stderr
+    assert "uvloop+aiofastnet skipped, it is not installed: pip install uvloop aiofastnet" in skipped
+
+
+def test_other_engine_of_tls_is_asked_for_and_left_out_where_there_is_no_tls(needs_tls, fake_loop):
+    path = fake_loop("fastloop", "import os\ndef new_event_loop(): raise OSError(os.environ['FASTLOOP_TLS_ENGINE'])\n")
+    chosen = "call_soon_chain,tls_echo_protocol_1kb_1"
+    shown = quick_run(chosen, loops="asyncio,fastloop-memorybio", path=path).stdout
+    assert "[1] fastloop-memorybio, echo TLS Protocol, 1 KB, 1 connection: OSError: memorybio" in shown and "[2]" not in shown
+    assert "fastloop-memorybio" not in quick_run("call_soon_chain", loops="asyncio,fastloop-memorybio").stdout
+
+
 def test_absent_fastloop_makes_the_exit_status_1():
     assert "fastloop skipped" in quick_run("call_soon_chain", loops="fastloop,asyncio", blocked=["fastloop"], status=1).stderr
 
@@ -202,14 +252,15 @@ def test_what_is_measured_is_installed_and_not_what_is_beside_the_benchmarks(tmp
 # Measuring
 
 
-def test_default_run_works_on_asyncio():
+def test_default_run_works_on_asyncio(tls_client):
     completed = run("--quick", "--loops", "asyncio")
-    assert "[1]" not in completed.stdout, completed.stdout
+    footnotes = [line for line in completed.stdout.splitlines() if line.startswith("[")]
+    assert [line for line in footnotes if tls_client or "TLS" not in line] == []
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_scenario_runs_on_fastloop_and_has_all_its_figures(measure, listed, part):
-    names = list(listed[1])[part::PARTS]
+def test_every_scenario_runs_on_fastloop_and_has_all_its_figures(measure, listed, tls_client, part):
+    names = [name for name in listed[1] if tls_client or not name.startswith("tls_")][part::PARTS]
     rows = measure(",".join(names), loops="fastloop")["rows"]
     assert list(dict.fromkeys(row["scenario"] for row in rows)) == names
     assert [row for row in rows if "fastloop" not in row["turns"] and row["metric"] not in OPTIONAL_METRICS] == []
@@ -242,6 +293,16 @@ def test_limit_has_figures_but_is_not_the_best_other_loop(tmp_path):
     rows = [line for line in shown.splitlines() if line.startswith("echo")]
     assert len(rows) == 3 and all("(asyncio)" in row for row in rows)
     assert "of limit" in shown
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="Python's OpenSSL is found in /proc")
+def test_limit_has_the_openssl_of_python(needs_tls, measure):
+    mapped = Path("/proc/self/maps").read_text()
+    if "/libssl" not in mapped:
+        pytest.skip("OpenSSL is linked into Python")
+    document = measure("tls_echo_protocol_1kb_1,tls_handshake_resumed_rsa", loops="asyncio,limit")
+    assert document["loop_classes"]["tls_echo_protocol_1kb_1"]["limit"] == f"C epoll, OpenSSL {ssl.OPENSSL_VERSION.split()[1]}"
+    assert all(row["figures"]["limit"] > 0 for row in document["rows"])
 
 
 def test_limit_is_left_out_where_no_scenario_can_use_it():
@@ -399,6 +460,41 @@ def test_client_refuses_an_answer_that_is_wrong(client, listener, answer, words)
     with in_thread(answer_one_connection, listener, answer):
         completed = subprocess.run(command, input="1\n", capture_output=True, text=True, timeout=60)
     assert (completed.returncode, completed.stderr.strip()) == (1, words)
+
+
+def echo_in_tls(listener, make_context, connections):
+    for _ in range(connections):
+        with make_context().wrap_socket(listener.accept()[0], server_side=True) as connection:
+            connection.sendall(connection.recv(64))
+            # The client leaves first.
+            connection.recv(64)
+
+
+@pytest.mark.parametrize(
+    "tickets, has_one_context, words",
+    [(2, True, ""), (0, True, "the server gave no session ticket"), (2, False, "sessions are not resumed: 21 of 21")],
+)
+def test_client_refuses_a_server_that_does_not_resume(needs_tls, tls_client, listener, tmp_path, tickets, has_one_context, words):
+    certificate = tmp_path / "certificate.pem"
+    certificate.write_text(run_inside("from benchmarks import openssl; print(open(openssl.certificate('ecdsa')).read())"))
+
+    def make_context():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        context.num_tickets = tickets
+        return context
+
+    one = make_context()
+    command = [tls_client, "resume", f"tls:{listener.getsockname()[1]}", "1", "64", "64", "sleep", "0"]
+    with in_thread(echo_in_tls, listener, (lambda: one) if has_one_context else make_context, 22 if tickets else 1):
+        completed = subprocess.run(command, input="22\n", capture_output=True, text=True, timeout=60)
+
+    assert (completed.returncode, completed.stderr.strip()) == (int(bool(words)), words)
+
+
+def test_certificates_need_the_openssl_command():
+    statements = "from benchmarks import openssl\ntry: openssl.certificate('rsa')\nexcept Exception as error: print(error)"
+    assert "apt install libssl-dev openssl" in run_inside(statements, variables={"PATH": ""})
 
 
 @pytest.mark.parametrize("answer, words", [(bytes(range(64)), None), (bytes(range(65)), "the server sent more than was expected")])

@@ -1,8 +1,9 @@
-/* The yardstick: what a server costs that does nothing but its system calls. limit_server ADDRESS [ANSWER_SIZE]
+/* The yardstick: what a server costs that does nothing but its system calls. limit_server ADDRESS [ANSWER_SIZE|CERTIFICATE]
  *
  * Owns: a listening socket, an epoll instance, and per connection what could not be sent yet.
  * Promise: sends back what it receives, in order and complete, or for each thing received one answer of
  * ANSWER_SIZE bytes. One thread, level-triggered, one recv and one send a message in the steady state.
+ * Compiled with WITH_TLS, it does the same through OpenSSL on memory BIOs, with what the PEM file CERTIFICATE holds.
  * At a UDP address it echoes datagrams, or answers every ANSWERED_DATAGRAMS of them once.
  * Started by session.py, which reads the JSON line printed once it listens and ends it with a signal.
  */
@@ -13,6 +14,10 @@
 
 #include <stdint.h>
 #include <sys/epoll.h>
+
+#ifdef WITH_TLS
+#include "tls_session.h"
+#endif
 
 enum {
     EVENTS_PER_WAIT = 256,
@@ -27,11 +32,69 @@ typedef struct {
     char *unsent;
     size_t offset;
     size_t size;
+#ifdef WITH_TLS
+    SSL *ssl;
+#endif
 } connection_t;
 
 static char received[RECEIVE_BYTES];
 static char *answer;
 static size_t answer_size;
+static const char *server_name = "C epoll";
+
+/* What is between the socket and the service: nothing, or TLS. answer_to() finds what to send for count bytes in received, valid until
+ * answer_taken(), and returns false if the connection ends after it. */
+#ifdef WITH_TLS
+static SSL_CTX *context;
+
+static void layer_open(connection_t *connection)
+{
+    connection->ssl = tls_session_new(context);
+}
+
+static void layer_close(connection_t *connection)
+{
+    SSL_free(connection->ssl);
+}
+
+static bool answer_to(connection_t *connection, size_t count, const char **data, size_t *size)
+{
+    /* A record may have begun in what came before. */
+    static char plaintext[RECEIVE_BYTES + SSL3_RT_MAX_PACKET_SIZE];
+    bool has_ended;
+    size_t length = tls_session_receive(connection->ssl, received, count, plaintext, sizeof(plaintext), &has_ended);
+    bool is_written = tls_session_write(connection->ssl, plaintext, length);
+    *size = tls_session_outgoing(data);
+    return is_written && !has_ended;
+}
+
+static void answer_taken(void)
+{
+    tls_session_clear();
+}
+#else
+static void layer_open(connection_t *connection)
+{
+    (void)connection;
+}
+
+static void layer_close(connection_t *connection)
+{
+    (void)connection;
+}
+
+static bool answer_to(connection_t *connection, size_t count, const char **data, size_t *size)
+{
+    (void)connection;
+    *data = answer != NULL ? answer : received;
+    *size = answer != NULL ? answer_size : count;
+    return true;
+}
+
+static void answer_taken(void)
+{
+}
+#endif
 
 static int open_listener(socket_address_t *address)
 {
@@ -52,10 +115,10 @@ static int open_listener(socket_address_t *address)
 static void announce(const socket_address_t *address, const char *asked)
 {
     if (address->storage.ss_family == AF_INET) {
-        printf("{\"loop_class\": \"C epoll\", \"address\": \"%.3s:%d\"}\n", asked,
+        printf("{\"loop_class\": \"%s\", \"address\": \"%.3s:%d\"}\n", server_name, asked,
             ntohs(((const struct sockaddr_in *)&address->storage)->sin_port));
     } else {
-        printf("{\"loop_class\": \"C epoll\", \"address\": \"%s\"}\n", asked);
+        printf("{\"loop_class\": \"%s\", \"address\": \"%s\"}\n", server_name, asked);
     }
     fflush(stdout);
 }
@@ -86,6 +149,7 @@ static void accept_all(int epoll, int listener, bool is_tcp)
             fail("out of memory");
         }
         connection->fd = fd;
+        layer_open(connection);
         watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, connection);
     }
 }
@@ -93,6 +157,7 @@ static void accept_all(int epoll, int listener, bool is_tcp)
 static void connection_close(connection_t *connection)
 {
     close(connection->fd);
+    layer_close(connection);
     free(connection->unsent);
     free(connection);
 }
@@ -132,14 +197,18 @@ static void on_readable(int epoll, connection_t *connection)
         }
         return;
     }
-    const char *data = answer != NULL ? answer : received;
-    size_t size = answer != NULL ? answer_size : (size_t)count;
+    const char *data;
+    size_t size;
+    bool goes_on = answer_to(connection, (size_t)count, &data, &size);
     ssize_t sent = send_some(connection->fd, data, size);
-    if (sent < 0 || ((size_t)sent < size && keep_unsent(connection, data + sent, size - (size_t)sent) < 0)) {
+    bool is_unsent = sent >= 0 && (size_t)sent < size;
+    bool is_kept = !is_unsent || keep_unsent(connection, data + sent, size - (size_t)sent) == 0;
+    answer_taken();
+    if (!goes_on || sent < 0 || !is_kept) {
         connection_close(connection);
         return;
     }
-    if ((size_t)sent < size) {
+    if (is_unsent) {
         watch(epoll, EPOLL_CTL_MOD, connection->fd, EPOLLOUT, connection);
     }
 }
@@ -223,6 +292,28 @@ static void serve(int listener, bool is_tcp)
     }
 }
 
+#ifdef WITH_TLS
+static void prepare(const char *certificate_path)
+{
+    static char name[64];
+    snprintf(name, sizeof(name), "C epoll, OpenSSL %s", OpenSSL_version(OPENSSL_VERSION_STRING));
+    server_name = name;
+    context = tls_server_context(certificate_path);
+}
+#else
+static void prepare(const char *size)
+{
+    answer_size = strtoull(size, NULL, 10);
+    answer = malloc(answer_size);
+    if (answer == NULL) {
+        fail("out of memory");
+    }
+    for (size_t index = 0; index < answer_size; index++) {
+        answer[index] = (char)index;
+    }
+}
+#endif
+
 int main(int count, char **arguments)
 {
     if (count < 2) {
@@ -230,14 +321,7 @@ int main(int count, char **arguments)
     }
     socket_address_t address = socket_address_parse(arguments[1]);
     if (count > 2) {
-        answer_size = strtoull(arguments[2], NULL, 10);
-        answer = malloc(answer_size);
-        if (answer == NULL) {
-            fail("out of memory");
-        }
-        for (size_t index = 0; index < answer_size; index++) {
-            answer[index] = (char)index;
-        }
+        prepare(arguments[2]);
     }
     raise_descriptor_limit();
     int listener = open_listener(&address);

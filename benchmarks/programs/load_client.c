@@ -1,7 +1,7 @@
-/* The client of the scenarios with sockets, the same for every loop. load_client MODE ADDRESS CONNECTIONS REQUEST ANSWER WAIT LINE
+/* The client of the scenarios with connections, the same for every loop; compiled with WITH_TLS, that of TLS. load_client MODE ADDRESS CONNECTIONS REQUEST ANSWER WAIT LINE
  *
  * MODE: exchange keeps its connections and has one request of REQUEST bytes under way on each, whose answer of ANSWER bytes it awaits.
- * reconnect opens a new connection for every request. burst opens all its connections, sends a request and the end of file on each,
+ * reconnect opens a new connection for every request, resume too, with a TLS session that it has from an earlier one. burst opens all its connections, sends a request and the end of file on each,
  * prints "{}" and awaits another line; the time counts from then, until the server has answered and closed each. download and upload
  * move bulk on one connection.
  * WAIT: spin (see session.py for the reason) or sleep.
@@ -18,6 +18,12 @@
 #include <stdint.h>
 #include <time.h>
 
+#ifdef WITH_TLS
+#include "tls_stream.h"
+#else
+#include "plain_stream.h"
+#endif
+
 enum {
     BULK_BYTES = 256 * 1024,
     SLEEP_MS = 1000,
@@ -28,7 +34,7 @@ static const uint64_t STALL_NS = 5000000000ull;
 
 /* One request and its answer; sent and received count bytes of it. */
 typedef struct {
-    int fd;
+    stream_t stream;
     bool is_checked;
     bool has_ended;
     size_t sent;
@@ -135,8 +141,8 @@ static int open_short_connection(void)
 static void begin_request(connection_t *connection)
 {
     connection->began_ns = now_ns();
-    if (connection->fd < 0) {
-        connection->fd = is_burst ? open_connection() : open_short_connection();
+    if (connection->stream.fd < 0) {
+        stream_open(&connection->stream, is_burst ? open_connection() : open_short_connection());
     }
     connection->sent = connection->received = 0;
     connection->has_ended = false;
@@ -149,15 +155,14 @@ static void end_request(connection_t *connection)
     progress_ns = end_ns;
     connection->is_checked = true;
     if (is_reconnecting) {
-        close(connection->fd);
-        connection->fd = -1;
+        stream_close(&connection->stream);
     }
 }
 
 static void send_request(connection_t *connection)
 {
     while (connection->sent < request_size) {
-        ssize_t count = send(connection->fd, pattern + connection->sent, request_size - connection->sent, 0);
+        ssize_t count = stream_send(&connection->stream, pattern + connection->sent, request_size - connection->sent);
         if (count < 0) {
             if (errno == EAGAIN) {
                 return;
@@ -168,13 +173,13 @@ static void send_request(connection_t *connection)
     }
     if (is_burst && !connection->has_ended) {
         connection->has_ended = true;
-        shutdown(connection->fd, SHUT_WR);
+        shutdown(connection->stream.fd, SHUT_WR);
     }
 }
 
 static bool server_has_closed(connection_t *connection)
 {
-    ssize_t count = recv(connection->fd, buffer, 1, 0);
+    ssize_t count = stream_receive(&connection->stream, buffer, 1);
     if (count > 0) {
         fail("the server sent more than was expected");
     }
@@ -188,7 +193,7 @@ static bool server_has_closed(connection_t *connection)
 static bool receive_answer(connection_t *connection)
 {
     while (connection->received < answer_size) {
-        ssize_t count = recv(connection->fd, buffer, answer_size - connection->received, 0);
+        ssize_t count = stream_receive(&connection->stream, buffer, answer_size - connection->received);
         if (count < 0) {
             if (errno == EAGAIN) {
                 return false;
@@ -226,8 +231,8 @@ static bool advance(connection_t *connection, bool is_readable)
 static void note_interest(size_t index, bool is_active)
 {
     connection_t *connection = &connections[index];
-    polled[index].fd = is_active ? connection->fd : -1;
-    polled[index].events = connection->sent < request_size ? POLLIN | POLLOUT : POLLIN;
+    polled[index].fd = is_active ? connection->stream.fd : -1;
+    polled[index].events = connection->sent < request_size ? POLLIN | stream_event_to_send(&connection->stream) : POLLIN;
 }
 
 /* All connections and requests are with the kernel: begin when told to. */
@@ -308,31 +313,31 @@ static void await_event(int fd, short events)
     progress_ns = now_ns();
 }
 
-static void send_all(int fd, const char *data, size_t size)
+static void send_all(stream_t *stream, const char *data, size_t size)
 {
     while (size > 0) {
-        ssize_t count = send(fd, data, size, 0);
+        ssize_t count = stream_send(stream, data, size);
         if (count >= 0) {
             data += count;
             size -= (size_t)count;
         } else if (errno == EAGAIN) {
-            await_event(fd, POLLOUT);
+            await_event(stream->fd, stream_event_to_send(stream));
         } else {
             fail_errno("send");
         }
     }
 }
 
-static void receive_bytes(int fd, uint64_t size)
+static void receive_bytes(stream_t *stream, uint64_t size)
 {
     while (size > 0) {
-        ssize_t count = recv(fd, buffer, size < BULK_BYTES ? (size_t)size : BULK_BYTES, 0);
+        ssize_t count = stream_receive(stream, buffer, size < BULK_BYTES ? (size_t)size : BULK_BYTES);
         if (count > 0) {
             size -= (uint64_t)count;
         } else if (count == 0) {
             fail("the server closed a connection");
         } else if (errno == EAGAIN) {
-            await_event(fd, POLLIN);
+            await_event(stream->fd, POLLIN);
         } else {
             fail_errno("recv");
         }
@@ -342,22 +347,22 @@ static void receive_bytes(int fd, uint64_t size)
 /* Eight bytes say how much; then it moves, and an upload is acknowledged by one byte. */
 static void move_bulk(uint64_t size, bool is_upload)
 {
-    int fd = connections[0].fd;
+    stream_t *stream = &connections[0].stream;
     unsigned char head[8];
     for (int index = 0; index < 8; index++) {
         head[index] = (unsigned char)(size >> (56 - 8 * index));
     }
     progress_ns = now_ns();
-    send_all(fd, (char *)head, sizeof(head));
+    send_all(stream, (char *)head, sizeof(head));
     if (is_upload) {
         for (uint64_t left = size; left > 0;) {
             size_t part = left < BULK_BYTES ? (size_t)left : BULK_BYTES;
-            send_all(fd, buffer, part);
+            send_all(stream, buffer, part);
             left -= part;
         }
-        receive_bytes(fd, 1);
+        receive_bytes(stream, 1);
     } else {
-        receive_bytes(fd, size);
+        receive_bytes(stream, size);
     }
 }
 
@@ -406,7 +411,12 @@ static void prepare(char **arguments)
     signal(SIGPIPE, SIG_IGN);
     for (size_t index = 0; index < connection_count; index++) {
         memset(&connections[index], 0, sizeof(connections)[index]);
-        connections[index].fd = is_reconnecting ? -1 : open_connection();
+        connections[index].stream.fd = -1;
+        if (!is_reconnecting) {
+            stream_open(&connections[index].stream, open_connection());
+            /* One after the other, so that what many handshakes at once leave behind is not taken for the memory of idle connections. */
+            stream_await_handshake(&connections[index].stream);
+        }
     }
 }
 
@@ -414,11 +424,15 @@ int main(int count, char **arguments)
 {
     char line[64];
     if (count != 8) {
-        fail("load_client exchange|reconnect|burst|download|upload ADDRESS CONNECTIONS REQUEST ANSWER spin|sleep LINE");
+        fail("load_client exchange|reconnect|resume|burst|download|upload ADDRESS CONNECTIONS REQUEST ANSWER spin|sleep LINE");
     }
     const char *mode = arguments[1];
     is_burst = strcmp(mode, "burst") == 0;
-    is_reconnecting = is_burst || strcmp(mode, "reconnect") == 0;
+    bool is_resuming = strcmp(mode, "resume") == 0;
+    is_reconnecting = is_burst || is_resuming || strcmp(mode, "reconnect") == 0;
+    if (is_resuming) {
+        stream_resume_sessions();
+    }
     prepare(arguments);
     printf("{}\n");
     fflush(stdout);

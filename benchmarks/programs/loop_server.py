@@ -1,7 +1,7 @@
-"""A server on a loop: serve LOOP SERVICE INTERFACE ADDRESS LOOP_COUNT.
+"""A server on a loop: serve LOOP SERVICE INTERFACE ADDRESS LOOP_COUNT [CERTIFICATE].
 
-Owns: one listener at ADDRESS ("tcp:0", "udp:0" or "unix:PATH") that runs a service of services.py. With more than one loop, each runs in a
-thread of its own and has a listener at the same port (TCP only).
+Owns: one listener at ADDRESS ("tcp:0", "tls:0", "udp:0" or "unix:PATH") that runs a service of services.py. With more than one loop, each
+runs in a thread of its own and has a listener at the same port (TCP only). CERTIFICATE, for TLS: a PEM file with the key, too.
 Promise: says {"loop_class", "address"} once it listens, and serves until it is killed.
 Started by session.py, which reads the process's CPU time and memory from outside.
 """
@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import resource
 import socket
+import ssl
 import sys
 import threading
 
@@ -21,7 +22,7 @@ BACKLOG = 4096
 
 
 def main(arguments):
-    loop_name, service_name, interface, address, loop_count = arguments
+    loop_name, service_name, interface, address, loop_count, *certificate = arguments
     loop_definition, loop_count = LOOPS[loop_name], int(loop_count)
     with failure_said():
         # The loop comes first: some patch asyncio on import, and the services must see what users see.
@@ -32,7 +33,8 @@ def main(arguments):
         raise_descriptor_limit()
         settle_allocator()
         if loop_count == 1:
-            run(factory, serve(loop_definition, service, interface, address))
+            options = {"ssl": tls_context(*certificate)} if certificate else {}
+            run(factory, serve(loop_definition, service, interface, address, **options))
         else:
             serve_in_threads(loop_definition, factory, service, interface, loop_count)
 
@@ -50,6 +52,13 @@ def settle_allocator():
     # asyncio and others receive into 256 KiB blocks. glibc maps and unmaps each of them (mallopt(3), M_MMAP_THRESHOLD)
     # until the program has freed a larger one, as long-lived programs have. Without this a message costs 15 us more.
     bytearray(16 * 1024 * 1024)
+
+
+def tls_context(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(certificate)
+    return context
 
 
 def run(factory, coroutine):
@@ -98,11 +107,11 @@ async def serve(loop_definition, service, interface, address, *, all_listen=None
 def starter(loop_definition, interface, family):
     """Return the function that starts a server."""
     if interface in ("streams", "own_streams"):
-        name = "start_server" if family == "tcp" else "start_unix_server"
+        name = "start_unix_server" if family == "unix" else "start_server"
         own = importlib.import_module(loop_definition.module) if interface == "own_streams" else asyncio
         return getattr(own, name, getattr(asyncio, name))
     loop = asyncio.get_running_loop()
-    return loop.create_server if family == "tcp" else loop.create_unix_server
+    return loop.create_unix_server if family == "unix" else loop.create_server
 
 
 def listen_on_socket(loop, service, family, place):

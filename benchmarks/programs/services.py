@@ -206,6 +206,6 @@ SERVICES = {
     "echo_exactly": {"streams": echo_exactly, "own_streams": echo_exactly},
     "answer": {"protocol": AnswerProtocol, "streams": answer_stream},
     "large_answer": {"protocol": LargeAnswerProtocol, "streams": large_answer_stream},
-    "download": {"protocol": DownloadProtocol, "streams": download_stream},
-    "upload": {"protocol": UploadProtocol, "streams": upload_stream},
+    "download": {"protocol": DownloadProtocol, "streams": download_stream, "own_streams": download_stream},
+    "upload": {"protocol": UploadProtocol, "streams": upload_stream, "own_streams": upload_stream},
 }

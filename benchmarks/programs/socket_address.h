@@ -1,4 +1,4 @@
-/* Addresses as the benchmarks write them: "tcp:PORT" or "udp:PORT" on the loopback interface, "unix:PATH".
+/* Addresses as the benchmarks write them: "tcp:PORT", "tls:PORT" or "udp:PORT" on the loopback interface, "unix:PATH".
  *
  * Owns: the parsing, and the small steps that the server and the client have in common.
  * Promise: a failure ends the program with one line on standard error, which becomes the footnote of the row.
@@ -48,7 +48,7 @@ static socket_address_t socket_address_parse(const char *text)
     socket_address_t address;
     memset(&address, 0, sizeof(address));
     address.type = strncmp(text, "udp:", 4) == 0 ? SOCK_DGRAM : SOCK_STREAM;
-    if (address.type == SOCK_DGRAM || strncmp(text, "tcp:", 4) == 0) {
+    if (address.type == SOCK_DGRAM || strncmp(text, "tcp:", 4) == 0 || strncmp(text, "tls:", 4) == 0) {
         struct sockaddr_in *internet = (struct sockaddr_in *)&address.storage;
         internet->sin_family = AF_INET;
         internet->sin_port = htons((uint16_t)atoi(text + 4));
@@ -63,7 +63,7 @@ static socket_address_t socket_address_parse(const char *text)
         strcpy(local->sun_path, text + 5);
         address.size = sizeof(*local);
     } else {
-        fail("%s: none of tcp:PORT, udp:PORT and unix:PATH", text);
+        fail("%s: none of tcp:PORT, tls:PORT, udp:PORT and unix:PATH", text);
     }
     return address;
 }

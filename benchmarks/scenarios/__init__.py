@@ -8,7 +8,7 @@ import importlib
 
 _SUBJECTS = (
     *("tasks", "futures", "callbacks", "timers", "synchronization", "threads", "names", "several_loops", "busy_loop"),
-    *("echo", "streams", "datagrams", "answers", "connections", "bulk", "pipes", "subprocesses", "startup", "memory"),
+    *("echo", "streams", "datagrams", "answers", "connections", "bulk", "tls", "pipes", "subprocesses", "startup", "memory"),
 )
 _MODULES = [importlib.import_module(f"benchmarks.scenarios.{subject}") for subject in _SUBJECTS]
 SCENARIOS = {scenario.name: scenario for module in _MODULES for scenario in module.SCENARIOS}

@@ -12,7 +12,7 @@ BYTES = 100_000_000
 METRICS = (Metric("server_cpu", "s/GB", SERVER_CPU), Metric("rate", "GB/s", "throughput", Direction.HIGHER))
 
 
-def _bulk_scenario(direction, interface, family):
+def bulk_scenario(name, direction, interface, family, **options):
     exchange = Exchange(direction, interface, family, mode=direction)
 
     def participate(loop_definition, is_quick):
@@ -24,12 +24,16 @@ def _bulk_scenario(direction, interface, family):
 
         return session_participant(loop_definition, exchange, size, figures_of)
 
+    return Scenario(name, f"{direction} in bulk, {exchange}", METRICS, participate, **options)
+
+
+def _plain_scenario(direction, interface, family):
     name = f"{direction}_{family}_{interface}"
-    return Scenario(name, f"{direction} in bulk, {exchange}", METRICS, participate, is_default=name == "download_tcp_protocol")
+    return bulk_scenario(name, direction, interface, family, is_default=name == "download_tcp_protocol")
 
 
 SCENARIOS = tuple(
-    _bulk_scenario(direction, interface, family)
+    _plain_scenario(direction, interface, family)
     for direction in ("download", "upload")
     for family in FAMILIES
     for interface in ("protocol", "streams")

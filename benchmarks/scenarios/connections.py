@@ -62,18 +62,18 @@ def _burst_scenario(family, *, is_default=False):
     )
 
 
-def _possible_connections():
-    """As many as the hard limit of open files admits, at most IDLE_CONNECTIONS."""
+def _possible_connections(wanted):
+    """As many as the hard limit of open files admits, at most as are wanted."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return IDLE_CONNECTIONS if hard == resource.RLIM_INFINITY else min(IDLE_CONNECTIONS, hard - SPARE_DESCRIPTORS)
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard - SPARE_DESCRIPTORS)
 
 
-def _idle_scenario(family, interface, *, is_default=False):
+def idle_scenario(name, family, interface, connections=IDLE_CONNECTIONS, **options):
     few = Exchange("echo", interface, family, "exchange", EARLIER_CONNECTIONS, IDLE_MESSAGE_SIZE, IDLE_MESSAGE_SIZE)
 
     @contextmanager
     def participate(loop_definition, is_quick):
-        many = replace(few, connections=scaled(_possible_connections(), is_quick))
+        many = replace(few, connections=scaled(_possible_connections(connections), is_quick))
 
         def take_turn():
             # The connections end with the session, before the next loop has as many.
@@ -87,13 +87,17 @@ def _idle_scenario(family, interface, *, is_default=False):
         yield Participant(None, take_turn)
 
     return Scenario(
-        f"memory_per_connection_{family}_{interface}",
+        name,
         f"memory per idle connection, {few}",
         (Metric("memory", "bytes"),),
         participate,
-        is_default=is_default,
         max_turns=1,
+        **options,
     )
+
+
+def _plain_idle_scenario(family, interface, *, is_default=False):
+    return idle_scenario(f"memory_per_connection_{family}_{interface}", family, interface, is_default=is_default)
 
 
 SCENARIOS = (
@@ -103,7 +107,7 @@ SCENARIOS = (
     _short_scenario("unix", "streams"),
     _burst_scenario("tcp", is_default=True),
     _burst_scenario("unix"),
-    _idle_scenario("tcp", "protocol", is_default=True),
-    _idle_scenario("tcp", "streams"),
-    _idle_scenario("unix", "protocol"),
+    _plain_idle_scenario("tcp", "protocol", is_default=True),
+    _plain_idle_scenario("tcp", "streams"),
+    _plain_idle_scenario("unix", "protocol"),
 )

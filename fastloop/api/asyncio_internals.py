@@ -129,11 +129,14 @@ CALLED = [
     Internal("asyncio.constants.ACCEPT_RETRY_DELAY", "transports/listener.pyx", "how long to wait for descriptors"),
     Internal(
         "asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES",
-        "transports/flow_control_transport.pyx transports/write_pipe_transport.pyx",
+        "transports/flow_control_transport.pyx transports/write_pipe_transport.pyx tls/encrypting_transport.pyx",
         "lost writes before a warning",
     ),
-    Internal("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", "api/tls_connections.py", "default of an argument"),
-    Internal("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", "api/tls_connections.py", "default of an argument"),
+    Internal("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", "api/tls_connections.py tls/tls_transport.pyx", "default of an argument"),
+    Internal("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", "api/tls_connections.py tls/tls_transport.pyx", "default of an argument"),
+    Internal("asyncio.constants.FLOW_CONTROL_HIGH_WATER_SSL_READ", "tls/decrypting_transport.pyx", "when to stop reading, in KiB"),
+    Internal("asyncio.constants.FLOW_CONTROL_HIGH_WATER_SSL_WRITE", "tls/encrypting_transport.pyx", "when to stop writing, in KiB"),
+    Internal("asyncio.constants._SendfileMode.FALLBACK", "tls/tls_transport.pyx", "sendfile() must read and write"),
     Internal("asyncio.constants._SendfileMode.TRY_NATIVE", "transports/stream_transport.pyx", "sendfile() may try _sendfile_native()"),
     Internal(
         "asyncio.transports._FlowControlMixin",
@@ -151,11 +154,9 @@ CALLED = [
         "the socket that users get",
         "sock",
     ),
+    Internal("asyncio.sslproto._SSLProtocolTransport", "tls/tls_transport.pyx", "the class that isinstance() takes TLS transports for"),
     Internal(
-        "asyncio.sslproto.SSLProtocol",
-        "api/tls_connections.py",
-        "TLS over a transport",
-        "loop, protocol, sslcontext, waiter, server_side, server_hostname, ssl_handshake_timeout=, ssl_shutdown_timeout=",
+        "asyncio.sslproto._create_transport_context", "tls/tls_transport.pyx", "the context of ssl=True", "server_side, server_hostname"
     ),
     Internal("asyncio.SelectorEventLoop._make_self_pipe", "api/signals.py", "made with the first signal handler", "self"),
     Internal("asyncio.SelectorEventLoop._close_self_pipe", "api/signals.py", "its opposite", "self"),
@@ -265,7 +266,7 @@ KEPT_BY_SERVER = [
 KEPT_BY_STREAMS = [
     Internal(
         "asyncio.StreamReader._buffer",
-        "transports/stream_reader_feed.pyx streams/stream_input.pyx",
+        "transports/stream_reader_feed.pyx streams/stream_input.pyx api/tls_connections.py",
         "what is unread; libraries look into it",
     ),
     Internal("asyncio.StreamReader._limit", "transports/stream_reader_feed.pyx streams/stream_input.pyx", "read(-1), readuntil(), repr"),
@@ -298,7 +299,11 @@ KEPT_BY_STREAMS = [
         "streams/stream_protocol.pyx streams/stream_writer.pyx",
         "drain() has to wait",
     ),
-    Internal("asyncio.StreamReaderProtocol._stream_reader", "api/streams.py", "the reader that the weak reference leads to"),
+    Internal(
+        "asyncio.StreamReaderProtocol._stream_reader",
+        "api/streams.py api/tls_connections.py",
+        "the reader that the weak reference leads to",
+    ),
     Internal(
         "asyncio.StreamReaderProtocol._client_connected_cb",
         "api/streams.py",

@@ -145,12 +145,21 @@ class _Attempt:
 
     def close_sockets(self, but):
         self._is_over = True
-        own = None if but is None else but.get_extra_info("socket").fileno()
+        # None if its connection is lost already.
+        own = None if but is None else but.get_extra_info("socket")
         for sock in self._sockets:
-            if but is None or sock.fileno() != own:
+            if (own is None or sock.fileno() != own.fileno()) and not self._belongs_to_transport(sock):
                 sock.close()
         self._sockets.clear()
         self._break_cycles()
+
+    def _belongs_to_transport(self, sock):
+        """A TLS transport whose handshake is cancelled closes it, and sends what is left before."""
+        try:
+            self._loop._ensure_fd_no_transport(sock.fileno())
+        except RuntimeError:
+            return True
+        return False
 
     def _break_cycles(self):
         if not self._is_over or self._racer_count > 0:

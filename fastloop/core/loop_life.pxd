@@ -15,6 +15,8 @@ cdef class LoopLife(Scheduler):
         public object _selector, _transports, _signal_handlers, _unix_server_sockets, _watcher, _ssock, _csock
         # The threads that look names up, from the first lookup on. A field for the same reason.
         public object _lookups
+        # How the handshakes of TLS share a turn, from the first one on.
+        public object _handshake_turns
 
         # An exception has ended the last run.
         bint was_interrupted

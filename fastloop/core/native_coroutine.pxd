@@ -22,6 +22,9 @@ cdef class NativeCoroutine:
     cdef int wait_is_over(self) except -1
     # An exception was thrown into a wait. Raises it, or has an answer, as advance() does.
     cdef bint thrown(self, object exception) except -1
+    # A StopIteration with this value was thrown into a wait, which is thereby over. Goes on as advance() does. By default, the
+    # value is the result.
+    cdef bint stopped(self, object value) except -1
     # The result, made from that of inner.
     cdef object result_of_inner(self, object result)
     # It is over: drop what it held.

@@ -105,6 +105,10 @@ cdef class NativeCoroutine:
     cdef bint thrown(self, object exception) except -1:
         raise exception
 
+    cdef bint stopped(self, object value) except -1:
+        self.value = value
+        return True
+
     cdef object result_of_inner(self, object result):
         return result
 
@@ -176,12 +180,15 @@ cdef bint raised() except? -1:
 
 
 cdef int throw_into(NativeCoroutine self, object exception) except -1:
+    cdef bint has_waited
     if not self.has_begun:
         self.has_begun = True
         raise exception
     if self.inner is None:
+        has_waited = self.waits_for is not None
         self.wait_is_over()
-        return self.thrown(exception)
+        # What is awaited ends with StopIteration.
+        return self.stopped(exception.value) if has_waited and isinstance(exception, StopIteration) else self.thrown(exception)
     try:
         self.value = self.inner.throw(exception)
         return False
@@ -211,8 +218,16 @@ cdef inline PyObject *native_coroutine_answer(NativeCoroutine self, bint has_end
     return compat_stop_iteration(value)
 
 
+cdef inline bint must_wait_again(NativeCoroutine self) noexcept:
+    """Whether it was resumed too early, as by a second task that awaits it. A future then yields itself once more."""
+    future = self.waits_for
+    return type(future) is Future and not (<Future>future).flags & (FUTURE_DONE | FUTURE_BLOCKING)
+
+
 cdef int native_coroutine_advance(NativeCoroutine self) except -1:
-    return self.advance() if self.inner is None else self.send_to_inner()
+    if self.inner is not None:
+        return self.send_to_inner()
+    return self.wait_for(self.waits_for) if must_wait_again(self) else self.advance()
 
 
 cdef int native_coroutine_failed(NativeCoroutine self) except -1:

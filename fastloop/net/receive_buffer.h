@@ -133,6 +133,12 @@ static inline PyObject *receive_buffer_bytes(receive_buffer_t *buffer, Py_ssize_
     return PyBytes_FromStringAndSize(PyBytes_AS_STRING(buffer->memory), size);
 }
 
+/* A new reference to the memory, or to None. While somebody has it, receive_buffer_memory() returns other memory. */
+static inline PyObject *receive_buffer_hold(receive_buffer_t *buffer)
+{
+    return Py_NewRef(buffer->memory == NULL ? Py_None : buffer->memory);
+}
+
 static inline void receive_buffer_close(receive_buffer_t *buffer)
 {
     Py_CLEAR(buffer->memory);

@@ -7,6 +7,8 @@ Driven by: the program.
 
 import asyncio
 
+from cpython.exc cimport PyErr_Clear, PyErr_Occurred
+
 from fastloop.core.fd_watcher cimport wait_for_socket
 from fastloop.net.address_cache cimport address_cache_close
 from fastloop.net.plain_sockets cimport calls_own_method
@@ -15,6 +17,7 @@ from fastloop.net.socket_operation cimport (
     SOCKET_RECEIVE, SOCKET_RECEIVE_FROM, SOCKET_RECEIVE_FROM_INTO, SOCKET_RECEIVE_INTO, SOCKET_SEND_ALL, SOCKET_SEND_TO,
     new_socket_operation, socket_operation_use_addresses)
 from fastloop.poll.poller cimport POLL_READABLE, POLL_WRITABLE
+from fastloop.python.capi cimport int_as_size
 
 
 cdef object SelectorEventLoop = asyncio.SelectorEventLoop
@@ -30,7 +33,7 @@ cdef class SocketCore(LoopCore):
 
         A cancelled receive takes nothing from the socket. Raises OSError. Follows asyncio's loop.sock_recv().
         """
-        if calls_own_method(sock, "recv"):
+        if calls_own_method(sock, "recv") or not is_size(n):
             return SelectorEventLoop.sock_recv(self, sock, n)
         return new_socket_operation(self, &self.receive_buffer, SOCKET_RECEIVE, sock, None, n)
 
@@ -51,16 +54,16 @@ cdef class SocketCore(LoopCore):
 
     def sock_recvfrom(self, sock, bufsize):
         """Receive a datagram of up to bufsize bytes from a non-blocking socket. Returns an awaitable for (bytes, address)."""
-        if calls_own_method(sock, "recvfrom"):
+        if calls_own_method(sock, "recvfrom") or not is_size(bufsize):
             return SelectorEventLoop.sock_recvfrom(self, sock, bufsize)
         operation = new_socket_operation(self, &self.receive_buffer, SOCKET_RECEIVE_FROM, sock, None, bufsize)
         return socket_operation_use_addresses(operation, &self.addresses, None)
 
     def sock_recvfrom_into(self, sock, buf, nbytes=0):
         """Receive a datagram into buf, up to nbytes if that is not 0. Returns an awaitable for (number of bytes, address)."""
-        if calls_own_method(sock, "recvfrom_into"):
+        if calls_own_method(sock, "recvfrom_into") or not is_size(nbytes):
             return SelectorEventLoop.sock_recvfrom_into(self, sock, buf, nbytes)
-        operation = new_socket_operation(self, &self.receive_buffer, SOCKET_RECEIVE_FROM_INTO, sock, buf, nbytes or 0)
+        operation = new_socket_operation(self, &self.receive_buffer, SOCKET_RECEIVE_FROM_INTO, sock, buf, nbytes)
         return socket_operation_use_addresses(operation, &self.addresses, None)
 
     def sock_sendto(self, sock, data, address):
@@ -79,3 +82,13 @@ cdef class SocketCore(LoopCore):
         """The same for writing."""
         self._ensure_fd_no_transport(sock)
         return wait_for_socket(self, sock.fileno(), sock, POLL_WRITABLE)
+
+
+cdef inline bint is_size(object number) noexcept:
+    """HOT. Whether it is an int that fits. What is wrong with others is raised by asyncio's methods, when they are awaited."""
+    if type(number) is not int:
+        return False
+    if int_as_size(number) == -1 and PyErr_Occurred() is not NULL:
+        PyErr_Clear()
+        return False
+    return True

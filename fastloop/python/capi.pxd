@@ -18,6 +18,10 @@ cdef extern from "Python.h":
     ctypedef struct PyCodeObject:
         PyObject *co_name
 
+    ctypedef struct PyByteArrayObject:
+        # How many views of it there are.
+        Py_ssize_t ob_exports
+
     int PyList_SetSlice(object items, Py_ssize_t low, Py_ssize_t high, PyObject *replacement) except -1
     bint PyCoro_CheckExact(PyObject *object) noexcept
     bint PyFloat_CheckExact(PyObject *)

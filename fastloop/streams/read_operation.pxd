@@ -26,6 +26,7 @@ cdef class ReadOperation(NativeCoroutine):
         # READ_UNTIL, READ_LINE: no separator begins before this.
         Py_ssize_t offset
 
+    cdef bint go_on(self, bint has_waited) except -1
     cdef bint read(self, bint has_waited) except -1
     cdef bint wait_for_data(self, str method) except -1
     cdef bint read_some(self, bint has_waited) except -1

@@ -13,7 +13,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject, destructor
 
 from fastloop.core.native_coroutine cimport NativeCoroutine
-from fastloop.python.capi cimport PyObject_CallFinalizerFromDealloc, object_type
+from fastloop.python.capi cimport PyByteArrayObject, PyObject_CallFinalizerFromDealloc, object_type
 from fastloop.python.object_pool cimport (
     object_pool_dealloc, object_pool_new, object_pool_open, object_pool_t, object_type_forbid_construction)
 from fastloop.streams.stream_buffer cimport (
@@ -39,11 +39,19 @@ cdef class ReadOperation(NativeCoroutine):
         return NativeCoroutine.end(self)
 
     cdef bint advance(self) except -1:
-        cdef bint has_waited = self.stop_waiting()
+        return self.go_on(self.stop_waiting())
+
+    cdef bint stopped(self, object value) except -1:
+        return self.go_on(True)
+
+    cdef bint go_on(self, bint has_waited) except -1:
         if not self.reader.is_native:
             return self.leave_to(asyncio_coroutine(self))
         if self.reader.exposed is None:
             return self.read(has_waited)
+        if (<PyByteArrayObject *>self.reader.exposed).ob_exports > 0:
+            # Somebody has a view of it, so its size cannot change.
+            return self.leave_to(asyncio_coroutine(self))
         exposed = self.reader.load_exposed()
         try:
             return self.read(has_waited)
@@ -119,6 +127,9 @@ cdef class ReadOperation(NativeCoroutine):
                 self.value = b"".join(self.parts)
                 return True
             self.parts.append(part)
+            if reader.exposed is not None:
+                # The transport was resumed, and looked into _buffer: the rest is there.
+                return self.leave_to(asyncio_coroutine(self))
 
     cdef bint read_exactly(self, bint has_waited) except -1:
         cdef StreamInput reader = self.reader

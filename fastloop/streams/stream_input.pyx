@@ -289,8 +289,8 @@ cdef class StreamInput:
         if exposed is not None:
             # The transport was resumed, and looked into _buffer: the data is there.
             again = self.exposed
-            exposed[:] = stream_buffer_take(&self.received, stream_buffer_size(&self.received)) if again is None else again
             self.exposed = exposed
+            exposed[:] = stream_buffer_take(&self.received, stream_buffer_size(&self.received)) if again is None else again
         return 0
 
 

@@ -240,6 +240,8 @@ cdef int datagram_transport_read(DatagramTransport self) except -1:
     cdef sockaddr_storage raw
     cdef socklen_t length = 0
     cdef Py_ssize_t count
+    cdef int error
+    cdef bint is_guess = self.arrivals.is_guess
     cdef bint is_due = self.bits.may_have_data and not self.bits.skips_read and transport_is_reading(self)
     self.bits.may_have_data = self.bits.skips_read = False
     if not is_due:
@@ -250,7 +252,9 @@ cdef int datagram_transport_read(DatagramTransport self) except -1:
     arrivals_note(&self.arrivals, count >= 0)
     if count < 0:
         self.has_read = False
-        return self.nothing_received(-(EBADF if transport_fd(self) < 0 else errno))
+        error = EBADF if transport_fd(self) < 0 else errno
+        # The kernel reports nothing of a descriptor that the program has closed.
+        return 0 if is_guess and error == EBADF else self.nothing_received(-error)
     self.has_read = True
     # Unless the protocol answers it.
     self.flags |= RUNNABLE_EXPECTS_NO_ANSWER

@@ -45,6 +45,8 @@ cdef class DescriptorTransport(Transport):
 
     # Read once; no Python code runs. Returns the number of bytes, 0 at the end of file, or -errno.
     cdef Py_ssize_t receive_into(self, char *buffer, Py_ssize_t size) noexcept
+    # What a read will give, for get_buffer(): -1 if that cannot be known.
+    cdef object expected_size(self)
     # Handle 0 or -errno.
     cdef int nothing_received(self, Py_ssize_t answer) except -1
 

@@ -29,6 +29,9 @@ cdef enum:
     BRIEF_POLL_FROM_BYTES = 8192
 
 
+cdef object MINUS_ONE = -1
+
+
 cdef class DescriptorTransport(Transport):
     def __cinit__(self, *args, **kwargs):
         self.fd = -1
@@ -177,6 +180,9 @@ cdef class DescriptorTransport(Transport):
             self.bits.may_have_data = False
             poller_rearm(&self.loop.poller, fd, POLL_READABLE)
         return count
+
+    cdef object expected_size(self):
+        return MINUS_ONE
 
     cdef int nothing_received(self, Py_ssize_t answer) except -1:
         return 0

@@ -20,9 +20,7 @@ from fastloop.transports.lifecycle cimport TRANSPORT_OPEN
 from fastloop.transports.stream_reader_feed cimport is_plain_stream_protocol, stream_reader_feed
 
 
-cdef:
-    object BufferedProtocol = asyncio.BufferedProtocol
-    object MINUS_ONE = -1
+cdef object BufferedProtocol = asyncio.BufferedProtocol
 
 
 cdef class Receiver:
@@ -93,9 +91,10 @@ cdef class BufferReceiver(Receiver):
 cdef object ask_for_buffer(DescriptorTransport transport, Py_buffer *view):
     """Return the protocol's buffer, with a view of it that the caller releases; None if that failed and has ended the connection."""
     receive = transport.receive_method
-    answer = call_one(receive, MINUS_ONE)
+    hint = transport.expected_size()
+    answer = call_one(receive, hint)
     try:
-        buffer = owned(answer) if answer is not NULL else call_again(transport.loop, receive, (MINUS_ONE,))
+        buffer = owned(answer) if answer is not NULL else call_again(transport.loop, receive, (hint,))
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:

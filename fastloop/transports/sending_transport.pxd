@@ -15,6 +15,8 @@ cdef class SendingTransport(FlowControlTransport):
     cdef int push(self, object data) except -1
     cdef int send_bytes(self, object data) except -1
     cdef int send_buffer(self, object data) except -1
+    # Send memory of the caller's after what was written before. What the kernel does not take is copied.
+    cdef int send_memory(self, const char *data, Py_ssize_t size) except -1
     cdef int keep_rest(self, ssize_t sent, int error, object data, Py_ssize_t skip) except -1
     cdef int send_output(self) except -1
     cdef int send_output_and_pause(self) except -1

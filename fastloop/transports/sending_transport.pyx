@@ -10,6 +10,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EBADF, errno
 
+from fastloop.core.scheduler cimport scheduler_expect_events
 from fastloop.net.syscalls cimport NET_MAX_VECTORS, iovec, net_send, net_send_vectors, net_would_block
 from fastloop.poll.poller cimport POLL_WRITABLE
 from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd
@@ -57,6 +58,21 @@ cdef class SendingTransport(FlowControlTransport):
         finally:
             PyBuffer_Release(&view)
         return 0 if rest is None else self.keep_rest(sent, error, rest, 0)
+
+    cdef int send_memory(self, const char *data, Py_ssize_t size) except -1:
+        cdef ssize_t sent
+        cdef int error
+        if self.drops_writes():
+            return 0
+        scheduler_expect_events(self.loop)
+        if self.bits.is_blocked or self.output.count > 0:
+            self.push(PyBytes_FromStringAndSize(data, size))
+            return self.pause_protocol_if_full() if self.bits.is_blocked else self.send_output_and_pause()
+        sent = net_send(transport_fd(self), data, size)
+        error = errno
+        if sent == size:
+            return 0
+        return self.keep_rest(sent, error, PyBytes_FromStringAndSize(data + max(sent, 0), size - max(sent, 0)), 0)
 
     cdef int keep_rest(self, ssize_t sent, int error, object data, Py_ssize_t skip) except -1:
         """The kernel has taken a part, or (sent is -1) has refused everything with error. What is left of data begins at skip."""

@@ -35,11 +35,16 @@ def environment_of_others():
     return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
-def make_certificate(folder):
-    """Make a certificate in the folder; skip the test where that is not possible."""
+def require_openssl():
+    """Skip the test where certificates cannot be made or used."""
     pytest.importorskip("ssl", reason="this Python has no TLS")
     if shutil.which("openssl") is None:
-        pytest.skip("the command openssl, which makes the certificate, is not installed")
+        pytest.skip("the command openssl, which makes certificates, is not installed")
+
+
+def make_certificate(folder):
+    """Make a certificate in the folder; skip the test where that is not possible."""
+    require_openssl()
     made = Certificate(folder / "certificate.pem", folder / "key.pem")
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]

@@ -303,3 +303,21 @@ async def test_sending_nothing_tells_of_a_socket_that_cannot_send(loop):
         unconnected.setblocking(False)
         with pytest.raises(OSError):
             await loop.sock_sendall(unconnected, b"")
+
+
+async def test_two_tasks_that_await_one_coroutine_do_not_disturb_its_wait(loop, left, right):
+    coroutine = loop.sock_recv(left, 5)
+    tasks = [asyncio.ensure_future(coroutine) for _ in range(2)]
+    await asyncio.sleep(0)
+    right.send(b"hello")
+    first, second = await asyncio.gather(*tasks, return_exceptions=True)
+    assert first == b"hello"
+    assert "cannot reuse" in str(second)
+
+
+async def test_stop_iteration_that_is_thrown_into_the_wait_is_the_end(loop, left):
+    coroutine = loop.sock_recv(left, 5)
+    coroutine.send(None)
+    with pytest.raises(StopIteration) as stopped:
+        coroutine.throw(StopIteration(b"result"))
+    assert stopped.value.value == b"result"

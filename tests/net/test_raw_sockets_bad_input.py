@@ -76,6 +76,14 @@ async def test_wrong_arguments_raise_and_leave_the_socket_usable(loop, left, rig
     assert await loop.sock_recv(left, 100) == b"data"
 
 
+@pytest.mark.parametrize("name", ["sock_recv", "sock_recvfrom", "sock_recvfrom_into"])
+@pytest.mark.parametrize("size, error", [("many", TypeError), (1.5, TypeError), (2**100, OverflowError), (-(2**100), OverflowError)])
+async def test_size_that_makes_no_sense_is_an_error_of_the_await(loop, left, name, size, error):
+    coroutine = getattr(loop, name)(left, *[bytearray(9)] * name.endswith("_into"), size)
+    with pytest.raises(error):
+        await coroutine
+
+
 async def test_receiving_no_bytes_returns_none_of_them(loop, left, right):
     right.send(b"data")
     assert await loop.sock_recv(left, 0) == b""

@@ -90,6 +90,31 @@ async def test_it_cannot_be_awaited_twice(loop, call, feed):
     coroutine.close()
 
 
+async def test_two_tasks_that_await_one_coroutine_do_not_disturb_its_wait(loop, call, feed):
+    coroutine = call()
+    tasks = [asyncio.ensure_future(coroutine) for _ in range(2)]
+    await asyncio.sleep(0)
+    feed()
+    first, second = await asyncio.gather(*tasks, return_exceptions=True)
+    assert first == b"hello"
+    assert "cannot reuse" in str(second)
+
+
+async def test_stop_iteration_that_is_thrown_into_the_wait_ends_it(loop, reader, call):
+    outcomes = []
+    coroutine = call()
+    coroutine.send(None)
+    try:
+        # Some look at what is there, and some wait again.
+        outcomes.append(type(coroutine.throw(StopIteration(b"ignored"))).__name__)
+        assert reader._waiter is not None
+        coroutine.close()
+    except StopIteration as stopped:
+        outcomes.append(stopped.value)
+    assert outcomes == ([b""] if coroutine.__name__ == "read" else ["Future"])
+    assert reader._waiter is None
+
+
 async def test_it_warns_if_it_is_never_awaited(loop, reader, call):
     with pytest.warns(RuntimeWarning, match=r"coroutine 'StreamReader\.\w+' was never awaited"):
         call()
@@ -244,3 +269,45 @@ async def test_transport_that_looks_into_the_buffer_loses_nothing(loop, reader):
     reader.feed_data(b"x" * (2 * reader._limit + 1))
     assert len(await reader.readexactly(2 * reader._limit)) == 2 * reader._limit
     assert reader._buffer == b"xlate"
+
+
+@pytest.mark.parametrize("unread_size", [9, 10, 25, 40])
+async def test_read_of_all_gets_the_rest_from_a_transport_that_looks_into_the_buffer(loop, streams, unread_size):
+    reader = streams.StreamReader(limit=4)
+    looks = []
+
+    class Transport:
+        def pause_reading(self):
+            pass
+
+        def resume_reading(self):
+            looks.append(bytes(reader._buffer))
+
+    reader.set_transport(Transport())
+    reader.feed_data(b"x" * unread_size)
+    reader.feed_eof()
+    assert await reader.read() == b"x" * unread_size
+    assert looks == [b"x" * (unread_size % 4 or 4)]
+    assert reader.at_eof()
+
+
+async def test_failed_read_of_a_buffer_that_somebody_views_loses_nothing(loop, call, reader):
+    """A bytearray that is viewed cannot change its size."""
+    paused = []
+
+    class Transport:
+        def pause_reading(self):
+            paused.append(True)
+
+        def resume_reading(self):
+            paused.pop()
+
+    reader._limit = 4
+    reader.set_transport(Transport())
+    reader.feed_data(b"hello, hello, hello")
+    reader.feed_eof()
+    reader._limit = 30
+    with memoryview(reader._buffer), pytest.raises(BufferError):
+        await call()
+    assert paused
+    assert reader._buffer == b"hello, hello, hello"

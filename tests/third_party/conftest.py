@@ -192,25 +192,52 @@ class RedisServer:
     socket_path: str
 
 
-@pytest.fixture(scope="session")
-def redis_server():
+@contextlib.contextmanager
+def running_redis(arguments_for_port, connect):
+    """Run a Redis until the block ends; connect(port) gives a socket to it."""
     if shutil.which("redis-server") is None:
         pytest.skip("Redis is not installed (Debian package: redis-server)")
     with tempfile.TemporaryDirectory(prefix="fastloop-redis-") as folder:
         socket_path = os.path.join(folder, "socket")
 
         def command_for_port(port):
-            where = ["--bind", "127.0.0.1", "--port", port, "--unixsocket", socket_path, "--dir", folder]
+            where = ["--bind", "127.0.0.1", *arguments_for_port(port), "--unixsocket", socket_path, "--dir", folder]
             return ["redis-server", *where, "--save", "", "--appendonly", "no", "--daemonize", "no"]
 
         def is_ready(port):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            with contextlib.suppress(OSError), connect(port) as connection:
                 connection.sendall(b"PING\r\n")
                 return connection.recv(7) == b"+PONG\r\n"
             return False
 
         with server_process(command_for_port, is_ready, os.path.join(folder, "log"), signal.SIGTERM) as port:
             yield RedisServer(port, socket_path)
+
+
+def connect_in_clear(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    with running_redis(lambda port: ["--port", port], connect_in_clear) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_tls_server(certificate):
+    """A Redis that speaks nothing but TLS."""
+
+    def arguments_for_port(port):
+        files = {"cert": certificate.certificate_path, "key": certificate.key_path, "ca-cert": certificate.certificate_path}
+        options = [text for name, path in files.items() for text in (f"--tls-{name}-file", path)]
+        return ["--port", 0, "--tls-port", port, "--tls-auth-clients", "no", *options]
+
+    def connect(port):
+        return certificate.client_context().wrap_socket(connect_in_clear(port), server_hostname="localhost")
+
+    with running_redis(arguments_for_port, connect) as server:
+        yield server
 
 
 # An ASGI server in this process

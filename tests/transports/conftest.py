@@ -11,7 +11,6 @@ import pytest
 
 from actors.bystanders import Bystanders
 from actors.kernel import settle
-from actors.leftovers import unclosed_expected
 from actors.protocols import RecordingDatagramProtocol, RecordingProtocol, RecordingProtocols, echo
 
 
@@ -191,10 +190,3 @@ def resolve_to(loop, monkeypatch):
         monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
 
     return set_answer
-
-
-@pytest.fixture
-def unclosed_sockets_allowed():
-    """asyncio forgets some sockets after errors and leaves them to the collector, which says so."""
-    with unclosed_expected():
-        yield

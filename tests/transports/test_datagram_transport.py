@@ -392,3 +392,17 @@ def test_turns_without_a_report_end_with_the_run(loop, endpoint, udp_peer, is_de
     loop.run_until_complete(asyncio.sleep(0))
     udp_peer.sendto(b"last", transport.get_extra_info("sockname"))
     assert loop.run_until_complete(protocol.until_datagrams(81))[-1] == b"last"
+
+
+def test_socket_that_the_program_closes_in_a_datagram_is_not_read_again(loop, endpoint, udp_peer, run_turn):
+    """The kernel reports nothing of it."""
+
+    def close(protocol, data, address):
+        transport._sock.close()
+
+    transport, protocol = loop.run_until_complete(endpoint({"datagram_received": close}, local_addr=ANY))
+    for _ in range(2):
+        udp_peer.sendto(b"data", transport.get_extra_info("sockname"))
+    run_turn(4)
+    assert len(protocol.datagrams) == 1
+    assert protocol.errors == []

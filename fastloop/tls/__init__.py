@@ -1,0 +1,1 @@
+"""TLS over a transport. See fastloop/README.md."""

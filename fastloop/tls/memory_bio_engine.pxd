@@ -1,0 +1,13 @@
+# MemoryBioEngine: TLS through Python's ssl module alone.
+
+from fastloop.tls.tls_engine cimport EngineInputs, TlsEngine
+
+
+cdef class MemoryBioEngine(TlsEngine):
+    cdef:
+        object incoming, outgoing
+        # Methods of the SSL object, looked up once.
+        object read_method, write_method, pending_method
+
+
+cdef MemoryBioEngine new_memory_bio_engine(EngineInputs inputs)

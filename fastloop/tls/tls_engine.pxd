@@ -1,0 +1,51 @@
+# TlsEngine: OpenSSL behind one interface, without I/O.
+
+from fastloop.transports.sending_transport cimport SendingTransport
+
+
+cdef enum:
+    # OpenSSL needs more records from the peer first.
+    TLS_WANTS_INPUT = -2
+
+
+cdef class TlsEngine:
+    cdef:
+        # What the program gets, an ssl.SSLObject.
+        object ssl_object
+        # Its name, for get_extra_info("tls_engine").
+        str name
+
+    # Records have arrived. The memory belongs to the caller, and must not change until keep_input().
+    cdef int feed(self, const char *records, Py_ssize_t size) except -1
+    # The memory of feed() is about to change: copy what was not read yet.
+    cdef int keep_input(self) except -1
+    # How many bytes of records were fed and not read.
+    cdef Py_ssize_t unread_bytes(self) except -1
+    # Whether another read() may give data.
+    cdef bint may_have_data(self) except -1
+    # Where the records of feed() begin, if they are still in the caller's memory; else NULL.
+    cdef const char *borrowed_input(self) noexcept
+
+    # Continue the handshake. Return whether it is done.
+    cdef bint handshake(self) except -1
+    # Decrypt. Returns the number of bytes, 0 after the peer's close_notify, or TLS_WANTS_INPUT.
+    cdef Py_ssize_t read(self, char *buffer, Py_ssize_t size) except -1
+    # Encrypt. Returns the number of bytes taken, or TLS_WANTS_INPUT.
+    cdef Py_ssize_t write(self, const char *data, Py_ssize_t size) except -1
+    # Encrypt nothing more, and say so. Return whether the peer has said so, too.
+    cdef bint send_close_notify(self) except -1
+
+    # How many bytes of records wait to be sent.
+    cdef Py_ssize_t output_bytes(self) except -1
+    # Send them all, through transport or, if that is None, through the write() of another transport.
+    cdef int send_output(self, SendingTransport transport, object other) except -1
+    cdef int drop_output(self) except -1
+
+
+# The engine for one connection: the fastest that is safe for context, unless FASTLOOP_TLS_ENGINE names one.
+cdef class EngineInputs:
+    cdef:
+        object ssl_object, context, incoming, outgoing
+
+
+cdef EngineInputs new_engine_inputs(object context, bint server_side, object server_hostname)
