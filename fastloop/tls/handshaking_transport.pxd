@@ -9,6 +9,8 @@ cdef class HandshakingTransport(DecryptingTransport):
         object tls_protocol
         # The future that waits for the handshake; None once it is told.
         object waiter
+        # A server has accepted the connection: nobody waits, and debug mode reports a failure.
+        bint is_accepted
         # In seconds.
         object handshake_timeout
         # Of the handshake or of the end; None without one.

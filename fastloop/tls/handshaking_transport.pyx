@@ -84,6 +84,11 @@ cdef class HandshakingTransport(DecryptingTransport):
 
     cdef int wake_waiter(self, object exception) except -1:
         waiter, self.waiter = self.waiter, None
+        is_accepted, self.is_accepted = self.is_accepted, False
+        if is_accepted and exception is not None and self.loop.is_debug:
+            call_exception_handler(self.loop, {
+                "message": "Error on transport creation for incoming connection", "exception": exception,
+                "protocol": self.protocol, "transport": self})
         if waiter is None or waiter.cancelled():
             return 0
         if exception is None:

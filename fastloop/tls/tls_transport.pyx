@@ -312,6 +312,7 @@ cdef TlsTransport new_tls_transport(
         server_hostname = None
     transport.session = new_tls_session(transport.sslcontext, server_side, server_hostname)
     transport.waiter = waiter
+    transport.is_accepted = waiter is None
     transport.knows_connection = not makes_connection
     transport_init(transport, loop, protocol, None, None)
     return transport
