@@ -47,7 +47,8 @@ cdef class EncryptingTransport(WritingTransport):
     # ---- what the program writes ----
 
     cdef bint drops_writes(self) except -1:
-        if self.state < TRANSPORT_CLOSING:
+        # A peer that has left is not written to: the error would come before what it has sent.
+        if self.state < TRANSPORT_CLOSING and not self.lower_has_ended:
             return False
         if self.lost_writes + (self.state >= TRANSPORT_LOSING) >= MAX_SILENT_LOST_WRITES:
             base_events.logger.warning("SSL connection is closed")

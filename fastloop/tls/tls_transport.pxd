@@ -13,8 +13,6 @@ cdef class TlsTransport(HandshakingTransport):
         object sslcontext
         # In seconds.
         object shutdown_timeout
-        # The end of file below was read.
-        bint lower_has_ended
 
     # ---- what TlsProtocol is told by the transport below ----
 
