@@ -100,7 +100,9 @@ cdef class EncryptingTransport(WritingTransport):
                 if count == TLS_WANTS_INPUT:
                     break
                 taken += count
-                self.send_records()
+                if self.session.engine.output_bytes() >= MAX_UNSENT_RECORD_BYTES:
+                    self.send_records()
+            self.send_records()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:

@@ -83,9 +83,9 @@ def choose_engine(EngineInputs inputs):
     return new_memory_bio_engine(inputs) if engine is None else engine
 
 
-cdef TlsSession new_tls_session(object context, bint server_side, object server_hostname):
+cdef TlsSession new_tls_session(Scheduler loop, object context, bint server_side, object server_hostname):
     cdef TlsSession session = TlsSession.__new__(TlsSession)
-    session.engine = choose_engine(new_engine_inputs(context, server_side, server_hostname))
+    session.engine = choose_engine(new_engine_inputs(loop, context, server_side, server_hostname))
     session.state = SESSION_HANDSHAKING
     return session
 

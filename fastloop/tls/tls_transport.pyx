@@ -310,7 +310,7 @@ cdef TlsTransport new_tls_transport(
     transport.sslcontext = sslcontext or sslproto._create_transport_context(server_side, server_hostname)
     if server_side or not server_hostname:
         server_hostname = None
-    transport.session = new_tls_session(transport.sslcontext, server_side, server_hostname)
+    transport.session = new_tls_session(loop, transport.sslcontext, server_side, server_hostname)
     transport.waiter = waiter
     transport.is_accepted = waiter is None
     transport.knows_connection = not makes_connection
