@@ -192,10 +192,12 @@ cdef class EncryptingTransport(WritingTransport):
             self.native.limits.high_bytes = min(self.limits.high_bytes, <size_t>LOWER_HIGH_BYTES)
             self.native.limits.low_bytes = min(self.limits.low_bytes, <size_t>LOWER_LOW_BYTES)
             return 0
-        set_limits = getattr(self.lower, "set_write_buffer_limits", None)
-        if set_limits is not None:
-            set_limits(
+        try:
+            self.lower.set_write_buffer_limits(
                 high=min(self.limits.high_bytes, <size_t>LOWER_HIGH_BYTES), low=min(self.limits.low_bytes, <size_t>LOWER_LOW_BYTES))
+        except (AttributeError, NotImplementedError):
+            # Not every transport has them.
+            pass
         return 0
 
     cdef int lower_pauses_writing(self) except -1:

@@ -35,6 +35,9 @@ cdef class TlsSession:
         except BaseException:
             self.move_to(SESSION_CLOSED)
             raise
+        # A callback of the context may have ended the session.
+        if self.state != SESSION_HANDSHAKING:
+            return False
         if is_done:
             self.move_to(SESSION_OPEN)
         return is_done
