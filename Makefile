@@ -68,6 +68,7 @@ bench: install
 
 conformance: install
 	cd $(ELSEWHERE) && $(VENV)/bin/python $(ROOT)/tests/conformance/run.py $(ARGS)
+	[ -n "$(ARGS)" ] || { cd $(ELSEWHERE) && FASTLOOP_TLS_ENGINE=memorybio $(VENV)/bin/python $(ROOT)/tests/conformance/run.py ssl tls; }
 
 # Downloaded once; several minutes for each library. ARGS="anyio websockets" chooses some.
 suites: install

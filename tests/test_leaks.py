@@ -6,13 +6,16 @@ are counted and, on a debug build of Python, every reference.
 
 import asyncio
 import contextlib
+import functools
 import gc
 import io
 import os
 import pathlib
 import socket
+import ssl
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 import weakref
@@ -20,7 +23,9 @@ import weakref
 import pytest
 
 import fastloop
+from actors.authority import Authority
 from actors.cases import Cases
+from actors.kernel import settle
 
 TUTORIAL = pathlib.Path(__file__).resolve().parents[1] / "examples" / "tutorial"
 # What is counted does not depend on how long a script waits.
@@ -262,6 +267,32 @@ async def subprocesses():
             process.kill()
         await process.communicate(b"data")
         process._transport.close()
+
+
+@functools.cache
+def certificate():
+    """Made once: what a run leaves behind must not be this."""
+    folder = tempfile.TemporaryDirectory()
+    return Authority(pathlib.Path(folder.name)).issue(), folder
+
+
+@scenario
+async def tls_connections():
+    issued, _ = certificate()
+    contexts = issued.server_context(), issued.client_context()
+    server = await asyncio.start_server(lambda _, writer: writer.write(b"data"), "127.0.0.1", 0, ssl=contexts[0])
+    address = server.sockets[0].getsockname()
+    for end in "close", "abort", "refuse":
+        options = {"ssl": ssl.create_default_context()} if end == "refuse" else {"ssl": contexts[1], "server_hostname": "localhost"}
+        with contextlib.suppress(ssl.SSLCertVerificationError):
+            reader, writer = await asyncio.open_connection(*address, **options)
+            assert await reader.readexactly(4) == b"data"
+            getattr(writer.transport, end)()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+    server.close()
+    await server.wait_closed()
+    await settle()
 
 
 @scenario

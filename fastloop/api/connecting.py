@@ -159,6 +159,9 @@ class _Attempt:
             self._loop._ensure_fd_no_transport(sock.fileno())
         except RuntimeError:
             return True
+        except ValueError:
+            # It is no real socket.
+            return False
         return False
 
     def _break_cycles(self):

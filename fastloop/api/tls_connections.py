@@ -8,6 +8,7 @@ Driven by: asyncio's create_connection() and the like, the servers that accept T
 import ssl
 from asyncio import constants, streams
 
+from fastloop.net.plain_sockets import has_own_accept
 from fastloop.tls.tls_protocol import make_tls_transport
 
 
@@ -37,6 +38,15 @@ class TlsMethods:
         options = {} if context is None else {"context": context}
         self._make_socket_transport(rawsock, tls_protocol, extra=extra, server=server, **options)
         return transport
+
+    def _start_serving(self, protocol_factory, sock, sslcontext=None, server=None, backlog=100, *timeouts, **options):
+        if sslcontext is None or has_own_accept(sock):
+            return super()._start_serving(protocol_factory, sock, sslcontext, server, backlog, *timeouts, **options)
+
+        def make_protocol():
+            return make_tls_transport(self, protocol_factory(), sslcontext, None, True, None, True, *timeouts)[1]
+
+        super()._start_serving(make_protocol, sock, None, server, backlog, **options)
 
     async def start_tls(
         self,

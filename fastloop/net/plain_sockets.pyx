@@ -28,6 +28,11 @@ cpdef bint has_own_methods(object sock, tuple names) except -1:
     return False
 
 
+def has_own_accept(sock):
+    """Return whether a listening socket must be asked by its methods."""
+    return has_own_methods(sock, LISTENER_METHODS)
+
+
 cdef bint calls_own_method(object sock, str name) except -1:
     # LIMIT: a patched method of socket.socket itself goes unnoticed here. Noticing it would take a look-up in each operation.
     return type(sock) is not SOCKET and has_own_methods(sock, (name, "fileno"))

@@ -159,11 +159,6 @@ cdef object find_obstacle():
 obstacle = find_obstacle()
 
 
-cdef bint has_raising_callbacks(object context) except -1:
-    """Whether the context has callbacks of Python code that run during a read or a write."""
-    return getattr(context, "keylog_filename", None) is not None or getattr(context, "_msg_callback", None) is not None
-
-
 cdef DirectEngine new_direct_engine(EngineInputs inputs):
     global layout_is_proven
     cdef DirectEngine engine
@@ -171,7 +166,7 @@ cdef DirectEngine new_direct_engine(EngineInputs inputs):
     if obstacle is not None or type(inputs.ssl_object) is not SSLObject:
         return None
     inner, context = inputs.ssl_object._sslobj, inputs.ssl_object.context
-    if type(inner) is not SSLSocket or not isinstance(context, SSLContext) or has_raising_callbacks(context):
+    if type(inner) is not SSLSocket or not isinstance(context, SSLContext) or inputs.has_callbacks:
         return None
     found = layout_find_ssl(inner, context, inputs.incoming, inputs.outgoing, layout_is_proven)
     if found == NULL:

@@ -11,8 +11,8 @@ cdef class EncryptingTransport(WritingTransport):
         object lower
         # The same, if it is fastloop's.
         WritingTransport native
-        # It has called pause_writing(); it has called connection_lost().
-        bint lower_is_full, lower_is_lost
+        # What it has told: pause_writing(), the end of file, connection_lost().
+        bint lower_is_full, lower_has_ended, lower_is_lost
 
     # Encrypt and send. What OpenSSL does not take now waits in the output; owner is a bytes object with data, or None.
     cdef int encrypt(self, const char *data, Py_ssize_t size, object owner) except -1

@@ -47,7 +47,8 @@ cdef class EncryptingTransport(WritingTransport):
     # ---- what the program writes ----
 
     cdef bint drops_writes(self) except -1:
-        if self.state < TRANSPORT_CLOSING:
+        # A peer that has left is not written to: the error would come before what it has sent.
+        if self.state < TRANSPORT_CLOSING and not self.lower_has_ended:
             return False
         if self.lost_writes + (self.state >= TRANSPORT_LOSING) >= MAX_SILENT_LOST_WRITES:
             base_events.logger.warning("SSL connection is closed")
@@ -99,7 +100,9 @@ cdef class EncryptingTransport(WritingTransport):
                 if count == TLS_WANTS_INPUT:
                     break
                 taken += count
-                self.send_records()
+                if self.session.engine.output_bytes() >= MAX_UNSENT_RECORD_BYTES:
+                    self.send_records()
+            self.send_records()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -189,10 +192,12 @@ cdef class EncryptingTransport(WritingTransport):
             self.native.limits.high_bytes = min(self.limits.high_bytes, <size_t>LOWER_HIGH_BYTES)
             self.native.limits.low_bytes = min(self.limits.low_bytes, <size_t>LOWER_LOW_BYTES)
             return 0
-        set_limits = getattr(self.lower, "set_write_buffer_limits", None)
-        if set_limits is not None:
-            set_limits(
+        try:
+            self.lower.set_write_buffer_limits(
                 high=min(self.limits.high_bytes, <size_t>LOWER_HIGH_BYTES), low=min(self.limits.low_bytes, <size_t>LOWER_LOW_BYTES))
+        except (AttributeError, NotImplementedError):
+            # Not every transport has them.
+            pass
         return 0
 
     cdef int lower_pauses_writing(self) except -1:

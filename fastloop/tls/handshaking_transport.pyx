@@ -12,6 +12,7 @@ from asyncio import base_events, exceptions
 from fastloop.core.clock cimport clock_now_ns
 from fastloop.core.exception_handler cimport call_exception_handler
 from fastloop.core.interruption cimport call_uninterrupted_with
+from fastloop.net.socket_core cimport SocketCore
 from fastloop.tls.decrypting_transport cimport DecryptingTransport
 from fastloop.tls.handshake_turns cimport handshake_has_run, handshake_may_run
 from fastloop.tls.session_states cimport SESSION_HANDSHAKING
@@ -28,6 +29,8 @@ cdef class HandshakingTransport(DecryptingTransport):
     cdef int continue_handshake(self) except -1:
         cdef bint is_done
         cdef long long began_ns = clock_now_ns()
+        # A failure may end the transport, which has no loop then.
+        loop = self.loop
         try:
             is_done = self.session.handshake()
         except (SystemExit, KeyboardInterrupt):
@@ -37,7 +40,7 @@ cdef class HandshakingTransport(DecryptingTransport):
             self.send_records()
             return self.handshake_failed(error)
         finally:
-            handshake_has_run(self.loop, began_ns)
+            handshake_has_run(loop, began_ns)
         # The last records go together with what connection_made() writes.
         return self.handshake_done() if is_done else self.send_records()
 
@@ -61,29 +64,38 @@ cdef class HandshakingTransport(DecryptingTransport):
 
     cdef int handshake_failed(self, object exception) except -1:
         is_refused = isinstance(exception, ssl.CertificateError)
+        # Some transports tell of their end at once, and would wake it without the exception.
+        waiter, self.waiter = self.waiter, None
         self.session.end()
         self.fail_with(exception, "SSL handshake failed on verifying the certificate" if is_refused else "SSL handshake failed")
+        self.waiter = waiter
         return self.wake_waiter(exception)
 
     def _handshake_timed_out(self):
         if self.session.state == SESSION_HANDSHAKING:
             self.report_fatal(
+                self.loop,
                 ConnectionAbortedError(
                     f"SSL handshake is taking longer than {self.handshake_timeout} seconds: aborting the connection"),
                 "Fatal error on transport")
 
-    cdef int report_fatal(self, object exception, str message) except -1:
+    cdef int report_fatal(self, SocketCore loop, object exception, str message) except -1:
         self.force_lower_close(exception)
         if isinstance(exception, OSError):
-            if self.loop.is_debug:
+            if loop.is_debug:
                 base_events.logger.debug("%r: %s", self, message, exc_info=exception)
         elif not isinstance(exception, exceptions.CancelledError):
-            call_exception_handler(self.loop, {
+            call_exception_handler(loop, {
                 "message": message, "exception": exception, "transport": self.lower, "protocol": self.tls_protocol})
         return 0
 
     cdef int wake_waiter(self, object exception) except -1:
         waiter, self.waiter = self.waiter, None
+        is_accepted, self.is_accepted = self.is_accepted, False
+        if is_accepted and exception is not None and self.loop.is_debug:
+            call_exception_handler(self.loop, {
+                "message": "Error on transport creation for incoming connection", "exception": exception,
+                "protocol": self.protocol, "transport": self})
         if waiter is None or waiter.cancelled():
             return 0
         if exception is None:

@@ -12,16 +12,19 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
+from fastloop.core.interruption cimport interrupt_soon
 from fastloop.tls.tls_engine cimport TLS_WANTS_INPUT
 from fastloop.transports.sending_transport cimport SendingTransport
 
 
 cdef enum:
-    MAX_WRITE_BYTES = 1 << 20
+    # The most data that a record holds: a call makes one record or none.
+    RECORD_BYTES = 16384
 
 
 cdef:
     object WANTS_INPUT = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLSyscallError)
+    object SSLError = ssl.SSLError
     object SSLZeroReturnError = ssl.SSLZeroReturnError
     object SSLObject = ssl.SSLObject
 
@@ -50,11 +53,19 @@ cdef class MemoryBioEngine(TlsEngine):
             view.release()
 
     cdef Py_ssize_t write(self, const char *data, Py_ssize_t size) except -1:
-        view = PyMemoryView_FromMemory(<char *>data, min(size, MAX_WRITE_BYTES), PyBUF_READ)
+        cdef Py_ssize_t unsent = self.outgoing.pending
+        size = min(size, <Py_ssize_t>RECORD_BYTES)
+        view = PyMemoryView_FromMemory(<char *>data, size, PyBUF_READ)
         try:
             return self.write_method(view)
         except WANTS_INPUT:
             return TLS_WANTS_INPUT
+        except BaseException as error:
+            if isinstance(error, SSLError) or self.has_callbacks or self.outgoing.pending == unsent:
+                raise
+            # A signal handler has raised after the record was made. It must not be made twice.
+            interrupt_soon(self.loop, error)
+            return size
         finally:
             view.release()
 
@@ -83,6 +94,7 @@ cdef class MemoryBioEngine(TlsEngine):
 cdef MemoryBioEngine new_memory_bio_engine(EngineInputs inputs):
     cdef MemoryBioEngine engine = MemoryBioEngine.__new__(MemoryBioEngine)
     engine.name = "memorybio"
+    engine.loop, engine.has_callbacks = inputs.loop, inputs.has_callbacks
     engine.ssl_object = inputs.ssl_object
     engine.incoming, engine.outgoing = inputs.incoming, inputs.outgoing
     # The methods of the object in C, without SSLObject's in between, which only call them.

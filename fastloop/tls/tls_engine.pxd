@@ -1,5 +1,6 @@
 # TlsEngine: OpenSSL behind one interface, without I/O.
 
+from fastloop.core.scheduler cimport Scheduler
 from fastloop.transports.sending_transport cimport SendingTransport
 
 
@@ -42,10 +43,13 @@ cdef class TlsEngine:
     cdef int drop_output(self) except -1
 
 
-# The engine for one connection: the fastest that is safe for context, unless FASTLOOP_TLS_ENGINE names one.
+# What an engine is made of.
 cdef class EngineInputs:
     cdef:
+        Scheduler loop
         object ssl_object, context, incoming, outgoing
+        # The context calls Python code in the middle of a read or a write, which may raise.
+        bint has_callbacks
 
 
-cdef EngineInputs new_engine_inputs(object context, bint server_side, object server_hostname)
+cdef EngineInputs new_engine_inputs(Scheduler loop, object context, bint server_side, object server_hostname)

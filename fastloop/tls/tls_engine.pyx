@@ -55,9 +55,10 @@ cdef class EngineInputs:
     pass
 
 
-cdef EngineInputs new_engine_inputs(object context, bint server_side, object server_hostname):
+cdef EngineInputs new_engine_inputs(Scheduler loop, object context, bint server_side, object server_hostname):
     cdef EngineInputs inputs = EngineInputs.__new__(EngineInputs)
-    inputs.context = context
+    inputs.loop, inputs.context = loop, context
+    inputs.has_callbacks = getattr(context, "keylog_filename", None) is not None or getattr(context, "_msg_callback", None) is not None
     inputs.incoming = ssl.MemoryBIO()
     inputs.outgoing = ssl.MemoryBIO()
     inputs.ssl_object = context.wrap_bio(

@@ -1,5 +1,6 @@
 # TlsSession: one TLS session, without I/O.
 
+from fastloop.core.scheduler cimport Scheduler
 from fastloop.tls.session_states cimport session_state_t
 from fastloop.tls.tls_engine cimport TlsEngine
 
@@ -23,4 +24,4 @@ cdef class TlsSession:
     cdef int end(self) except -1
 
 
-cdef TlsSession new_tls_session(object context, bint server_side, object server_hostname)
+cdef TlsSession new_tls_session(Scheduler loop, object context, bint server_side, object server_hostname)

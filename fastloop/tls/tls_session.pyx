@@ -35,6 +35,9 @@ cdef class TlsSession:
         except BaseException:
             self.move_to(SESSION_CLOSED)
             raise
+        # A callback of the context may have ended the session.
+        if self.state != SESSION_HANDSHAKING:
+            return False
         if is_done:
             self.move_to(SESSION_OPEN)
         return is_done
@@ -83,9 +86,9 @@ def choose_engine(EngineInputs inputs):
     return new_memory_bio_engine(inputs) if engine is None else engine
 
 
-cdef TlsSession new_tls_session(object context, bint server_side, object server_hostname):
+cdef TlsSession new_tls_session(Scheduler loop, object context, bint server_side, object server_hostname):
     cdef TlsSession session = TlsSession.__new__(TlsSession)
-    session.engine = choose_engine(new_engine_inputs(context, server_side, server_hostname))
+    session.engine = choose_engine(new_engine_inputs(loop, context, server_side, server_hostname))
     session.state = SESSION_HANDSHAKING
     return session
 

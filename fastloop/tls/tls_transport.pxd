@@ -13,8 +13,8 @@ cdef class TlsTransport(HandshakingTransport):
         object sslcontext
         # In seconds.
         object shutdown_timeout
-        # The end of file below was read.
-        bint lower_has_ended
+        # close() was called twice.
+        bint forgets_session
 
     # ---- what TlsProtocol is told by the transport below ----
 
@@ -24,6 +24,7 @@ cdef class TlsTransport(HandshakingTransport):
     cdef bint eof_received(self) except -1
     cdef int lower_has_nothing_more(self) except -1
     cdef int connection_lost(self, object exception) except -1
+    cdef int forget_session(self) except -1
 
     # Do what the records that have come make possible.
     cdef int process(self) except -1

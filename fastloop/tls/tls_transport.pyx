@@ -17,7 +17,8 @@ from fastloop.python.method_copies cimport method_copies_make
 from fastloop.tls.handshaking_transport cimport HandshakingTransport
 from fastloop.tls.decrypting_transport cimport DecryptingTransport
 from fastloop.tls.encrypting_transport cimport EncryptingTransport
-from fastloop.tls.session_states cimport SESSION_HANDSHAKING, SESSION_OPEN, SESSION_SHUTTING_DOWN
+from fastloop.tls.session_states cimport SESSION_CLOSED, SESSION_HANDSHAKING, SESSION_OPEN, SESSION_SHUTTING_DOWN
+from fastloop.tls.tls_engine cimport TlsEngine
 from fastloop.tls.tls_session cimport new_tls_session
 from fastloop.transports.descriptor_transport cimport DescriptorTransport
 from fastloop.transports.flow_control_transport cimport FlowControlTransport
@@ -75,10 +76,6 @@ cdef class TlsTransport(HandshakingTransport):
     def _sslcontext(self):
         return self.sslcontext
 
-    @property
-    def _closed(self):
-        return self.state >= TRANSPORT_CLOSING
-
     cdef object extra_info(self, object name, object default):
         if name == "sslcontext":
             return self.sslcontext
@@ -101,10 +98,15 @@ cdef class TlsTransport(HandshakingTransport):
     # ---- what the transport below says ----
 
     cdef int begin(self, object lower) except -1:
+        if self.lower is not None or self.lower_is_lost:
+            raise RuntimeError("a TLS transport is over one other transport only")
         self.set_lower(lower)
         if self.state >= TRANSPORT_LOSING:
             # Closed before it began, for example because create_connection() was cancelled.
             return self.force_lower_close(None)
+        if lower.is_closing():
+            # Of start_tls(): nothing would ever answer.
+            return self.handshake_failed(ConnectionResetError("the transport is closing"))
         if self.loop.is_debug:
             base_events.logger.debug("%r starts SSL handshake", self)
             self.began_at_s = self.loop.time()
@@ -112,6 +114,8 @@ cdef class TlsTransport(HandshakingTransport):
         return self.process()
 
     cdef int receive(self, const char *records, Py_ssize_t size) except -1:
+        if self.session.state == SESSION_CLOSED:
+            return 0
         if self.native is not None:
             # Where it is called now.
             self.context = self.native.context
@@ -119,6 +123,8 @@ cdef class TlsTransport(HandshakingTransport):
         return self.process()
 
     cdef bint eof_received(self) except -1:
+        if self.lower_is_lost:
+            return False
         self.lower_has_ended = True
         if self.loop.is_debug:
             base_events.logger.debug("%r received EOF", self)
@@ -141,6 +147,8 @@ cdef class TlsTransport(HandshakingTransport):
 
     cdef int connection_lost(self, object exception) except -1:
         cdef bint is_told = self.knows_connection and self.session.state != SESSION_HANDSHAKING
+        if self.lower_is_lost:
+            return 0
         self.lower_is_lost = True
         self.stop_timer()
         write_queue_clear(&self.output)
@@ -152,7 +160,18 @@ cdef class TlsTransport(HandshakingTransport):
         self.wake_waiter(exception)
         # Without this cycle, what nobody holds dies at once.
         self.tls_protocol = None
+        if self.forgets_session:
+            self.forget_session()
         return 0 if is_told else self.release(True)
+
+    cdef int forget_session(self) except -1:
+        """As in asyncio, a transport that was closed twice does not keep the context alive until connection_lost() is called."""
+        cdef TlsEngine engine = TlsEngine.__new__(TlsEngine)
+        engine.name = self.session.engine.name
+        self.session.engine = engine
+        self.sslcontext = None
+        self.knows_session = False
+        return 0
 
     # ---- its turn ----
 
@@ -210,6 +229,8 @@ cdef class TlsTransport(HandshakingTransport):
             if loop is not None:
                 loop.call_soon_threadsafe(self.close)
             return
+        if self.state >= TRANSPORT_CLOSING:
+            self.forgets_session = True
         self.begin_closing()
 
     cdef int begin_closing(self) except -1:
@@ -283,11 +304,12 @@ cdef class TlsTransport(HandshakingTransport):
         return self.force_lower_close(exception)
 
     cdef int fail_with(self, object exception, str message) except -1:
+        loop = self.loop
         if self.lower_is_lost:
             return 0
         self.begin_losing(exception)
         # asyncio has one message for all methods of the protocol.
-        return self.report_fatal(exception, FATAL_ERROR if message.startswith("Fatal error") or not message else message)
+        return self.report_fatal(loop, exception, FATAL_ERROR if message.startswith("Fatal error") or not message else message)
 
 
 method_copies_make(TlsTransport, HandshakingTransport)
@@ -310,8 +332,9 @@ cdef TlsTransport new_tls_transport(
     transport.sslcontext = sslcontext or sslproto._create_transport_context(server_side, server_hostname)
     if server_side or not server_hostname:
         server_hostname = None
-    transport.session = new_tls_session(transport.sslcontext, server_side, server_hostname)
+    transport.session = new_tls_session(loop, transport.sslcontext, server_side, server_hostname)
     transport.waiter = waiter
+    transport.is_accepted = waiter is None
     transport.knows_connection = not makes_connection
     transport_init(transport, loop, protocol, None, None)
     return transport

@@ -4,6 +4,7 @@ import array
 import asyncio
 import contextvars
 import mmap
+import socket
 
 import pytest
 
@@ -42,6 +43,22 @@ async def test_pausing_and_resuming_twice_is_allowed(connect):
         transport.resume_reading()
     assert await protocol.until_received(5) == b"waits"
     assert protocol.calls == ["connection_made", "data_received"]
+
+
+async def test_writes_to_a_peer_that_has_left_do_not_lose_what_it_has_sent(connect):
+    protocol, transport, peer = await connect()
+    transport.pause_reading()
+    await peer.send(b"last words")
+    peer.sock.shutdown(socket.SHUT_WR)
+    await settle()
+    peer.sock.close()
+    for _ in range(3):
+        transport.write(b"nobody reads this")
+        await settle()
+    transport.resume_reading()
+    assert await protocol.until_lost() is None
+    assert protocol.received == b"last words"
+    assert protocol.calls == ["connection_made", "data_received", "eof_received", "connection_lost"]
 
 
 async def test_nothing_is_received_in_resume_reading_itself(connect):
