@@ -278,9 +278,14 @@ def certificate():
 
 @scenario
 async def tls_connections():
+    async def answer(reader, writer):
+        with contextlib.closing(writer), contextlib.suppress(OSError):
+            writer.write(b"data")
+            await reader.read()
+
     issued, _ = certificate()
     contexts = issued.server_context(), issued.client_context()
-    server = await asyncio.start_server(lambda _, writer: writer.write(b"data"), "127.0.0.1", 0, ssl=contexts[0])
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=contexts[0])
     address = server.sockets[0].getsockname()
     for end in "close", "abort", "refuse":
         options = {"ssl": ssl.create_default_context()} if end == "refuse" else {"ssl": contexts[1], "server_hostname": "localhost"}

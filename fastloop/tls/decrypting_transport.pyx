@@ -15,6 +15,7 @@ from fastloop.net.receive_buffer cimport receive_buffer_hold
 from fastloop.tls.encrypting_transport cimport EncryptingTransport
 from fastloop.tls.session_states cimport SESSION_OPEN
 from fastloop.tls.tls_engine cimport TLS_WANTS_INPUT, TlsEngine
+from fastloop.transports.flow_control_transport cimport flow_control_limits
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING, TRANSPORT_OPEN
 from fastloop.transports.receiver cimport receiver_for
 from fastloop.transports.transport cimport transport_is_reading, transport_queue
@@ -145,13 +146,7 @@ cdef class DecryptingTransport(EncryptingTransport):
 
         By default high is 256 KiB, or four times low, and low is a quarter of high. Raises ValueError unless high >= low >= 0.
         """
-        if high is None:
-            high = READ_HIGH_BYTES if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self.read_high_bytes, self.read_low_bytes = high, low
+        self.read_high_bytes, self.read_low_bytes = flow_control_limits(high, low, READ_HIGH_BYTES)
         self.control_lower_reading()
 
 

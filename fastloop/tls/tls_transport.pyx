@@ -25,7 +25,7 @@ from fastloop.transports.flow_control_transport cimport FlowControlTransport
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING
 from fastloop.transports.sending_transport cimport SendingTransport
 from fastloop.transports.transport cimport (
-    Transport, transport_init, transport_queue_for_next_turn, transport_runs_elsewhere,
+    Transport, transport_init, transport_queue_for_next_turn, transport_closes_elsewhere,
     transport_unqueue)
 from fastloop.transports.write_queue cimport write_queue_clear
 from fastloop.transports.writing_transport cimport WritingTransport
@@ -223,11 +223,7 @@ cdef class TlsTransport(HandshakingTransport):
 
     def close(self):
         """Send what was written, then close_notify, and close. No more data arrives, and connection_lost(None) follows."""
-        if transport_runs_elsewhere(self):
-            # A StreamWriter calls this from any thread in which it dies.
-            loop = self.loop
-            if loop is not None:
-                loop.call_soon_threadsafe(self.close)
+        if transport_closes_elsewhere(self):
             return
         if self.state >= TRANSPORT_CLOSING:
             self.forgets_session = True

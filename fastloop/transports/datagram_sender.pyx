@@ -23,7 +23,7 @@ from fastloop.python.cpython_compat cimport COMPAT_DATAGRAM_HEADER_BYTES, COMPAT
 from fastloop.transports.descriptor_transport cimport transport_fd
 from fastloop.transports.flow_control_transport cimport FlowControlTransport, check_data, plain_data
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSED, TRANSPORT_CLOSING, TRANSPORT_LOSING
-from fastloop.transports.transport cimport transport_runs_elsewhere
+from fastloop.transports.transport cimport transport_closes_elsewhere
 
 
 cdef object WOULD_BLOCK = BlockingIOError()
@@ -170,10 +170,7 @@ cdef class DatagramSender(FlowControlTransport):
 
     def close(self):
         """Send what was sent to a full kernel, then close. No more datagrams arrive, and connection_lost(None) follows."""
-        if transport_runs_elsewhere(self):
-            loop = self.loop
-            if loop is not None:
-                loop.call_soon_threadsafe(self.close)
+        if transport_closes_elsewhere(self):
             return
         if self.state >= TRANSPORT_CLOSING:
             return

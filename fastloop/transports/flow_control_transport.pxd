@@ -26,6 +26,9 @@ cdef class FlowControlTransport(DescriptorTransport):
     cdef int resume_protocol_if_drained(self) except -1
 
 
+# The two limits in bytes, as asyncio's set_write_buffer_limits() understands them.
+cdef tuple flow_control_limits(object high, object low, object default_high)
+
 # Raise TypeError unless data is bytes-like, as asyncio's transports do.
 cdef int check_data(object data) except -1
 

@@ -90,13 +90,7 @@ cdef class FlowControlTransport(DescriptorTransport):
 
         By default high is 64 KiB, or four times low, and low is a quarter of high. Raises ValueError unless high >= low >= 0.
         """
-        if high is None:
-            high = FLOW_CONTROL_DEFAULT_HIGH_BYTES if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self.limits.high_bytes, self.limits.low_bytes = min(high, PY_SSIZE_T_MAX), min(low, PY_SSIZE_T_MAX)
+        self.limits.high_bytes, self.limits.low_bytes = flow_control_limits(high, low, FLOW_CONTROL_DEFAULT_HIGH_BYTES)
         self.send_held()
         if self.state < TRANSPORT_LOSING:
             self.pause_protocol_if_full()
@@ -116,6 +110,16 @@ cdef class FlowControlTransport(DescriptorTransport):
             self.bits.protocol_is_paused = False
             return self.tell_protocol("resume_writing")
         return 0
+
+
+cdef tuple flow_control_limits(object high, object low, object default_high):
+    if high is None:
+        high = default_high if low is None else 4 * low
+    if low is None:
+        low = high // 4
+    if not high >= low >= 0:
+        raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+    return min(high, PY_SSIZE_T_MAX), min(low, PY_SSIZE_T_MAX)
 
 
 cdef int check_data(object data) except -1:

@@ -26,7 +26,7 @@ from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING, 
 from fastloop.transports.pipe_descriptor cimport (
     pipe_add_reader, pipe_announce, pipe_describe, pipe_forget, pipe_give, pipe_note_end, pipe_remove_reader,
     pipe_take)
-from fastloop.transports.transport cimport Transport, transport_runs_elsewhere
+from fastloop.transports.transport cimport Transport, transport_closes_elsewhere
 
 
 cdef enum:
@@ -137,10 +137,7 @@ cdef class ReadPipeTransport(DescriptorTransport):
 
     def close(self):
         """Close the pipe. No more data arrives, and connection_lost(None) is called in the next turn."""
-        if transport_runs_elsewhere(self):
-            loop = self.loop
-            if loop is not None:
-                loop.call_soon_threadsafe(self.close)
+        if transport_closes_elsewhere(self):
             return
         self.begin_losing(None)
 

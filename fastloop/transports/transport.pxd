@@ -113,4 +113,7 @@ cdef inline bint transport_runs_elsewhere(Transport transport) noexcept:
     return loop is not None and scheduler_runs_elsewhere(loop)
 
 
+# For close(): have the loop's thread call it, if that is another one. Return whether it is.
+cdef bint transport_closes_elsewhere(Transport transport) except -1
+
 cdef int transport_init(Transport transport, SocketCore loop, object protocol, object context, dict extra) except -1

@@ -270,6 +270,16 @@ cdef object replaced_base_method(Transport transport, str name):
     return attribute if bind is None else bind(attribute, transport, BASE)
 
 
+cdef bint transport_closes_elsewhere(Transport transport) except -1:
+    """A StreamWriter calls close() from any thread in which it dies."""
+    if not transport_runs_elsewhere(transport):
+        return False
+    loop = transport.loop
+    if loop is not None:
+        loop.call_soon_threadsafe(transport.close)
+    return True
+
+
 cdef int transport_init(Transport transport, SocketCore loop, object protocol, object context, dict extra) except -1:
     instance_dict_postpone(<PyObject *>transport)
     transport.loop = loop

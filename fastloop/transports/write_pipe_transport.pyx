@@ -25,7 +25,7 @@ from fastloop.transports.pipe_descriptor cimport (
     pipe_add_reader, pipe_add_writer, pipe_announce, pipe_describe, pipe_forget, pipe_give, pipe_note_end, pipe_remove_reader,
     pipe_remove_writer, pipe_take)
 from fastloop.transports.sending_transport cimport SendingTransport
-from fastloop.transports.transport cimport transport_runs_elsewhere
+from fastloop.transports.transport cimport transport_closes_elsewhere
 from fastloop.transports.write_queue cimport (
     write_queue_advance, write_queue_clear, write_queue_content, write_queue_push, write_queue_vectors)
 
@@ -212,11 +212,7 @@ cdef class WritePipeTransport(SendingTransport):
 
     def close(self):
         """Send what was written, then close the pipe. connection_lost(None) follows."""
-        if transport_runs_elsewhere(self):
-            # A StreamWriter calls this from any thread in which it dies.
-            loop = self.loop
-            if loop is not None:
-                loop.call_soon_threadsafe(self.close)
+        if transport_closes_elsewhere(self):
             return
         # By name, as in asyncio.
         if self.state < TRANSPORT_CLOSING:

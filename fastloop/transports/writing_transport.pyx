@@ -20,7 +20,7 @@ from fastloop.python.cpython_compat cimport COMPAT_WRITELINES_HAS_ITS_NAME
 from fastloop.transports.descriptor_transport cimport transport_fd
 from fastloop.transports.flow_control_transport cimport check_data, plain_data
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING
-from fastloop.transports.transport cimport transport_runs_elsewhere
+from fastloop.transports.transport cimport transport_closes_elsewhere, transport_runs_elsewhere
 from fastloop.transports.write_habit cimport (
     write_burst_continues, write_burst_count, write_burst_expects_more, write_burst_expects_return,
     write_burst_is_fresh, write_burst_now, write_habit_learn, write_habit_learn_return, write_habit_of_class,
@@ -198,11 +198,7 @@ cdef class WritingTransport(SendingTransport):
 
     def close(self):
         """Send what was written, then close. No more data arrives, and connection_lost(None) follows."""
-        if transport_runs_elsewhere(self):
-            # A StreamWriter calls this from any thread in which it dies.
-            loop = self.loop
-            if loop is not None:
-                loop.call_soon_threadsafe(self.close)
+        if transport_closes_elsewhere(self):
             return
         if self.state < TRANSPORT_CLOSING and self.output.count > 0 and not self.bits.is_blocked:
             self.send_output()
