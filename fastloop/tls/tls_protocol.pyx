@@ -103,6 +103,10 @@ cdef class TlsProtocol(ProtocolWithReceiver):
         return self.transport.protocol
 
     @property
+    def _app_reading_paused(self):
+        return not self.transport.is_reading()
+
+    @property
     def _loop(self):
         return self.transport.loop
 
