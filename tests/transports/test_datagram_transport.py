@@ -397,7 +397,7 @@ def test_turns_without_a_report_end_with_the_run(loop, endpoint, udp_peer, is_de
 
 
 def test_socket_that_the_program_closes_in_a_datagram_is_not_read_again(loop, endpoint, udp_peer, run_turn):
-    """epoll reports nothing of it, and poll(2) reports it once."""
+    """epoll reports nothing of it, and poll(2) once, if it is asked before the next read."""
 
     def close(protocol, data, address):
         transport._sock.close()
@@ -407,5 +407,5 @@ def test_socket_that_the_program_closes_in_a_datagram_is_not_read_again(loop, en
         udp_peer.sendto(b"data", transport.get_extra_info("sockname"))
     run_turn(4)
     assert len(protocol.datagrams) == 1
-    is_reported = "FASTLOOP_FORCE_POLL" in os.environ and isinstance(loop, fastloop.EventLoop)
-    assert [error.errno for error in protocol.errors] == [errno.EBADF] * is_reported
+    may_be_reported = "FASTLOOP_FORCE_POLL" in os.environ and isinstance(loop, fastloop.EventLoop)
+    assert [error.errno for error in protocol.errors] in ([], [errno.EBADF] * may_be_reported)
