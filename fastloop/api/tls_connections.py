@@ -5,11 +5,17 @@ Promises: what asyncio's TLS promises, by fastloop's TLS transports.
 Driven by: asyncio's create_connection() and the like, the servers that accept TLS connections, and the program.
 """
 
-import ssl
 from asyncio import constants, streams
 
 from fastloop.net.plain_sockets import has_own_accept
-from fastloop.tls.tls_protocol import make_tls_transport
+
+try:
+    import ssl
+except ImportError:
+    # A Python without TLS.
+    ssl = None
+else:
+    from fastloop.tls.tls_protocol import make_tls_transport
 
 
 class TlsMethods:
@@ -64,6 +70,8 @@ class TlsMethods:
         What a StreamReader of a server has buffered already belongs to the handshake. If the handshake fails, the connection
         is closed. Raises TypeError unless sslcontext is an ssl.SSLContext and transport can be encrypted.
         """
+        if ssl is None:
+            raise RuntimeError("Python ssl module is not available")
         if not isinstance(sslcontext, ssl.SSLContext):
             raise TypeError(f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}")
         if not getattr(transport, "_start_tls_compatible", False):

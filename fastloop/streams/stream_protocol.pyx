@@ -1,8 +1,8 @@
 """StreamProtocolCore: the hot half of a stream reader's protocol; the other half is asyncio's StreamReaderProtocol.
 
 Owns: a weak reference to the reader, and whether the transport takes more.
-Promises: over fastloop's transports, received data goes to the reader without a call in between. Over any other transport,
-  and TLS, data_received() does the same.
+Promises: over fastloop's transports, TLS included, received data goes to the reader without a call in between. Over any other
+  transport data_received() does the same.
 Driven by: the transport.
 """
 

@@ -38,7 +38,7 @@ cdef class TlsEngine:
 
     # How many bytes of records wait to be sent.
     cdef Py_ssize_t output_bytes(self) except -1
-    # Send them all, through transport or, if that is None, through the write() of another transport.
+    # Send them all: by transport if that is fastloop's, else by other.write().
     cdef int send_output(self, SendingTransport transport, object other) except -1
     cdef int drop_output(self) except -1
 

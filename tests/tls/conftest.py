@@ -4,25 +4,12 @@ A connection has a near end, which is a transport of the loop under test, and a 
 """
 
 import gc
-import importlib.util
-import socket
 
 import pytest
 
 from actors.authority import Authority
+from actors.narrow import connecting_narrowly
 from actors.tls_connections import TlsConnections
-
-# Smaller buffers make TCP on loopback crawl.
-NARROW = 131_072
-# Until fastloop has TLS of its own, its TLS is asyncio's, and what only fastloop's does is not tested.
-HAS_OWN_TLS = importlib.util.find_spec("fastloop") and importlib.util.find_spec("fastloop.tls")
-needs_own_tls = pytest.mark.skipif(not HAS_OWN_TLS, reason="fastloop has no TLS of its own")
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.get_closest_marker("own_tls") is not None:
-            item.add_marker(needs_own_tls)
 
 
 @pytest.fixture(autouse=True)
@@ -78,14 +65,7 @@ def connect(tls, request):
 @pytest.fixture
 def narrow_connect(connect):
     """Like connect, but the kernel buffers so little of what the transport writes that a slow reader is soon noticed."""
-
-    async def connect_narrowly(*args, **hooks):
-        protocol, transport, peer = await connect(*args, **hooks)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW)
-        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW)
-        return protocol, transport, peer
-
-    return connect_narrowly
+    return connecting_narrowly(connect)
 
 
 @pytest.fixture(params=["accepted", "connected", "unix", "upgraded", "upgraded_server"])

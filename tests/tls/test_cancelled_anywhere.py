@@ -168,7 +168,6 @@ def test_an_operation_that_is_cancelled_in_any_turn_leaves_no_descriptor(impleme
         assert ends_by_itself(implementation, contexts, operation)
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_operation_that_is_cancelled_in_any_turn_closes_exactly_what_it_opened(implementation, contexts, operation, no_leaks):

@@ -100,7 +100,6 @@ async def test_connection_can_be_ended_when_it_is_made(tls, end):
     assert [name for name in protocol.calls if name != "eof_received"] == ["connection_made", "connection_lost"]
 
 
-@pytest.mark.own_tls
 @pytest.mark.parametrize("end", ["close", "abort"])
 async def test_client_whose_connection_ends_when_it_is_made_gets_its_transport(tls, loop, end):
     protocol = RecordingProtocol(connection_made=lambda _, transport: getattr(transport, end)())

@@ -55,7 +55,6 @@ async def close(writer):
 # uvloop #707, CPython gh-142352
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 async def test_client_that_shakes_hands_at_once_after_its_command_is_served(tls, streams):
     """The first bytes of TLS are in the reader's buffer when start_tls() is called."""
@@ -85,7 +84,6 @@ async def test_client_that_shakes_hands_at_once_after_its_command_is_served(tls,
 # uvloop #564, CPython gh-109051
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 async def test_upgrade_of_a_stream_whose_writing_is_paused(tls, streams):
     data = pattern(4_000_000)
@@ -134,7 +132,6 @@ async def test_protocol_that_writes_in_flow_control_callbacks(tls, is_reset, rep
 # uvloop #471, aiohttp #6762
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 async def test_closed_connection_does_not_keep_downloading(tls, streams):
     """The server writes until it cannot; the client reads a little, and closes."""
@@ -232,7 +229,6 @@ async def test_methods_of_a_transport_whose_peer_has_left_do_nothing(connect, ho
     assert len(protocol.lost) == 1
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 async def test_methods_of_a_transport_that_was_closed_twice_do_nothing(connect):
     """asyncio's transport forgets its protocol in the second close()."""
@@ -292,7 +288,6 @@ async def test_proxy_that_pauses_its_ends_passes_everything_on(tls, loop):
 # CPython gh-156275
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize(
     "make",

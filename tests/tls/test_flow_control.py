@@ -70,7 +70,6 @@ async def test_slow_reader_pauses_the_protocol_and_resumes_it_once_each(narrow_c
     assert transport.get_write_buffer_size() == 0
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 async def test_everything_that_is_unsent_is_counted(narrow_connect):
     protocol, transport, peer = await narrow_connect()

@@ -8,7 +8,7 @@ import pytest
 from actors.kernel import settle, start
 from actors.protocols import RecordingProtocol
 
-pytestmark = [pytest.mark.own_tls, pytest.mark.fastloop_only]
+pytestmark = pytest.mark.fastloop_only
 
 
 class AbruptTransport(asyncio.Transport):

@@ -110,7 +110,6 @@ async def test_server_may_pause_reading_when_the_connection_is_made(tls):
     await check_pausing_in_connection_made(tls.accepted)
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 async def test_client_may_pause_reading_when_the_connection_is_made(tls):
     """asyncio does not finish the handshake then, until something is written."""
@@ -291,7 +290,6 @@ async def test_any_writable_buffer_can_be_lent(connect, kind):
     assert protocol.taken == b"some data."
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("kind", [*COPIED_BY_ASYNCIO, "memory map"])
 async def test_any_writable_buffer_receives_many_records_at_once(connect, kind):
@@ -341,7 +339,6 @@ async def test_transport_may_be_ended_by_the_callbacks(connect, end, callback):
     await check_ending_in_a_callback(connect, end, callback)
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 @pytest.mark.parametrize("end", ["close", "abort"])
 async def test_transport_may_be_ended_by_get_buffer(connect, end):

@@ -7,11 +7,12 @@ import asyncio
 import ssl
 
 import pytest
+from fastloop.tls.tls_session import session_states
 
 from actors.kernel import settle
 from actors.protocols import RecordingProtocol
 
-pytestmark = [pytest.mark.own_tls, pytest.mark.fastloop_only]
+pytestmark = pytest.mark.fastloop_only
 
 TESTED = set()
 
@@ -22,8 +23,6 @@ def edge(before, after):
 
 
 def test_the_table_has_no_edge_without_a_test():
-    from fastloop.tls.tls_session import session_states
-
     assert {(before, after) for before, after, _ in session_states()} == TESTED
 
 

@@ -110,7 +110,6 @@ async def test_first_data_arrives_with_the_end_of_the_handshake(tls, loop, in_cl
     await upgrading
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 async def test_what_waits_in_clear_is_sent_before_the_handshake(tls, loop, in_clear):
     """asyncio's TLS fails when the transport below resumes the protocol that it has paused before."""

@@ -97,7 +97,6 @@ async def test_thousands_of_small_writes_arrive_in_order(connect, version, tls):
     assert await peer.receive(len(expected)) == expected
 
 
-@pytest.mark.own_tls
 @pytest.mark.fastloop_only
 async def test_writes_of_one_callback_become_few_records(connect, tls):
     with_version(tls.contexts[1], "TLSv1.3")

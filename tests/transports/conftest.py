@@ -11,6 +11,7 @@ import pytest
 
 from actors.bystanders import Bystanders
 from actors.kernel import settle
+from actors.narrow import connecting_narrowly
 from actors.protocols import RecordingDatagramProtocol, RecordingProtocol, RecordingProtocols, echo
 
 
@@ -21,22 +22,10 @@ def connect(connections, request):
     return getattr(connections, request.param)
 
 
-# Smaller buffers make TCP on loopback crawl.
-NARROW = 131_072
-
-
 @pytest.fixture
 def narrow_connect(connect):
     """Like connect, but the kernel buffers so little of what the transport writes that a slow reader is soon noticed."""
-
-    async def connect_narrowly(*args, **hooks):
-        protocol, transport, peer = await connect(*args, **hooks)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW)
-        # A buffer whose size was set does not grow by itself.
-        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW)
-        return protocol, transport, peer
-
-    return connect_narrowly
+    return connecting_narrowly(connect)
 
 
 # More than the kernel keeps for a connection whose buffer is narrow.
