@@ -30,6 +30,9 @@ WHEELS = $(ROOT)/build/wheel/$(TAG)
 # Tests start here. In the top folder, `import fastloop` in a child process could find the sources instead of the wheel.
 ELSEWHERE = $(ROOT)/build/elsewhere
 
+# From pyproject.toml.
+BUILD_REQUIREMENTS = "setuptools>=77" "Cython>=3.1"
+
 .PHONY: help prerequisites install test bench conformance suites debug asan tsan annotate wheel sdist lint format typecheck pictures clean
 
 help:
@@ -44,15 +47,27 @@ $(VENV)/bin/python: | prerequisites
 	@echo "Making the virtual environment build/venv/$(TAG)"
 	@$(PYTHON) -m venv $(VENV)
 
-# Build the wheel, install it, and check that Python finds it and not the sources.
-install: prerequisites $(VENV)/bin/python
+# Build the wheel, install it, and check that Python finds it and not the sources. Only if something has changed: the wheel's sources, or
+# the switches of setup.py, which the file `installed` keeps. setuptools and Cython stay in the virtual environment, because pip would
+# install them anew for each build, and Cython would take its own new files for a change.
+INSTALLED = $(VENV)/installed
+SWITCHES := $(strip $(foreach name,DEBUG FORCE_POLL SANITIZE ANNOTATE,$(addprefix $(name)=,$(FASTLOOP_$(name)))))
+ifneq ($(strip $(shell cat $(INSTALLED) 2>/dev/null)),$(SWITCHES))
+.PHONY: $(INSTALLED)
+endif
+
+install: $(INSTALLED)
+
+$(INSTALLED): $(shell find fastloop -name __pycache__ -prune -o -print) setup.py pyproject.toml README.md LICENSE $(VENV)/bin/python | prerequisites
 	@echo "Building the wheel (a minute or two the first time)"
-	@rm -rf $(WHEELS) && mkdir -p $(ELSEWHERE)
-	@$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEELS) $(ROOT)
+	@rm -rf $(WHEELS) $(INSTALLED) && mkdir -p $(ELSEWHERE)
+	@$(VENV)/bin/python -m pip install --quiet $(BUILD_REQUIREMENTS)
+	@$(VENV)/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(WHEELS) $(ROOT)
 	@echo "Installing $$(cd $(WHEELS) && echo *.whl)"
 	@$(VENV)/bin/python -m pip install --quiet --no-deps --force-reinstall $(WHEELS)/*.whl
 	@cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/python -c 'import fastloop, sys; \
 	  fastloop.__file__.startswith(sys.prefix) or sys.exit("not the installed wheel: " + fastloop.__file__)'
+	@echo "$(SWITCHES)" >$(INSTALLED)
 
 # hypothesis only as a wheel: newer versions need Rust to build, and not every Python has wheels of them.
 test: install
