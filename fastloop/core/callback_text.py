@@ -39,7 +39,7 @@ def name_callback(callback):
 
 
 def name_task(name, coroutine):
-    """Return a text for the task: its name and where its coroutine stands in the source."""
+    """Return a text for the task: its name and where its coroutine is defined."""
     code = coroutine.cr_code if type(coroutine) is types.CoroutineType else None
     if code is None:
         return f"{name}: {type(coroutine).__qualname__}"

@@ -25,7 +25,7 @@ cdef enum:
     MIN_NAMED_US = 100
 
 
-cdef object METHOD = types.MethodType
+cdef tuple METHODS = (types.MethodType, types.BuiltinMethodType)
 
 
 cdef int longest_callback_note(Scheduler loop, PyObject *runnable, uint64_t took, uint64_t steps) except -1:
@@ -46,7 +46,7 @@ cdef str runnable_name(Runnable runnable):
     if isinstance(runnable, HandleCore):
         callback = handle_callback_and_args(<HandleCore>runnable)[0]
         # In debug mode a task's step is a callback like any other.
-        owner = callback.__self__ if type(callback) is METHOD else None
+        owner = callback.__self__ if type(callback) in METHODS else None
         return task_name(<Task>owner) if isinstance(owner, Task) else name_callback(callback)
     if isinstance(runnable, Task):
         return task_name(<Task>runnable)

@@ -29,6 +29,7 @@ from fastloop.core.scheduler cimport (
 from fastloop.core.task cimport Task, new_task
 from fastloop.core.threadsafe_handle cimport new_threadsafe_handle
 from fastloop.core.timer_handle cimport TimerHandle, new_queued_timer_handle, new_timer_handle, timer_keep_moment
+from fastloop.poll.busy_poll cimport BUSY_POLL_MEASURED
 from fastloop.python.capi cimport PyCoro_CheckExact, PyObject_GenericSetAttr
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
 from fastloop.python.method_copies cimport method_copies_are_same
@@ -234,10 +235,17 @@ cdef class LoopCore(LoopLife):
     def statistics(self, reset=False):
         """Return a LoopStatistics: what the loop has done, what it has now, and its longest callback.
 
-        reset: the next statistics() counts from here on. What was counted is never lost: two readers need not share a loop's resets.
-        From any thread, and also after close().
+        reset: the next statistics() counts from here on. From any thread, and also after close().
         """
-        return statistics_of(self, reset)
+        return statistics_of(self, reset, False)
+
+    def _statistics_since_made(self):
+        """For fastloop.contrib: monitoring systems want counters that only grow, also when the program resets its own."""
+        return statistics_of(self, False, True)
+
+    def _limit_busy_polls(self, limit_us):
+        """For EventLoop(busy_poll_us=...). None means that the loop measures what they cost."""
+        self.busy_poll.limit_us = BUSY_POLL_MEASURED if limit_us is None else limit_us
 
     def _count_sent(self, size):
         """For sendfile(), which goes past the transports."""

@@ -9,8 +9,8 @@
  * The longest callback. Reading the clock around each callback would cost more than the callback itself may. So callbacks run in
  * blocks, and the clock's ticks are read at the end of each one. A block is one callback while callbacks take about a microsecond or
  * more, as Python code does: the longest one is then known exactly. It is up to 64 callbacks while they are so short
- * that a block takes less than a microsecond. A block that took long earns narrow ones, one for each microsecond: whoever blocks
- * the loop again is then known too.
+ * that a block takes less than a microsecond. A block that took long earns narrow ones, one for each microsecond: what blocks
+ * the loop again is then named.
  */
 #ifndef FASTLOOP_LOOP_COUNTERS_H
 #define FASTLOOP_LOOP_COUNTERS_H

@@ -3,4 +3,5 @@
 from fastloop.core.scheduler cimport Scheduler
 
 
-cdef object statistics_of(Scheduler loop, bint reset)
+# since_made: count as if there had never been a reset.
+cdef object statistics_of(Scheduler loop, bint reset, bint since_made)

@@ -23,12 +23,13 @@ cdef tuple COUNTED = ("turns", "steps", "task_steps", "polls", "events", "busy_p
 cdef tuple NOTHING = (0,) * 11
 
 
-cdef object statistics_of(Scheduler loop, bint reset):
+cdef object statistics_of(Scheduler loop, bint reset, bint since_made):
     cdef uint64_t record_ticks, most_ready
     cdef double seconds_per_tick = loop_seconds_per_tick(&loop.counters)
     now = read_counters(&loop.counters)
     with cython.critical_section(loop):
-        before, longest = loop.counts_at_reset or NOTHING, loop.longest or (None, None)
+        before = NOTHING if since_made or loop.counts_at_reset is None else loop.counts_at_reset
+        longest = loop.longest or (None, None)
         record_ticks = loop_counter_get(&loop.counters.record_ticks)
         most_ready = loop_counter_get(&loop.counters.most_ready)
         if reset:

@@ -31,7 +31,7 @@ from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_EXPECT
 from fastloop.core.scheduler_parts cimport POLL_BATCH
 from fastloop.core.shared_context cimport shared_context_forget
 from fastloop.core.watch_table cimport watch_table_find
-from fastloop.poll.busy_poll cimport busy_poll_is_due, busy_poll_note, busy_poll_us
+from fastloop.poll.busy_poll cimport busy_poll_begin_wait, busy_poll_end_wait, busy_poll_is_due, busy_poll_note, busy_poll_us
 from fastloop.poll.poller cimport poller_forget, poller_wait
 from fastloop.poll.wakeup cimport WAKEUP_NEEDS_DRAIN, wakeup_drain, wakeup_fd
 from fastloop.python.context_vars cimport context_vars_find
@@ -112,14 +112,7 @@ cdef class Scheduler(SchedulerParts):
         scheduler_show_counts(self)
         loop_counters_begin_sleep(&self.counters)
         with nogil:
-            if busy_poll_is_due(&self.busy_poll, timeout_ns):
-                # If nothing comes, return with 0 events instead of sleeping here: a signal that arrived in between must
-                # be handled first, since it can no longer interrupt the sleep. The next turn sleeps.
-                count = scheduler_busy_poll(self)
-            else:
-                count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
-                loop_counter_add(&self.counters.polls, 1)
-        error = errno
+            count = scheduler_wait(self, timeout_ns, &error)
         loop_counters_end_sleep(&self.counters)
         inbox_end_sleep(&self.inbox)
         poll_pacing_note(&self.pacing, count > 0, False)
@@ -309,6 +302,23 @@ cdef inline int scheduler_check_owner(Scheduler self) except -1:
     if self.is_forked:
         raise RuntimeError("A forked child cannot keep running its parent's event loop; make a new one")
     return 0
+
+
+cdef int scheduler_wait(Scheduler self, int64_t timeout_ns, int *error) noexcept nogil:
+    """The number of events, or -1 with error set."""
+    cdef int count
+    cdef bint is_attempt = busy_poll_is_due(&self.busy_poll, timeout_ns)
+    busy_poll_begin_wait(&self.busy_poll, is_attempt, timeout_ns)
+    if is_attempt:
+        # If nothing comes, return with 0 events instead of sleeping here: a signal that arrived in between must
+        # be handled first, since it can no longer interrupt the sleep. The next turn sleeps.
+        count = scheduler_busy_poll(self)
+    else:
+        count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
+        loop_counter_add(&self.counters.polls, 1)
+    error[0] = errno
+    busy_poll_end_wait(&self.busy_poll, is_attempt, count > 0)
+    return count
 
 
 cdef int scheduler_busy_poll(Scheduler self) noexcept nogil:
