@@ -12,7 +12,7 @@ import inspect
 import os
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from fastloop.core.clock cimport clock_deadline, clock_now_ns, clock_seconds
 from fastloop.core.executor_future cimport executor_future
@@ -20,6 +20,9 @@ from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, rem
 from fastloop.core.future cimport new_future
 from fastloop.core.handle cimport new_handle, new_queued_handle
 from fastloop.core.inbox cimport inbox_wake
+from fastloop.core.longest_callback cimport longest_callback_note
+from fastloop.core.loop_counters cimport loop_counter_add_bytes
+from fastloop.core.reading_counters cimport statistics_of
 from fastloop.core.ready_view cimport ask_kernel, new_ready_view, push_handle
 from fastloop.core.scheduler cimport (
     scheduler_expect_events, scheduler_push, scheduler_push_foreign, scheduler_push_timer, scheduler_runs_elsewhere)
@@ -225,6 +228,23 @@ cdef class LoopCore(LoopLife):
     def _watched(self):
         """For SelectorView: by descriptor, the file object if one was passed, the reader's handle and the writer's handle."""
         return watched_descriptors(self)
+
+    # ---- statistics ----
+
+    def statistics(self, reset=False):
+        """Return a LoopStatistics: what the loop has done, what it has now, and its longest callback.
+
+        reset: the next statistics() counts from here on. What was counted is never lost: two readers need not share a loop's resets.
+        From any thread, and also after close().
+        """
+        return statistics_of(self, reset)
+
+    def _count_sent(self, size):
+        """For sendfile(), which goes past the transports."""
+        loop_counter_add_bytes(&self.counters.bytes_sent, size)
+
+    cdef int note_longest(self, PyObject *runnable, uint64_t took, uint64_t steps) except -1:
+        return longest_callback_note(self, runnable, took, steps)
 
     # ---- for libraries that run turns of their own, such as nest_asyncio ----
 
