@@ -7,6 +7,7 @@ All other names of asyncio are available here too, so a script runs with `import
 
 import asyncio as _asyncio
 
+from fastloop.api.block_report import BlockReport
 from fastloop.api.event_loop import EventLoop
 from fastloop.api.loops import get_event_loop, get_running_loop, set_event_loop
 from fastloop.api.protocols import BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol, SubprocessProtocol
@@ -28,6 +29,7 @@ from fastloop.api.transports import (
     Transport,
     WriteTransport,
 )
+from fastloop.api.watchdog import watch_as_environment_says, watchdog
 from fastloop.core.future import Future
 from fastloop.core.handle import Handle
 from fastloop.core.loop_statistics import LoopStatistics
@@ -46,6 +48,7 @@ transports = _asyncio.transports
 __all__ = [
     "BaseProtocol",
     "BaseTransport",
+    "BlockReport",
     "BufferedProtocol",
     "DatagramProtocol",
     "DatagramTransport",
@@ -86,7 +89,10 @@ __all__ = [
     "uninstall",
     "wait",
     "wait_for",
+    "watchdog",
 ]
+
+watch_as_environment_says()
 
 
 def __getattr__(name):

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 
+from fastloop.api.watchdog import watch_by_default
 from fastloop.command.children import leave_children_alone, take_children_along
 from fastloop.command.loop_classes import make_fastloop_loops
 from fastloop.command.options import parse_options
@@ -35,6 +36,8 @@ def prepare(options):
     """Do what the options say, before the program runs."""
     if options.debug:
         os.environ["PYTHONASYNCIODEBUG"] = "1"
+    if options.watchdog is not None:
+        watch_by_default(options.watchdog)
     make_fastloop_loops()
     if options.no_children:
         leave_children_alone()

@@ -1,6 +1,10 @@
 # loop.statistics().
 
+from fastloop.core.loop_counters cimport loop_counters_t
 from fastloop.core.scheduler cimport Scheduler
 
 
 cdef object statistics_of(Scheduler loop, bint reset)
+
+# What a tick of clock_ticks() is worth, in seconds.
+cdef double loop_seconds_per_tick(const loop_counters_t *counters) noexcept
