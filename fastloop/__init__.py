@@ -18,6 +18,7 @@ except ModuleNotFoundError as _error:
         f"{__path__[0]} holds fastloop's sources, which are not compiled: leave their folder, and install fastloop with "
         "`pip install PATH_OF_THE_SOURCES`, or try it with `make test` or `make bench`"
     ) from None
+from fastloop.api.block_report import BlockReport
 from fastloop.api.loops import get_event_loop, get_running_loop, set_event_loop
 from fastloop.api.protocols import BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol, SubprocessProtocol
 from fastloop.api.tasks import coroutine, create_task, ensure_future, gather, shield, sleep, wait, wait_for
@@ -29,6 +30,7 @@ from fastloop.api.transports import (
     Transport,
     WriteTransport,
 )
+from fastloop.api.watchdog import watch_as_environment_says, watchdog
 from fastloop.core.future import Future
 from fastloop.core.handle import Handle
 from fastloop.core.loop_statistics import LoopStatistics
@@ -61,6 +63,7 @@ transports = _asyncio.transports
 __all__ = [
     "BaseProtocol",
     "BaseTransport",
+    "BlockReport",
     "BufferedProtocol",
     "DatagramProtocol",
     "DatagramTransport",
@@ -101,7 +104,10 @@ __all__ = [
     "uninstall",
     "wait",
     "wait_for",
+    "watchdog",
 ]
+
+watch_as_environment_says()
 
 
 def __dir__():
