@@ -62,7 +62,7 @@ typedef struct {
     uint32_t block_size;
     uint64_t block_first_step;
     loop_counter_t block_began_ticks;
-    uint64_t narrow_ticks; /* how long blocks of one callback are still paid for */
+    uint64_t narrow_ticks;    /* how long blocks of one callback are still paid for */
     loop_counter_t bar_ticks; /* what the next record must exceed */
     loop_counter_t record_ticks;
 } loop_counters_t;
