@@ -4,6 +4,7 @@
 #   make bench        build the wheel, install it, compare it with asyncio and uvloop
 #   make conformance  run CPython's own asyncio tests on it
 #   make suites       run the test suites of libraries on it
+#   make compatibility  run a small program with each of many libraries, and write docs/compatibility.md
 #   make lint         check style and format
 #   make format       format Python and C
 #   make typecheck    check the stub and the programs in tests/typing
@@ -33,10 +34,10 @@ ELSEWHERE = $(ROOT)/build/elsewhere
 # From pyproject.toml.
 BUILD_REQUIREMENTS = "setuptools>=77" "Cython>=3.1"
 
-.PHONY: help prerequisites install test bench conformance suites debug asan tsan annotate wheel sdist lint format typecheck pictures clean
+.PHONY: help prerequisites install test bench conformance suites compatibility debug asan tsan annotate wheel sdist lint format typecheck pictures clean
 
 help:
-	@sed -n '3,15s/^# *//p' Makefile
+	@sed -n '3,16s/^# *//p' Makefile
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -88,6 +89,10 @@ conformance: install
 # Downloaded once; several minutes for each library. ARGS="anyio websockets" chooses some.
 suites: install
 	$(VENV)/bin/python $(ROOT)/tests/third_party/suites/run.py --fastloop $(WHEELS)/*.whl --folder $(ROOT)/build/suites $(ARGS)
+
+# ARGS="granian sanic" chooses some.
+compatibility: install
+	$(VENV)/bin/python $(ROOT)/tests/third_party/compatibility.py --fastloop $(WHEELS)/*.whl $(ARGS)
 
 debug:
 	FASTLOOP_DEBUG=1 $(MAKE) test
