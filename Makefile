@@ -34,14 +34,16 @@ ELSEWHERE = $(ROOT)/build/elsewhere
 # From pyproject.toml.
 BUILD_REQUIREMENTS = "setuptools>=77" "Cython>=3.1"
 
-.PHONY: help prerequisites install test bench conformance suites compatibility debug asan tsan annotate wheel sdist lint format typecheck pictures clean
+.PHONY: help prerequisites install test bench measure conformance suites compatibility debug asan tsan annotate wheel sdist lint format typecheck pictures clean
 
 help:
 	@sed -n '3,16s/^# *//p' Makefile
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null || { \
-	  echo "$(PYTHON) was not found. Debian and Ubuntu: apt install python3 python3-venv python3-dev gcc. macOS: brew install python." >&2; exit 1; }
+	  printf '%s\n' "$(PYTHON) was not found. Install it and a C compiler with" \
+	    "  Debian, Ubuntu: apt install python3 python3-venv python3-dev gcc libc6-dev" "  Fedora:         dnf install python3-devel gcc" \
+	    "  Alpine:         apk add python3-dev gcc musl-dev" "  macOS:          brew install python && xcode-select --install" >&2; exit 1; }
 	@$(PYTHON) .ci/prerequisites.py
 
 $(VENV)/bin/python: | prerequisites
@@ -50,7 +52,7 @@ $(VENV)/bin/python: | prerequisites
 
 # Build the wheel, install it, and check that Python finds it and not the sources. Only if something has changed: the wheel's sources, or
 # the switches of setup.py, which the file `installed` keeps. setuptools and Cython stay in the virtual environment, because pip would
-# install them anew for each build, and Cython would take its own new files for a change.
+# install them anew for each build, and Cython would take its own new files for a change. pip would hide how far the build is, so the backend is called without it.
 INSTALLED = $(VENV)/installed
 SWITCHES := $(strip $(foreach name,DEBUG FORCE_POLL SANITIZE ANNOTATE,$(addprefix $(name)=,$(FASTLOOP_$(name)))))
 ifneq ($(strip $(shell cat $(INSTALLED) 2>/dev/null)),$(SWITCHES))
@@ -63,21 +65,38 @@ $(INSTALLED): $(shell find fastloop -name __pycache__ -prune -o -print) setup.py
 	@echo "Building the wheel (a minute or two the first time)"
 	@rm -rf $(WHEELS) $(INSTALLED) && mkdir -p $(ELSEWHERE)
 	@$(VENV)/bin/python -m pip install --quiet $(BUILD_REQUIREMENTS)
-	@$(VENV)/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(WHEELS) $(ROOT)
+	@FASTLOOP_PROGRESS=3 $(VENV)/bin/python -c 'from setuptools import build_meta; build_meta.build_wheel("$(WHEELS)")' \
+	  3>&2 >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log >&2; exit 1; }
 	@echo "Installing $$(cd $(WHEELS) && echo *.whl)"
 	@$(VENV)/bin/python -m pip install --quiet --no-deps --force-reinstall $(WHEELS)/*.whl
 	@cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/python -c 'import fastloop, sys; \
 	  fastloop.__file__.startswith(sys.prefix) or sys.exit("not the installed wheel: " + fastloop.__file__)'
 	@echo "$(SWITCHES)" >$(INSTALLED)
 
+# ARGS as the shell's arguments, with the paths in it (but for an option's value) absolute; all tests if it has none.
+TEST_ARGUMENTS = \
+  set -- $(ARGS); paths=; previous=; \
+  for argument; do \
+    shift; \
+    case "$$previous $$argument" in -[kmpcoWrn]\ *|*\ -*) ;; \
+      *) case "$$argument" in /*) paths=yes ;; *) [ ! -e "$(ROOT)/$${argument%%::*}" ] || { argument="$(ROOT)/$$argument"; paths=yes; } ;; esac ;; esac; \
+    previous=$$argument; set -- "$$@" "$$argument"; \
+  done; \
+  [ -n "$$paths" ] || set -- "$$@" "$(ROOT)/tests"
+
 # hypothesis only as a wheel: newer versions need Rust to build, and not every Python has wheels of them.
 test: install
 	@$(VENV)/bin/python -m pip install --quiet --only-binary hypothesis "$$(echo $(WHEELS)/*.whl)[test]"
 	@$(VENV)/bin/python -m pip install --quiet --only-binary :all: "$$(echo $(WHEELS)/*.whl)[third-party]" 2>/dev/null || \
 	  echo "not all third-party libraries have wheels for this Python: their tests are skipped"
-	cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) $(ROOT)/tests $(ARGS)
+	@$(TEST_ARGUMENTS); echo "pytest $$*"; cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) "$$@"
 
-bench: install
+# What measures nothing, such as --help or a mistyped name, is answered before anything is built.
+bench: prerequisites
+	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) benchmarks/run.py check $(ARGS); status=$$?; \
+	case $$status in 0) $(MAKE) --no-print-directory measure ;; 3) ;; *) exit $$status ;; esac
+
+measure: install
 	@$(VENV)/bin/python -m pip install --quiet "$$(echo $(WHEELS)/*.whl)[bench]"
 	@$(VENV)/bin/python -m pip install --quiet uvloop || echo "uvloop could not be installed here: comparing without it"
 	$(VENV)/bin/python -m benchmarks $(ARGS)

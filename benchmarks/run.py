@@ -12,6 +12,7 @@ import sys
 FOLDER = pathlib.Path(__file__).resolve().parent
 COMMANDS = {
     "measure": "measure",
+    "check": "check",
     "show": "show",
     "compare": "compare",
     "instructions": "instructions",

@@ -28,6 +28,7 @@ from fastloop.core.loop_counters cimport (
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_is_due, poll_pacing_note
 from fastloop.core.ready_queue cimport ready_queue_append, ready_queue_pop, ready_queue_trim
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_EXPECTS_NO_ANSWER, RUNNABLE_KEEPS_CURRENT_TASK, Runnable
+from fastloop.core.running_step cimport running_step_set
 from fastloop.core.scheduler_parts cimport POLL_BATCH
 from fastloop.core.shared_context cimport shared_context_forget
 from fastloop.core.watch_table cimport watch_table_find
@@ -214,20 +215,25 @@ cdef class Scheduler(SchedulerParts):
         cdef PyObject *popped
         loop_counters_begin_turn(&self.counters, remaining)
         # Read the count each time: a callback may run the loop from within, or clear the queue.
-        while remaining > 0 and self.ready.count > 0:
-            remaining -= 1
-            popped = ready_queue_pop(&self.ready)
-            runnable = <Runnable>popped
-            Py_DECREF(runnable)
-            if self.lingering_task is not NULL and not runnable.flags & RUNNABLE_KEEPS_CURRENT_TASK:
-                self.leave_lingering_task()
-            scheduler_begin_step(self)
-            runnable.run()
-            if self.unflushed.count > 0:
-                scheduler_flush(self)
-            self.counters.block_left -= 1
-            if self.counters.block_left == 0:
-                self.end_block(<PyObject *>runnable)
+        try:
+            while remaining > 0 and self.ready.count > 0:
+                remaining -= 1
+                popped = ready_queue_pop(&self.ready)
+                # INVARIANT: before the last runnable goes.
+                running_step_set(&self.step, popped)
+                runnable = <Runnable>popped
+                Py_DECREF(runnable)
+                if self.lingering_task is not NULL and not runnable.flags & RUNNABLE_KEEPS_CURRENT_TASK:
+                    self.leave_lingering_task()
+                scheduler_begin_step(self)
+                runnable.run()
+                if self.unflushed.count > 0:
+                    scheduler_flush(self)
+                self.counters.block_left -= 1
+                if self.counters.block_left == 0:
+                    self.end_block(<PyObject *>runnable)
+        finally:
+            running_step_set(&self.step, NULL)
         return 0
 
     cdef int run_ready_debug(self) except -1:
