@@ -115,6 +115,8 @@ def __dir__():
 
 
 def __getattr__(name):
+    if name == "testing":
+        return _import_module("fastloop.testing")
     if name in _LATER:
         globals()[name] = value = getattr(_import_module(_LATER[name]), name)
         return value

@@ -55,6 +55,8 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
 from _typeshed import ReadableBuffer
 
+from fastloop import testing as testing
+
 if sys.version_info >= (3, 14):
     from asyncio.graph import *
 else:
