@@ -7,10 +7,10 @@
  *   a transport, in its destructor, and reset the records.
  *
  * The longest callback. Reading the clock around each callback would cost more than the callback itself may. So callbacks run in
- * blocks, and the clock's ticks are read at the end of each one. A block is one callback while callbacks take about a microsecond or
- * more, as Python code does: the longest one is then known exactly. It is up to 64 callbacks while they are so short
- * that a block takes less than a microsecond. A block that took long earns narrow ones, one for each microsecond: what blocks
- * the loop again is then named.
+ * blocks, and the clock's ticks are read at the end of each one. A block is one callback while callbacks take several microseconds,
+ * as most Python code does: the longest one is then known exactly. It is up to 64 callbacks while they are so short
+ * that a block takes less than 3 microseconds. A block that took long earns narrow ones, one for every 3 microseconds: what
+ * blocks the loop again is then named.
  */
 #ifndef FASTLOOP_LOOP_COUNTERS_H
 #define FASTLOOP_LOOP_COUNTERS_H
@@ -25,8 +25,8 @@
 enum {
     LOOP_BLOCK_MAX = 64,
     /* A shorter block lets the next one be twice as long. Also what each narrow block spends of what a long one has earned. */
-    LOOP_BLOCK_SHORT_TICKS = 1 * CLOCK_TICKS_PER_US,
-    LOOP_BLOCK_LONG_TICKS = 2 * CLOCK_TICKS_PER_US,
+    LOOP_BLOCK_SHORT_TICKS = 3 * CLOCK_TICKS_PER_US,
+    LOOP_BLOCK_LONG_TICKS = 6 * CLOCK_TICKS_PER_US,
 };
 
 typedef uint64_t loop_counter_t;
@@ -170,10 +170,13 @@ static inline void loop_counters_begin_turn(loop_counters_t *counters, size_t re
     if (ready > loop_counter_get(&counters->most_ready)) {
         loop_counter_set(&counters->most_ready, ready);
     }
-    if (counters->block_size == 1) {
-        /* Dispatching events and collecting timers is no callback. */
-        loop_counters_begin_block(counters, clock_ticks());
-    }
+}
+
+/* The loop has worked for itself since then. That is not part of the block. */
+static inline void loop_counters_skip(loop_counters_t *counters, uint64_t began_ticks)
+{
+    const uint64_t now = clock_ticks();
+    counters->block_began_ticks += now > began_ticks ? now - began_ticks : 0;
 }
 
 static inline void loop_counters_plan_block(loop_counters_t *counters, uint64_t took)

@@ -46,6 +46,7 @@ cdef extern from "loop_counters.h" nogil:
     void loop_counters_begin_sleep(loop_counters_t *counters) noexcept
     void loop_counters_end_sleep(loop_counters_t *counters) noexcept
     void loop_counters_begin_turn(loop_counters_t *counters, size_t ready) noexcept
+    void loop_counters_skip(loop_counters_t *counters, uint64_t began_ticks) noexcept
     uint64_t loop_counters_end_block(loop_counters_t *counters) noexcept
     void loop_counters_set_record(loop_counters_t *counters, uint64_t took, bint is_exact) noexcept
     void loop_counters_reset_records(loop_counters_t *counters) noexcept

@@ -25,7 +25,7 @@ from fastloop.core.inbox cimport inbox_begin_sleep, inbox_collect, inbox_end_sle
 from fastloop.core.kernel_wait cimport kernel_wait, kernel_wait_t
 from fastloop.core.loop_counters cimport (
     loop_counter_add, loop_counter_set, loop_counters_begin_block, loop_counters_begin_sleep, loop_counters_begin_turn,
-    loop_counters_end_block, loop_counters_end_sleep)
+    loop_counters_end_block, loop_counters_end_sleep, loop_counters_skip)
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_is_due, poll_pacing_note
 from fastloop.core.ready_queue cimport ready_queue_append, ready_queue_pop, ready_queue_trim
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_EXPECTS_NO_ANSWER, RUNNABLE_KEEPS_CURRENT_TASK, Runnable
@@ -204,6 +204,8 @@ cdef class Scheduler(SchedulerParts):
             ready_queue_append(&self.ready, timer)
         if self.timers.count > 0:
             self.timers_due_ticks = clock_ticks_before(self.timers.entries[0].deadline, self.last_clock_s, ticks)
+        # Many timers take long. That is not the fault of the callback that runs next.
+        loop_counters_skip(&self.counters, ticks)
         return 0
 
     # ---- running what is ready ----
@@ -231,7 +233,7 @@ cdef class Scheduler(SchedulerParts):
                     scheduler_flush(self)
                 self.counters.block_left -= 1
                 if self.counters.block_left == 0:
-                    self.end_block(<PyObject *>runnable)
+                    Scheduler.end_block(self, <PyObject *>runnable)
         finally:
             running_step_set(&self.step, NULL)
         return 0
@@ -252,7 +254,7 @@ cdef class Scheduler(SchedulerParts):
                 scheduler_flush(self)
             self.counters.block_left -= 1
             if self.counters.block_left == 0:
-                self.end_block(<PyObject *>runnable)
+                Scheduler.end_block(self, <PyObject *>runnable)
         return 0
 
     cdef int run_watched(self, Runnable runnable) except -1:
