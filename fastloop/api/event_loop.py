@@ -22,6 +22,8 @@ from fastloop.core.positional_calls import give_loop_methods
 from fastloop.transports.transport_core import TransportCore
 
 _live_loops = weakref.WeakSet()
+# A list if closed loops must be kept for their statistics (python -m fastloop --statistics).
+kept_loops = None
 
 
 class EventLoop(
@@ -49,6 +51,8 @@ class EventLoop(
         super().__init__(selector=SelectorView(self))
         _live_loops.add(self)
         watch_new_loop(self)
+        if kept_loops is not None:
+            kept_loops.append(self)
 
     def close(self):
         """Close the loop. What waits is dropped, and the executor is shut down. A second close() does nothing.
