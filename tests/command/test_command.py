@@ -28,6 +28,9 @@ if __name__ == "__main__":
 """
 
 
+SHOW_WHO = "import sys; print(sys.argv, sys.path[0], __name__, __file__)"
+
+
 @pytest.fixture
 def program(tmp_path):
     (tmp_path / "app.py").write_text(PROGRAM)
@@ -79,6 +82,20 @@ def test_wrong_arguments_get_a_clear_message(tmp_path, arguments, status, messag
     assert (ran.returncode, message in ran.stderr) == (status, True)
 
 
+def test_a_program_that_asks_for_uvloop_gets_fastloop(tmp_path):
+    pytest.importorskip("uvloop")
+    lines = ["import asyncio, uvloop", "async def main(): print(type(asyncio.get_running_loop()).__module__)"]
+    lines += [
+        "uvloop.run(main())",
+        "asyncio.Runner(loop_factory=uvloop.new_event_loop).run(main())",
+        "uvloop.install()",
+        "asyncio.run(main())",
+    ]
+    (tmp_path / "app.py").write_text("\n".join(lines))
+    ran = run_python("-m", "fastloop", "app.py", folder=tmp_path)
+    assert ran.stdout.splitlines() == ["fastloop.api.event_loop"] * 3
+
+
 def test_watchdog_and_statistics_are_printed(tmp_path):
     (tmp_path / "app.py").write_text("import asyncio, time\nasync def main():\n    time.sleep(1)\nasyncio.run(main())\n")
     ran = run_python("-m", "fastloop", "--watchdog", "0.1", "--statistics", "app.py", folder=tmp_path)
@@ -89,7 +106,6 @@ def test_watchdog_and_statistics_are_printed(tmp_path):
 
 def test_without_a_program_there_is_a_console_on_fastloop(tmp_path):
     command = [sys.executable, "-m", "fastloop"]
-    text = "print(type(asyncio.get_running_loop_of()))\nprint(type(loop_of()))\n"
     text = "import asyncio\nasync def f(): return type(asyncio.get_running_loop())\n\nprint(await f())\n"
     ran = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert "fastloop.api.event_loop.EventLoop" in ran.stdout

@@ -1,4 +1,7 @@
-"""fastloop.watchdog(): what blocks a loop is reported while it does. Each block ends when its report has come, so no test waits for a time."""
+"""fastloop.watchdog(): what blocks a loop is reported while it does.
+
+Each block ends when its report has come, so no test waits for a time.
+"""
 
 import asyncio
 import math
@@ -76,7 +79,7 @@ def test_all_loops_of_all_threads_are_watched_without_a_running_loop(caplog):
 
     def on_block(report):
         for reports in every:
-            if reports.block.__func__ and report.thread_name == reports.thread_name:
+            if report.thread_name == reports.thread_name:
                 reports(report)
 
     async def main(reports):
