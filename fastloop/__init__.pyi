@@ -49,8 +49,10 @@ from asyncio.timeouts import *
 from asyncio.transports import *
 from asyncio.unix_events import SelectorEventLoop as SelectorEventLoop
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import PathLike
+from traceback import StackSummary
 from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
 from _typeshed import ReadableBuffer
@@ -138,6 +140,23 @@ if sys.version_info < (3, 16):
 
     def install() -> None: ...
     def uninstall() -> None: ...
+
+# ---- a watchdog ----
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockReport:
+    loop: AbstractEventLoop
+    duration_s: float
+    has_ended: bool
+    callback: str | None
+    task_name: str | None
+    thread_name: str
+    stack: StackSummary
+    task_stack: StackSummary
+
+def watchdog(
+    loop: AbstractEventLoop | None = None, threshold_s: float = 0.1, on_block: Callable[[BlockReport], object] | None = None
+) -> AbstractContextManager[None]: ...
 
 # ---- streams ----
 

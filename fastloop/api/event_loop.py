@@ -25,6 +25,8 @@ from fastloop.transports.transport_core import TransportCore
 MAX_BUSY_POLL_US = 10_000
 
 _live_loops = weakref.WeakSet()
+# A list if closed loops must be kept for their statistics (python -m fastloop --statistics).
+kept_loops = None
 
 
 def _busy_poll_limit(value):
@@ -72,6 +74,8 @@ class EventLoop(
         super().__init__(selector=SelectorView(self))
         _live_loops.add(self)
         watch_new_loop(self)
+        if kept_loops is not None:
+            kept_loops.append(self)
 
     def close(self):
         """Close the loop. What waits is dropped, and the executor is shut down. A second close() does nothing.

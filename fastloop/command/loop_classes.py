@@ -1,6 +1,6 @@
 """Has asyncio's and uvloop's classes of loops make fastloop's.
 
-Owns: the __new__ of asyncio.SelectorEventLoop and of uvloop.Loop.
+Owns: the __new__ of asyncio.SelectorEventLoop and of uvloop.Loop, and uvloop.run().
 Promises: every way to make a loop leads to fastloop, on every Python: policies, asyncio.run(), Runner, new_event_loop(), loop_factory=
   and the classes themselves, under whatever names the program has imported them. Subclasses of these classes make what they always made.
 A replaced policy would not do. A program may set its own, and Python 3.16 removes policies.
@@ -10,6 +10,7 @@ import asyncio
 
 from fastloop.api.event_loop import EventLoop
 from fastloop.command.late_imports import when_imported
+from fastloop.runner import run
 
 _is_on = False
 
@@ -20,7 +21,7 @@ def make_fastloop_loops():
     if not _is_on:
         _is_on = True
         asyncio.SelectorEventLoop.__new__ = _new_selector_loop
-        when_imported("uvloop", lambda uvloop: setattr(uvloop.Loop, "__new__", _replacing(uvloop.Loop)))
+        when_imported("uvloop", _change_uvloop)
 
 
 def make_their_own_loops():
@@ -30,19 +31,21 @@ def make_their_own_loops():
 
 
 def _new_selector_loop(cls, selector=None):
-    # The program may bring a selector with a purpose, such as a clock of its own. fastloop has none, so such a loop remains asyncio's.
+    # A selector of the program's may have a purpose, such as a clock of its own. fastloop takes none, so such a loop remains asyncio's.
     if _is_on and cls is asyncio.SelectorEventLoop and selector is None:
         # An instance of cls, so its __init__ is called next.
         return EventLoop.__new__(EventLoop)
     return object.__new__(cls)
 
 
-def _replacing(replaced):
-    original = replaced.__new__
+def _change_uvloop(uvloop):
+    replaced, new_of_uvloop, run_of_uvloop = uvloop.Loop, uvloop.Loop.__new__, uvloop.run
 
     def new(cls, *args, **kwargs):
         if _is_on and cls is replaced:
             return EventLoop()
-        return original(cls, *args, **kwargs)
+        return new_of_uvloop(cls, *args, **kwargs)
 
-    return new
+    replaced.__new__ = new
+    # uvloop's own refuses to run anything but uvloop.Loop.
+    uvloop.run = lambda main, **options: (run if _is_on else run_of_uvloop)(main, **options)

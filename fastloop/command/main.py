@@ -12,6 +12,7 @@ from fastloop.command.children import leave_children_alone, take_children_along
 from fastloop.command.loop_classes import make_fastloop_loops
 from fastloop.command.options import parse_options
 from fastloop.command.program import run_console, run_module, run_path
+from fastloop.command.statistics_table import print_statistics_later
 
 
 def main():
@@ -38,6 +39,10 @@ def prepare(options):
         os.environ["PYTHONASYNCIODEBUG"] = "1"
     if options.watchdog is not None:
         watch_by_default(options.watchdog)
+        if not options.no_children:
+            os.environ["FASTLOOP_WATCHDOG"] = str(options.watchdog)
+    if options.statistics:
+        print_statistics_later()
     make_fastloop_loops()
     if options.no_children:
         leave_children_alone()
@@ -64,6 +69,4 @@ def tls_engine():
         import ssl
     except ImportError:
         return "none, because this Python has no ssl"
-    from fastloop.tls import tls_engine as engines
-
-    return f"{engines.__name__}, {ssl.OPENSSL_VERSION}"
+    return f"{os.environ.get('FASTLOOP_TLS_ENGINE') or 'direct where it is safe, otherwise memorybio'}, {ssl.OPENSSL_VERSION}"
