@@ -71,7 +71,8 @@ static inline int kqueue_find(int kq, int fd, kqueue_record_t *record)
     *record = present;
     while (fgets(line, sizeof(line), records) != NULL) {
         kqueue_record_t found;
-        if (sscanf(line, "tfd: %*d events: %*x data: %" SCNx64, &found.bits) == 1 && found.fd == present.fd && found.inode == present.inode) {
+        if (sscanf(line, "tfd: %*d events: %*x data: %" SCNx64, &found.bits) == 1 && found.fd == present.fd
+            && found.inode == present.inode) {
             *record = found;
         }
     }
@@ -220,7 +221,8 @@ static inline int kqueue(void)
 }
 
 /* Without room for events the first error ends it. Otherwise errors are reported as events, and nothing is waited for. */
-static inline int kevent(int kq, const struct kevent *changes, int change_count, struct kevent *events, int room, const struct timespec *timeout)
+static inline int kevent(
+    int kq, const struct kevent *changes, int change_count, struct kevent *events, int room, const struct timespec *timeout)
 {
     int failed = 0;
     for (int i = 0; i < change_count; i++) {
