@@ -54,7 +54,7 @@ $(VENV)/bin/python: | prerequisites
 # the switches of setup.py, which the file `installed` keeps. setuptools and Cython stay in the virtual environment, because pip would
 # install them anew for each build, and Cython would take its own new files for a change. pip would hide how far the build is, so the backend is called without it.
 INSTALLED = $(VENV)/installed
-SWITCHES := $(strip $(foreach name,DEBUG FORCE_POLL SANITIZE ANNOTATE,$(addprefix $(name)=,$(FASTLOOP_$(name)))))
+SWITCHES := $(strip $(foreach name,DEBUG FORCE_POLL FORCE_KQUEUE_EMULATION SANITIZE ANNOTATE,$(addprefix $(name)=,$(FASTLOOP_$(name)))))
 ifneq ($(strip $(shell cat $(INSTALLED) 2>/dev/null)),$(SWITCHES))
 .PHONY: $(INSTALLED)
 endif

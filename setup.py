@@ -3,6 +3,7 @@
 Everything else about the package is in pyproject.toml. Environment switches, each off unless set:
     FASTLOOP_DEBUG=1        -O0 -g, C and Cython assertions on, macro FASTLOOP_DEBUG
     FASTLOOP_FORCE_POLL=1   the poll(2) backend even where epoll or kqueue exist
+    FASTLOOP_FORCE_KQUEUE_EMULATION=1  the kqueue backend on Linux, for the tests, over the emulation in tests/poll
     FASTLOOP_SANITIZE=LIST  compiler sanitizers, such as "address" or "address,undefined"
     FASTLOOP_ANNOTATE=1     Cython's annotated HTML beside the generated C
 Each set of switches has its own build directory, so a changed switch rebuilds what it must and nothing else.
@@ -59,7 +60,12 @@ def sanitizers():
 
 def variant():
     """The name of the build directory that belongs to the switches."""
-    switches = {"debug": "FASTLOOP_DEBUG", "poll": "FASTLOOP_FORCE_POLL", "annotate": "FASTLOOP_ANNOTATE"}
+    switches = {
+        "debug": "FASTLOOP_DEBUG",
+        "poll": "FASTLOOP_FORCE_POLL",
+        "kqueue": "FASTLOOP_FORCE_KQUEUE_EMULATION",
+        "annotate": "FASTLOOP_ANNOTATE",
+    }
     parts = [name for name, switch in switches.items() if is_on(switch)]
     parts += filter(None, sanitizers().split(","))
     return "-".join(parts) or "release"
@@ -82,13 +88,17 @@ def compiler_settings():
         define.append(("CYTHON_WITHOUT_ASSERTIONS", "1"))
     if is_on("FASTLOOP_FORCE_POLL"):
         define.append(("FASTLOOP_FORCE_POLL", "1"))
+    include_dirs = [str(PACKAGE / layer) for layer in ("poll", "python", "core", "net", "transports", "tls", "streams")]
+    if is_on("FASTLOOP_FORCE_KQUEUE_EMULATION"):
+        define.append(("FASTLOOP_FORCE_KQUEUE_EMULATION", "1"))
+        include_dirs.append(str(Path("tests", "poll", "kqueue_emulation")))
     if sanitizers():
         sanitize = [f"-fsanitize={sanitizers()}", "-fno-sanitize-recover=all"]
         compile_args += [*sanitize, "-fno-omit-frame-pointer", "-O1", "-g"]
         link_args += sanitize
     return {
         "language": "c",
-        "include_dirs": [str(PACKAGE / layer) for layer in ("poll", "python", "core", "net", "transports", "tls", "streams")],
+        "include_dirs": include_dirs,
         "define_macros": define,
         "undef_macros": undefine,
         "extra_compile_args": compile_args,

@@ -1,4 +1,4 @@
-/* The loop's clock: CLOCK_MONOTONIC in nanoseconds, the clock behind time.monotonic().
+/* The loop's clock: that of time.monotonic(), in nanoseconds.
  *
  * Owns: nothing.
  * Promises: a deadline is never due before the clock reaches it, so no timer fires early.
@@ -7,6 +7,7 @@
 #ifndef FASTLOOP_CLOCK_H
 #define FASTLOOP_CLOCK_H
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,17 +16,33 @@
 #define CLOCK_NS_PER_SECOND 1000000000LL
 #define CLOCK_AT_ONCE INT64_MIN
 
+/* macOS has a CLOCK_MONOTONIC that goes on while the system sleeps. CPython reads the one that stands still. */
+#ifdef CLOCK_UPTIME_RAW
+#define CLOCK_OF_THE_LOOP CLOCK_UPTIME_RAW
+#else
+#define CLOCK_OF_THE_LOOP CLOCK_MONOTONIC
+#endif
+
 static inline int64_t clock_now_ns(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_OF_THE_LOOP, &now);
     return (int64_t)now.tv_sec * CLOCK_NS_PER_SECOND + now.tv_nsec;
 }
 
-/* CPython does the same division, so loop.time() and time.monotonic() agree to the last bit. */
+/* A double that has no more bits than its type. x87 registers have more, which only memory takes away. */
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 0
+typedef double clock_rounded_double_t;
+#else
+typedef volatile double clock_rounded_double_t;
+#endif
+
+/* CPython rounds and divides in the same way, so loop.time() and time.monotonic() agree to the last bit. */
 static inline double clock_seconds(int64_t time_ns)
 {
-    return (double)time_ns / 1e9;
+    clock_rounded_double_t seconds = (double)time_ns;
+    seconds /= 1e9;
+    return seconds;
 }
 
 /* A deadline is the bit pattern of its seconds. From zero up, bit patterns have the same order as the seconds. So timers

@@ -50,6 +50,13 @@ static inline PyObject *sockaddr_ipv6(const struct sockaddr_in6 *address)
         "siII", host, (int)ntohs(address->sin6_port), (unsigned)ntohl(address->sin6_flowinfo), (unsigned)address->sin6_scope_id);
 }
 
+/* Only Linux, which alone has SO_PEERSEC, has names that begin with a zero byte. Other kernels fill a nameless address with zeros. */
+#ifdef SO_PEERSEC
+enum { SOCKADDR_HAS_ABSTRACT_NAMES = 1 };
+#else
+enum { SOCKADDR_HAS_ABSTRACT_NAMES = 0 };
+#endif
+
 static inline PyObject *sockaddr_unix(const struct sockaddr_un *address, socklen_t length)
 {
     const size_t offset = offsetof(struct sockaddr_un, sun_path);
@@ -57,7 +64,7 @@ static inline PyObject *sockaddr_unix(const struct sockaddr_un *address, socklen
         return PyUnicode_FromStringAndSize("", 0);
     }
     const size_t size = length - offset;
-    if (address->sun_path[0] == 0) {
+    if (address->sun_path[0] == 0 && SOCKADDR_HAS_ABSTRACT_NAMES) {
         return size == 1 ? PyUnicode_FromStringAndSize("", 0) : PyBytes_FromStringAndSize(address->sun_path, (Py_ssize_t)size);
     }
     return PyUnicode_DecodeFSDefaultAndSize(address->sun_path, (Py_ssize_t)strnlen(address->sun_path, size));

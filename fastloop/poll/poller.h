@@ -161,6 +161,8 @@ static inline struct timespec poll_timeout_to_timespec(int64_t timeout_ns)
 
 #if defined(FASTLOOP_FORCE_POLL)
 #include "poller_poll.h"
+#elif defined(FASTLOOP_FORCE_KQUEUE_EMULATION)
+#include "poller_kqueue.h"
 #elif defined(__linux__)
 #define FASTLOOP_POLLER_IS_EPOLL 1
 #include "poller_epoll.h"

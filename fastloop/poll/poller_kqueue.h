@@ -2,7 +2,7 @@
  *
  * Owns: one kqueue. A direction is one filter (EVFILT_READ, EVFILT_WRITE), added, removed and reported separately. An
  *   edge is a filter with EV_CLEAR.
- * Promises: no allocation, one system call per wait; exact waits.
+ * Promises: no allocation, one system call per wait; exact waits. Rearming costs no system call.
  * Chosen by poller.h, which holds the contract.
  */
 #ifndef FASTLOOP_POLLER_KQUEUE_H
@@ -17,17 +17,23 @@
 /* How many events one system call may return. They are converted on the stack; more would delay timers. */
 enum { POLLER_KQUEUE_BATCH = 256 };
 
+/* How many rearmed descriptors wait for the next wait. With more, each costs a system call. */
+enum { POLLER_KQUEUE_REARMED = 32 };
+
 struct poller {
     bool is_open;
     int kqueue_fd;
     /* A forked child has no such kqueue. There the number is free or belongs to another file. */
     pid_t owner_pid;
     poll_batch_t last_batch;
+    int rearmed_fds[POLLER_KQUEUE_REARMED]; /* to be told to the kernel by the next wait */
+    int rearmed_count;
 };
 
 static inline int poller_open(poller_t *poller)
 {
     poll_batch_end(&poller->last_batch);
+    poller->rearmed_count = 0;
     poller->owner_pid = getpid();
     poller->kqueue_fd = kqueue();
     poller->is_open = poller->kqueue_fd >= 0;
@@ -64,9 +70,35 @@ static inline struct kevent poller_kqueue_change(int fd, int filter, int action,
     return change;
 }
 
+static inline void poller_kqueue_drop_rearmed(poller_t *poller, int fd)
+{
+    for (int i = poller->rearmed_count; i-- > 0;) {
+        if (poller->rearmed_fds[i] == fd) {
+            poller->rearmed_fds[i] = poller->rearmed_fds[--poller->rearmed_count];
+        }
+    }
+}
+
+/* Moves the rearmed descriptors into changes, and returns their number. A filter that is enabled again looks anew whether it is
+ * ready. Unlike EV_ADD, that adds none to a direction that is not asked for. */
+static inline int poller_kqueue_take_rearmed(poller_t *poller, struct kevent *changes)
+{
+    const unsigned interest = POLL_READABLE | POLL_EDGE;
+    int count = 0;
+    for (int i = 0; i < poller->rearmed_count; i++) {
+        changes[count++] = poller_kqueue_change(poller->rearmed_fds[i], EVFILT_READ, EV_DISABLE, interest);
+        changes[count++] = poller_kqueue_change(poller->rearmed_fds[i], EVFILT_READ, EV_ENABLE, interest);
+    }
+    poller->rearmed_count = 0;
+    return count;
+}
+
 /* Errors are ignored: the kernel drops the filters of a closed descriptor by itself. */
 static inline void poller_kqueue_remove(poller_t *poller, int fd, int filter)
 {
+    if (filter == EVFILT_READ) {
+        poller_kqueue_drop_rearmed(poller, fd);
+    }
     struct kevent change = poller_kqueue_change(fd, filter, EV_DELETE, 0);
     (void)kevent(poller->kqueue_fd, &change, 1, NULL, 0, NULL);
 }
@@ -120,12 +152,22 @@ static inline int poller_set_interest(poller_t *poller, int fd, unsigned old_int
     return poll_fail(saved_errno);
 }
 
-/* Nothing to do: the kernel notices by itself that a socket would block, and makes the next edge from that. */
+/* The kernel makes the next edge when something comes. But a read also stops short before an urgent byte, and no event
+ * tells of what is behind it. So the next wait asks again about the reading direction. */
 static inline void poller_rearm(poller_t *poller, int fd, unsigned directions)
 {
-    (void)poller;
-    (void)fd;
-    (void)directions;
+    if ((directions & POLL_READABLE) == 0 || !poller->is_open) {
+        return;
+    }
+    if (poller->rearmed_count == POLLER_KQUEUE_REARMED) {
+        struct kevent changes[2 * POLLER_KQUEUE_REARMED];
+        const int saved_errno = errno;
+        for (int i = poller_kqueue_take_rearmed(poller, changes); i > 0; i -= 2) {
+            (void)kevent(poller->kqueue_fd, &changes[i - 2], 2, NULL, 0, NULL);
+        }
+        errno = saved_errno;
+    }
+    poller->rearmed_fds[poller->rearmed_count++] = fd;
 }
 
 static inline void poller_forget(poller_t *poller, int fd)
@@ -138,21 +180,41 @@ static inline void poller_forget(poller_t *poller, int fd)
     errno = saved_errno;
 }
 
-/* EV_EOF of the read filter is the peer's end of sending. A level reports it as readable and no more: with POLL_CLOSED
- * its owner would be called as writable without cause. fflags has the socket's error, if there is one. */
+/* Whether an event is the end of both directions. EV_EOF of the read filter is the peer's end of sending; that of the write filter
+ * is our end of sending, or that nobody reads. For a level these are readable and writable and no more: otherwise the owner of the
+ * other direction would be called without cause. fflags has the socket's error, if there is one. */
+static inline bool poller_kqueue_is_closed(const struct kevent *event, unsigned interest)
+{
+    if ((event->flags & EV_EOF) == 0) {
+        return false;
+    }
+    const bool has_no_reader = event->filter == EVFILT_WRITE && (interest & POLL_READABLE) == 0;
+    return (interest & POLL_EDGE) != 0 || event->fflags != 0 || has_no_reader;
+}
+
 static inline unsigned poller_kqueue_flags(const struct kevent *event)
 {
-    const unsigned interest = (unsigned)(uintptr_t)event->udata;
-    const bool is_end = (event->flags & EV_EOF) != 0;
-    if (event->filter == EVFILT_WRITE) {
-        return POLL_WRITABLE | (is_end ? POLL_CLOSED : 0);
+    const unsigned direction = event->filter == EVFILT_WRITE ? POLL_WRITABLE : POLL_READABLE;
+    return direction | (poller_kqueue_is_closed(event, (unsigned)(uintptr_t)event->udata) ? POLL_CLOSED : 0);
+}
+
+/* Copies what was reported, and returns how many events that is. A rearmed descriptor without a filter is reported as an error. */
+static inline int poller_kqueue_copy(const struct kevent *kernel_events, int count, poll_event_t *events)
+{
+    int copied = 0;
+    for (int i = 0; i < count; i++) {
+        if (kernel_events[i].flags & EV_ERROR) {
+            continue;
+        }
+        events[copied].fd = (int)kernel_events[i].ident;
+        events[copied++].flags = poller_kqueue_flags(&kernel_events[i]);
     }
-    return POLL_READABLE | (is_end && ((interest & POLL_EDGE) || event->fflags != 0) ? POLL_CLOSED : 0);
+    return copied;
 }
 
 static inline int poller_wait(poller_t *poller, int64_t timeout_ns, poll_event_t *events, int capacity)
 {
-    struct kevent kernel_events[POLLER_KQUEUE_BATCH];
+    struct kevent kernel_events[POLLER_KQUEUE_BATCH], changes[2 * POLLER_KQUEUE_REARMED];
     poll_batch_end(&poller->last_batch);
     if (!poller->is_open) {
         return poll_fail(EBADF);
@@ -165,11 +227,12 @@ static inline int poller_wait(poller_t *poller, int64_t timeout_ns, poll_event_t
         capacity = POLLER_KQUEUE_BATCH;
     }
     const struct timespec timeout = poll_timeout_to_timespec(timeout_ns < 0 ? 0 : timeout_ns);
-    int count = kevent(poller->kqueue_fd, NULL, 0, kernel_events, capacity, timeout_ns < 0 ? NULL : &timeout);
-    for (int i = 0; i < count; i++) {
-        events[i].fd = (int)kernel_events[i].ident;
-        events[i].flags = poller_kqueue_flags(&kernel_events[i]);
-    }
+    int reported, count, change_count = poller_kqueue_take_rearmed(poller, changes);
+    do {
+        reported = kevent(poller->kqueue_fd, changes, change_count, kernel_events, capacity, timeout_ns < 0 ? NULL : &timeout);
+        count = reported < 0 ? reported : poller_kqueue_copy(kernel_events, reported, events);
+        change_count = 0;
+    } while (count == 0 && reported > 0);
     if (count > 0) {
         poller->last_batch.events = events;
         poller->last_batch.count = count;

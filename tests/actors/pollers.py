@@ -24,7 +24,9 @@ else:
     NATIVE = "poll"
 
 DEFINES = {NATIVE: [], "poll": ["-DFASTLOOP_FORCE_POLL"], f"{NATIVE}, pipe": ["-DFASTLOOP_FORCE_PIPE"]}
-BACKENDS = sorted({NATIVE, "poll"})
+if NATIVE == "epoll":
+    DEFINES["kqueue"] = ["-DFASTLOOP_FORCE_KQUEUE_EMULATION", f"-I{PROBE_SOURCE.parent / 'kqueue_emulation'}"]
+BACKENDS = sorted({*DEFINES} - {f"{NATIVE}, pipe"})
 WAKEUPS = sorted({*BACKENDS, f"{NATIVE}, pipe"})
 
 
