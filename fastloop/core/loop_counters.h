@@ -9,8 +9,8 @@
  * The longest callback. Reading the clock around each callback would cost more than the callback itself may. So callbacks run in
  * blocks, and the clock's ticks are read at the end of each one. A block is one callback while callbacks take several microseconds,
  * as most Python code does: the longest one is then known exactly. It is up to 64 callbacks while they are so short
- * that a block takes less than 3 microseconds. A block that took long earns narrow ones, one for every 3 microseconds: what
- * blocks the loop again is then named.
+ * that a block takes less than 3 microseconds. A block that took long earns narrow ones, one for every 3 microseconds, up to
+ * 10 milliseconds: what blocks the loop again is then named.
  */
 #ifndef FASTLOOP_LOOP_COUNTERS_H
 #define FASTLOOP_LOOP_COUNTERS_H
@@ -27,6 +27,7 @@ enum {
     /* A shorter block lets the next one be twice as long. Also what each narrow block spends of what a long one has earned. */
     LOOP_BLOCK_SHORT_TICKS = 3 * CLOCK_TICKS_PER_US,
     LOOP_BLOCK_LONG_TICKS = 6 * CLOCK_TICKS_PER_US,
+    LOOP_BLOCK_MAX_NARROW_TICKS = 10000 * CLOCK_TICKS_PER_US,
 };
 
 typedef uint64_t loop_counter_t;
@@ -124,8 +125,17 @@ static inline void loop_counters_open(loop_counters_t *counters)
 
 /* ---- runs and sleeps ---- */
 
+static inline void loop_counters_begin_block(loop_counters_t *counters, uint64_t ticks)
+{
+    loop_counter_set(&counters->block_began_ticks, ticks);
+    counters->block_first_step = counters->steps;
+    counters->block_left = counters->block_size;
+}
+
 static inline void loop_counters_begin_run(loop_counters_t *counters)
 {
+    /* What the thread has done between two runs is no callback. */
+    loop_counters_begin_block(counters, clock_ticks());
     loop_counter_set(&counters->run_began_ns, (uint64_t)clock_now_ns());
 }
 
@@ -138,17 +148,10 @@ static inline void loop_counters_end_run(loop_counters_t *counters)
     }
 }
 
-static inline void loop_counters_begin_block(loop_counters_t *counters, uint64_t ticks)
-{
-    loop_counter_set(&counters->block_began_ticks, ticks);
-    counters->block_first_step = counters->steps;
-    counters->block_left = counters->block_size;
-}
-
-/* 0 means "awake", so the ticks are made odd. */
+/* The last block has just ended. 0 means "awake", so the ticks are made odd. */
 static inline void loop_counters_begin_sleep(loop_counters_t *counters)
 {
-    loop_counter_set(&counters->sleep_began_ticks, clock_ticks() | 1);
+    loop_counter_set(&counters->sleep_began_ticks, loop_counter_get(&counters->block_began_ticks) | 1);
 }
 
 static inline void loop_counters_end_sleep(loop_counters_t *counters)
@@ -176,7 +179,9 @@ static inline void loop_counters_begin_turn(loop_counters_t *counters, size_t re
 static inline void loop_counters_skip(loop_counters_t *counters, uint64_t began_ticks)
 {
     const uint64_t now = clock_ticks();
-    counters->block_began_ticks += now > began_ticks ? now - began_ticks : 0;
+    if (now > began_ticks) {
+        loop_counter_add(&counters->block_began_ticks, now - began_ticks);
+    }
 }
 
 static inline void loop_counters_plan_block(loop_counters_t *counters, uint64_t took)
@@ -184,9 +189,13 @@ static inline void loop_counters_plan_block(loop_counters_t *counters, uint64_t 
     if (took > LOOP_BLOCK_LONG_TICKS) {
         counters->block_size = 1;
         counters->narrow_ticks += took;
+        if (counters->narrow_ticks > LOOP_BLOCK_MAX_NARROW_TICKS) {
+            counters->narrow_ticks = LOOP_BLOCK_MAX_NARROW_TICKS;
+        }
     } else if (counters->narrow_ticks >= LOOP_BLOCK_SHORT_TICKS) {
         counters->narrow_ticks -= LOOP_BLOCK_SHORT_TICKS;
-    } else if (took < LOOP_BLOCK_SHORT_TICKS && counters->block_size < LOOP_BLOCK_MAX) {
+    } else if (took < LOOP_BLOCK_SHORT_TICKS && counters->block_left == 0 && counters->block_size < LOOP_BLOCK_MAX) {
+        /* Not if it is short because the loop goes to sleep. */
         counters->block_size *= 2;
     }
 }

@@ -232,7 +232,8 @@ cdef class Scheduler(SchedulerParts):
                 if self.unflushed.count > 0:
                     scheduler_flush(self)
                 self.counters.block_left -= 1
-                if self.counters.block_left == 0:
+                # Also before the loop goes to sleep, while the callback is known.
+                if self.counters.block_left == 0 or self.ready.count == 0:
                     Scheduler.end_block(self, <PyObject *>runnable)
         finally:
             running_step_set(&self.step, NULL)
