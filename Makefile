@@ -12,6 +12,7 @@
 #   make asan, tsan   the tests under the address or thread sanitizer
 #   make annotate     what Cython makes of each line, as HTML
 #   make docs         the site of docs/, in build/site
+#   make figures      docs/figures.md and its plot, from benchmarks/results
 #   make pictures     draw docs/pictures
 #   make wheel, sdist make a wheel or source archive in dist/
 #   make clean        delete everything that was built
@@ -35,10 +36,10 @@ ELSEWHERE = $(ROOT)/build/elsewhere
 # From pyproject.toml.
 BUILD_REQUIREMENTS = "setuptools>=77" "Cython>=3.1"
 
-.PHONY: help prerequisites install test bench conformance suites compatibility debug asan tsan annotate wheel sdist lint format typecheck docs pictures clean
+.PHONY: help prerequisites install test bench measure conformance suites compatibility debug asan tsan annotate wheel sdist lint format typecheck docs figures pictures clean
 
 help:
-	@sed -n '3,17s/^# *//p' Makefile
+	@sed -n '3,18s/^# *//p' Makefile
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -71,14 +72,30 @@ $(INSTALLED): $(shell find fastloop -name __pycache__ -prune -o -print) setup.py
 	  fastloop.__file__.startswith(sys.prefix) or sys.exit("not the installed wheel: " + fastloop.__file__)'
 	@echo "$(SWITCHES)" >$(INSTALLED)
 
+# ARGS as the shell's arguments, with the paths in it (but for an option's value) absolute; all tests if it has none.
+TEST_ARGUMENTS = \
+  set -- $(ARGS); paths=; previous=; \
+  for argument; do \
+    shift; \
+    case "$$previous $$argument" in -[kmpcoWrn]\ *|*\ -*) ;; \
+      *) case "$$argument" in /*) paths=yes ;; *) [ ! -e "$(ROOT)/$${argument%%::*}" ] || { argument="$(ROOT)/$$argument"; paths=yes; } ;; esac ;; esac; \
+    previous=$$argument; set -- "$$@" "$$argument"; \
+  done; \
+  [ -n "$$paths" ] || set -- "$$@" "$(ROOT)/tests"
+
 # hypothesis only as a wheel: newer versions need Rust to build, and not every Python has wheels of them.
 test: install
 	@$(VENV)/bin/python -m pip install --quiet --only-binary hypothesis "$$(echo $(WHEELS)/*.whl)[test]"
 	@$(VENV)/bin/python -m pip install --quiet --only-binary :all: "$$(echo $(WHEELS)/*.whl)[third-party]" 2>/dev/null || \
 	  echo "not all third-party libraries have wheels for this Python: their tests are skipped"
-	cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) $(ROOT)/tests $(ARGS)
+	@$(TEST_ARGUMENTS); echo "pytest $$*"; cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/pytest -c $(ROOT)/pyproject.toml --rootdir $(ROOT) "$$@"
 
-bench: install
+# What measures nothing, such as --help or a mistyped name, is answered before anything is built.
+bench: prerequisites
+	@$(or $(wildcard $(VENV)/bin/python),$(PYTHON)) benchmarks/run.py check $(ARGS); status=$$?; \
+	case $$status in 0) $(MAKE) --no-print-directory measure ;; 3) ;; *) exit $$status ;; esac
+
+measure: install
 	@$(VENV)/bin/python -m pip install --quiet "$$(echo $(WHEELS)/*.whl)[bench]"
 	@$(VENV)/bin/python -m pip install --quiet uvloop || echo "uvloop could not be installed here: comparing without it"
 	$(VENV)/bin/python -m benchmarks $(ARGS)
@@ -161,6 +178,11 @@ docs: prerequisites
 	@build/venv/docs/bin/python -m pip install --quiet $$(build/venv/docs/bin/python -c \
 	  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
 	NO_MKDOCS_2_WARNING=1 build/venv/docs/bin/mkdocs build --strict --config-file docs/site/mkdocs.yml
+
+# Measures nothing. benchmarks/README.md says how the results are made.
+figures: $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip install --quiet matplotlib
+	$(VENV)/bin/python -m benchmarks publish
 
 # The comment with graphviz's version is left out, so that only a changed picture is a change.
 pictures:

@@ -9,8 +9,9 @@ import argparse
 import sys
 from dataclasses import dataclass
 
+from benchmarks.layout import BOLD_RED, format_table, terminal_width
 from benchmarks.loops import SUBJECT
-from benchmarks.report import BOLD_RED, UNMEASURED, format_figure, format_table
+from benchmarks.report import UNMEASURED, format_figure
 from benchmarks.results import Results, Row
 from benchmarks.scenario import Direction
 
@@ -78,7 +79,8 @@ def relative_figure(row, options):
 
 def print_comparisons(compared, options):
     rows = [comparison.cells() for comparison in compared]
-    print(format_table(["", "base", "new", "change", ""], rows, {(number, 4): BOLD_RED for number in range(len(rows))}))
+    styles = {(number, 4): BOLD_RED for number in range(len(rows))}
+    print(format_table(["", "base", "new", "change", ""], rows, styles, width=terminal_width()))
     print(f"{options.loop} / {options.reference}, median of the ratios within the turns of each file; lower is better.")
     losses = sum(comparison.is_loss for comparison in compared)
     print(f"{losses} of {len(compared)} rows lost more than {options.budget:g} %.")

@@ -13,11 +13,12 @@ import shutil
 import subprocess
 
 from benchmarks import Failure
+from benchmarks.layout import format_table, terminal_width
 from benchmarks.loops import LOOPS, SUBJECT, YARDSTICK
-from benchmarks.measure import names_of
+from benchmarks.names import names_of
 from benchmarks.processes import python_command
 from benchmarks.progress import progress
-from benchmarks.report import UNMEASURED, format_table
+from benchmarks.report import UNMEASURED
 from benchmarks.scenarios import SCENARIOS
 
 FEW, MANY = 3_000, 13_000
@@ -42,7 +43,7 @@ def main(arguments):
                     failures[scenario, loop] = failure
                     cells.append(UNMEASURED)
             rows.append(cells)
-    print(format_table(["", *options.loops], rows, {}))
+    print(format_table(["", *options.loops], rows, {}, width=terminal_width()))
     print("Instructions per operation; lower is better.")
     for (scenario, loop), failure in failures.items():
         print(f"{loop}, {scenario}: {failure}")

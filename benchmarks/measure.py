@@ -6,12 +6,13 @@ measured until then is still printed).
 """
 
 import argparse
-import fnmatch
 import pathlib
 import sys
 
 from benchmarks import plot
 from benchmarks.loops import DEFAULT_LOOPS, LOOPS, MEMORYBIO, PEERS, SUBJECT, YARDSTICK
+from benchmarks.machine import Occupancy
+from benchmarks.names import names_of
 from benchmarks.participants import reason_not_to_start
 from benchmarks.progress import progress
 from benchmarks.report import print_report
@@ -19,7 +20,8 @@ from benchmarks.results import Results
 from benchmarks.rounds import measure
 from benchmarks.scenarios import DEFAULT_SCENARIOS, SCENARIOS
 
-DEFAULT_ROUNDS, DEFAULT_TURNS = 3, 8
+# With these and the scenarios of the default run, `make bench` is done in three minutes, the build of fastloop included.
+DEFAULT_ROUNDS, DEFAULT_TURNS = 2, 5
 OTHER_COMMANDS = """Other commands, each with --help:
   show FILE.json ...                  the table of results that were kept
   compare BASE.json NEW.json          fails if fastloop has lost speed
@@ -32,17 +34,20 @@ def main(arguments):
     if options.list:
         print_list()
         return 0
+    if options.plot and not plot.is_possible():
+        return 2
     scenarios = [SCENARIOS[name] for name in options.scenarios]
     loop_names = without_absent(options.loops, scenarios)
     if not loop_names:
         return 1
     conditions = {"rounds": options.rounds, "turns": options.turns, "is_quick": options.quick}
-    results, status = Results(loop_names, scenarios, **conditions), 0
+    results, status, occupancy = Results(loop_names, scenarios, **conditions), 0, Occupancy()
     try:
         with progress(options.rounds * len(scenarios)) as on_step:
             measure(results, scenarios, **conditions, on_step=on_step)
     except KeyboardInterrupt:
         status = 130
+    results.metadata["occupancy"] = occupancy.describe()
     print_report(results)
     if options.json:
         results.save(options.json)
@@ -81,21 +86,6 @@ def parse(arguments):
         if not pathlib.Path(path).absolute().parent.is_dir():
             parser.error(f"no folder to write {path} to")
     return options
-
-
-def names_of(known):
-    """Return a parser of comma-separated names out of known; "all" is every one, "x*y" those that match."""
-
-    def parse_names(text):
-        chosen = []
-        for part in text.split(","):
-            matches = fnmatch.filter(known, "*" if part == "all" else part)
-            if not matches:
-                raise argparse.ArgumentTypeError(f"unknown name {part!r}; known: {', '.join(known)}")
-            chosen += matches
-        return list(dict.fromkeys(chosen))
-
-    return parse_names
 
 
 def positive(text):

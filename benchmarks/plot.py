@@ -3,6 +3,7 @@
 import importlib.util
 import math
 import pathlib
+import sys
 import textwrap
 
 from benchmarks.loops import COMPANIONS, YARDSTICK
@@ -32,11 +33,17 @@ COLOURS = {
 
 
 def check(path, parser):
-    """End the program with parser's error if no picture can be written to path."""
-    if importlib.util.find_spec("matplotlib") is None:
-        parser.error("--plot needs matplotlib: pip install matplotlib")
+    """End the program with parser's error if path is no picture's."""
     if pathlib.Path(path).suffix not in SUFFIXES:
         parser.error(f"--plot takes a file that ends with {' or '.join(SUFFIXES)}")
+
+
+def is_possible():
+    """Return whether pictures can be drawn here, and say so if not."""
+    if importlib.util.find_spec("matplotlib") is None:
+        print("--plot needs matplotlib: pip install matplotlib", file=sys.stderr)
+        return False
+    return True
 
 
 def save_plot(results, path):

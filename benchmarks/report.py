@@ -1,13 +1,18 @@
-"""Results as text: the table and its footnotes, in colour on a terminal."""
+"""Results as text: the table, its marks and its footnotes."""
 
-import sys
+import textwrap
 
-from benchmarks.loops import COMPANIONS, SUBJECT, YARDSTICK
+from benchmarks.layout import BOLD_GREEN, GREEN, RED, columns_that_fit, format_table, terminal_width
+from benchmarks.loops import COMPANIONS, DEFAULT_LOOPS, SUBJECT, YARDSTICK
+from benchmarks.machine import reason_to_call_it_busy
 from benchmarks.scenarios.exchanges import SERVER_CPU
 
 UNMEASURED = "-"
 STATISTIC = "Median of the turns, and as the ratio the median of the ratios within the turns"
-GREEN, RED, BOLD_GREEN, BOLD_RED = "32", "31", "1;32", "1;31"
+# Rounds whose ratios lie further apart than that disagree.
+DISAGREEMENT = 0.15
+DISAGREES, MEANINGLESS = "~", "?"
+RATIO, SPREAD, OF_LIMIT = "ratio", "spread", "of limit"
 
 
 def format_figure(number):
@@ -21,7 +26,17 @@ def format_figure(number):
 
 def print_report(results):
     header, rows, styles = _table(results)
-    print("\n".join([headline(results), format_table(header, rows, styles), *_footnotes(results)]))
+    width = terminal_width()
+    # What a narrow terminal goes without: the ratio says most, then fastloop, then the loops that it is compared with.
+    spare = [SPREAD, OF_LIMIT, *sorted(results.loops, key=lambda name: (name not in COMPANIONS, name in DEFAULT_LOOPS)), "unit"]
+    spare = [header.index(name) for name in spare if name in header and name != SUBJECT]
+    left_out = [header[column] for column in spare if column not in columns_that_fit(header, rows, spare, width)[0]]
+    notes = _footnotes(results, header, rows)
+    if left_out:
+        notes.append(f"No room in {width} columns for: {', '.join(left_out)}. A wider terminal, COLUMNS=200 or a file shows all.")
+    if width:
+        notes = [textwrap.fill(note, width, subsequent_indent="  ") for note in notes]
+    print("\n".join([headline(results), format_table(header, rows, styles, spare=spare, width=width), *notes]))
 
 
 def headline(results):
@@ -32,10 +47,10 @@ def headline(results):
 
 
 def _table(results):
-    """Return (header, rows, styles): label, unit, one figure a loop and, if fastloop ran, its ratios."""
+    """Return (header, rows, styles): label, unit, one figure a loop and, if fastloop ran, its ratios and how far rounds differ."""
     has_ratio = SUBJECT in results.loops and len(results.loops) > 1
     has_yardstick = has_ratio and YARDSTICK in results.loops
-    header = ["", "unit", *results.loops, *["ratio"] * has_ratio, *["of limit"] * has_yardstick]
+    header = ["", "unit", *results.loops, *[RATIO] * has_ratio, *[OF_LIMIT] * has_yardstick, SPREAD]
     rows, styles = [], {}
     for number, row in enumerate(results.rows):
         cells = [row.label, row.unit, *(_figure_cell(results, row, name) for name in results.loops)]
@@ -44,14 +59,37 @@ def _table(results):
             styles[number, header.index(best)] = BOLD_GREEN
         if has_ratio:
             ratio = row.advantage_over_best_other(SUBJECT)
-            cells.append(f"{ratio[0]:.2f} ({ratio[1]})" if ratio else UNMEASURED)
+            cells.append(f"{ratio[0]:.2f}{_marks(results, row)} ({ratio[1]})" if ratio else UNMEASURED)
             if ratio:
-                styles[number, header.index("ratio")] = GREEN if ratio[0] >= 1 else RED
+                styles[number, header.index(RATIO)] = GREEN if ratio[0] >= 1 else RED
         if has_yardstick:
             of_limit = of_yardstick(row)
             cells.append("" if of_limit is None else f"{of_limit:.2f}")
+        spread = spread_of(results, row)
+        cells.append(UNMEASURED if spread is None else f"{spread:.0%}" + ("" if has_ratio else _marks(results, row)))
         rows.append(cells)
     return header, rows, styles
+
+
+def spread_of(results, row):
+    """Return by how much of the smallest the rounds' largest ratio is larger (or figure, of a loop alone). None of one round."""
+    rounds = results.metadata["rounds"]
+    ratio = row.advantage_over_best_other(SUBJECT)
+    if ratio:
+        of_rounds = row.in_rounds(rounds, lambda part: part.advantage(SUBJECT, ratio[1]))
+    else:
+        of_rounds = row.in_rounds(rounds, lambda part: part.figure(next(iter(part.turns), "")))
+    return max(of_rounds) / min(of_rounds) - 1 if len(of_rounds) > 1 and min(of_rounds) > 0 else None
+
+
+def busy_words(results):
+    return reason_to_call_it_busy(results.metadata.get("occupancy", {}), results.metadata["cpu_count"] or 1)
+
+
+def _marks(results, row):
+    if row.needs_quiet and busy_words(results):
+        return MEANINGLESS
+    return DISAGREES if (spread_of(results, row) or 0) > DISAGREEMENT else ""
 
 
 def of_yardstick(row):
@@ -80,8 +118,14 @@ def _figure_cell(results, row, loop_name):
     return " ".join([format_figure(figure), *(f"[{number}]" for number in numbers)])
 
 
-def _footnotes(results):
-    notes = []
+def _footnotes(results, header, rows):
+    notes, cells = [], [cell for row in rows for cell in row[1:]]
+    if busy := busy_words(results):
+        notes.append(f"THE MACHINE IS BUSY: {busy}. Figures are worse than they should be, and ratios vary.")
+    if any(DISAGREES in cell for cell in cells):
+        notes.append(f"{DISAGREES} The rounds disagree by more than {DISAGREEMENT:.0%}: do not rely on this row. More --rounds may help.")
+    if any(MEANINGLESS in cell for cell in cells):
+        notes.append(f"{MEANINGLESS} This row waits for other threads or processes: on a busy machine it means nothing.")
     for number, ((loop_name, reason), failures) in enumerate(_notes_of_failures(results).items(), start=1):
         others = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
         notes.append(f"[{number}] {loop_name}, {failures[0]['title']}{others}: {reason}")
@@ -97,19 +141,5 @@ def _footnotes(results):
 
 def markdown_table(results):
     header, rows, _ = _table(results)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
-
-
-def format_table(header, rows, styles):
-    """Lay out the table: first column to the left, the others to the right. styles: (row, column) -> SGR code, for a terminal."""
-    widths = [max(map(len, column)) for column in zip(header, *rows)]
-    has_colour = sys.stdout.isatty()
-
-    def line(cells, row=None):
-        padded = [cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(zip(cells, widths))]
-        for column in range(len(cells)):
-            if has_colour and (row, column) in styles:
-                padded[column] = f"\x1b[{styles[row, column]}m{padded[column]}\x1b[0m"
-        return "  ".join(padded).rstrip()
-
-    return "\n".join([line(header), "-" * (sum(widths) + 2 * len(widths) - 2), *(line(cells, row) for row, cells in enumerate(rows))])
+    kept = [cells[:-1] for cells in (header, ["---"] * len(header), *rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in kept)

@@ -11,7 +11,7 @@ import platform
 import ssl
 import statistics
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from benchmarks.loops import COMPANIONS, LOOPS
 from benchmarks.scenario import Direction
@@ -29,6 +29,7 @@ class Row:
     unit: str
     direction: Direction
     noise: float
+    needs_quiet: bool = False
     turns: dict[str, list[float]] = field(default_factory=dict)
 
     def figure(self, loop_name):
@@ -56,6 +57,13 @@ class Row:
         if self.direction is Direction.DEFECTS or not merits:
             return None
         return self.direction.best(merits, key=merits.get)
+
+    def in_rounds(self, rounds, question):
+        """Return question(row) of a row for each round, where it has an answer."""
+        size = -(-max(map(len, self.turns.values()), default=0) // rounds)
+        parts = [{name: figures[start * size :][:size] for name, figures in self.turns.items()} for start in range(rounds)]
+        answers = [question(replace(self, turns={name: some for name, some in part.items() if some})) for part in parts]
+        return [answer for answer in answers if answer is not None]
 
     def _merits(self):
         """Figures by loop, without those that are no merit: the overshoot of timers that fire early is below zero."""
@@ -111,7 +119,7 @@ class Results:
 
 def _empty_row(scenario, metric):
     label = f"{scenario.title}: {metric.title}" if metric.title else scenario.title
-    return Row(scenario.name, metric.name, label, metric.unit, metric.direction, metric.noise)
+    return Row(scenario.name, metric.name, label, metric.unit, metric.direction, metric.noise, metric.needs_quiet)
 
 
 def _describe_machine():

@@ -12,7 +12,9 @@ import sys
 FOLDER = pathlib.Path(__file__).resolve().parent
 COMMANDS = {
     "measure": "measure",
+    "check": "check",
     "show": "show",
+    "publish": "publish",
     "compare": "compare",
     "instructions": "instructions",
     "alone": "programs.loop_scenario",

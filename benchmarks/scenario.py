@@ -47,6 +47,8 @@ class Metric:
     title: str = ""
     direction: Direction = Direction.LOWER
     noise: float = 0.0
+    # Other threads or processes have a part in it, so that whatever else runs on the machine changes it.
+    needs_quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,8 @@ def loop_scenario(name, title, metrics, turn, **options):
     return Scenario(name, title, metrics, participate, is_in_process=True, **options)
 
 
-def timed_coroutine(title, *, count):
-    """Make a scenario of `async def body(count)`: nanoseconds per operation, count in a turn."""
+def timed_coroutine(title, *, count, needs_quiet=False):
+    """Make a scenario of `async def body(count)`: nanoseconds per operation, count in a turn. needs_quiet: as of its Metric."""
 
     def decorate(body):
         async def turn(is_quick):
@@ -108,6 +110,6 @@ def timed_coroutine(title, *, count):
             await body(operations)
             return {"time": (time.perf_counter_ns() - start_ns) / operations}
 
-        return loop_scenario(body.__name__, title, (Metric("time", "ns"),), turn, body=body)
+        return loop_scenario(body.__name__, title, (Metric("time", "ns", needs_quiet=needs_quiet),), turn, body=body)
 
     return decorate

@@ -6,13 +6,15 @@ import sys
 
 from benchmarks import plot
 from benchmarks.loops import LOOPS
-from benchmarks.measure import names_of
+from benchmarks.names import names_of
 from benchmarks.report import markdown_table, print_report
 from benchmarks.results import Results
 
 
 def main(arguments):
     options = parse(arguments)
+    if options.plot and not plot.is_possible():
+        return 2
     try:
         kept = [Results.load(path) for path in options.files]
     except (OSError, ValueError) as error:

@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -20,6 +21,7 @@ from actors.programs import run_python
 from actors.threads import in_thread
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+LOOPS = ["fastloop", "asyncio", "uvloop", "limit"]
 SCENARIOS = "sleep_zero_one_task,sleep_accuracy,echo_tcp_streams_64b_1"
 # Every scenario runs on fastloop, in parts: one run of all would take too long for one test.
 PARTS = 8
@@ -138,6 +140,8 @@ def judged(base_file):
     """A result in which fastloop takes as long as asyncio everywhere."""
     document = json.loads(base_file.read_text())
     document["loops"] = ["fastloop", "asyncio"]
+    # What else runs here is no part of it.
+    document["metadata"]["occupancy"] = {}
     for row in document["rows"]:
         row["turns"]["fastloop"] = row["turns"]["asyncio"]
     return document
@@ -182,13 +186,14 @@ def test_pattern_chooses_the_scenarios_that_match(measure):
     "arguments, options, words",
     [
         (["--all", "--scenarios", "startup"], {}, "not allowed with argument"),
-        (["--scenarios", "no_such_thing"], {}, "call_soon_chain"),
+        (["--scenarios", "call_soon_chian"], {}, "the nearest: call_soon_chain"),
+        (["check", "--loops", "uvlop"], {}, "the nearest: uvloop"),
         (["--turns", "0"], {}, "at least 1"),
         (["--plot", "figure.svg"], {"blocked": ["matplotlib"]}, "pip install matplotlib"),
-        (["--plot", "figure.txt"], {}, "needs matplotlib" if not HAS_MATPLOTLIB else "ends with .png or .svg"),
+        (["--plot", "figure.txt"], {}, "ends with .png or .svg"),
         (["--json", "no-such-folder/result.json"], {}, "no folder to write no-such-folder/result.json to"),
         (["instructions", "call_soon_chain"], {"variables": {"PATH": ""}}, "it needs valgrind"),
-        (["instructions", "startup"], {}, "call_soon_chain"),
+        (["instructions", "startup"], {}, "--list names all"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_measured(arguments, options, words):
@@ -390,6 +395,31 @@ def test_the_ratio_is_the_median_of_the_ratios_within_the_turns(tmp_path, judged
     assert table[0] == ["", "unit", "fastloop", "uvloop", "ratio"]
     assert table[2][2:] == ["20.0", "42.0", "2.00 (asyncio)"]
     assert table[3][2:] == ["20.0", "42.0", "0.48 (uvloop)"]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_table_is_no_wider_than_the_terminal_and_every_row_keeps_its_name(tmp_path, judged, columns):
+    judged["rows"] = [row | {"turns": {name: [1234567.0] * 2 for name in LOOPS}} for row in judged["rows"]]
+    judged["loops"], judged["metadata"]["rounds"] = LOOPS, 2
+    shown = run("show", write(tmp_path / "result.json", judged), variables={"COLUMNS": str(columns)}).stdout
+    assert max(map(len, shown.splitlines())) <= columns
+    assert all(f"\n{name}" in shown for name in ("sleep(0), one task", "  server CPU", "  throughput", "  p99 latency"))
+    assert f"No room in {columns} columns for: spread, of limit" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    "others, turns, marks",
+    [(0.0, [1.0, 1.1], {"server": "", "p99": ""}), (0.0, [1.0, 1.3], {"server": "~", "p99": "~"}),
+     (1.9, [1.0, 1.3], {"server": "~", "p99": "?"})],
+)  # fmt: skip
+def test_rows_of_a_busy_machine_and_those_whose_rounds_disagree_are_marked(tmp_path, judged, others, turns, marks):
+    judged["metadata"] |= {"rounds": 2, "cpu_count": 2, "occupancy": {"load": 2.0, "others": others}}
+    judged["rows"] = [row | {"turns": {"fastloop": [1.0, 1.0], "asyncio": turns}} for row in judged["rows"]]
+    shown = run("show", write(tmp_path / "result.json", judged)).stdout
+    for words, mark in marks.items():
+        ratio = next(line for line in shown.splitlines() if f": {words}" in line)
+        assert re.search(r"1\.[0-9]+([~?]?) \(asyncio\)", ratio)[1] == mark
+    assert ("other programs used 1.9 of 2 CPUs" in shown) is bool(others)
 
 
 def test_without_rich_progress_is_shown_in_lines():

@@ -9,7 +9,7 @@ from benchmarks.scenarios.exchanges import SERVER_CPU, session_participant
 from benchmarks.session import FAMILIES, Exchange
 
 BYTES = 100_000_000
-METRICS = (Metric("server_cpu", "s/GB", SERVER_CPU), Metric("rate", "GB/s", "throughput", Direction.HIGHER))
+METRICS = (Metric("server_cpu", "s/GB", SERVER_CPU), Metric("rate", "GB/s", "throughput", Direction.HIGHER, needs_quiet=True))
 
 
 def bulk_scenario(name, direction, interface, family, **options):

@@ -16,9 +16,9 @@ REPETITIONS = 50
 WATCHED_DESCRIPTORS = 10
 STORM_CALLBACKS = 100
 METRICS = (
-    Metric("executor", "us", "run_in_executor"),
-    Metric("threadsafe", "us", "run_coroutine_threadsafe"),
-    Metric("step", "us", "step of a thread"),
+    Metric("executor", "us", "run_in_executor", needs_quiet=True),
+    Metric("threadsafe", "us", "run_coroutine_threadsafe", needs_quiet=True),
+    Metric("step", "us", "step of a thread", needs_quiet=True),
 )
 
 

@@ -26,9 +26,9 @@ def exchange_scenario(name, title, exchange, count, *, unit="messages", **option
     """Make a scenario. count: requests in a turn, of all connections together. unit: what is counted."""
     metrics = (
         Metric("server_cpu", "us", SERVER_CPU),
-        Metric("rate", f"{unit}/s", "throughput", Direction.HIGHER),
+        Metric("rate", f"{unit}/s", "throughput", Direction.HIGHER, needs_quiet=True),
         # A percentile moves by more than a mean does.
-        Metric("p99", "us", "p99 latency", noise=10.0),
+        Metric("p99", "us", "p99 latency", noise=10.0, needs_quiet=True),
     )
 
     def participate(loop_definition, is_quick):

@@ -38,7 +38,7 @@ async def _rate(work, count, at_once):
 
 
 def _scenario(name, title, work, count, at_once, is_default):
-    metrics = (Metric("rate", "processes/s", direction=Direction.HIGHER),)
+    metrics = (Metric("rate", "processes/s", direction=Direction.HIGHER, needs_quiet=True),)
     return loop_scenario(name, title, metrics, lambda is_quick: _rate(work, scaled(count, is_quick), at_once), is_default=is_default)
 
 

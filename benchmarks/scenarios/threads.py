@@ -14,7 +14,7 @@ def _ignore():
     pass
 
 
-@timed_coroutine("call_soon_threadsafe from a thread", count=20_000)
+@timed_coroutine("call_soon_threadsafe from a thread", count=20_000, needs_quiet=True)
 async def call_soon_threadsafe(count):
     loop = asyncio.get_running_loop()
     is_done = loop.create_future()
@@ -30,7 +30,7 @@ async def call_soon_threadsafe(count):
     thread.join()
 
 
-@timed_coroutine("run_in_executor, one worker", count=1_000)
+@timed_coroutine("run_in_executor, one worker", count=1_000, needs_quiet=True)
 async def run_in_executor(count):
     loop = asyncio.get_running_loop()
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
