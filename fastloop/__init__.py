@@ -30,6 +30,7 @@ from fastloop.api.transports import (
 )
 from fastloop.core.future import Future
 from fastloop.core.handle import Handle
+from fastloop.core.loop_statistics import LoopStatistics
 from fastloop.core.task import Task
 from fastloop.core.timer_handle import TimerHandle
 from fastloop.runner import Runner, new_event_loop, run
@@ -53,6 +54,7 @@ __all__ = [
     "Future",
     "Handle",
     "Loop",
+    "LoopStatistics",
     "Protocol",
     "ReadTransport",
     "Runner",

@@ -49,6 +49,7 @@ from asyncio.timeouts import *
 from asyncio.transports import *
 from asyncio.unix_events import SelectorEventLoop as SelectorEventLoop
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
@@ -85,9 +86,34 @@ __version__: str
 
 # ---- the loop ----
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopStatistics:
+    turns: int
+    callbacks: int
+    task_steps: int
+    polls: int
+    events: int
+    busy_polls: int
+    busy_poll_hits: int
+    asleep_s: float
+    busy_s: float
+    most_ready: int
+    timers: int
+    watched_descriptors: int
+    transports: int
+    tasks: int
+    bytes_received: int
+    bytes_sent: int
+    longest_callback_s: float
+    longest_callback: str | None
+    longest_callback_at: float | None
+    @property
+    def utilization(self) -> float: ...
+
 class EventLoop(SelectorEventLoop):
     # asyncio's takes a selector.
-    def __init__(self, selector: None = ...) -> None: ...
+    def __init__(self, selector: None = ..., *, busy_poll_us: int | None = None) -> None: ...
+    def statistics(self, reset: bool = False) -> LoopStatistics: ...
 
 Loop = EventLoop
 

@@ -20,7 +20,23 @@ from fastloop.api.tls_connections import TlsMethods
 from fastloop.core.positional_calls import give_loop_methods
 from fastloop.transports.transport_core import TransportCore
 
+# Longer attempts would only burn CPU time.
+MAX_BUSY_POLL_US = 10_000
+
 _live_loops = weakref.WeakSet()
+
+
+def _busy_poll_limit(value):
+    """Return the argument busy_poll_us or FASTLOOP_BUSY_POLL_US as an int, or None if neither is given."""
+    name = "busy_poll_us"
+    if value is None:
+        name, value = "FASTLOOP_BUSY_POLL_US", os.environ.get("FASTLOOP_BUSY_POLL_US") or None
+        value = int(value) if value is not None and value.isascii() and value.isdigit() else value
+    elif not isinstance(value, int):
+        raise TypeError(f"{name} must be an int or None, not {type(value).__name__}")
+    if value is None or (isinstance(value, int) and 0 <= value <= MAX_BUSY_POLL_US):
+        return value
+    raise ValueError(f"{name} must be a whole number of microseconds from 0 to {MAX_BUSY_POLL_US}, not {value!r}")
 
 
 class EventLoop(
@@ -38,12 +54,19 @@ class EventLoop(
 
     Every method of asyncio's loop works as its documentation says. Use it from one thread only, except for
     call_soon_threadsafe().
+
+    busy_poll_us: for how many microseconds, at most, the loop may poll the kernel before it goes to sleep. 0 for never. Without it,
+    FASTLOOP_BUSY_POLL_US counts, and without that the loop polls only while this costs no more CPU time than sleeping.
     """
 
-    def __init__(self, selector=None):
-        if selector is not None:
+    def __init__(self, selector=None, *, busy_poll_us=None):
+        try:
+            if selector is not None:
+                raise TypeError("fastloop's loop polls the kernel itself and takes no selector")
+            self._limit_busy_polls(_busy_poll_limit(busy_poll_us))
+        except BaseException:
             self._release()
-            raise TypeError("fastloop's loop polls the kernel itself and takes no selector")
+            raise
         # asyncio makes a selector here, and a pipe to wake it. The scheduler has its own poller and wake-up.
         super().__init__(selector=SelectorView(self))
         _live_loops.add(self)

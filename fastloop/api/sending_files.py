@@ -57,6 +57,7 @@ async def _send(transport, file, offset, count):
             if done == 0:
                 break
             sent += done
+            transport._loop._count_sent(done)
             # A peer that takes everything at once must not starve the rest of the loop.
             await asyncio.sleep(0)
         return sent

@@ -42,6 +42,17 @@ static inline int64_t clock_deadline(double when_s)
     return bits;
 }
 
+/* The seconds that a deadline stands for. 0 if it is due at once. */
+static inline double clock_moment(int64_t deadline)
+{
+    if (deadline == CLOCK_AT_ONCE) {
+        return 0.0;
+    }
+    double when_s;
+    memcpy(&when_s, &deadline, sizeof(when_s));
+    return when_s;
+}
+
 /* The wait from now_s until the deadline, rounded up. Negative if the deadline is never due. */
 static inline int64_t clock_wait_ns(int64_t deadline, double now_s)
 {

@@ -22,7 +22,7 @@ from fastloop.core.callback_pairs cimport (
 from fastloop.core.handle cimport UNDELETABLE, call_soon_uninterrupted, new_handle
 from fastloop.core.interruption cimport exception_preceded_call, raised_before_call
 from fastloop.core.ready_queue cimport ready_queue_put_back
-from fastloop.core.scheduler cimport scheduler_push
+from fastloop.core.scheduler cimport scheduler_begin_step, scheduler_push
 from fastloop.python.calls cimport call_one_in_context, call_raised_exit
 from fastloop.python.capi cimport (
     PyErr_SetObject, PyException_SetTraceback, PyObject_CallFinalizerFromDealloc, object_type)
@@ -474,7 +474,7 @@ cdef int future_drop_ready_callback(Future future, object callback) except -1:
 cdef int future_run_callback(Future future, Scheduler loop, object callback, object context) except -1:
     cdef PyObject *result
     # Each callback is a step, as if it had been in the ready queue itself.
-    loop.steps += 1
+    scheduler_begin_step(loop)
     if context is None:
         (<Runnable>callback).run()
     else:

@@ -101,10 +101,10 @@ cdef bint raised_before_call(Scheduler scheduler, object callable) except -1:
 
 cdef bint scheduler_is_stuck_at(Scheduler scheduler, object code) noexcept:
     """Count this interruption. A debugger's hook may raise in every call of a function, and the loop must get past it."""
-    if scheduler.interrupted_code is not <void *>code or scheduler.steps > scheduler.interrupted_step + 1:
+    if scheduler.interrupted_code is not <void *>code or scheduler.counters.steps > scheduler.interrupted_step + 1:
         scheduler.interruptions_in_a_row = 0
     scheduler.interrupted_code = <void *>code
-    scheduler.interrupted_step = scheduler.steps
+    scheduler.interrupted_step = scheduler.counters.steps
     scheduler.interruptions_in_a_row += 1
     return scheduler.interruptions_in_a_row > MAX_INTERRUPTIONS
 

@@ -12,20 +12,25 @@ import inspect
 import os
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t, uint64_t
 
-from fastloop.core.clock cimport clock_deadline, clock_now_ns, clock_seconds
+from fastloop.core.clock cimport clock_deadline, clock_moment, clock_now_ns, clock_seconds, clock_wait_ns
 from fastloop.core.executor_future cimport executor_future
 from fastloop.core.fd_watcher cimport add_reader, add_writer, remove_reader, remove_writer, watched_descriptors
 from fastloop.core.future cimport new_future
 from fastloop.core.handle cimport new_handle, new_queued_handle
 from fastloop.core.inbox cimport inbox_wake
+from fastloop.core.longest_callback cimport longest_callback_note
+from fastloop.core.loop_counters cimport loop_counter_add_bytes
+from fastloop.core.reading_counters cimport statistics_of
 from fastloop.core.ready_view cimport ask_kernel, new_ready_view, push_handle
 from fastloop.core.scheduler cimport (
-    scheduler_expect_events, scheduler_push, scheduler_push_foreign, scheduler_push_timer, scheduler_runs_elsewhere)
+    Scheduler, scheduler_expect_events, scheduler_push, scheduler_push_foreign, scheduler_push_timer, scheduler_runs_elsewhere)
 from fastloop.core.task cimport Task, new_task
 from fastloop.core.threadsafe_handle cimport new_threadsafe_handle
 from fastloop.core.timer_handle cimport TimerHandle, new_queued_timer_handle, new_timer_handle, timer_keep_moment
+from fastloop.poll.busy_poll cimport BUSY_POLL_MEASURED
 from fastloop.python.capi cimport PyCoro_CheckExact, PyObject_GenericSetAttr
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
 from fastloop.python.method_copies cimport method_copies_are_same
@@ -130,6 +135,18 @@ cdef class LoopCore(LoopLife):
     cdef double now_s(self) except? -1:
         return self.time() if self.has_own_time else clock_seconds(clock_now_ns())
 
+    cdef int64_t next_timeout_ns(self) except? -2:
+        if not self.has_own_time:
+            return Scheduler.next_timeout_ns(self)
+        return own_timeout_ns(self)
+
+    def _choose_wait(self, when, steps):
+        """Called before the loop sleeps, if time() is overridden. Returns for how many seconds to wait, or None for no limit.
+
+        when: the next timer's moment, or None if there is none. steps: how many callbacks and task steps have started so far.
+        """
+        return None if when is None else max(when - self.time(), 0.0)
+
     def _timer_handle_cancelled(self, handle):
         """asyncio counts cancelled timers here. fastloop's leave the heap at once."""
 
@@ -226,6 +243,30 @@ cdef class LoopCore(LoopLife):
         """For SelectorView: by descriptor, the file object if one was passed, the reader's handle and the writer's handle."""
         return watched_descriptors(self)
 
+    # ---- statistics ----
+
+    def statistics(self, reset=False):
+        """Return a LoopStatistics: what the loop has done, what it has now, and its longest callback.
+
+        reset: the next statistics() counts from here on. From any thread, and also after close().
+        """
+        return statistics_of(self, reset, False)
+
+    def _statistics_since_made(self):
+        """For fastloop.contrib: monitoring systems want counters that only grow, also when the program resets its own."""
+        return statistics_of(self, False, True)
+
+    def _limit_busy_polls(self, limit_us):
+        """For EventLoop(busy_poll_us=...). None means that the loop measures what they cost."""
+        self.busy_poll.limit_us = BUSY_POLL_MEASURED if limit_us is None else limit_us
+
+    def _count_sent(self, size):
+        """For sendfile(), which goes past the transports."""
+        loop_counter_add_bytes(&self.counters.bytes_sent, size)
+
+    cdef int note_longest(self, PyObject *runnable, uint64_t took, uint64_t steps) except -1:
+        return longest_callback_note(self, runnable, took, steps)
+
     # ---- for libraries that run turns of their own, such as nest_asyncio ----
 
     @property
@@ -270,6 +311,18 @@ cdef object schedule_timer(LoopCore loop, double when_s, object when, object cal
         timer_keep_moment(handle, when)
     scheduler_push_timer(loop, handle, clock_deadline(when_s))
     return handle
+
+
+cdef int64_t own_timeout_ns(LoopCore loop) except? -2:
+    cdef double wait_s
+    when = None
+    if loop.timers.count > 0:
+        when = clock_moment(loop.timers.entries[0].deadline)
+    wait = loop._choose_wait(None if when == INFINITY else when, loop.counters.steps)
+    if wait is None:
+        return -1
+    wait_s = wait
+    return clock_wait_ns(clock_deadline(wait_s), 0.0)
 
 
 cdef object create_task_carefully(LoopCore loop, object coro, dict keywords):

@@ -19,6 +19,7 @@ from fastloop.core.future cimport Future as FutureType, future_drop_ready_callba
 from fastloop.core.handle cimport Handle
 from fastloop.core.handle_core cimport HANDLE_CANCELLED
 from fastloop.core.inbox cimport inbox_forked
+from fastloop.core.loop_counters cimport loop_counters_begin_run, loop_counters_end_run
 from fastloop.core.queued_object cimport queued_object_track
 from fastloop.core.ready_queue cimport ready_queue_peek
 from fastloop.core.runnable cimport Runnable
@@ -74,6 +75,7 @@ cdef class LoopLife(Scheduler):
             sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
             events._set_running_loop(self)
             self.is_running_turns = True
+            loop_counters_begin_run(&self.counters)
         except BaseException:
             self._run_forever_cleanup()
             raise
@@ -82,6 +84,7 @@ cdef class LoopLife(Scheduler):
         # First what runs no Python code. Whatever raises below, the loop no longer counts as running.
         self.is_running_turns = self.is_stopping = False
         self.thread_ident = 0
+        loop_counters_end_run(&self.counters)
         try:
             # Since Python 3.14 only the running loop can change its current task.
             if self.lingering_task is not NULL:

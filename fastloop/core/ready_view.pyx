@@ -19,7 +19,7 @@ from fastloop.core.interruption cimport exception_preceded_call
 from fastloop.core.queued_object cimport queued_object_track
 from fastloop.core.ready_queue cimport (
     ready_queue_clear, ready_queue_drop_last, ready_queue_peek, ready_queue_pop, ready_queue_put_back)
-from fastloop.core.scheduler cimport scheduler_push
+from fastloop.core.scheduler cimport scheduler_begin_step, scheduler_push
 from fastloop.python.object_pool cimport object_type_forbid_construction
 
 
@@ -161,7 +161,7 @@ cdef class ReadyEntry:
             scheduler.leave_lingering_task()
         # A task may run the loop from within its step. A loop that does not run has no current task.
         interrupted = swap_current_task(scheduler, None) if events._get_running_loop() is scheduler else None
-        scheduler.steps += 1
+        scheduler_begin_step(scheduler)
         try:
             if scheduler.is_debug:
                 scheduler.run_watched(self.runnable)

@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fastloop.core.clock cimport clock_ticks_before
 from fastloop.core.inbox cimport inbox_collect, inbox_push
+from fastloop.core.loop_counters cimport loop_counter_add
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm
 from fastloop.core.ready_queue cimport ready_queue_peek, ready_queue_push
 from fastloop.core.runnable cimport Runnable
@@ -25,11 +26,8 @@ cdef class Scheduler(SchedulerParts):
         uint64_t last_clock_ticks
         double last_clock_s
 
-        # How many callbacks and task steps have started. Code that notes the number can tell later whether its own step
-        # still runs.
-        uint64_t steps
-        # The last function that was interrupted before it had started (its code, only compared), in which step, and how
-        # often in a row.
+        # The last function that was interrupted before it had started (its code, only compared), in which step (a value of
+        # counters.steps), and how often in a row.
         void *interrupted_code
         uint64_t interrupted_step
         int interruptions_in_a_row
@@ -51,6 +49,11 @@ cdef class Scheduler(SchedulerParts):
         # The program overrides time().
         bint has_own_time
 
+        # The longest callback since the last reset: (its text or None, when it ended as in time.time()). None for none.
+        # And what the counters were at that reset. Both in a critical section.
+        object longest
+        object counts_at_reset
+
         # True while the loop is open, not forked and not in debug mode, and nobody has overridden call_soon().
         # Futures and tasks may then push themselves, without a handle.
         shared_bool_t bypasses_call_soon
@@ -65,6 +68,7 @@ cdef class Scheduler(SchedulerParts):
 
     # The loop's time in seconds. LoopCore overrides it for loops with their own time().
     cdef double now_s(self) except? -1
+    cdef int end_block(self, PyObject *runnable) except -1
     cdef int look_at_kernel(self) except -1
     # For at most max_ns, unless that is negative.
     cdef int sleep(self, int64_t max_ns) except -1
@@ -78,6 +82,8 @@ cdef class Scheduler(SchedulerParts):
     cdef int flush_held_writes(self) except -1
     # Run one runnable with the checks of debug mode. LoopLife overrides it.
     cdef int run_watched(self, Runnable runnable) except -1
+    # The block of callbacks that ends here has taken longer than any before. LoopCore overrides it, to name the callback.
+    cdef int note_longest(self, PyObject *runnable, uint64_t took, uint64_t steps) except -1
 
     cdef int forget_contexts(self) except -1
     cdef int leave_lingering_task(self) except -1
@@ -101,6 +107,11 @@ cdef inline int scheduler_push(Scheduler scheduler, Runnable runnable) except -1
 # Push from any thread, and wake the loop if it sleeps. Raises RuntimeError if the loop has been closed.
 cdef inline int scheduler_push_foreign(Scheduler scheduler, Runnable runnable) except -1:
     return inbox_push(&scheduler.inbox, &scheduler.ready, <PyObject *>runnable)
+
+
+# HOT. Code that notes counters.steps can tell later whether its own step still runs.
+cdef inline void scheduler_begin_step(Scheduler scheduler) noexcept:
+    loop_counter_add(&scheduler.counters.steps, 1)
 
 
 # HOT. Have runnable.flush() called when the running step ends. INVARIANT: is_running_turns.

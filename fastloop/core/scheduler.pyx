@@ -22,17 +22,20 @@ from fastloop.core.clock cimport (
     CLOCK_TICKS_PER_US, clock_deadline, clock_now_ns, clock_seconds, clock_ticks, clock_ticks_before, clock_wait_ns)
 from fastloop.core.current_task cimport swap_current_task
 from fastloop.core.inbox cimport inbox_begin_sleep, inbox_collect, inbox_end_sleep
+from fastloop.core.loop_counters cimport (
+    loop_counter_add, loop_counter_set, loop_counters_begin_block, loop_counters_begin_sleep, loop_counters_begin_turn,
+    loop_counters_end_block, loop_counters_end_sleep)
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_is_due, poll_pacing_note
 from fastloop.core.ready_queue cimport ready_queue_append, ready_queue_pop, ready_queue_trim
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_EXPECTS_NO_ANSWER, RUNNABLE_KEEPS_CURRENT_TASK, Runnable
 from fastloop.core.scheduler_parts cimport POLL_BATCH
 from fastloop.core.shared_context cimport shared_context_forget
 from fastloop.core.watch_table cimport watch_table_find
-from fastloop.poll.busy_poll cimport busy_poll_is_due, busy_poll_note, busy_poll_us
+from fastloop.poll.busy_poll cimport busy_poll_begin_wait, busy_poll_end_wait, busy_poll_is_due, busy_poll_note, busy_poll_us
 from fastloop.poll.poller cimport poller_forget, poller_wait
 from fastloop.poll.wakeup cimport WAKEUP_NEEDS_DRAIN, wakeup_drain, wakeup_fd
 from fastloop.python.context_vars cimport context_vars_find
-from fastloop.python.cpython_compat cimport compat_has_other_threads
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL, compat_has_other_threads
 
 
 cdef Py_ssize_t learn_vars_offset() except -1:
@@ -66,6 +69,7 @@ cdef class Scheduler(SchedulerParts):
             self.look_at_kernel()
         if self.timers.count > 0:
             self.collect_due_timers()
+        scheduler_show_counts(self)
         return self.run_ready_debug() if self.is_debug else self.run_ready()
 
     cdef int look_at_kernel(self) except -1:
@@ -78,11 +82,15 @@ cdef class Scheduler(SchedulerParts):
         if self.next_event < self.event_count:
             return self.dispatch()
         if has_threads:
+            # Another thread may keep the GIL for long. That is no callback's fault.
+            self.end_block(NULL)
             with nogil:
                 count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
+            loop_counters_begin_block(&self.counters, clock_ticks())
         elif self.watches.count > 0:
             # Without watchers only the wake-up is registered, and a loop that is awake need not read it.
             count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
+        loop_counter_add(&self.counters.polls, 1)
         poll_pacing_note(&self.pacing, count > 0, has_threads)
         return self.after_poll(count, errno)
 
@@ -91,6 +99,7 @@ cdef class Scheduler(SchedulerParts):
         cdef int64_t timeout_ns
         cdef int count, error
         scheduler_check_owner(self)
+        self.end_block(NULL)
         self.before_sleep()
         if self.next_event < self.event_count:
             return self.dispatch()
@@ -100,14 +109,11 @@ cdef class Scheduler(SchedulerParts):
         # Another thread may have pushed before it could see that the loop sleeps, or a destructor may have pushed or written.
         if not inbox_begin_sleep(&self.inbox) or self.ready.count > 0 or self.unflushed.count > 0 or self.next_turn.count > 0:
             timeout_ns = 0
+        scheduler_show_counts(self)
+        loop_counters_begin_sleep(&self.counters)
         with nogil:
-            if busy_poll_is_due(&self.busy_poll, timeout_ns):
-                # If nothing comes, return with 0 events instead of sleeping here: a signal that arrived in between must
-                # be handled first, since it can no longer interrupt the sleep. The next turn sleeps.
-                count = scheduler_busy_poll(self)
-            else:
-                count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
-        error = errno
+            count = scheduler_wait(self, timeout_ns, &error)
+        loop_counters_end_sleep(&self.counters)
         inbox_end_sleep(&self.inbox)
         poll_pacing_note(&self.pacing, count > 0, False)
         return self.after_poll(count, error)
@@ -126,6 +132,7 @@ cdef class Scheduler(SchedulerParts):
     cdef int after_poll(self, int event_count, int error) except -1:
         self.next_event = 0
         self.event_count = max(event_count, 0)
+        loop_counter_add(&self.counters.events, self.event_count)
         while self.next_turn.count > 0:
             # The popped reference passes to the ready queue.
             ready_queue_append(&self.ready, ready_queue_pop(&self.next_turn))
@@ -205,6 +212,7 @@ cdef class Scheduler(SchedulerParts):
         cdef size_t remaining = self.ready.count
         cdef Runnable runnable
         cdef PyObject *popped
+        loop_counters_begin_turn(&self.counters, remaining)
         # Read the count each time: a callback may run the loop from within, or clear the queue.
         while remaining > 0 and self.ready.count > 0:
             remaining -= 1
@@ -213,29 +221,51 @@ cdef class Scheduler(SchedulerParts):
             Py_DECREF(runnable)
             if self.lingering_task is not NULL and not runnable.flags & RUNNABLE_KEEPS_CURRENT_TASK:
                 self.leave_lingering_task()
-            self.steps += 1
+            scheduler_begin_step(self)
             runnable.run()
             if self.unflushed.count > 0:
                 scheduler_flush(self)
+            self.counters.block_left -= 1
+            if self.counters.block_left == 0:
+                self.end_block(<PyObject *>runnable)
         return 0
 
     cdef int run_ready_debug(self) except -1:
         cdef size_t remaining = self.ready.count
         cdef Runnable runnable
+        loop_counters_begin_turn(&self.counters, remaining)
         while remaining > 0 and self.ready.count > 0:
             remaining -= 1
             runnable = <Runnable>ready_queue_pop(&self.ready)
             Py_DECREF(runnable)
             if self.lingering_task is not NULL:
                 self.leave_lingering_task()
-            self.steps += 1
+            scheduler_begin_step(self)
             self.run_watched(runnable)
             if self.unflushed.count > 0:
                 scheduler_flush(self)
+            self.counters.block_left -= 1
+            if self.counters.block_left == 0:
+                self.end_block(<PyObject *>runnable)
         return 0
 
     cdef int run_watched(self, Runnable runnable) except -1:
         return runnable.run()
+
+    cdef int end_block(self, PyObject *runnable) except -1:
+        """A block of callbacks is done (loop_counters.h). runnable: the last one, or NULL if it is not known."""
+        cdef uint64_t first_step = self.counters.block_first_step
+        cdef uint64_t took
+        if self.counters.steps == first_step:
+            # The step has ended blocks itself: it ran the loop from within.
+            self.counters.block_left = self.counters.block_size
+            return 0
+        took = loop_counters_end_block(&self.counters)
+        self.counters.block_first_step = self.counters.steps
+        return self.note_longest(runnable, took, self.counters.steps - first_step) if took > 0 else 0
+
+    cdef int note_longest(self, PyObject *runnable, uint64_t took, uint64_t steps) except -1:
+        return 0
 
     cdef int flush_held_writes(self) except -1:
         return scheduler_flush(self)
@@ -261,19 +291,48 @@ cdef bint scheduler_take_interrupted(Scheduler self) noexcept:
     return is_interrupted
 
 
+cdef inline void scheduler_show_counts(Scheduler self) noexcept:
+    """Where other threads may not look themselves, keep for them what they would see now."""
+    if not COMPAT_HAS_GIL:
+        loop_counter_set(&self.counters.timers_shown, self.timers.count)
+        loop_counter_set(&self.counters.watches_shown, self.watches.count)
+
+
 cdef inline int scheduler_check_owner(Scheduler self) except -1:
     if self.is_forked:
         raise RuntimeError("A forked child cannot keep running its parent's event loop; make a new one")
     return 0
 
 
+cdef int scheduler_wait(Scheduler self, int64_t timeout_ns, int *error) noexcept nogil:
+    """The number of events, or -1 with error set."""
+    cdef int count
+    cdef bint is_attempt = busy_poll_is_due(&self.busy_poll, timeout_ns)
+    busy_poll_begin_wait(&self.busy_poll, is_attempt, timeout_ns)
+    if is_attempt:
+        # If nothing comes, return with 0 events instead of sleeping here: a signal that arrived in between must
+        # be handled first, since it can no longer interrupt the sleep. The next turn sleeps.
+        count = scheduler_busy_poll(self)
+    else:
+        count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
+        loop_counter_add(&self.counters.polls, 1)
+    error[0] = errno
+    busy_poll_end_wait(&self.busy_poll, is_attempt, count > 0)
+    return count
+
+
 cdef int scheduler_busy_poll(Scheduler self) noexcept nogil:
     """The number of events, 0 if none came within busy_poll_us(), or -1 with errno."""
     cdef uint64_t limit = busy_poll_us(&self.busy_poll) * CLOCK_TICKS_PER_US
     cdef uint64_t began = clock_ticks()
+    cdef uint64_t polls = 0
     cdef int event_count = 0
     while event_count == 0 and clock_ticks() - began < limit:
         event_count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
+        polls += 1
+    loop_counter_add(&self.counters.polls, polls)
+    loop_counter_add(&self.counters.busy_polls, 1)
+    loop_counter_add(&self.counters.busy_poll_hits, event_count > 0)
     busy_poll_note(&self.busy_poll, event_count != 0)
     return event_count
 

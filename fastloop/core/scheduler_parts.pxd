@@ -4,6 +4,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
 from fastloop.core.inbox cimport inbox_t
+from fastloop.core.loop_counters cimport loop_counters_t
 from fastloop.core.poll_pacing cimport poll_pacing_t
 from fastloop.core.ready_queue cimport ready_queue_t
 from fastloop.core.runnable cimport Runnable
@@ -32,6 +33,8 @@ cdef class SchedulerParts:
         ready_queue_t next_turn
         # The only part that other threads may touch.
         inbox_t inbox
+        # What statistics() reports. Other threads may read it.
+        loop_counters_t counters
 
         poller_t poller
         # When to poll while callbacks are ready, and whether to busy-poll for a few microseconds before sleeping.

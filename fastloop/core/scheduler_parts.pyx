@@ -13,6 +13,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
 from fastloop.core.inbox cimport inbox_clear, inbox_close, inbox_open, inbox_traverse
+from fastloop.core.loop_counters cimport loop_counters_open
 from fastloop.core.loops_to_track cimport loops_to_track_forget, loops_to_track_note, loops_to_track_take
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm
 from fastloop.core.queued_object cimport queued_object_drop, queued_object_take_held, queued_object_track_held
@@ -40,6 +41,7 @@ cdef class SchedulerParts:
         ready_queue_open(&self.next_turn)
         busy_poll_open(&self.busy_poll)
         poll_pacing_end_storm(&self.pacing)
+        loop_counters_open(&self.counters)
         if poller_open(&self.poller) < 0:
             PyErr_SetFromErrno(OSError)
         if inbox_open(&self.inbox) < 0:

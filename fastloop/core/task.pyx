@@ -23,6 +23,7 @@ from fastloop.core.future cimport (
     FUTURE_BLOCKING, FUTURE_DONE, FUTURE_FAILED, FUTURE_FINISHED, FUTURE_LOG_TRACEBACK, FUTURE_ON_SCHEDULER, Future,
     future_init)
 from fastloop.core.handle cimport UNDELETABLE, call_soon_uninterrupted, new_handle
+from fastloop.core.loop_counters cimport loop_counter_add
 from fastloop.core.runnable cimport RUNNABLE_KEEPS_CURRENT_TASK, Runnable
 from fastloop.core.scheduler cimport scheduler_push
 from fastloop.python.calls cimport call_raised_exit
@@ -439,6 +440,7 @@ cdef int task_step_in_context(Task task, object error) except -1:
 
 cdef int task_step_on_scheduler(Task task, Scheduler scheduler, object error) except -1:
     # Entering this task also leaves the one before it, in one call. If that is this task, it was never left.
+    loop_counter_add(&scheduler.counters.task_steps, 1)
     if scheduler.lingering_task is not <PyObject *>task:
         task_enter_on_scheduler(task, scheduler)
     scheduler.lingering_task = NULL

@@ -22,6 +22,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EBADF, errno
 
 from fastloop.core.fd_watcher cimport wait_for_socket
+from fastloop.core.loop_counters cimport loop_counter_add_bytes
 from fastloop.core.native_coroutine cimport NativeCoroutine
 from fastloop.core.scheduler cimport scheduler_expect_events
 from fastloop.net.address_cache cimport address_cache_find, address_cache_show, address_cache_t
@@ -111,9 +112,11 @@ cdef class SocketOperation(NativeCoroutine):
             return bytes_of(NULL, 0)
         if self.size <= RECEIVE_BUFFER_SIZE:
             count = net_receive(fd, receive_buffer_memory(self.received), self.size)
+            loop_counter_add_bytes(&self.loop.counters.bytes_received, count)
             return new_reference(receive_buffer_bytes(self.received, count)) if count >= 0 else self.wait(fd, POLL_READABLE)
         data = bytes_of(NULL, self.size)
         count = net_receive(fd, PyBytes_AS_STRING(<object>data), self.size)
+        loop_counter_add_bytes(&self.loop.counters.bytes_received, count)
         if count >= 0:
             _PyBytes_Resize(&data, count)
             return data
@@ -123,6 +126,7 @@ cdef class SocketOperation(NativeCoroutine):
 
     cdef PyObject *receive_into(self, int fd) except? NULL:
         cdef ssize_t count = net_receive(fd, self.view.buf, self.view.len) if self.view.len > 0 else 0
+        loop_counter_add_bytes(&self.loop.counters.bytes_received, count)
         return int_of(count) if count >= 0 else self.wait(fd, POLL_READABLE)
 
     cdef PyObject *send_all(self, int fd) except? NULL:
@@ -131,6 +135,7 @@ cdef class SocketOperation(NativeCoroutine):
         while True:
             # At least once. Empty data may be a datagram, and send(2) reports errors of the socket.
             count = net_send(fd, <char *>self.view.buf + self.size, self.view.len - self.size)
+            loop_counter_add_bytes(&self.loop.counters.bytes_sent, count)
             if count < 0:
                 return self.wait(fd, POLL_WRITABLE)
             self.size += count
@@ -148,6 +153,7 @@ cdef class SocketOperation(NativeCoroutine):
         if self.size > RECEIVE_BUFFER_SIZE:
             return self.use_socket_object(fd)
         count = net_receive_from(fd, receive_buffer_memory(self.received), self.size, &raw, &length)
+        loop_counter_add_bytes(&self.loop.counters.bytes_received, count)
         if count < 0:
             return self.wait(fd, POLL_READABLE)
         return new_reference((receive_buffer_bytes(self.received, count), address_cache_show(self.addresses, &raw, length)))
@@ -156,6 +162,7 @@ cdef class SocketOperation(NativeCoroutine):
         cdef sockaddr_storage raw
         cdef socklen_t length = 0
         cdef ssize_t count = net_receive_from(fd, self.view.buf, self.size, &raw, &length)
+        loop_counter_add_bytes(&self.loop.counters.bytes_received, count)
         if count < 0:
             return self.wait(fd, POLL_READABLE)
         return new_reference((count, address_cache_show(self.addresses, &raw, length)))
@@ -168,6 +175,7 @@ cdef class SocketOperation(NativeCoroutine):
             return self.use_socket_object(fd)
         scheduler_expect_events(self.loop)
         count = net_send_to(fd, self.view.buf, self.view.len, raw, length)
+        loop_counter_add_bytes(&self.loop.counters.bytes_sent, count)
         return int_of(count) if count >= 0 else self.wait(fd, POLL_WRITABLE)
 
     cdef PyObject *use_socket_object(self, int fd) except? NULL:

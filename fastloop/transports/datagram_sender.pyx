@@ -14,6 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SI
 from libc.errno cimport EBADF, errno
 
 from fastloop.core.interruption cimport call_uninterrupted_with
+from fastloop.core.loop_counters cimport loop_counter_add_bytes
 from fastloop.core.runnable cimport RUNNABLE_EXPECTS_NO_ANSWER
 from fastloop.core.scheduler cimport scheduler_expect_events
 from fastloop.net.address_cache cimport address_cache_close, address_cache_find
@@ -109,6 +110,7 @@ cdef class DatagramSender(FlowControlTransport):
             sent = net_send_to(transport_fd(self), view.buf, view.len, raw, length)
             error = errno
             PyBuffer_Release(&view)
+        loop_counter_add_bytes(&self.loop.counters.bytes_sent, sent)
         return None if sent >= 0 else outcome_of(EBADF if transport_fd(self) < 0 else error)
 
     cdef object send_by_socket_object(self, object data, object address):

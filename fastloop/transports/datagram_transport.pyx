@@ -18,6 +18,7 @@ from libc.errno cimport EBADF, errno
 from libc.string cimport memcpy
 
 from fastloop.core.interruption cimport call_again
+from fastloop.core.loop_counters cimport loop_counter_add_bytes
 from fastloop.core.poll_pacing cimport poll_pacing_skip_turn
 from fastloop.core.runnable cimport RUNNABLE_EXPECTS_NO_ANSWER
 from fastloop.net.address_cache cimport address_cache_show
@@ -30,7 +31,8 @@ from fastloop.python.cpython_compat cimport compat_has_other_threads
 from fastloop.python.method_copies cimport method_copies_make
 from fastloop.transports.arrivals cimport arrivals_guess, arrivals_note
 from fastloop.transports.datagram_sender cimport WOULD_BLOCK, DatagramSender, outcome_of
-from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd, transport_wants_data
+from fastloop.transports.descriptor_transport cimport (
+    DescriptorTransport, transport_fd, transport_take_descriptor, transport_wants_data)
 from fastloop.transports.flow_control_transport cimport FlowControlTransport
 from fastloop.transports.lifecycle cimport TRANSPORT_LOSING
 from fastloop.transports.transport cimport (
@@ -170,8 +172,11 @@ cdef class DatagramTransport(DatagramSender):
 
     cdef Py_ssize_t receive_from(self, char *buffer, sockaddr_storage *raw, socklen_t *length) except? -2:
         cdef iovec vectors[2]
+        cdef ssize_t count
         if self.rest_bytes == 0:
-            return net_receive_from(transport_fd(self), buffer, self.read_bytes, raw, length)
+            count = net_receive_from(transport_fd(self), buffer, self.read_bytes, raw, length)
+            loop_counter_add_bytes(&self.loop.counters.bytes_received, count)
+            return count
         if self.rest is NULL:
             # Memory that no datagram reaches is never touched.
             self.rest = <char *>PyMem_RawMalloc(self.rest_bytes)
@@ -179,7 +184,9 @@ cdef class DatagramTransport(DatagramSender):
                 raise MemoryError()
         vectors[0].iov_base, vectors[0].iov_len = buffer, self.read_bytes
         vectors[1].iov_base, vectors[1].iov_len = self.rest, self.rest_bytes
-        return net_receive_from_vectors(transport_fd(self), vectors, 2, raw, length)
+        count = net_receive_from_vectors(transport_fd(self), vectors, 2, raw, length)
+        loop_counter_add_bytes(&self.loop.counters.bytes_received, count)
+        return count
 
     cdef object received_bytes(self, Py_ssize_t count):
         if count <= RECEIVE_BUFFER_SIZE:
@@ -281,8 +288,7 @@ cdef DatagramTransport new_datagram_transport(SocketCore loop, object sock, obje
     transport._address = address
     transport_init(transport, loop, protocol, None, extra)
     # INVARIANT: nothing fails after the transport has the descriptor, so the caller knows whether it still owns it.
-    transport.owner = sock
-    transport.fd = fd
+    transport_take_descriptor(transport, sock, fd)
     return transport
 
 

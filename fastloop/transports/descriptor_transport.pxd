@@ -76,3 +76,7 @@ cdef inline int transport_fd(DescriptorTransport transport) noexcept:
     if transport.owner is not None and socket_object_fd(transport.owner) != transport.fd:
         return -1
     return transport.fd
+
+
+# The transport has its descriptor. It closes the owner, or the descriptor if that is None. INVARIANT: it has its loop.
+cdef int transport_take_descriptor(DescriptorTransport transport, object owner, int fd) noexcept

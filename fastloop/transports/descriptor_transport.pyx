@@ -13,6 +13,8 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.inbox cimport inbox_wake
 from fastloop.core.interruption cimport close_uninterrupted
+from fastloop.core.loop_counters cimport (
+    loop_counter_add, loop_counter_add_anywhere, loop_counter_add_bytes)
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY
 from fastloop.core.scheduler cimport Scheduler, scheduler_runs_elsewhere, scheduler_runs_next_turn
 from fastloop.net.syscalls cimport net_close, net_receive
@@ -49,6 +51,8 @@ cdef class DescriptorTransport(Transport):
         if COMPAT_HAS_GIL and self.loop is not None:
             self.stop_watching()
         warning = f"unclosed transport {self!r}"
+        if not COMPAT_HAS_GIL and self.loop is not None:
+            loop_counter_add_anywhere(&self.loop.counters.transports_closed, 1)
         self.close_descriptor(self.loop if COMPAT_HAS_GIL else None)
         self.leave_server()
         wake_loop_elsewhere(self.loop)
@@ -169,6 +173,7 @@ cdef class DescriptorTransport(Transport):
         count = net_receive(fd, buffer, size)
         if count < 0:
             count = -errno
+        loop_counter_add_bytes(&self.loop.counters.bytes_received, count)
         if not self.bits.is_tcp:
             if count < BRIEF_POLL_FROM_BYTES:
                 self.flags &= ~<unsigned int>RUNNABLE_BUSY_POLLS_BRIEFLY
@@ -199,6 +204,8 @@ cdef class DescriptorTransport(Transport):
     cdef int close_descriptor(self, SocketCore loop) except -1:
         owner, fd = self.owner, self.fd
         self.fd = -1
+        if fd >= 0 and loop is not None:
+            loop_counter_add_anywhere(&loop.counters.transports_closed, 1)
         if owner is not None:
             close_uninterrupted(loop, owner)
         elif fd >= 0:
@@ -211,6 +218,13 @@ cdef class DescriptorTransport(Transport):
     def __repr__(self):
         state = " closed" if self.state == TRANSPORT_CLOSED else " closing" if self.state >= TRANSPORT_CLOSING else ""
         return f"<{type(self).__name__}{state} fd={self.fd}>"
+
+
+cdef int transport_take_descriptor(DescriptorTransport transport, object owner, int fd) noexcept:
+    transport.owner = owner
+    transport.fd = fd
+    loop_counter_add(&transport.loop.counters.transports_opened, 1)
+    return 0
 
 
 cdef int wake_loop_elsewhere(Scheduler loop) except -1:

@@ -14,7 +14,9 @@ from asyncio import base_events, futures
 from fastloop.core.fd_watcher cimport FdWatcher, add_reader, add_writer, remove_reader, remove_writer
 from fastloop.core.handle cimport Handle, call_soon_uninterrupted, new_handle
 from fastloop.core.interruption cimport interrupt_soon
+from fastloop.core.loop_counters cimport loop_counter_add_anywhere
 from fastloop.poll.poller cimport POLL_READABLE
+from fastloop.transports.descriptor_transport cimport transport_take_descriptor
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING
 from fastloop.transports.transport cimport transport_init, transport_runs_elsewhere
 
@@ -33,8 +35,7 @@ cdef object pipe_take(DescriptorTransport transport, SocketCore loop, object pip
     # As in asyncio, each callback has a context of its own: a copy of the one that it was scheduled in.
     transport.context = None
     os.set_blocking(fd, False)
-    transport.owner = pipe
-    transport.fd = fd
+    transport_take_descriptor(transport, pipe, fd)
     return status
 
 
@@ -43,6 +44,7 @@ cdef int pipe_give(DescriptorTransport transport, object pipe) except -1:
         pipe_remove_reader(transport)
         pipe_remove_writer(transport)
         transport.fd = -1
+        loop_counter_add_anywhere(&transport.loop.counters.transports_closed, 1)
     transport.owner = pipe
     return 0
 

@@ -18,6 +18,7 @@ from libc.string cimport memcpy
 from fastloop.core.exception_handler cimport call_exception_handler
 from fastloop.core.handle cimport call_soon_uninterrupted
 from fastloop.core.interruption cimport call_uninterrupted_with
+from fastloop.core.loop_counters cimport loop_counter_add
 from fastloop.net.receive_buffer cimport RECEIVE_BUFFER_SIZE, receive_buffer_bytes, receive_buffer_memory
 from fastloop.net.syscalls cimport net_read, net_would_block
 from fastloop.poll.poller cimport POLL_READABLE
@@ -90,6 +91,7 @@ cdef class ReadPipeTransport(DescriptorTransport):
         memory = receive_buffer_memory(&self.loop.receive_buffer)
         count = net_read(self.fd, memory, RECEIVE_BUFFER_SIZE)
         if count > 0:
+            loop_counter_add(&self.loop.counters.bytes_received, count)
             self.receive(memory, count)
         elif count == 0:
             self.end_of_file()
@@ -101,6 +103,7 @@ cdef class ReadPipeTransport(DescriptorTransport):
             data = receive_buffer_bytes(&self.loop.receive_buffer, count)
         else:
             data = read_rest(self.fd, memory)
+            loop_counter_add(&self.loop.counters.bytes_received, len(<bytes>data) - RECEIVE_BUFFER_SIZE)
         method = self.receive_method
         call_uninterrupted_with(self.loop, self.protocol.data_received if method is None else method, data)
         return 0

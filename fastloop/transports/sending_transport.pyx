@@ -10,6 +10,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EBADF, errno
 
+from fastloop.core.loop_counters cimport loop_counter_add_bytes
 from fastloop.core.scheduler cimport scheduler_expect_events
 from fastloop.net.syscalls cimport NET_MAX_VECTORS, iovec, net_send, net_send_vectors, net_would_block
 from fastloop.poll.poller cimport POLL_WRITABLE
@@ -39,6 +40,7 @@ cdef class SendingTransport(FlowControlTransport):
     cdef int send_bytes(self, object data) except -1:
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         cdef ssize_t sent = net_send(transport_fd(self), PyBytes_AS_STRING(data), size)
+        loop_counter_add_bytes(&self.loop.counters.bytes_sent, sent)
         return 0 if sent == size else self.keep_rest(sent, errno, data, max(sent, 0))
 
     cdef int send_buffer(self, object data) except -1:
@@ -53,6 +55,7 @@ cdef class SendingTransport(FlowControlTransport):
         try:
             sent = net_send(transport_fd(self), view.buf, view.len)
             error = errno
+            loop_counter_add_bytes(&self.loop.counters.bytes_sent, sent)
             if sent < view.len:
                 rest = PyBytes_FromStringAndSize(<char *>view.buf + max(sent, 0), view.len - max(sent, 0))
         finally:
@@ -70,6 +73,7 @@ cdef class SendingTransport(FlowControlTransport):
             return self.pause_protocol_if_full() if self.bits.is_blocked else self.send_output_and_pause()
         sent = net_send(transport_fd(self), data, size)
         error = errno
+        loop_counter_add_bytes(&self.loop.counters.bytes_sent, sent)
         if sent == size:
             return 0
         return self.keep_rest(sent, error, PyBytes_FromStringAndSize(data + max(sent, 0), size - max(sent, 0)), 0)
@@ -175,6 +179,7 @@ cdef inline ssize_t send_once(SendingTransport self, int fd, size_t *size) noexc
         sent = net_send(fd, vectors[0].iov_base, vectors[0].iov_len)
     else:
         sent = net_send_vectors(fd, vectors, vector_count)
+    loop_counter_add_bytes(&self.loop.counters.bytes_sent, sent)
     if sent > 0:
         write_queue_advance(&self.output, sent)
     return sent

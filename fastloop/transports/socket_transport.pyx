@@ -14,7 +14,7 @@ from fastloop.net.sockaddr cimport sockaddr_local, sockaddr_raw_is_set, sockaddr
 from fastloop.python.capi cimport Py_REFCNT
 from fastloop.python.cpython_compat cimport compat_is_last_reference
 from fastloop.transports.client_ring cimport client_ring_leave
-from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd
+from fastloop.transports.descriptor_transport cimport DescriptorTransport, transport_fd, transport_take_descriptor
 from fastloop.transports.server_clients cimport server_attach, server_detach, server_detach_elsewhere
 from fastloop.transports.transport cimport Transport, transport_init, transport_runs_elsewhere
 
@@ -118,8 +118,7 @@ cdef int socket_transport_init(
         SocketTransport transport, SocketCore loop, object sock, int fd, object protocol, object context, dict extra) except -1:
     transport_init(transport, loop, protocol, context, extra)
     # INVARIANT: nothing fails after the transport has the descriptor, so the caller knows whether it still owns it.
-    transport.owner = sock
-    transport.fd = fd
+    transport_take_descriptor(transport, sock, fd)
     return 0
 
 

@@ -14,6 +14,7 @@ from cpython.bytes cimport PyBytes_CheckExact, PyBytes_FromStringAndSize
 from libc.errno cimport errno
 
 from fastloop.core.handle cimport call_soon_uninterrupted
+from fastloop.core.loop_counters cimport loop_counter_add_bytes
 from fastloop.core.scheduler cimport scheduler_expect_events
 from fastloop.net.syscalls cimport (
     NET_FIFO_HEARS_OF_READER, NET_MAX_VECTORS, NET_PIPE_HEARS_OF_READER, iovec, net_would_block, net_write, net_write_vectors)
@@ -108,6 +109,7 @@ cdef class WritePipeTransport(SendingTransport):
             return self.fail_raised("Fatal write error on pipe transport")
         sent = net_write(self.fd, view.buf, view.len)
         error = errno
+        loop_counter_add_bytes(&self.loop.counters.bytes_sent, sent)
         if sent < view.len and not PyBytes_CheckExact(data):
             rest = PyBytes_FromStringAndSize(<char *>view.buf + max(sent, 0), view.len - max(sent, 0))
         if sent == view.len:
@@ -146,6 +148,7 @@ cdef class WritePipeTransport(SendingTransport):
                 self.lost_writes += 1
                 return self.fail_with_errno(errno, "Fatal write error on pipe transport")
             write_queue_advance(&self.output, sent)
+            loop_counter_add_bytes(&self.loop.counters.bytes_sent, sent)
             if <size_t>sent < size:
                 return 0
         self.bits.is_blocked = False

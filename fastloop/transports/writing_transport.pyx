@@ -114,7 +114,7 @@ cdef class WritingTransport(SendingTransport):
 
     cdef bint holds_back(self) noexcept:
         """Count a write. Return whether to hold it back: another one is almost certain, in this step of the loop's own thread."""
-        cdef uint32_t step = <uint32_t>self.loop.steps
+        cdef uint32_t step = <uint32_t>self.loop.counters.steps
         cdef bint continues = write_burst_continues(&self.burst, step)
         if not continues and self.burst.count > 0:
             self.end_burst()
@@ -144,7 +144,7 @@ cdef class WritingTransport(SendingTransport):
 
     cdef int learn_from_return(self) noexcept:
         cdef bint is_soon
-        if self.burst.count == 1 and self.protocol is not None and self.burst.step == <uint32_t>self.loop.steps:
+        if self.burst.count == 1 and self.protocol is not None and self.burst.step == <uint32_t>self.loop.counters.steps:
             is_soon = write_burst_is_fresh(&self.burst)
             write_habit_learn_return(&self.burst.habit, is_soon)
             write_habit_learn_return(write_habit_of_class(object_type(<PyObject *>self.protocol)), is_soon)

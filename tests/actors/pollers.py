@@ -48,12 +48,15 @@ def load_probe(library):
     probe.probe_new.restype = handle
     probe.probe_name.restype = ctypes.c_char_p
     probe.probe_event_flags.restype = unsigned
+    probe.probe_busy_poll_measure.restype = ns
     probe.probe_timeout_to_ms.argtypes = [ns]
     probe.probe_refuse_epoll_pwait2.argtypes = [ctypes.c_int]
     arguments = {
         "busy_poll_open": [],
         "busy_poll_is_due": [ns],
-        "busy_poll_note busy_poll_make_brief busy_poll_turn_off": [ctypes.c_int],
+        "busy_poll_note busy_poll_make_brief busy_poll_turn_off busy_poll_limit": [ctypes.c_int],
+        "busy_poll_note_cost": [ctypes.c_int, ctypes.c_int, ns],
+        "busy_poll_measure": [ctypes.c_int, ns],
         "busy_poll_us": [],
         "free open close reopen_after_fork name has_only_milliseconds": [],
         "wakeup_open wakeup_close wakeup_fd wakeup_signal wakeup_drain wakeup_reopen_after_fork": [],

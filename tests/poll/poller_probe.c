@@ -52,6 +52,9 @@ void probe_busy_poll_note(probe_t *probe, int has_come);
 void probe_busy_poll_make_brief(probe_t *probe, int is_brief);
 void probe_busy_poll_turn_off(probe_t *probe, int is_off);
 int probe_busy_poll_us(probe_t *probe);
+void probe_busy_poll_limit(probe_t *probe, int limit_us);
+void probe_busy_poll_note_cost(probe_t *probe, int was_attempt, int has_come, int64_t cpu_ns);
+int64_t probe_busy_poll_measure(probe_t *probe, int is_attempt, int64_t timeout_ns);
 int probe_wakeup_open(probe_t *probe);
 void probe_wakeup_close(probe_t *probe);
 int probe_wakeup_fd(probe_t *probe);
@@ -156,6 +159,23 @@ void probe_busy_poll_turn_off(probe_t *probe, int is_off)
 int probe_busy_poll_us(probe_t *probe)
 {
     return busy_poll_us(&probe->busy_poll);
+}
+
+void probe_busy_poll_limit(probe_t *probe, int limit_us)
+{
+    probe->busy_poll.limit_us = limit_us;
+}
+
+void probe_busy_poll_note_cost(probe_t *probe, int was_attempt, int has_come, int64_t cpu_ns)
+{
+    busy_poll_note_cost(&probe->busy_poll, was_attempt, has_come, cpu_ns);
+}
+
+/* When the wait that is measured began, or 0 if this one is not measured. */
+int64_t probe_busy_poll_measure(probe_t *probe, int is_attempt, int64_t timeout_ns)
+{
+    busy_poll_begin_wait(&probe->busy_poll, is_attempt, timeout_ns);
+    return probe->busy_poll.began_ns;
 }
 
 int probe_wakeup_open(probe_t *probe)

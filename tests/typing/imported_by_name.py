@@ -92,7 +92,15 @@ async def futures_and_tasks() -> None:
 
 
 def make_custom_loop() -> fastloop.Loop:
-    return fastloop.EventLoop()
+    return fastloop.EventLoop(busy_poll_us=0)
+
+
+def statistics(loop: fastloop.EventLoop) -> fastloop.LoopStatistics:
+    statistics = loop.statistics(reset=True)
+    assert_type(statistics.longest_callback, str | None)
+    assert_type(statistics.utilization, float)
+    statistics.turns = 0  # type: ignore[misc]
+    return statistics
 
 
 def callbacks(loop: fastloop.EventLoop) -> None:

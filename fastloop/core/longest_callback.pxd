@@ -1,0 +1,10 @@
+# Which callback has kept the loop longest.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport uint64_t
+
+from fastloop.core.scheduler cimport Scheduler
+
+
+# A block of callbacks (loop_counters.h) has passed the bar. runnable: the last of its steps, or NULL if it is gone.
+cdef int longest_callback_note(Scheduler loop, PyObject *runnable, uint64_t took, uint64_t steps) except -1
