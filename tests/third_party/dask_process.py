@@ -31,7 +31,7 @@ async def scheduler():
 
 
 async def worker(address):
-    await serve(Worker(address, nthreads=1, dashboard_address=None), address)
+    await serve(Worker(address, nthreads=4, dashboard_address=None), address)
 
 
 async def client(address, gate):
