@@ -6,6 +6,7 @@ All other names of asyncio are available here too, so a script runs with `import
 """
 
 import asyncio as _asyncio
+import importlib as _importlib
 
 from fastloop.api.event_loop import EventLoop
 from fastloop.api.loops import get_event_loop, get_running_loop, set_event_loop
@@ -94,6 +95,8 @@ def __getattr__(name):
         from fastloop import policy
 
         return getattr(policy, name)
+    if name == "testing":
+        return _importlib.import_module("fastloop.testing")
     # asyncio.__all__ is not enough: it has no submodules and, in Python 3.11, no TaskGroup.
     if not name.startswith("_") or name in _asyncio.__all__:
         try:

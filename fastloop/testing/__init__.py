@@ -1,6 +1,6 @@
 """Virtual time for tests: sleeps and timeouts of any length end at once.
 
-    fastloop.testing.run(main())
+fastloop.testing.run(main())
 """
 
 from fastloop.testing.deadlock import Deadlock

@@ -18,7 +18,8 @@ def deadlock_of(loop):
         return Deadlock("The loop waits forever: nothing is ready, and there is no timer and no task")
     lines = [f"\n  {task.get_name()}: {_where(task.get_coro())}{_what(task)}" for task in tasks]
     waits = "1 task waits" if len(tasks) == 1 else f"{len(tasks)} tasks wait"
-    return Deadlock(f"{waits} for what can never come: nothing is ready, and there is no timer and no work outside the loop{''.join(lines)}")
+    reason = "nothing is ready, and there is no timer and no work outside the loop"
+    return Deadlock(f"{waits} for what can never come: {reason}{''.join(lines)}")
 
 
 def _age(task):

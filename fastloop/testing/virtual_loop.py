@@ -16,6 +16,9 @@ from fastloop.runner import Runner
 from fastloop.testing.deadlock import deadlock_of
 from fastloop.testing.outside_work import OutsideWork
 
+# Where nothing says when to go on, the loop looks this often whether it still makes sense to wait.
+RECHECK_S = 0.1
+
 
 class EventLoop(RealEventLoop):
     """fastloop's event loop on virtual time, for tests.
@@ -51,7 +54,8 @@ class EventLoop(RealEventLoop):
             return 0
         patience_s = self._patience_s(when)
         if patience_s == math.inf:
-            return None
+            # The last thread that may call the loop may end without doing so.
+            return RECHECK_S
         left_s = self._quiet_since_s + patience_s - now_s
         if left_s > 0:
             return left_s
