@@ -82,7 +82,9 @@ def ratios_of(results):
 
 def first_table(ratios, results):
     lines = [f"| | {' | '.join(OTHERS)} |", "|---" * (len(OTHERS) + 1) + "|"]
-    lines += [f"| {text} | {' | '.join(f'{ratio:.2g}' if ratio >= 2 else f'{ratio:.2f}' for ratio in numbers)} |" for text, numbers in ratios]
+    lines += [
+        f"| {text} | {' | '.join(f'{ratio:.2g}' if ratio >= 2 else f'{ratio:.2f}' for ratio in numbers)} |" for text, numbers in ratios
+    ]
     busy = busy_words(results)
     note = f"\nTaken on {results.metadata['date'][:10]}, while {busy}: ratios under 1.1 may be noise.\n" if busy else ""
     return "\n".join(lines) + "\n" + note
@@ -100,7 +102,9 @@ def draw(ratios):
     figure, axes = pyplot.subplots(figsize=(8, 0.55 * len(ratios) + 0.8))
     for number, other in enumerate(OTHERS):
         places = [position + 0.38 * number - 0.19 for position in range(len(ratios))]
-        bars = axes.barh(places, [numbers[number] - 1 for _, numbers in ratios], 0.36, left=1, color=COLOURS[other], label=f"against {other}")
+        bars = axes.barh(
+            places, [numbers[number] - 1 for _, numbers in ratios], 0.36, left=1, color=COLOURS[other], label=f"against {other}"
+        )
         axes.bar_label(bars, [f" {numbers[number]:.2g}x" for _, numbers in ratios], fontsize=8)
     axes.set_xscale("log", base=2)
     axes.set_yticks(range(len(ratios)), [text.replace("`", "") for text, _ in ratios], fontsize=9)

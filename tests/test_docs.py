@@ -5,7 +5,6 @@ it needs: "needs anyio, pytest", "from python 3.12", "until python 3.15". A prog
 """
 
 import ast
-import asyncio
 import importlib.util
 import inspect
 import re
@@ -63,6 +62,15 @@ def run_page(path):
 def test_every_block_of_python_runs(page):
     outcome = run_python(__file__, str(page))
     assert outcome.returncode == 0, outcome.stderr
+
+
+def test_every_public_name_of_fastloop_is_explained():
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    own = {name: getattr(fastloop, name) for name in dir(fastloop) if not name.startswith("_")}
+    own = {name: value for name, value in own.items() if getattr(value, "__module__", "").startswith("fastloop")}
+    assert {"run", "EventLoop", "start_server"} <= set(own)
+    assert [name for name, value in own.items() if not (value.__doc__ or "").strip()] == []
+    assert [name for name in own if not re.search(rf"\b{name}\b", reference)] == []
 
 
 if __name__ == "__main__":
