@@ -1,6 +1,7 @@
 """Writes docs/figures.md, its plot and the README's table from the results kept in benchmarks/results: publish.
 
-Owns: which rows the first screen shows. Measures nothing: each file is a run's --json, and its name becomes a heading.
+Owns: which rows the first screen shows. Measures nothing: each file is a run's --json, and its name becomes a heading. A run on a busy
+machine does not change the README's table.
 """
 
 import argparse
@@ -36,7 +37,7 @@ INTRODUCTION = """\
 
 Made by `make figures` from the files in [benchmarks/results](../benchmarks/results).
 [How to read them](../benchmarks/README.md#how-to-read-the-table) and [what is not claimed](../benchmarks/README.md#what-is-not-claimed)
-is said there. [Earlier figures](../benchmarks/FIGURES.md), of one machine that had nothing else to do, have six more loops.
+is said there. [Earlier figures](../benchmarks/FIGURES.md) have six more loops.
 
 ![How many times faster fastloop is than asyncio and uvloop](pictures/ratios.svg)
 
@@ -53,8 +54,11 @@ def main(arguments):
         parser.error(f"there is no {KEPT / FIRST}; measure with --json to make it")
     PAGE.write_text(INTRODUCTION + "".join(section(name, results) for name, results in kept.items()), encoding="utf-8")
     ratios = list(ratios_of(kept[FIRST]))
-    README.write_text(TABLE.sub(lambda _: first_table(ratios, kept[FIRST]), README.read_text(encoding="utf-8")), encoding="utf-8")
-    draw(ratios)
+    draw(ratios, kept[FIRST])
+    if busy_words(kept[FIRST]):
+        print(f"The README's table stays as it is, because the machine was busy: {busy_words(kept[FIRST])}")
+    else:
+        README.write_text(TABLE.sub(lambda _: first_table(ratios), README.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 
@@ -80,17 +84,14 @@ def ratios_of(results):
                     yield text, ratios
 
 
-def first_table(ratios, results):
-    lines = [f"| | {' | '.join(OTHERS)} |", "|---" * (len(OTHERS) + 1) + "|"]
-    lines += [
-        f"| {text} | {' | '.join(f'{ratio:.2g}' if ratio >= 2 else f'{ratio:.2f}' for ratio in numbers)} |" for text, numbers in ratios
-    ]
-    busy = busy_words(results)
-    note = f"\nTaken on {results.metadata['date'][:10]}, while {busy}: ratios under 1.1 may be noise.\n" if busy else ""
-    return "\n".join(lines) + "\n" + note
+def first_table(ratios):
+    cells = [(text, *(f"{ratio:.2g}" if ratio >= 2 else f"{ratio:.2f}" for ratio in numbers)) for text, numbers in ratios]
+    lines = [f"| {' | '.join(row)} |" for row in [("", *OTHERS), *cells]]
+    lines.insert(1, "|---" * (len(OTHERS) + 1) + "|")
+    return "\n".join(lines) + "\n"
 
 
-def draw(ratios):
+def draw(ratios, results):
     """Draw the ratios as bars, on a scale where twice as fast is as far from 1 as half as fast."""
     import matplotlib
 
@@ -102,9 +103,8 @@ def draw(ratios):
     figure, axes = pyplot.subplots(figsize=(8, 0.55 * len(ratios) + 0.8))
     for number, other in enumerate(OTHERS):
         places = [position + 0.38 * number - 0.19 for position in range(len(ratios))]
-        bars = axes.barh(
-            places, [numbers[number] - 1 for _, numbers in ratios], 0.36, left=1, color=COLOURS[other], label=f"against {other}"
-        )
+        lengths = [numbers[number] - 1 for _, numbers in ratios]
+        bars = axes.barh(places, lengths, 0.36, left=1, color=COLOURS[other], label=f"against {other}")
         axes.bar_label(bars, [f" {numbers[number]:.2g}x" for _, numbers in ratios], fontsize=8)
     axes.set_xscale("log", base=2)
     axes.set_yticks(range(len(ratios)), [text.replace("`", "") for text, _ in ratios], fontsize=9)
@@ -112,7 +112,8 @@ def draw(ratios):
     axes.axvline(1, color="#444444", linewidth=0.8)
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set_title("How many times faster, or smaller, fastloop is", fontsize=10, loc="left")
+    busy = ", on a busy machine" if busy_words(results) else ""
+    axes.set_title(f"How many times faster, or smaller, fastloop is ({results.metadata['date'][:10]}{busy})", fontsize=10, loc="left")
     axes.legend(fontsize=8, loc="lower right", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
