@@ -43,7 +43,9 @@ help:
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null || { \
-	  echo "$(PYTHON) was not found. Debian and Ubuntu: apt install python3 python3-venv python3-dev gcc. macOS: brew install python." >&2; exit 1; }
+	  printf '%s\n' "$(PYTHON) was not found. Install it and a C compiler with" \
+	    "  Debian, Ubuntu: apt install python3 python3-venv python3-dev gcc libc6-dev" "  Fedora:         dnf install python3-devel gcc" \
+	    "  Alpine:         apk add python3-dev gcc musl-dev" "  macOS:          brew install python && xcode-select --install" >&2; exit 1; }
 	@$(PYTHON) .ci/prerequisites.py
 
 $(VENV)/bin/python: | prerequisites
@@ -52,7 +54,7 @@ $(VENV)/bin/python: | prerequisites
 
 # Build the wheel, install it, and check that Python finds it and not the sources. Only if something has changed: the wheel's sources, or
 # the switches of setup.py, which the file `installed` keeps. setuptools and Cython stay in the virtual environment, because pip would
-# install them anew for each build, and Cython would take its own new files for a change.
+# install them anew for each build, and Cython would take its own new files for a change. pip would hide how far the build is, so the backend is called without it.
 INSTALLED = $(VENV)/installed
 SWITCHES := $(strip $(foreach name,DEBUG FORCE_POLL SANITIZE ANNOTATE,$(addprefix $(name)=,$(FASTLOOP_$(name)))))
 ifneq ($(strip $(shell cat $(INSTALLED) 2>/dev/null)),$(SWITCHES))
@@ -65,7 +67,8 @@ $(INSTALLED): $(shell find fastloop -name __pycache__ -prune -o -print) setup.py
 	@echo "Building the wheel (a minute or two the first time)"
 	@rm -rf $(WHEELS) $(INSTALLED) && mkdir -p $(ELSEWHERE)
 	@$(VENV)/bin/python -m pip install --quiet $(BUILD_REQUIREMENTS)
-	@$(VENV)/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(WHEELS) $(ROOT)
+	@FASTLOOP_PROGRESS=3 $(VENV)/bin/python -c 'from setuptools import build_meta; build_meta.build_wheel("$(WHEELS)")' \
+	  3>&2 >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log >&2; exit 1; }
 	@echo "Installing $$(cd $(WHEELS) && echo *.whl)"
 	@$(VENV)/bin/python -m pip install --quiet --no-deps --force-reinstall $(WHEELS)/*.whl
 	@cd $(ELSEWHERE) && $(RUN) $(VENV)/bin/python -c 'import fastloop, sys; \

@@ -8,13 +8,17 @@ Everything else about the package is in pyproject.toml. Environment switches, ea
 Each set of switches has its own build directory, so a changed switch rebuilds what it must and nothing else.
 """
 
+import itertools
 import os
 import re
+import runpy
 import sys
+import tomllib
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 PACKAGE = Path("fastloop")
 
@@ -36,6 +40,10 @@ DIRECTIVES = {
     "unraisable_tracebacks": False,
     "freethreading_compatible": True,
 }
+
+
+# Of setuptools. The others, such as those for metadata, compile nothing and need no compiler.
+COMPILING_COMMANDS = {"build", "build_ext", "bdist_wheel", "editable_wheel", "develop", "install"}
 
 
 def is_on(switch):
@@ -92,9 +100,13 @@ def extensions(build_base):
     sources = sorted(PACKAGE.rglob("*.pyx"))
     if not sources:
         return []
+    if COMPILING_COMMANDS.isdisjoint(sys.argv):
+        return [Extension("fastloop.extensions", [str(source) for source in sources])]
+    explain_what_is_missing()
     settings = compiler_settings()
     # One directory for each Python, so that builds for two of them can run at the same time.
     cython_dir = build_base / f"cython-{sys.implementation.cache_tag}{sys.abiflags}"
+    show_progress("translating to C, then compiling:", 0, len(sources))
     modules = cythonize(
         [Extension(".".join(source.with_suffix("").parts), [str(source)], **settings) for source in sources],
         build_dir=str(cython_dir),
@@ -109,6 +121,44 @@ def extensions(build_base):
     for module in modules:
         module.depends = ["setup.py", *headers]
     return modules
+
+
+def explain_what_is_missing():
+    """End the build, before it takes time, if it cannot succeed."""
+    prerequisites = Path(".ci", "prerequisites.py")
+    if prerequisites.exists():
+        names = runpy.run_path(str(prerequisites))
+        if found := names["missing"]():
+            sys.exit(names["explain"](found))
+
+
+def show_progress(doing, done, total):
+    """Say how far the build is: on a terminal by a line that changes, else by one now and then. pip hides what goes to stderr."""
+    shown = int(os.environ.get("FASTLOOP_PROGRESS") or sys.stderr.fileno())
+    if os.isatty(shown):
+        os.write(shown, f"\r{doing} {done} of {total} {chr(10) * (done == total)}".encode())
+    elif done % 20 == 0 or done == total:
+        os.write(shown, f"{doing} {done} of {total}\n".encode())
+
+
+class BuildExtensions(build_ext):
+    """setuptools' command, which also says how far it is."""
+
+    def build_extensions(self):
+        self.finished = itertools.count(1)
+        super().build_extensions()
+
+    def build_extension(self, extension):
+        super().build_extension(extension)
+        show_progress("compiling", next(self.finished), len(self.extensions))
+
+
+def description():
+    """README.md for a package index, where its links have no folder to be relative to."""
+    source = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Source"]
+    text = Path("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"(?<=!\[)([^\]]*\]\()(?!https?:|#)", rf"\1{source}/raw/main/", text)
+    return re.sub(r"(?<=\]\()(?!https?:|mailto:|#)", f"{source}/blob/main/", text)
 
 
 def remove_stale(build_base):
@@ -127,6 +177,9 @@ if __name__ == "__main__":
     build_base = Path("build", variant())
     remove_stale(build_base)
     setup(
+        long_description=description(),
+        long_description_content_type="text/markdown",
+        cmdclass={"build_ext": BuildExtensions},
         ext_modules=extensions(build_base),
         options={
             "build": {"build_base": str(build_base)},

@@ -113,7 +113,8 @@ def draw(ratios, results):
     axes.invert_yaxis()
     axes.margins(x=0.12)
     busy = ", on a busy machine" if busy_words(results) else ""
-    axes.set_title(f"How many times faster, or smaller, fastloop is ({results.metadata['date'][:10]}{busy})", fontsize=10, loc="left")
+    title = f"How many times faster, or smaller, fastloop is ({results.metadata['date'][:10]}{busy})"
+    figure.suptitle(title, fontsize=10, x=0.02, ha="left")
     axes.legend(fontsize=8, loc="lower right", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()

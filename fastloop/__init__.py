@@ -6,20 +6,21 @@ All other names of asyncio are available here too, so a script runs with `import
 """
 
 import asyncio as _asyncio
-import importlib as _importlib
+from importlib import import_module as _import_module
 
-from fastloop.api.event_loop import EventLoop
+try:
+    from fastloop import streams as streams
+    from fastloop.api.event_loop import EventLoop
+except ModuleNotFoundError as _error:
+    if not (_error.name or "").startswith("fastloop."):
+        raise
+    raise ImportError(
+        f"{__path__[0]} holds fastloop's sources, which are not compiled: leave their folder, and install fastloop with "
+        "`pip install PATH_OF_THE_SOURCES`, or try it with `make test` or `make bench`"
+    ) from None
+from fastloop.api.block_report import BlockReport
 from fastloop.api.loops import get_event_loop, get_running_loop, set_event_loop
 from fastloop.api.protocols import BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol, SubprocessProtocol
-from fastloop.api.streams import (
-    StreamReader,
-    StreamReaderProtocol,
-    StreamWriter,
-    open_connection,
-    open_unix_connection,
-    start_server,
-    start_unix_server,
-)
 from fastloop.api.tasks import coroutine, create_task, ensure_future, gather, shield, sleep, wait, wait_for
 from fastloop.api.transports import (
     BaseTransport,
@@ -29,6 +30,7 @@ from fastloop.api.transports import (
     Transport,
     WriteTransport,
 )
+from fastloop.api.watchdog import watch_as_environment_says, watchdog
 from fastloop.core.future import Future
 from fastloop.core.handle import Handle
 from fastloop.core.loop_statistics import LoopStatistics
@@ -40,6 +42,20 @@ __version__ = "0.1.0"
 
 Loop = EventLoop
 
+# Imported when they are used: streams are a tenth of the time that importing fastloop takes, and Python 3.16 has no policies.
+_LATER = dict.fromkeys(("EventLoopPolicy", "install", "uninstall"), "fastloop.policy") | dict.fromkeys(
+    (
+        "StreamReader",
+        "StreamReaderProtocol",
+        "StreamWriter",
+        "open_connection",
+        "open_unix_connection",
+        "start_server",
+        "start_unix_server",
+    ),
+    "fastloop.api.streams",
+)
+
 # asyncio's modules, as under every other name of asyncio. fastloop's packages of the same names have set the attributes.
 streams = _asyncio.streams
 transports = _asyncio.transports
@@ -47,6 +63,7 @@ transports = _asyncio.transports
 __all__ = [
     "BaseProtocol",
     "BaseTransport",
+    "BlockReport",
     "BufferedProtocol",
     "DatagramProtocol",
     "DatagramTransport",
@@ -87,16 +104,22 @@ __all__ = [
     "uninstall",
     "wait",
     "wait_for",
+    "watchdog",
 ]
+
+watch_as_environment_says()
+
+
+def __dir__():
+    return sorted({*globals(), *__all__, *(name for name in dir(_asyncio) if not name.startswith("_"))})
 
 
 def __getattr__(name):
-    if name in {"EventLoopPolicy", "install", "uninstall"}:
-        from fastloop import policy
-
-        return getattr(policy, name)
+    if name in _LATER:
+        globals()[name] = value = getattr(_import_module(_LATER[name]), name)
+        return value
     if name == "testing":
-        return _importlib.import_module("fastloop.testing")
+        return _import_module("fastloop.testing")
     # asyncio.__all__ is not enough: it has no submodules and, in Python 3.11, no TaskGroup.
     if not name.startswith("_") or name in _asyncio.__all__:
         try:

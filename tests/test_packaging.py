@@ -5,7 +5,10 @@ import importlib.machinery
 import importlib.metadata
 import os
 import re
+import shutil
 from pathlib import Path
+
+import pytest
 
 import fastloop
 from actors.programs import run_python
@@ -15,9 +18,9 @@ PACKAGE = ROOT / "fastloop"
 
 
 def refusal(**environment):
-    """The one line in which a build says why it cannot begin."""
+    """What a build says when it cannot begin."""
     outcome = run_python(ROOT / ".ci" / "prerequisites.py", env=os.environ | environment)
-    assert (outcome.returncode, outcome.stderr.count("\n")) == (1, 1)
+    assert outcome.returncode == 1
     return outcome.stderr
 
 
@@ -49,12 +52,39 @@ def test_readme_commands_are_targets_of_the_makefile():
     assert {"bench", "test"} <= commands <= targets
 
 
-def test_missing_compiler_is_said_in_one_line():
-    said = refusal(CC="no-such-compiler")
-    assert "No working C compiler" in said and "apt install gcc" in said
-
-
-def test_missing_venv_module_is_said_in_one_line(tmp_path):
+def test_all_that_is_missing_is_said_at_once_with_one_command_for_each_platform(tmp_path):
     (tmp_path / "ensurepip.py").write_text("raise ImportError")
-    said = refusal(PYTHONPATH=str(tmp_path))
-    assert "venv" in said and "apt install python3" in said
+    said = refusal(CC="no-such-compiler", PYTHONPATH=str(tmp_path), MAKE="no-such-make")
+    assert all(f"  - {what}" in said for what in ("a working C compiler (tried no-such-compiler)", "Python's venv module", "make"))
+    assert re.search(r"Debian, Ubuntu: apt install gcc libc6-dev python3\.\d+-venv make\n", said)
+    assert "macOS:          xcode-select --install && brew install python" in said
+
+
+def test_build_without_a_compiler_says_what_is_missing_and_translates_nothing():
+    pytest.importorskip("Cython")
+    outcome = run_python("setup.py", "build_ext", folder=ROOT, env=os.environ | {"CC": "no-such-compiler"})
+    assert (outcome.returncode, outcome.stderr) == (1, refusal(CC="no-such-compiler"))
+
+
+def test_sources_that_are_not_compiled_say_what_to_do(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "fastloop", ignore=lambda folder, names: {name for name in names if name.endswith(".so")})
+    said = run_python("-c", "import fastloop", folder=tmp_path).stderr
+    assert "ImportError" in said and "which are not compiled" in said and "pip install" in said
+    assert "ModuleNotFoundError" not in said
+
+
+def test_metadata_has_urls_and_a_description_without_relative_links():
+    metadata = importlib.metadata.metadata("fastloop")
+    assert {"Source", "Documentation", "Changelog", "Issues"} <= {url.partition(",")[0] for url in metadata.get_all("Project-URL")}
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    links = re.findall(r"\]\(([^)]+)\)", metadata.get_payload())
+    assert links and [link for link in links if not link.startswith(("https://", "#"))] == []
+
+
+def test_every_environment_variable_is_on_its_page():
+    names = set()
+    for path in (*PACKAGE.rglob("*.[ph]*"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), ROOT / "setup.py"):
+        if path.suffix in {".py", ".pyx", ".h"} and path != Path(__file__):
+            names |= set(re.findall(r"""["'](FASTLOOP_[A-Z_]+)["']""", path.read_text(encoding="utf-8")))
+    page = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
+    assert names == set(re.findall(r"^\| `(FASTLOOP_[A-Z_]+)", page, re.M))

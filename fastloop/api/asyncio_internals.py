@@ -62,6 +62,9 @@ CALLED = [
         "",
     ),
     Internal("asyncio.events._get_event_loop_policy", "api/loops.py", "the policy, without the warning", "", since="3.14", until="3.16"),
+    Internal(
+        "asyncio.events._set_event_loop_policy", "policy.py", "install(), with a warning of its own", "policy", since="3.14", until="3.16"
+    ),
     Internal("asyncio.DefaultEventLoopPolicy()._local._loop", "api/loops.py", "the loop that was set, if any", until="3.14"),
     Internal("asyncio.unix_events._DefaultEventLoopPolicy()._local._loop", "api/loops.py", "the same", since="3.14", until="3.16"),
     Internal("asyncio.unix_events._DefaultEventLoopPolicy", "policy.py", "base class of EventLoopPolicy", since="3.14", until="3.16"),

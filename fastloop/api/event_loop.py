@@ -17,6 +17,7 @@ from fastloop.api.signals import SignalMethods
 from fastloop.api.sockets import SocketMethods
 from fastloop.api.subprocesses import SubprocessMethods
 from fastloop.api.tls_connections import TlsMethods
+from fastloop.api.watchdog import watch_new_loop
 from fastloop.core.positional_calls import give_loop_methods
 from fastloop.transports.transport_core import TransportCore
 
@@ -70,6 +71,7 @@ class EventLoop(
         # asyncio makes a selector here, and a pipe to wake it. The scheduler has its own poller and wake-up.
         super().__init__(selector=SelectorView(self))
         _live_loops.add(self)
+        watch_new_loop(self)
 
     def close(self):
         """Close the loop. What waits is dropped, and the executor is shut down. A second close() does nothing.

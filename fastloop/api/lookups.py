@@ -9,7 +9,6 @@ Driven by: getaddrinfo() and getnameinfo() in the loop's thread, and the threads
 
 import asyncio
 import collections
-import copy
 import threading
 import warnings
 
@@ -75,6 +74,8 @@ class Question:
 
 def copy_of_exception(error):
     """An exception that can be raised beside error: each raise adds lines to a traceback, and sets a context."""
+    import copy
+
     try:
         twin = copy.copy(error).with_traceback(error.__traceback__)
     except Exception:

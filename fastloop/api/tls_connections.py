@@ -14,8 +14,13 @@ try:
 except ImportError:
     # A Python without TLS.
     ssl = None
-else:
-    from fastloop.tls.tls_protocol import make_tls_transport
+
+
+def make_tls_transport(*arguments):
+    """Make a transport. Its modules are loaded with the first one, because most programs that import fastloop need none of them."""
+    from fastloop.tls import tls_protocol
+
+    return tls_protocol.make_tls_transport(*arguments)
 
 
 class TlsMethods:

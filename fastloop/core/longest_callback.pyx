@@ -58,4 +58,3 @@ cdef str runnable_name(Runnable runnable):
 
 cdef str task_name(Task task):
     return name_task(Task.get_name(task), task.coro)
-

@@ -61,8 +61,8 @@ typedef struct {
     uint32_t block_left;
     uint32_t block_size;
     uint64_t block_first_step;
-    uint64_t block_began_ticks;
-    uint64_t narrow_ticks; /* how long blocks of one callback are still paid for */
+    loop_counter_t block_began_ticks;
+    uint64_t narrow_ticks;    /* how long blocks of one callback are still paid for */
     loop_counter_t bar_ticks; /* what the next record must exceed */
     loop_counter_t record_ticks;
 } loop_counters_t;
@@ -140,7 +140,7 @@ static inline void loop_counters_end_run(loop_counters_t *counters)
 
 static inline void loop_counters_begin_block(loop_counters_t *counters, uint64_t ticks)
 {
-    counters->block_began_ticks = ticks;
+    loop_counter_set(&counters->block_began_ticks, ticks);
     counters->block_first_step = counters->steps;
     counters->block_left = counters->block_size;
 }
@@ -194,7 +194,7 @@ static inline uint64_t loop_counters_end_block(loop_counters_t *counters)
     const uint64_t now = clock_ticks();
     const uint64_t took = now > counters->block_began_ticks ? now - counters->block_began_ticks : 0;
     loop_counters_plan_block(counters, took);
-    counters->block_began_ticks = now;
+    loop_counter_set(&counters->block_began_ticks, now);
     counters->block_left = counters->block_size;
     return took > loop_counter_get(&counters->bar_ticks) ? took : 0;
 }

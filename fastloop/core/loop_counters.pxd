@@ -30,6 +30,7 @@ cdef extern from "loop_counters.h" nogil:
         uint32_t block_left
         uint32_t block_size
         uint64_t block_first_step
+        loop_counter_t block_began_ticks
         loop_counter_t record_ticks
 
     uint64_t loop_counter_get(const loop_counter_t *counter) noexcept

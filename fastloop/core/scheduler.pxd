@@ -10,6 +10,7 @@ from fastloop.core.loop_counters cimport loop_counter_add
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm
 from fastloop.core.ready_queue cimport ready_queue_peek, ready_queue_push
 from fastloop.core.runnable cimport Runnable
+from fastloop.core.running_step cimport running_step_t
 from fastloop.core.scheduler_parts cimport SchedulerParts, scheduler_take_slot
 from fastloop.core.shared_context cimport shared_context_current
 from fastloop.core.timer_heap cimport timer_heap_push
@@ -20,6 +21,8 @@ from fastloop.python.shared_fields cimport shared_bool_t, shared_ident_t
 
 cdef class Scheduler(SchedulerParts):
     cdef:
+        # What runs, for a watchdog. NULL between turns.
+        running_step_t step
         # No timer is due before clock_ticks() reaches this.
         uint64_t timers_due_ticks
         # What clock_ticks() and the clock showed when the clock was last read.

@@ -19,19 +19,20 @@ from cpython.ref cimport Py_DECREF
 from libc.errno cimport EINTR, errno
 
 from fastloop.core.clock cimport (
-    CLOCK_TICKS_PER_US, clock_deadline, clock_now_ns, clock_seconds, clock_ticks, clock_ticks_before, clock_wait_ns)
+    clock_deadline, clock_now_ns, clock_seconds, clock_ticks, clock_ticks_before, clock_wait_ns)
 from fastloop.core.current_task cimport swap_current_task
 from fastloop.core.inbox cimport inbox_begin_sleep, inbox_collect, inbox_end_sleep
+from fastloop.core.kernel_wait cimport kernel_wait, kernel_wait_t
 from fastloop.core.loop_counters cimport (
     loop_counter_add, loop_counter_set, loop_counters_begin_block, loop_counters_begin_sleep, loop_counters_begin_turn,
     loop_counters_end_block, loop_counters_end_sleep)
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_is_due, poll_pacing_note
 from fastloop.core.ready_queue cimport ready_queue_append, ready_queue_pop, ready_queue_trim
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_EXPECTS_NO_ANSWER, RUNNABLE_KEEPS_CURRENT_TASK, Runnable
+from fastloop.core.running_step cimport running_step_set
 from fastloop.core.scheduler_parts cimport POLL_BATCH
 from fastloop.core.shared_context cimport shared_context_forget
 from fastloop.core.watch_table cimport watch_table_find
-from fastloop.poll.busy_poll cimport busy_poll_begin_wait, busy_poll_end_wait, busy_poll_is_due, busy_poll_note, busy_poll_us
 from fastloop.poll.poller cimport poller_forget, poller_wait
 from fastloop.poll.wakeup cimport WAKEUP_NEEDS_DRAIN, wakeup_drain, wakeup_fd
 from fastloop.python.context_vars cimport context_vars_find
@@ -97,7 +98,7 @@ cdef class Scheduler(SchedulerParts):
     cdef int sleep(self, int64_t max_ns) except -1:
         """Nothing is ready: wait for events, a wake-up or the next timer."""
         cdef int64_t timeout_ns
-        cdef int count, error
+        cdef kernel_wait_t wait
         scheduler_check_owner(self)
         self.end_block(NULL)
         self.before_sleep()
@@ -112,11 +113,11 @@ cdef class Scheduler(SchedulerParts):
         scheduler_show_counts(self)
         loop_counters_begin_sleep(&self.counters)
         with nogil:
-            count = scheduler_wait(self, timeout_ns, &error)
-        loop_counters_end_sleep(&self.counters)
+            wait = kernel_wait(&self.poller, &self.busy_poll, timeout_ns, self.events, POLL_BATCH)
+        scheduler_count_wait(self, &wait)
         inbox_end_sleep(&self.inbox)
-        poll_pacing_note(&self.pacing, count > 0, False)
-        return self.after_poll(count, error)
+        poll_pacing_note(&self.pacing, wait.count > 0, False)
+        return self.after_poll(wait.count, wait.error)
 
     cdef int before_sleep(self) except -1:
         if self.lingering_task is not NULL:
@@ -214,20 +215,25 @@ cdef class Scheduler(SchedulerParts):
         cdef PyObject *popped
         loop_counters_begin_turn(&self.counters, remaining)
         # Read the count each time: a callback may run the loop from within, or clear the queue.
-        while remaining > 0 and self.ready.count > 0:
-            remaining -= 1
-            popped = ready_queue_pop(&self.ready)
-            runnable = <Runnable>popped
-            Py_DECREF(runnable)
-            if self.lingering_task is not NULL and not runnable.flags & RUNNABLE_KEEPS_CURRENT_TASK:
-                self.leave_lingering_task()
-            scheduler_begin_step(self)
-            runnable.run()
-            if self.unflushed.count > 0:
-                scheduler_flush(self)
-            self.counters.block_left -= 1
-            if self.counters.block_left == 0:
-                self.end_block(<PyObject *>runnable)
+        try:
+            while remaining > 0 and self.ready.count > 0:
+                remaining -= 1
+                popped = ready_queue_pop(&self.ready)
+                # INVARIANT: before the last runnable goes.
+                running_step_set(&self.step, popped)
+                runnable = <Runnable>popped
+                Py_DECREF(runnable)
+                if self.lingering_task is not NULL and not runnable.flags & RUNNABLE_KEEPS_CURRENT_TASK:
+                    self.leave_lingering_task()
+                scheduler_begin_step(self)
+                runnable.run()
+                if self.unflushed.count > 0:
+                    scheduler_flush(self)
+                self.counters.block_left -= 1
+                if self.counters.block_left == 0:
+                    self.end_block(<PyObject *>runnable)
+        finally:
+            running_step_set(&self.step, NULL)
         return 0
 
     cdef int run_ready_debug(self) except -1:
@@ -304,37 +310,12 @@ cdef inline int scheduler_check_owner(Scheduler self) except -1:
     return 0
 
 
-cdef int scheduler_wait(Scheduler self, int64_t timeout_ns, int *error) noexcept nogil:
-    """The number of events, or -1 with error set."""
-    cdef int count
-    cdef bint is_attempt = busy_poll_is_due(&self.busy_poll, timeout_ns)
-    busy_poll_begin_wait(&self.busy_poll, is_attempt, timeout_ns)
-    if is_attempt:
-        # If nothing comes, return with 0 events instead of sleeping here: a signal that arrived in between must
-        # be handled first, since it can no longer interrupt the sleep. The next turn sleeps.
-        count = scheduler_busy_poll(self)
-    else:
-        count = poller_wait(&self.poller, timeout_ns, self.events, POLL_BATCH)
-        loop_counter_add(&self.counters.polls, 1)
-    error[0] = errno
-    busy_poll_end_wait(&self.busy_poll, is_attempt, count > 0)
-    return count
-
-
-cdef int scheduler_busy_poll(Scheduler self) noexcept nogil:
-    """The number of events, 0 if none came within busy_poll_us(), or -1 with errno."""
-    cdef uint64_t limit = busy_poll_us(&self.busy_poll) * CLOCK_TICKS_PER_US
-    cdef uint64_t began = clock_ticks()
-    cdef uint64_t polls = 0
-    cdef int event_count = 0
-    while event_count == 0 and clock_ticks() - began < limit:
-        event_count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
-        polls += 1
-    loop_counter_add(&self.counters.polls, polls)
-    loop_counter_add(&self.counters.busy_polls, 1)
-    loop_counter_add(&self.counters.busy_poll_hits, event_count > 0)
-    busy_poll_note(&self.busy_poll, event_count != 0)
-    return event_count
+cdef inline void scheduler_count_wait(Scheduler self, const kernel_wait_t *wait) noexcept:
+    loop_counters_end_sleep(&self.counters)
+    loop_counter_add(&self.counters.polls, wait.polls)
+    if wait.is_attempt:
+        loop_counter_add(&self.counters.busy_polls, 1)
+        loop_counter_add(&self.counters.busy_poll_hits, wait.count > 0)
 
 
 cdef inline int scheduler_flush(Scheduler self) except -1:

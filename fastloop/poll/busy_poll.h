@@ -75,11 +75,13 @@ static inline void busy_poll_open(busy_poll_t *busy_poll)
 /* The thread's CPU time, or 0 if the system does not tell. */
 static inline int64_t busy_poll_cpu_ns(void)
 {
+#ifdef CLOCK_THREAD_CPUTIME_ID
     struct timespec spent;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent) != 0) {
-        return 0;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent) == 0) {
+        return (int64_t)spent.tv_sec * 1000000000 + spent.tv_nsec;
     }
-    return (int64_t)spent.tv_sec * 1000000000 + spent.tv_nsec;
+#endif
+    return 0;
 }
 
 static inline bool busy_poll_knows_cost(const busy_poll_t *busy_poll)
@@ -92,7 +94,7 @@ static inline bool busy_poll_costs_more(const busy_poll_t *busy_poll)
 {
     const busy_poll_cost_t *cost = &busy_poll->cost;
     return busy_poll->limit_us == BUSY_POLL_MEASURED && busy_poll_knows_cost(busy_poll)
-        && cost->attempt_ns > cost->sleep_ns * cost->hit_share / BUSY_POLL_HIT;
+           && cost->attempt_ns > cost->sleep_ns * cost->hit_share / BUSY_POLL_HIT;
 }
 
 static inline void busy_poll_average(int64_t *average, int64_t sample, int samples)

@@ -242,6 +242,20 @@ def test_policy_makes_asyncio_run_use_fastloop_until_it_is_uninstalled(no_event_
     assert type(asyncio.run(running_loop())) is not fastloop.EventLoop
 
 
+@pytest.mark.skipif(not (3, 14) <= sys.version_info < (3, 16), reason="policies are not deprecated, or gone")
+@pytest.mark.parametrize("name", ["install", "uninstall"])
+def test_deprecation_of_policies_points_at_the_line_of_the_program(no_event_loop, name):
+    with pytest.warns(DeprecationWarning, match=rf"fastloop\.{name}\(\).* deprecated") as warned:
+        getattr(fastloop, name)()
+    assert [warning.filename for warning in warned] == [__file__]
+    fastloop.policy._set_policy(None)
+
+
+def test_dir_lists_everything():
+    asyncios = {name for name in dir(asyncio) if not name.startswith("_")}
+    assert {*fastloop.__all__, *POLICY_NAMES, *asyncios} <= {*dir(fastloop)}
+
+
 # Names of the tutorials
 
 
