@@ -11,6 +11,8 @@
 #   make debug        the tests, built with assertions
 #   make asan, tsan   the tests under the address or thread sanitizer
 #   make annotate     what Cython makes of each line, as HTML
+#   make docs         the site of docs/, in build/site
+#   make figures      docs/figures.md and its plot, from benchmarks/results
 #   make pictures     draw docs/pictures
 #   make wheel, sdist make a wheel or source archive in dist/
 #   make clean        delete everything that was built
@@ -34,10 +36,10 @@ ELSEWHERE = $(ROOT)/build/elsewhere
 # From pyproject.toml.
 BUILD_REQUIREMENTS = "setuptools>=77" "Cython>=3.1"
 
-.PHONY: help prerequisites install test bench measure conformance suites compatibility debug asan tsan annotate wheel sdist lint format typecheck pictures clean
+.PHONY: help prerequisites install test bench measure conformance suites compatibility debug asan tsan annotate wheel sdist lint format typecheck docs figures pictures clean
 
 help:
-	@sed -n '3,16s/^# *//p' Makefile
+	@sed -n '3,18s/^# *//p' Makefile
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -172,6 +174,18 @@ typecheck: install
 	  $(VENV)/bin/mypy --config-file $(ROOT)/pyproject.toml --python-version $$version $(ROOT)/tests/typing || exit 1; done
 	cd $(ELSEWHERE) && $(VENV)/bin/stubtest --mypy-config-file $(ROOT)/pyproject.toml \
 	  --allowlist $(ROOT)/tests/typing/stubtest_allowlist.txt fastloop
+
+# A broken link, anchor or name fails it. In a virtual environment of its own, because it needs no wheel.
+docs: prerequisites
+	@[ -x build/venv/docs/bin/python ] || $(PYTHON) -m venv build/venv/docs
+	@build/venv/docs/bin/python -m pip install --quiet $$(build/venv/docs/bin/python -c \
+	  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
+	NO_MKDOCS_2_WARNING=1 build/venv/docs/bin/mkdocs build --strict --config-file docs/site/mkdocs.yml
+
+# Measures nothing. benchmarks/README.md says how the results are made.
+figures: $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip install --quiet matplotlib
+	$(VENV)/bin/python -m benchmarks publish
 
 # The comment with graphviz's version is left out, so that only a changed picture is a change.
 pictures:

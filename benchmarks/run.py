@@ -14,6 +14,7 @@ COMMANDS = {
     "measure": "measure",
     "check": "check",
     "show": "show",
+    "publish": "publish",
     "compare": "compare",
     "instructions": "instructions",
     "alone": "programs.loop_scenario",

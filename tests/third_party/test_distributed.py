@@ -5,8 +5,12 @@ functions run in executors. Nothing leaves the loopback interface, and the dashb
 """
 
 import asyncio
+import contextlib
 import multiprocessing.resource_tracker
 import operator
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +113,31 @@ def test_a_worker_in_a_process_of_its_own(run):
             assert await client.gather(client.map(operator.neg, range(50))) == [-number for number in range(50)]
 
     run(main())
+
+
+@pytest.fixture
+def start():
+    """A function that starts dask_process.py with these arguments. What still runs is killed at the end."""
+    with contextlib.ExitStack() as cleanup:
+
+        def start(*arguments):
+            command = [sys.executable, Path(__file__).with_name("dask_process.py"), *arguments]
+            process = cleanup.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True))
+            cleanup.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_cluster_of_four_processes_survives_the_death_of_a_worker(start, tmp_path):
+    address = start("scheduler").stdout.readline().strip()
+    workers = [start("worker", address) for _ in range(2)]
+    gate = tmp_path / "gate"
+    client = start("client", address, str(gate))
+    assert [worker.stdout.readline().strip() for worker in workers] == [address, address]
+    assert client.stdout.readline() == "half\n"
+    workers[0].kill()
+    workers[0].wait()
+    gate.touch()
+    assert client.communicate(timeout=60)[0] == f"{sum(number * number for number in range(2000))}\n"
+    assert client.returncode == 0

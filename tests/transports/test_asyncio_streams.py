@@ -207,6 +207,39 @@ async def test_stream_goes_on_over_tls(loop, tls_contexts):
         await writer.wait_closed()
 
 
+@pytest.mark.fastloop_only
+async def test_bytes_that_the_reader_has_already_are_part_of_the_handshake(loop, tls_contexts):
+    ssl = pytest.importorskip("ssl")
+    server_context, client_context = tls_contexts
+    version = loop.create_future()
+
+    async def upgrade(reader, writer):
+        await reader.readline()
+        assert reader._buffer
+        await writer.start_tls(server_context)
+        version.set_result(writer.get_extra_info("ssl_object").version())
+        writer.close()
+
+    def impatient_client(address):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = client_context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        said, is_done = b"upgrade\n", False
+        with socket.create_connection(address) as connection:
+            while not is_done:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    session.do_handshake()
+                    is_done = True
+                connection.sendall(said + outgoing.read())
+                said = b""
+                if not is_done:
+                    incoming.write(connection.recv(65536))
+            return session.version()
+
+    async with await asyncio.start_server(upgrade, "127.0.0.1", 0) as server:
+        seen = await asyncio.to_thread(impatient_client, server.sockets[0].getsockname())
+        assert await version == seen
+
+
 # ---- who waits ----
 
 
