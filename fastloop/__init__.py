@@ -30,7 +30,8 @@ from fastloop.api.transports import (
     Transport,
     WriteTransport,
 )
-from fastloop.api.watchdog import watch_as_environment_says, watchdog
+from fastloop.api.watchdog import watch_as_environment_says as _watch_as_environment_says
+from fastloop.api.watchdog import watchdog
 from fastloop.core.future import Future
 from fastloop.core.handle import Handle
 from fastloop.core.loop_statistics import LoopStatistics
@@ -107,7 +108,7 @@ __all__ = [
     "watchdog",
 ]
 
-watch_as_environment_says()
+_watch_as_environment_says()
 
 
 def __dir__():

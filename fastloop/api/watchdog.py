@@ -18,7 +18,7 @@ from fastloop.core.loop_life import LoopLife
 # How long to wait for the last report when a watch ends.
 _LAST_REPORT_S = 1.0
 
-_lock = threading.RLock()
+_guard = threading.RLock()
 # Loops that have a watchdog of their own, and the watches of those that have not.
 _own = weakref.WeakKeyDictionary()
 _general = weakref.WeakKeyDictionary()
@@ -61,7 +61,7 @@ def check_threshold(threshold_s):
 
 @contextlib.contextmanager
 def _watching_one(loop, threshold_s, on_block):
-    with _lock:
+    with _guard:
         if loop.is_closed():
             raise RuntimeError("The watchdog cannot watch a closed event loop")
         if loop in _own:
@@ -74,7 +74,7 @@ def _watching_one(loop, threshold_s, on_block):
     try:
         yield
     finally:
-        with _lock:
+        with _guard:
             # In a forked child it is gone already.
             _own.pop(loop, None)
             watchdog_thread.end(watch)
@@ -85,7 +85,7 @@ def _watching_one(loop, threshold_s, on_block):
 @contextlib.contextmanager
 def _watching_everywhere(threshold_s, on_block):
     global _everywhere
-    with _lock:
+    with _guard:
         if _everywhere is not None:
             raise RuntimeError("All event loops have a watchdog already; leave its `with` block first")
         _everywhere = (threshold_s, on_block)
@@ -93,7 +93,7 @@ def _watching_everywhere(threshold_s, on_block):
     try:
         yield
     finally:
-        with _lock:
+        with _guard:
             _everywhere = None
             ended = _begin_anew()
         for watch in ended:
@@ -104,7 +104,7 @@ def watch_by_default(threshold_s):
     """Watch every loop whenever the program does not say otherwise."""
     global _by_default
     check_threshold(threshold_s)
-    with _lock:
+    with _guard:
         _by_default = (float(threshold_s), None)
         _begin_anew()
     atexit.register(_end_all)
@@ -115,7 +115,7 @@ def watch_new_loop(loop):
     _live_loops.add(loop)
     settings = _everywhere or _by_default
     if settings is not None:
-        with _lock:
+        with _guard:
             if not loop.is_closed() and loop not in _own:
                 _general[loop] = Watch(loop, *settings)
                 watchdog_thread.begin(_general[loop])
@@ -140,7 +140,7 @@ def _wait_for_last_report(watch):
 
 def _end_all():
     global _by_default
-    with _lock:
+    with _guard:
         _by_default = None
         ended = _begin_anew()
     for watch in ended:
@@ -148,8 +148,8 @@ def _end_all():
 
 
 def _forget_parent():
-    global _lock
-    _lock = threading.RLock()
+    global _guard
+    _guard = threading.RLock()
     for loops in (_own, _general, _live_loops):
         loops.clear()
 

@@ -7,14 +7,17 @@ Thread rule: any thread may begin and end a watch. Reports are made in the watch
 """
 
 import dataclasses
+import logging
 import os
 import threading
 import time
 import weakref
-from asyncio.log import logger
 
 from fastloop.api.block_report import report_block
-from fastloop.core.loop_progress import awake_thread, progress_of, running_for_s, watch_steps
+from fastloop.core.loop_progress import awake_thread, become_patient, progress_of, running_for_s, watch_steps
+
+# asyncio's.
+logger = logging.getLogger("asyncio")
 
 # How often to look whether a reported block has ended. The loop does nothing else meanwhile.
 _LOOK_FOR_END_S = 0.01
@@ -117,9 +120,12 @@ class WatchdogThread:
             self._changed.notify()
 
     def _run(self):
+        become_patient(True)
         while True:
             with self._changed:
                 if not self._watches:
+                    # Under the lock, because the next thread may begin at once.
+                    become_patient(False)
                     self._thread = None
                     return
                 watches, self._has_news = list(self._watches), False
@@ -140,6 +146,7 @@ class WatchdogThread:
 
     def forget_parent(self):
         """In a forked child: the thread is gone, and so are the parent's loops. A lock may have been held."""
+        become_patient(False)
         self.__init__()
 
 

@@ -16,8 +16,8 @@ from fastloop.core.loop_counters cimport loop_counter_get
 from fastloop.core.reading_counters cimport loop_seconds_per_tick
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.running_step cimport running_step_take, running_step_watch
-from fastloop.core.scheduler cimport Scheduler
-from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
+from fastloop.core.scheduler cimport Scheduler, scheduler_set_patient_thread
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL, compat_own_thread
 
 
 from fastloop.core.callback_text import name_callback
@@ -26,6 +26,11 @@ from fastloop.core.callback_text import name_callback
 def watch_steps(Scheduler loop, bint is_watched):
     """Have running_text() know what runs, from the next callback on."""
     running_step_watch(&loop.step, is_watched)
+
+
+def become_patient(bint is_patient):
+    """Say whether the calling thread can wait for the GIL. Loops with no other thread beside them then run as if they were alone."""
+    scheduler_set_patient_thread(compat_own_thread() if is_patient else NULL)
 
 
 def awake_thread(Scheduler loop):

@@ -49,7 +49,9 @@ static inline PyObject *running_step_take(running_step_t *step)
 
 #else
 
-static inline void running_step_watch(running_step_t *Py_UNUSED(step), bool Py_UNUSED(is_watched)) {}
+static inline void running_step_watch(running_step_t *Py_UNUSED(step), bool Py_UNUSED(is_watched))
+{
+}
 
 static inline void running_step_set(running_step_t *step, PyObject *runnable)
 {

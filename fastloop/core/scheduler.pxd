@@ -163,6 +163,12 @@ cdef inline PyObject *scheduler_take_timer(Scheduler scheduler, Runnable timer) 
 
 
 # Whether one more turn is needed to raise what a signal handler raised while a callback ran. Clears is_interrupted.
+# A thread that can wait for the GIL until a callback in Python offers it, so that the loop need not do so in every turn. NULL: none.
+cdef void scheduler_set_patient_thread(const void *thread) noexcept
+
+# Whether any other thread may want the GIL.
+cdef bint scheduler_has_other_threads() noexcept
+
 cdef bint scheduler_take_interrupted(Scheduler self) noexcept
 
 

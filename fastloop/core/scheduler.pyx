@@ -76,7 +76,7 @@ cdef class Scheduler(SchedulerParts):
     cdef int look_at_kernel(self) except -1:
         """Callbacks are ready: poll without waiting, and let other threads have the GIL."""
         cdef int count = 0
-        cdef bint has_threads = compat_has_other_threads()
+        cdef bint has_threads = scheduler_has_other_threads()
         scheduler_check_owner(self)
         if self.lingering_task is not NULL:
             self.leave_lingering_task()
@@ -292,6 +292,19 @@ cdef class Scheduler(SchedulerParts):
     cdef int release(self) except -1:
         self.bypasses_call_soon = False
         return SchedulerParts.release(self)
+
+
+# The watchdog's thread, or NULL. Only compared.
+cdef const void *patient_thread = NULL
+
+
+cdef void scheduler_set_patient_thread(const void *thread) noexcept:
+    global patient_thread
+    patient_thread = thread
+
+
+cdef bint scheduler_has_other_threads() noexcept:
+    return compat_has_other_threads(patient_thread)
 
 
 cdef bint scheduler_take_interrupted(Scheduler self) noexcept:

@@ -244,18 +244,28 @@ static inline bool compat_is_last_reference(PyObject *object)
 #define COMPAT_SENDS_EMPTY_DATAGRAMS (PY_VERSION_HEX >= 0x030D0000)
 #define COMPAT_DATAGRAM_HEADER_BYTES (PY_VERSION_HEX >= 0x030D0000 ? 8 : 0)
 
-/* Whether another thread may want the GIL: another one of this interpreter, or any of another interpreter. A thread has a
- * thread state before it asks for the GIL.
+/* The running thread's state as an address, which is only compared. */
+static inline const void *compat_own_thread(void)
+{
+    return PyThreadState_Get();
+}
+
+/* Whether another thread than a patient one (compat_own_thread() of it, or NULL) may want the GIL: another one of this interpreter, or any
+ * of another interpreter. A thread has a thread state before it asks for the GIL.
  * Without a GIL the answer is yes, because threads then wait for each other to reach a safe point. */
-static inline bool compat_has_other_threads(void)
+static inline bool compat_has_other_threads(const void *patient)
 {
     if (!COMPAT_HAS_GIL) {
         return true;
     }
     PyThreadState *own = PyThreadState_Get();
     PyInterpreterState *interpreter = PyThreadState_GetInterpreter(own);
-    return PyInterpreterState_ThreadHead(interpreter) != own || PyThreadState_Next(own) != NULL || PyInterpreterState_Head() != interpreter
-           || PyInterpreterState_Next(interpreter) != NULL;
+    for (PyThreadState *state = PyInterpreterState_ThreadHead(interpreter); state != NULL; state = PyThreadState_Next(state)) {
+        if (state != own && state != patient) {
+            return true;
+        }
+    }
+    return PyInterpreterState_Head() != interpreter || PyInterpreterState_Next(interpreter) != NULL;
 }
 
 #endif

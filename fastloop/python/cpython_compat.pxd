@@ -34,4 +34,5 @@ cdef extern from "cpython_compat.h":
     const bint COMPAT_WRITELINES_HAS_ITS_NAME
     const bint COMPAT_SENDS_EMPTY_DATAGRAMS
     const size_t COMPAT_DATAGRAM_HEADER_BYTES
-    bint compat_has_other_threads() noexcept
+    const void *compat_own_thread() noexcept
+    bint compat_has_other_threads(const void *patient) noexcept

@@ -69,7 +69,10 @@ class EventLoop(RealEventLoop):
         may_be_called = bool(self._watched()) or self._outside.has_other_threads(self._default_executor)
         if when is None:
             if not may_be_called:
-                raise deadlock_of(self)
+                deadlock = deadlock_of(self)
+                # The handler of a signal may have run since, such as that of Ctrl-C.
+                if not self._ready:
+                    raise deadlock
             return math.inf
         return min(self._io_grace_s, when - self._time_s) if may_be_called else 0
 

@@ -21,13 +21,13 @@ from fastloop.core.interruption cimport call_again
 from fastloop.core.loop_counters cimport loop_counter_add_bytes
 from fastloop.core.poll_pacing cimport poll_pacing_skip_turn
 from fastloop.core.runnable cimport RUNNABLE_EXPECTS_NO_ANSWER
+from fastloop.core.scheduler cimport scheduler_has_other_threads
 from fastloop.net.address_cache cimport address_cache_show
 from fastloop.net.receive_buffer cimport RECEIVE_BUFFER_SIZE, receive_buffer_bytes, receive_buffer_memory
 from fastloop.net.sockaddr cimport sockaddr_knows_family, sockaddr_storage, socklen_t
 from fastloop.net.syscalls cimport iovec, net_receive_from, net_receive_from_vectors
 from fastloop.poll.poller cimport POLL_CLOSED, POLL_READABLE, POLL_WRITABLE
 from fastloop.python.calls cimport call_enter, call_two
-from fastloop.python.cpython_compat cimport compat_has_other_threads
 from fastloop.python.method_copies cimport method_copies_make
 from fastloop.transports.arrivals cimport arrivals_guess, arrivals_note
 from fastloop.transports.datagram_sender cimport WOULD_BLOCK, DatagramSender, outcome_of
@@ -237,7 +237,7 @@ cdef inline bint datagram_transport_may_guess(DatagramTransport self) noexcept:
     """
     return (self.has_read and transport_is_reading(self) and not self.bits.is_queued and not self.bits.is_blocked
             and self.loop.watches.count == 1 and self.loop.ready.count == 0 and self.loop.next_turn.count == 0
-            and self.loop.bypasses_call_soon and not compat_has_other_threads())
+            and self.loop.bypasses_call_soon and not scheduler_has_other_threads())
 
 
 # ---- the two halves of a turn ----

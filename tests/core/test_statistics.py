@@ -149,7 +149,7 @@ async def statistics_that_name(loop, name, start):
         held = start(loop)
         await turns(4)
         statistics = loop.statistics()
-        if statistics.longest_callback.startswith(name):
+        if (statistics.longest_callback or "").startswith(name):
             return statistics
     raise AssertionError(f"{statistics.longest_callback} was the longest, and {held} blocks")
 
