@@ -30,6 +30,11 @@ enum {
     OPENSSL_BIO_FLAGS_OF_RETRIES = 0x0f,
     OPENSSL_BIO_TYPE_SOURCE_SINK = 0x0400,
     OPENSSL_BIO_CTRL_FLUSH = 11,
+    /* Kernel TLS: 74 announces the type of the next record. */
+    OPENSSL_BIO_CTRL_SET_KTLS = 72,
+    OPENSSL_BIO_CTRL_GET_KTLS_SEND = 73,
+    OPENSSL_BIO_CTRL_SET_KTLS_TX_SEND_CTRL_MSG = 74,
+    OPENSSL_BIO_CTRL_CLEAR_KTLS_TX_CTRL_MSG = 75,
 };
 
 /* X(result, name, parameters) */
