@@ -13,7 +13,7 @@ from fastloop.net.syscalls cimport net_send, net_send_record
 from fastloop.tls.direct_engine cimport DirectEngine, direct_engine_obstacle, direct_engine_open, direct_engine_ssl
 from fastloop.tls.kernel_tls cimport (
     KERNEL_TLS_ALERT, KERNEL_TLS_DATA, kernel_tls_new, kernel_tls_open, kernel_tls_send, kernel_tls_send_late)
-from fastloop.tls.openssl cimport openssl_load, openssl_ssl_t
+from fastloop.tls.openssl cimport openssl, openssl_load, openssl_ssl_t
 from fastloop.tls.record_bio cimport record_bio_append, record_bio_clear_output
 from fastloop.tls.tls_engine cimport TLS_WANTS_INPUT, EngineInputs, TlsEngine
 from fastloop.transports.descriptor_transport cimport transport_fd
@@ -97,6 +97,13 @@ cdef class KernelEngine(DirectEngine):
             return DirectEngine.write(self, data, size)
         if self.kernel.late.output_size > 0:
             return TLS_WANTS_INPUT
+        if openssl.SSL_in_init(self.ssl):
+            # The program asks for a certificate, for example. The question goes first.
+            self.open_socket()
+            try:
+                return DirectEngine.write(self, data, size)
+            finally:
+                self.close_socket()
         if size > RECORD_BYTES and self.records.output_size == 0:
             self.open_socket()
             if self.kernel.fd >= 0:

@@ -2,7 +2,7 @@
  *
  * Owns: the late records, which are not data (alerts, messages of handshakes) and which the kernel did not take at once. What waits in
  *   the output of records is ciphertext until `encrypts` is true, and plaintext from then on.
- * Promises: the kernel begins only when everything before has left; else OpenSSL goes on encrypting. Types of records are kept apart.
+ * Promises: the kernel begins only when everything before has left; else OpenSSL still does it. Types of records are kept apart.
  *   LIMIT: new keys are refused, which OpenSSL does not hand on.
  * Driven by OpenSSL, without the GIL at times, in calls of kernel_engine.pyx.
  */
