@@ -18,6 +18,8 @@ cdef class KernelEngine(DirectEngine):
     # Let OpenSSL use the socket in the next call, unless something must be sent before. close_socket() follows.
     cdef void open_socket(self) noexcept
     cdef void close_socket(self) noexcept
+    # Raise if the peer wants new keys.
+    cdef int check_keys(self) except -1
     cdef int send_late(self) except -1
     cdef int await_room(self) except -1
 

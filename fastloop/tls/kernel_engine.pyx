@@ -13,7 +13,7 @@ from fastloop.net.syscalls cimport net_send, net_send_record
 from fastloop.tls.direct_engine cimport DirectEngine, direct_engine_obstacle, direct_engine_open, direct_engine_ssl
 from fastloop.tls.kernel_tls cimport (
     KERNEL_TLS_ALERT, KERNEL_TLS_DATA, kernel_tls_new, kernel_tls_open, kernel_tls_send, kernel_tls_send_late)
-from fastloop.tls.openssl cimport openssl, openssl_load, openssl_ssl_t
+from fastloop.tls.openssl cimport OPENSSL_ERROR_SSL, openssl, openssl_load, openssl_ssl_t
 from fastloop.tls.record_bio cimport record_bio_append, record_bio_clear_output
 from fastloop.tls.tls_engine cimport TLS_WANTS_INPUT, EngineInputs, TlsEngine
 from fastloop.transports.descriptor_transport cimport transport_fd
@@ -68,11 +68,22 @@ cdef class KernelEngine(DirectEngine):
             self.close_socket()
 
     cdef Py_ssize_t read(self, char *buffer, Py_ssize_t size) except -1:
+        cdef Py_ssize_t count
         self.open_socket()
         try:
-            return DirectEngine.read(self, buffer, size)
+            self.check_keys()
+            count = DirectEngine.read(self, buffer, size)
+            if count == TLS_WANTS_INPUT:
+                self.check_keys()
+            return count
         finally:
             self.close_socket()
+
+    cdef int check_keys(self) except -1:
+        # OpenSSL answers with the next SSL_write(), or at once.
+        if self.kernel.encrypts and openssl.SSL_get_key_update_type(self.ssl) >= 0:
+            self.kernel.has_refused = True
+        return self.raise_error(OPENSSL_ERROR_SSL) if self.kernel.has_refused else 0
 
     cdef bint send_close_notify(self) except -1:
         self.open_socket()
@@ -95,6 +106,7 @@ cdef class KernelEngine(DirectEngine):
         cdef Py_ssize_t sent = 0
         if not self.kernel.encrypts:
             return DirectEngine.write(self, data, size)
+        self.check_keys()
         if self.kernel.late.output_size > 0:
             return TLS_WANTS_INPUT
         if openssl.SSL_in_init(self.ssl):

@@ -43,6 +43,7 @@ enum {
     X(int, SSL_write, (openssl_ssl_t *, const void *, int))                                                                                \
     X(int, SSL_pending, (const openssl_ssl_t *))                                                                                           \
     X(int, SSL_in_init, (const openssl_ssl_t *))                                                                                           \
+    X(int, SSL_get_key_update_type, (const openssl_ssl_t *))                                                                               \
     X(int, SSL_shutdown, (openssl_ssl_t *))                                                                                                \
     X(int, SSL_get_shutdown, (const openssl_ssl_t *))                                                                                      \
     X(int, SSL_get_error, (const openssl_ssl_t *, int))                                                                                    \
