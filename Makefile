@@ -10,6 +10,7 @@
 #   make typecheck    check the stub and the programs in tests/typing
 #   make debug        the tests, built with assertions
 #   make asan, tsan   the tests under the address or thread sanitizer
+#   make ktls         tests of TLS in a virtual machine whose kernel encrypts
 #   make annotate     what Cython makes of each line, as HTML
 #   make docs         the site of docs/, in build/site
 #   make figures      docs/figures.md and its plot, from benchmarks/results
@@ -36,10 +37,10 @@ ELSEWHERE = $(ROOT)/build/elsewhere
 # From pyproject.toml.
 BUILD_REQUIREMENTS = "setuptools>=77" "Cython>=3.1"
 
-.PHONY: help prerequisites install test bench measure conformance suites compatibility debug asan tsan annotate wheel sdist lint format typecheck docs figures pictures clean
+.PHONY: help prerequisites install test bench measure conformance suites compatibility debug asan tsan ktls annotate wheel sdist lint format typecheck docs figures pictures clean
 
 help:
-	@sed -n '3,18s/^# *//p' Makefile
+	@sed -n '3,19s/^# *//p' Makefile
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -139,6 +140,15 @@ tsan: install
 	  TSAN_OPTIONS="suppressions=$(ROOT)/tests/threads/tsan_suppressions.txt log_path=$(TSAN)/report exitcode=66" \
 	  $(TSAN_PYTHON) -m pytest -p no:cacheprovider -c $(ROOT)/pyproject.toml --rootdir $(ROOT) --loop fastloop $(or $(ARGS),$(ROOT)/tests/threads); \
 	  status=$$?; cat $(TSAN)/report.* 2>/dev/null; exit $$status
+
+# On Debian. As root the first time, and a quarter of an hour. The tests fail if the kernel has encrypted nothing.
+KERNEL_TLS_TESTS = test_kernel_tls.py test_sendfile.py
+
+ktls: install
+	@$(VENV)/bin/python -m pip install --quiet --only-binary hypothesis "$$(echo $(WHEELS)/*.whl)[test]"
+	cd $(ELSEWHERE) && PYTHONDONTWRITEBYTECODE=1 OPENSSL_CONF=$(ROOT)/tests/tls/kernel_tls.cnf bash $(ROOT)/.ci/kernel-tls $(ROOT)/build/kernel-tls \
+	  bash -c "$(VENV)/bin/pytest -p no:cacheprovider -c $(ROOT)/pyproject.toml --rootdir $(ROOT) -k fastloop-direct \
+	    $(or $(ARGS),$(addprefix $(ROOT)/tests/tls/,$(KERNEL_TLS_TESTS))) && grep 'TlsTxSw.*[1-9]' /proc/net/tls_stat"
 
 annotate:
 	FASTLOOP_ANNOTATE=1 $(MAKE) install

@@ -140,7 +140,11 @@ CALLED = [
     Internal("asyncio.constants.FLOW_CONTROL_HIGH_WATER_SSL_READ", "tls/decrypting_transport.pyx", "when to stop reading, in KiB"),
     Internal("asyncio.constants.FLOW_CONTROL_HIGH_WATER_SSL_WRITE", "tls/encrypting_transport.pyx", "when to stop writing, in KiB"),
     Internal("asyncio.constants._SendfileMode.FALLBACK", "tls/tls_transport.pyx", "sendfile() must read and write"),
-    Internal("asyncio.constants._SendfileMode.TRY_NATIVE", "transports/stream_transport.pyx", "sendfile() may try _sendfile_native()"),
+    Internal(
+        "asyncio.constants._SendfileMode.TRY_NATIVE",
+        "transports/stream_transport.pyx tls/tls_transport.pyx",
+        "sendfile() may try _sendfile_native()",
+    ),
     Internal(
         "asyncio.transports._FlowControlMixin",
         "transports/writing_transport.pyx transports/transport.pyx",

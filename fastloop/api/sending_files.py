@@ -11,7 +11,7 @@ import io
 import os
 import sys
 
-from fastloop.transports.stream_transport import StreamTransport
+from fastloop.transports.writing_transport import WritingTransport
 
 # On 32-bit systems a larger value overflows.
 MAX_BLOCK_BYTES = sys.maxsize // 2 + 1
@@ -21,10 +21,10 @@ class SendfileMethods:
     """The part of the loop that sends files."""
 
     async def _sendfile_native(self, transp, file, offset, count):
-        if not isinstance(transp, StreamTransport):
+        if not isinstance(transp, WritingTransport):
             # A transport of asyncio's, for a socket object with methods of its own.
             return await super()._sendfile_native(transp, file, offset, count)
-        self._check_sendfile_params(transp._sock, file, offset, count)
+        self._check_sendfile_params(transp.get_extra_info("socket"), file, offset, count)
         resumes_reading = transp.is_reading()
         transp.pause_reading()
         await transp._make_empty_waiter()

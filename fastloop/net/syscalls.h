@@ -262,6 +262,53 @@ static inline void net_set_nodelay(int fd, int family, int type)
     }
 }
 
+/* Kernel TLS. linux/tls.h may be older than the kernel, or missing; the numbers never change. */
+#ifdef __linux__
+enum { NET_TCP_ULP = 31, NET_SOL_TLS = 282, NET_TLS_TX = 1, NET_TLS_SET_RECORD_TYPE = 1 };
+
+/* Have the kernel encrypt what is sent from now on, with the keys in info (one of linux/tls.h's structs). Returns 0, or -1 with errno. */
+static inline int net_encrypt_output(int fd, const void *info, size_t size)
+{
+    if (setsockopt(fd, IPPROTO_TCP, NET_TCP_ULP, "tls", sizeof("tls")) < 0 && errno != EEXIST) {
+        return -1;
+    }
+    return setsockopt(fd, NET_SOL_TLS, NET_TLS_TX, info, (socklen_t)size);
+}
+
+/* Send a record of another type than data. A record that sendfile() has left open is sent before it; with size 0 only that. */
+static inline ssize_t net_send_record(int fd, unsigned char type, const void *data, size_t size)
+{
+    union {
+        struct cmsghdr header;
+        char memory[CMSG_SPACE(sizeof(type))];
+    } control = {0};
+    struct iovec vector = {.iov_base = (void *)data, .iov_len = size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.memory)};
+    control.header.cmsg_level = NET_SOL_TLS;
+    control.header.cmsg_type = NET_TLS_SET_RECORD_TYPE;
+    control.header.cmsg_len = CMSG_LEN(sizeof(type));
+    *CMSG_DATA(&control.header) = type;
+    ssize_t count;
+    do {
+        count = sendmsg(fd, &message, NET_SEND_FLAGS);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+#else
+static inline int net_encrypt_output(int fd, const void *info, size_t size)
+{
+    (void)fd, (void)info, (void)size;
+    errno = ENOPROTOOPT;
+    return -1;
+}
+
+static inline ssize_t net_send_record(int fd, unsigned char type, const void *data, size_t size)
+{
+    (void)type;
+    return net_encrypt_output(fd, data, size);
+}
+#endif
+
 static inline int net_shutdown_write(int fd)
 {
     return shutdown(fd, SHUT_WR);

@@ -28,5 +28,7 @@ cdef extern from "syscalls.h" nogil:
     bint net_accept_error_is_passing(int error) noexcept
     bint net_is_out_of_resources(int error) noexcept
     void net_set_nodelay(int fd, int family, int type) noexcept
+    int net_encrypt_output(int fd, const void *info, size_t size) noexcept
+    ssize_t net_send_record(int fd, unsigned char type, const void *data, size_t size) noexcept
     int net_shutdown_write(int fd) noexcept
     void net_close(int fd) noexcept

@@ -22,5 +22,9 @@ cdef class DirectEngine(TlsEngine):
 # None if the engine cannot serve this connection.
 cdef DirectEngine new_direct_engine(EngineInputs inputs)
 
+# The same in two steps, for an engine of a subclass, with a BIO of its own: NULL if the engine cannot serve this connection.
+cdef openssl_ssl_t *direct_engine_ssl(EngineInputs inputs) except? NULL
+cdef DirectEngine direct_engine_open(DirectEngine engine, EngineInputs inputs, openssl_ssl_t *found, openssl_bio_t *bio)
+
 # Why it can serve none in this process, or None.
 cdef object direct_engine_obstacle()

@@ -14,7 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from fastloop.python.shared_fields cimport shared_bool_t
 from fastloop.tls.openssl cimport (
     OPENSSL_ERROR_WANT_READ, OPENSSL_ERROR_WANT_WRITE, OPENSSL_ERROR_ZERO_RETURN, OPENSSL_RECEIVED_SHUTDOWN, openssl,
-    openssl_load)
+    openssl_bio_t, openssl_load, openssl_ssl_t)
 from fastloop.tls.record_bio cimport (
     record_bio_clear_output, record_bio_detach, record_bio_new, record_bio_open)
 from fastloop.tls.ssl_object_layout cimport layout_find_ssl
@@ -159,23 +159,33 @@ cdef object find_obstacle():
 obstacle = find_obstacle()
 
 
-cdef DirectEngine new_direct_engine(EngineInputs inputs):
+cdef openssl_ssl_t *direct_engine_ssl(EngineInputs inputs) except? NULL:
     global layout_is_proven
-    cdef DirectEngine engine
     cdef openssl_ssl_t *found
     if obstacle is not None or type(inputs.ssl_object) is not SSLObject:
-        return None
+        return NULL
     inner, context = inputs.ssl_object._sslobj, inputs.ssl_object.context
     if type(inner) is not SSLSocket or not isinstance(context, SSLContext) or inputs.has_callbacks:
-        return None
+        return NULL
     found = layout_find_ssl(inner, context, inputs.incoming, inputs.outgoing, layout_is_proven)
+    if found != NULL:
+        layout_is_proven = True
+    return found
+
+
+cdef DirectEngine new_direct_engine(EngineInputs inputs):
+    cdef DirectEngine engine
+    cdef openssl_ssl_t *found = direct_engine_ssl(inputs)
     if found == NULL:
         return None
-    layout_is_proven = True
     engine = DirectEngine.__new__(DirectEngine)
+    return direct_engine_open(engine, inputs, found, record_bio_new(&engine.records))
+
+
+cdef DirectEngine direct_engine_open(DirectEngine engine, EngineInputs inputs, openssl_ssl_t *found, openssl_bio_t *bio):
     engine.name = "direct"
     engine.ssl_object, engine.ssl = inputs.ssl_object, found
-    engine.bio = record_bio_new(&engine.records)
+    engine.bio = bio
     if engine.bio == NULL:
         raise MemoryError()
     # One reference for the SSL, for both directions.

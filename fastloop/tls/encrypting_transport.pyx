@@ -6,7 +6,7 @@ Promises: what is written in one burst becomes as few records as possible and on
 Driven by: WritingTransport, for the program's writes, and TlsTransport.
 """
 
-from asyncio import base_events, constants
+from asyncio import base_events, constants, exceptions
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -17,6 +17,7 @@ from fastloop.net.syscalls cimport NET_MAX_VECTORS, iovec
 from fastloop.tls.session_states cimport SESSION_OPEN
 from fastloop.tls.tls_engine cimport TLS_WANTS_INPUT
 from fastloop.transports.lifecycle cimport TRANSPORT_CLOSING, TRANSPORT_LOSING
+from fastloop.transports.sendfile_waiters cimport SendfileWaiters
 from fastloop.transports.write_queue cimport write_queue_advance, write_queue_clear, write_queue_push, write_queue_vectors
 from fastloop.transports.writing_transport cimport WritingTransport
 
@@ -211,12 +212,43 @@ cdef class EncryptingTransport(WritingTransport):
         self.bits.is_blocked = False
         return self.send_output_and_pause()
 
+    # ---- sendfile(), if the kernel encrypts: past this transport and the one below ----
+
+    def _make_empty_waiter(self):
+        if self.sendfile is not None:
+            raise RuntimeError("Empty waiter is already set")
+        self.send_held()
+        if self.native is None or self.native.sendfile is not None or not self.session.engine.may_sendfile():
+            raise exceptions.SendfileNotAvailableError("records must be sent first")
+        # If something waits here, the one below is full. It is empty when everything has gone through.
+        waiter = self.native._make_empty_waiter()
+        self.sendfile = SendfileWaiters.__new__(SendfileWaiters)
+        return waiter
+
+    def _reset_empty_waiter(self):
+        self.sendfile = None
+        self.native._reset_empty_waiter()
+        self.session.engine.sendfile_has_ended()
+        if self.output.count > 0 and not self.bits.is_blocked:
+            self.send_output()
+
+    def _open_descriptor(self):
+        if self.state >= TRANSPORT_CLOSING:
+            raise ConnectionError("Connection is closed")
+        if self.output.count > 0:
+            raise exceptions.SendfileNotAvailableError("records must be sent first")
+        return self.native._open_descriptor()
+
+    def _wait_writable(self):
+        return self.native._wait_writable()
+
     # ---- the transport below ----
 
     cdef int set_lower(self, object lower) except -1:
         self.lower = lower
         if isinstance(lower, WritingTransport):
             self.native = <WritingTransport>lower
+            self.session.engine.set_transport(self.native)
         return self.set_lower_limits()
 
     cdef int close_lower(self) except -1:

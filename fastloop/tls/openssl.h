@@ -30,6 +30,11 @@ enum {
     OPENSSL_BIO_FLAGS_OF_RETRIES = 0x0f,
     OPENSSL_BIO_TYPE_SOURCE_SINK = 0x0400,
     OPENSSL_BIO_CTRL_FLUSH = 11,
+    /* Kernel TLS: 74 announces the type of the next record. */
+    OPENSSL_BIO_CTRL_SET_KTLS = 72,
+    OPENSSL_BIO_CTRL_GET_KTLS_SEND = 73,
+    OPENSSL_BIO_CTRL_SET_KTLS_TX_SEND_CTRL_MSG = 74,
+    OPENSSL_BIO_CTRL_CLEAR_KTLS_TX_CTRL_MSG = 75,
 };
 
 /* X(result, name, parameters) */
@@ -37,6 +42,8 @@ enum {
     X(int, SSL_read, (openssl_ssl_t *, void *, int))                                                                                       \
     X(int, SSL_write, (openssl_ssl_t *, const void *, int))                                                                                \
     X(int, SSL_pending, (const openssl_ssl_t *))                                                                                           \
+    X(int, SSL_in_init, (const openssl_ssl_t *))                                                                                           \
+    X(int, SSL_get_key_update_type, (const openssl_ssl_t *))                                                                               \
     X(int, SSL_shutdown, (openssl_ssl_t *))                                                                                                \
     X(int, SSL_get_shutdown, (const openssl_ssl_t *))                                                                                      \
     X(int, SSL_get_error, (const openssl_ssl_t *, int))                                                                                    \

@@ -13,6 +13,8 @@ cdef extern from "openssl.h":
         int (*SSL_read)(openssl_ssl_t *, void *, int) noexcept
         int (*SSL_write)(openssl_ssl_t *, const void *, int) noexcept
         int (*SSL_pending)(const openssl_ssl_t *) noexcept
+        int (*SSL_in_init)(const openssl_ssl_t *) noexcept
+        int (*SSL_get_key_update_type)(const openssl_ssl_t *) noexcept
         int (*SSL_shutdown)(openssl_ssl_t *) noexcept
         int (*SSL_get_shutdown)(const openssl_ssl_t *) noexcept
         int (*SSL_get_error)(const openssl_ssl_t *, int) noexcept
@@ -21,6 +23,7 @@ cdef extern from "openssl.h":
         void (*ERR_clear_error)() noexcept
 
     openssl_t openssl
+    const int OPENSSL_ERROR_SSL
     const int OPENSSL_ERROR_WANT_READ
     const int OPENSSL_ERROR_WANT_WRITE
     const int OPENSSL_ERROR_ZERO_RETURN

@@ -81,21 +81,26 @@ static inline void record_bio_clear_output(record_bio_t *bio)
     bio->output_size = bio->output_capacity = 0;
 }
 
+/* Append to the output. Returns 0, or -1 without memory. */
+static inline int record_bio_append(record_bio_t *bio, const char *data, size_t size)
+{
+    if (record_bio_make_room(bio, size) < 0) {
+        return -1;
+    }
+    memcpy(bio->output + bio->output_size, data, size);
+    bio->output_size += size;
+    return 0;
+}
+
 static int record_bio_write(openssl_bio_t *object, const char *data, int size)
 {
     record_bio_t *bio = (record_bio_t *)openssl.BIO_get_data(object);
     openssl.BIO_clear_flags(object, OPENSSL_BIO_FLAGS_OF_RETRIES);
-    if (bio == NULL || size < 0 || record_bio_make_room(bio, (size_t)size) < 0) {
-        return -1;
-    }
-    memcpy(bio->output + bio->output_size, data, (size_t)size);
-    bio->output_size += (size_t)size;
-    return size;
+    return bio == NULL || size < 0 || record_bio_append(bio, data, (size_t)size) < 0 ? -1 : size;
 }
 
-static int record_bio_read(openssl_bio_t *object, char *buffer, int size)
+static inline int record_bio_take(record_bio_t *bio, openssl_bio_t *object, char *buffer, int size)
 {
-    record_bio_t *bio = (record_bio_t *)openssl.BIO_get_data(object);
     openssl.BIO_clear_flags(object, OPENSSL_BIO_FLAGS_OF_RETRIES);
     if (bio == NULL || size < 0) {
         /* The connection is gone, but the program has kept the SSL object. */
@@ -110,6 +115,11 @@ static int record_bio_read(openssl_bio_t *object, char *buffer, int size)
     bio->input += count;
     bio->input_size -= count;
     return (int)count;
+}
+
+static int record_bio_read(openssl_bio_t *object, char *buffer, int size)
+{
+    return record_bio_take((record_bio_t *)openssl.BIO_get_data(object), object, buffer, size);
 }
 
 static long record_bio_ctrl(openssl_bio_t *object, int command, long argument, void *pointer)

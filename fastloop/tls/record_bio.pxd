@@ -14,4 +14,5 @@ cdef extern from "record_bio.h":
     bint record_bio_open() noexcept
     openssl_bio_t *record_bio_new(record_bio_t *bio) noexcept
     void record_bio_detach(openssl_bio_t *object) noexcept
+    int record_bio_append(record_bio_t *bio, const char *data, size_t size) noexcept
     void record_bio_clear_output(record_bio_t *bio) noexcept

@@ -42,6 +42,14 @@ cdef class TlsEngine:
     cdef int send_output(self, SendingTransport transport, object other) except -1
     cdef int drop_output(self) except -1
 
+    # Kernel TLS: transport, which may be None, sends the records.
+    cdef int set_transport(self, SendingTransport transport) except -1
+    # Whether the kernel encrypts what is sent.
+    cdef bint kernel_encrypts(self) noexcept
+    # Whether sendfile(2) may begin: nothing of the session waits for the kernel.
+    cdef bint may_sendfile(self) noexcept
+    cdef int sendfile_has_ended(self) except -1
+
 
 # What an engine is made of.
 cdef class EngineInputs:

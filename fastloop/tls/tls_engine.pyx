@@ -50,6 +50,18 @@ cdef class TlsEngine:
     cdef int drop_output(self) except -1:
         return 0
 
+    cdef int set_transport(self, SendingTransport transport) except -1:
+        return 0
+
+    cdef bint kernel_encrypts(self) noexcept:
+        return False
+
+    cdef bint may_sendfile(self) noexcept:
+        return False
+
+    cdef int sendfile_has_ended(self) except -1:
+        return 0
+
 
 cdef class EngineInputs:
     pass

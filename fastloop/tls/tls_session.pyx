@@ -9,6 +9,7 @@ Driven by: TlsTransport, which receives and sends the records.
 import os
 
 from fastloop.tls.direct_engine cimport direct_engine_obstacle, new_direct_engine
+from fastloop.tls.kernel_engine cimport new_kernel_engine
 from fastloop.tls.memory_bio_engine cimport new_memory_bio_engine
 from fastloop.tls.session_states cimport (
     SESSION_CLOSED, SESSION_EDGE_COUNT, SESSION_HANDSHAKING, SESSION_OPEN, SESSION_SHUTTING_DOWN, session_edges,
@@ -82,7 +83,7 @@ def choose_engine(EngineInputs inputs):
         raise ValueError(f"FASTLOOP_TLS_ENGINE must be 'direct' or 'memorybio', not {wanted!r}")
     if wanted == "direct" and direct_engine_obstacle() is not None:
         raise RuntimeError(f"FASTLOOP_TLS_ENGINE is 'direct', but {direct_engine_obstacle()}")
-    engine = None if wanted == "memorybio" else new_direct_engine(inputs)
+    engine = None if wanted == "memorybio" else new_kernel_engine(inputs) or new_direct_engine(inputs)
     return new_memory_bio_engine(inputs) if engine is None else engine
 
 

@@ -35,7 +35,8 @@ cimport cython
 
 
 cdef:
-    object SENDFILE_MODE = constants._SendfileMode.FALLBACK
+    object SENDFILE_BY_KERNEL = constants._SendfileMode.TRY_NATIVE
+    object SENDFILE_BY_WRITING = constants._SendfileMode.FALLBACK
     object ASYNCIO_CLASS = sslproto._SSLProtocolTransport
     # asyncio's message for whatever a method of the protocol raises.
     str FATAL_ERROR = "Fatal error on SSL protocol"
@@ -66,7 +67,7 @@ cdef class TlsTransport(HandshakingTransport):
 
     @property
     def _sendfile_compatible(self):
-        return SENDFILE_MODE
+        return SENDFILE_BY_KERNEL if self.session.engine.kernel_encrypts() else SENDFILE_BY_WRITING
 
     @property
     def _ssl_protocol(self):
@@ -81,6 +82,8 @@ cdef class TlsTransport(HandshakingTransport):
             return self.sslcontext
         if name == "tls_engine":
             return self.session.engine.name
+        if name == "tls_kernel":
+            return self.session.engine.kernel_encrypts()
         if self.knows_session and name in SESSION_INFO:
             ssl_object = self.session.engine.ssl_object
             return ssl_object if name == "ssl_object" else getattr(ssl_object, SESSION_INFO[name])()
