@@ -16,7 +16,7 @@ import weakref
 from opentelemetry.metrics import Observation, get_meter
 
 # By name without the prefix "asyncio.eventloop.": unit, description, and the fields by their attribute's value.
-COUNTERS = {
+_COUNTERS = {
     "turns": ("{turn}", "Passes of the loop.", None, {"": "turns"}),
     "callbacks": ("{callback}", "Callbacks that ran, task steps not included.", None, {"": "callbacks"}),
     "task_steps": ("{step}", "How often a task's coroutine was resumed.", None, {"": "task_steps"}),
@@ -26,12 +26,12 @@ COUNTERS = {
     "time": ("s", "Time in the loop.", "asyncio.eventloop.state", {"active": "busy_s", "idle": "asleep_s"}),
     "io": ("By", "Bytes through sockets and pipes.", "network.io.direction", {"receive": "bytes_received", "transmit": "bytes_sent"}),
 }
-GAUGES = {
+_GAUGES = {
     "utilization": ("1", "The share of its time in which the loop was busy.", None, {"": "utilization"}),
     "ready.max": ("{callback}", "The most callbacks that were ready at once.", None, {"": "most_ready"}),
     "callback.max": ("s", "How long the longest callback took.", None, {"": "longest_callback_s"}),
 }
-UP_DOWN_COUNTERS = {
+_UP_DOWN_COUNTERS = {
     "timers": ("{timer}", "Timers that wait.", None, {"": "timers"}),
     "descriptors": ("{descriptor}", "Descriptors that the loop watches.", None, {"": "watched_descriptors"}),
     "transports": ("{transport}", "Open transports.", None, {"": "transports"}),
@@ -49,9 +49,9 @@ def observe(loop, *, name="main", meter=None):
     meter = get_meter("fastloop") if meter is None else meter
     reference = weakref.ref(loop)
     for create, instruments in (
-        (meter.create_observable_counter, COUNTERS),
-        (meter.create_observable_gauge, GAUGES),
-        (meter.create_observable_up_down_counter, UP_DOWN_COUNTERS),
+        (meter.create_observable_counter, _COUNTERS),
+        (meter.create_observable_gauge, _GAUGES),
+        (meter.create_observable_up_down_counter, _UP_DOWN_COUNTERS),
     ):
         for instrument, (unit, text, attribute, fields) in instruments.items():
             callback = _observer(reference, name, attribute, fields)

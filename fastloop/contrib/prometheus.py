@@ -13,7 +13,7 @@ import weakref
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 # By name without the prefix "fastloop_" and, for counters, "_total": the help text, and the field or the fields by a second label.
-COUNTERS = {
+_COUNTERS = {
     "turns": ("Passes of the loop.", "turns"),
     "callbacks": ("Callbacks that ran, task steps not included.", "callbacks"),
     "task_steps": ("How often a task's coroutine was resumed.", "task_steps"),
@@ -24,7 +24,7 @@ COUNTERS = {
     "seconds": ("Time in the loop.", ("state", {"asleep": "asleep_s", "busy": "busy_s"})),
     "bytes": ("Bytes through sockets and pipes.", ("direction", {"received": "bytes_received", "sent": "bytes_sent"})),
 }
-GAUGES = {
+_GAUGES = {
     "most_ready_callbacks": ("The most callbacks that were ready at once.", "most_ready"),
     "timers": ("Timers that wait.", "timers"),
     "watched_descriptors": ("Descriptors that the loop watches.", "watched_descriptors"),
@@ -55,8 +55,8 @@ class LoopCollector:
         """Return the metrics. prometheus-client calls this for every scrape."""
         found = {name: reference() for name, reference in list(self._loops.items())}
         statistics = {name: loop._statistics_since_made() for name, loop in found.items() if loop is not None}
-        yield from (_family(CounterMetricFamily, name, *what, statistics) for name, what in COUNTERS.items())
-        yield from (_family(GaugeMetricFamily, name, *what, statistics) for name, what in GAUGES.items())
+        yield from (_family(CounterMetricFamily, name, *what, statistics) for name, what in _COUNTERS.items())
+        yield from (_family(GaugeMetricFamily, name, *what, statistics) for name, what in _GAUGES.items())
 
 
 def _family(kind, name, text, source, statistics):
