@@ -53,18 +53,27 @@ def _stack_text(report):
     return text
 
 
+def _coroutine_text(task_name, task_frames):
+    """Where the task's outermost coroutine is defined. Without the GIL this is known only by its frame."""
+    if not task_frames:
+        return None
+    code = task_frames[0][0].f_code
+    return f"{task_name}: {code.co_qualname}() at {code.co_filename}:{code.co_firstlineno}"
+
+
 def report_block(loop, thread_ident, duration_s):
     """Return a BlockReport of what runs now in the thread of the loop."""
     # Inner frames first. A running coroutine's frames are on the stack of the thread, so the task itself is not touched.
     frames = list(traceback.walk_stack(sys._current_frames().get(thread_ident)))[::-1]
     task = asyncio.current_task(loop)
     task_frames = [(frame, line) for frame, line in frames if task is not None and frame.f_code.co_flags & _COROUTINE]
+    task_name = None if task is None else task.get_name()
     return BlockReport(
         loop=loop,
         duration_s=duration_s,
         has_ended=False,
-        callback=running_text(loop),
-        task_name=None if task is None else task.get_name(),
+        callback=running_text(loop) or _coroutine_text(task_name, task_frames),
+        task_name=task_name,
         thread_name=next((thread.name for thread in threading.enumerate() if thread.ident == thread_ident), str(thread_ident)),
         stack=traceback.StackSummary.extract(frames),
         task_stack=traceback.StackSummary.extract(task_frames),
