@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from fastloop.core.clock cimport clock_now_ns, clock_ticks
 from fastloop.core.loop_counters cimport loop_counter_get, loop_counters_reset_records, loop_counters_t
-from fastloop.core.scheduler cimport scheduler_runs_elsewhere
+from fastloop.python.capi cimport PyThread_get_thread_ident
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
 
 
@@ -70,8 +70,8 @@ cdef tuple read_counters(const loop_counters_t *counters):
 
 cdef dict what_it_has(Scheduler loop):
     cdef uint64_t closed = loop_counter_get(&loop.counters.transports_closed)
-    # Without the GIL, another thread sees what the loop's thread has shown last.
-    cdef bint is_shown = not COMPAT_HAS_GIL and scheduler_runs_elsewhere(loop)
+    # Without the GIL, only the thread that runs the loop may look. All others see what it has shown last, because a run may begin meanwhile.
+    cdef bint is_shown = not COMPAT_HAS_GIL and loop.thread_ident != PyThread_get_thread_ident()
     return {
         "timers": loop_counter_get(&loop.counters.timers_shown) if is_shown else loop.timers.count,
         "watched_descriptors": loop_counter_get(&loop.counters.watches_shown) if is_shown else loop.watches.count,
