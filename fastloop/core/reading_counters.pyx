@@ -70,7 +70,7 @@ cdef tuple read_counters(const loop_counters_t *counters):
 
 cdef dict what_it_has(Scheduler loop):
     cdef uint64_t closed = loop_counter_get(&loop.counters.transports_closed)
-    # Without the GIL, only the thread that runs the loop may look. All others see what it has shown last, because a run may begin meanwhile.
+    # Without the GIL, only the thread that runs the loop may look. Others see what it has shown last, because a run may begin meanwhile.
     cdef bint is_shown = not COMPAT_HAS_GIL and loop.thread_ident != PyThread_get_thread_ident()
     return {
         "timers": loop_counter_get(&loop.counters.timers_shown) if is_shown else loop.timers.count,
