@@ -78,5 +78,5 @@ cdef inline int transport_fd(DescriptorTransport transport) noexcept:
     return transport.fd
 
 
-# The transport has its descriptor. It closes the owner, or the descriptor if that is None. INVARIANT: it has its loop.
+# The transport has its descriptor. It closes the owner, or the descriptor if there is no owner. INVARIANT: it has its loop.
 cdef int transport_take_descriptor(DescriptorTransport transport, object owner, int fd) noexcept
