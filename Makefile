@@ -9,6 +9,7 @@
 #   make format       format Python and C
 #   make typecheck    check the stub and the programs in tests/typing
 #   make debug        the tests, built with assertions
+#   make kqueue       the tests of poll, core and net on the kqueue backend
 #   make asan, tsan   the tests under the address or thread sanitizer
 #   make ktls         tests of TLS in a virtual machine whose kernel encrypts
 #   make annotate     what Cython makes of each line, as HTML
@@ -37,10 +38,10 @@ ELSEWHERE = $(ROOT)/build/elsewhere
 # From pyproject.toml.
 BUILD_REQUIREMENTS = "setuptools>=77" "Cython>=3.1"
 
-.PHONY: help prerequisites install test bench measure conformance suites compatibility debug asan tsan ktls annotate wheel sdist lint format typecheck docs figures pictures clean
+.PHONY: help prerequisites install test bench measure conformance suites compatibility debug kqueue asan tsan ktls annotate wheel sdist lint format typecheck docs figures pictures clean
 
 help:
-	@sed -n '3,19s/^# *//p' Makefile
+	@sed -n '3,20s/^# *//p' Makefile
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -64,7 +65,7 @@ endif
 
 install: $(INSTALLED)
 
-$(INSTALLED): $(shell find fastloop -name __pycache__ -prune -o -print) setup.py pyproject.toml README.md LICENSE $(VENV)/bin/python | prerequisites
+$(INSTALLED): $(shell find fastloop tests/poll/kqueue_emulation -name __pycache__ -prune -o -print) setup.py pyproject.toml README.md LICENSE $(VENV)/bin/python | prerequisites
 	@echo "Building the wheel (a minute or two the first time)"
 	@rm -rf $(WHEELS) $(INSTALLED) && mkdir -p $(ELSEWHERE)
 	@$(VENV)/bin/python -m pip install --quiet $(BUILD_REQUIREMENTS)
@@ -118,6 +119,10 @@ compatibility: install
 
 debug:
 	FASTLOOP_DEBUG=1 $(MAKE) test
+
+# On Linux: poll, core and net on the kqueue backend, over the emulation in tests/poll. With assertions, because that compiles faster.
+kqueue:
+	FASTLOOP_DEBUG=1 FASTLOOP_FORCE_KQUEUE_EMULATION=1 $(MAKE) test ARGS="$(or $(ARGS),--loop=fastloop tests/poll tests/core tests/net)"
 
 # On Linux. CC=clang chooses clang's sanitizer. Leaks are not checked: CPython itself keeps memory until the process ends. clang's own
 # library is tried first, because clang finds gcc's too. A compiler that has no such library prints the bare name.

@@ -6,7 +6,7 @@ Everything else about the package is in pyproject.toml. Environment switches, ea
     FASTLOOP_FORCE_KQUEUE_EMULATION=1  the kqueue backend on Linux, for the tests, over the emulation in tests/poll
     FASTLOOP_SANITIZE=LIST  compiler sanitizers, such as "address" or "address,undefined"
     FASTLOOP_ANNOTATE=1     Cython's annotated HTML beside the generated C
-Each set of switches has its own build directory, so a changed switch rebuilds what it must and nothing else.
+Each set of switches has its own build directory, so a changed switch rebuilds what it must and nothing else. They share the generated C.
 """
 
 import itertools
@@ -22,6 +22,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 PACKAGE = Path("fastloop")
+KQUEUE_EMULATION = Path("tests", "poll", "kqueue_emulation")
 
 # The only place where compiler directives are set; a `# cython:` line in a source file fails a test.
 DIRECTIVES = {
@@ -91,7 +92,7 @@ def compiler_settings():
     include_dirs = [str(PACKAGE / layer) for layer in ("poll", "python", "core", "net", "transports", "tls", "streams")]
     if is_on("FASTLOOP_FORCE_KQUEUE_EMULATION"):
         define.append(("FASTLOOP_FORCE_KQUEUE_EMULATION", "1"))
-        include_dirs.append(str(Path("tests", "poll", "kqueue_emulation")))
+        include_dirs.append(str(KQUEUE_EMULATION))
     if sanitizers():
         sanitize = [f"-fsanitize={sanitizers()}", "-fno-sanitize-recover=all"]
         compile_args += [*sanitize, "-fno-omit-frame-pointer", "-O1", "-g"]
@@ -114,8 +115,8 @@ def extensions(build_base):
         return [Extension("fastloop.extensions", [str(source) for source in sources])]
     explain_what_is_missing()
     settings = compiler_settings()
-    # One directory for each Python, so that builds for two of them can run at the same time.
-    cython_dir = build_base / f"cython-{sys.implementation.cache_tag}{sys.abiflags}"
+    # One directory for each Python, so that builds for two of them can run at the same time. No switch but this one changes the C.
+    cython_dir = (build_base if is_on("FASTLOOP_ANNOTATE") else Path("build")) / f"cython-{sys.implementation.cache_tag}{sys.abiflags}"
     show_progress("translating to C, then compiling:", 0, len(sources))
     modules = cythonize(
         [Extension(".".join(source.with_suffix("").parts), [str(source)], **settings) for source in sources],
@@ -128,6 +129,8 @@ def extensions(build_base):
     for copy in cython_dir.rglob("*.h"):
         copy.unlink()
     headers = [str(path) for pattern in ("*.h", "*.pxd") for path in sorted(PACKAGE.rglob(pattern))]
+    if is_on("FASTLOOP_FORCE_KQUEUE_EMULATION"):
+        headers += map(str, KQUEUE_EMULATION.rglob("*.h"))
     for module in modules:
         module.depends = ["setup.py", *headers]
     return modules

@@ -115,10 +115,11 @@ def test_owner_that_rearms_what_would_block_misses_no_edge(new_poller, steps):
 
 
 @pytest.fixture
-def thousands_of_pipes():
+def thousands_of_pipes(backend):
     """2,500 pipes, or fewer if the limit on descriptors requires it: (fd, what it is always ready for)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 5000 + 200
+    # The emulation of kqueue reads a line for each registered descriptor at each change.
+    wanted = (600 if backend == "kqueue" != NATIVE else 5000) + 200
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft == resource.RLIM_INFINITY or soft > limit:
         limit = soft
@@ -145,23 +146,22 @@ def report_everything(poller, expected_count):
     return reported
 
 
-def test_thousands_of_descriptors_follow_20_000_random_changes(poller, backend, thousands_of_pipes):
-    if backend == "kqueue" and NATIVE != "kqueue":
-        pytest.skip("the emulation of kqueue takes minutes")
+def test_thousands_of_descriptors_follow_thousands_of_random_changes(poller, thousands_of_pipes):
     choose = random.Random(20_000)
     interests = {}
-    for step in range(20_000):
+    steps = 4 * len(thousands_of_pipes)
+    for step in range(steps):
         fd, _ = choose.choice(thousands_of_pipes)
         old = interests.get(fd, 0)
         # Mostly additions in the first half and removals in the second: the poller grows and shrinks.
         new = choose.choice([0, READABLE, WRITABLE, READABLE | WRITABLE])
         if choose.random() < 0.5:
-            new = READABLE | WRITABLE if step < 10_000 else 0
+            new = READABLE | WRITABLE if step < steps / 2 else 0
         if new == 0 and choose.random() < 0.5:
             poller.forget(fd)
         else:
             poller.set_interest(fd, old, new)
         interests[fd] = new
-        if step % 2_500 == 2_499:
+        if (step + 1) % (steps // 8) == 0:
             expected = {fd: kind for fd, kind in thousands_of_pipes if interests.get(fd, 0) & kind}
             assert report_everything(poller, len(expected)) == expected

@@ -1,7 +1,8 @@
 /* What poller_kqueue.h uses of kqueue(2), over epoll, so that the kqueue backend's tests also run on Linux.
  *
  * A kqueue is an epoll instance and nothing else: extension modules share no variables, so all that is known of a filter is in
- * the kernel's record of the descriptor. /proc shows those records. That is slow, and exact.
+ * the kernel's record of the descriptor. /proc shows those records. That is exact, but slow with thousands of descriptors, and needs a
+ * free one.
  * Differs from kqueue(2): a change of one filter reports the other edge of the descriptor again, and a forked child keeps the kqueue.
  */
 #ifndef KQUEUE_EMULATION_SYS_EVENT_H
@@ -146,37 +147,54 @@ static inline int kqueue_report(const struct epoll_event *ready, struct kevent *
     return count;
 }
 
-/* Reports one record. If only one of its two events has room, the record is stored again, which repeats the edge, and begins with
- * the other event then. */
-static inline int kqueue_report_into(int kq, const struct epoll_event *ready, struct kevent *events, int room)
+/* Puts one event among the others. kqueue(2) reports a filter once in a batch, so the second report of one adds to the first.
+ * Returns whether there was room. */
+static inline bool kqueue_put(struct kevent *events, int *count, int room, const struct kevent *event)
+{
+    for (int i = 0; i < *count; i++) {
+        if (events[i].ident == event->ident && events[i].filter == event->filter) {
+            events[i].flags |= event->flags;
+            events[i].fflags |= event->fflags;
+            return true;
+        }
+    }
+    if (*count == room) {
+        return false;
+    }
+    events[(*count)++] = *event;
+    return true;
+}
+
+/* Reports one record. If there is no room for all of it, the record is stored again, which repeats the edge. If that is one of two
+ * events, it comes first then. */
+static inline void kqueue_report_into(int kq, const struct epoll_event *ready, struct kevent *events, int *count, int room)
 {
     struct kevent both[2];
     kqueue_record_t record = {.bits = ready->data.u64};
-    const int count = kqueue_report(ready, both);
-    if (count <= room) {
-        memcpy(events, both, (size_t)count * sizeof(*events));
-        return count;
+    const int found = kqueue_report(ready, both);
+    const int first = found == 2 && record.writes_first;
+    for (int i = 0; i < found; i++) {
+        if (!kqueue_put(events, count, room, &both[first ^ i])) {
+            record.writes_first ^= (unsigned)i;
+            kqueue_store(kq, record);
+            return;
+        }
     }
-    if (room == 1) {
-        events[0] = both[record.writes_first];
-    }
-    record.writes_first = !record.writes_first;
-    kqueue_store(kq, record);
-    return room;
 }
 
-/* Few records at a time, because each may become two events. */
+/* Asks until there is no room or nothing new: epoll reports a level again as soon as it has reported all the others. */
 static inline int kqueue_collect(int kq, struct kevent *events, int room)
 {
     struct epoll_event ready[64];
-    int count = 0, asked, ready_count;
+    int count = 0, known_count, asked, ready_count;
     do {
-        asked = room - count < 2 ? 1 : room - count < 128 ? (room - count) / 2 : 64;
+        known_count = count;
+        asked = room - count < 64 ? room - count : 64;
         ready_count = epoll_wait(kq, ready, asked, 0);
         for (int i = 0; i < ready_count; i++) {
-            count += kqueue_report_into(kq, &ready[i], &events[count], room - count);
+            kqueue_report_into(kq, &ready[i], events, &count, room);
         }
-    } while (ready_count == asked && count < room);
+    } while (ready_count == asked && count > known_count && count < room);
     return ready_count < 0 && count == 0 ? -1 : count;
 }
 
