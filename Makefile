@@ -10,6 +10,8 @@
 #   make typecheck    check the stub and the programs in tests/typing
 #   make debug        the tests, built with assertions
 #   make kqueue       the tests of poll, core and net on the kqueue backend
+#   make headers      compile against the headers of macOS and the BSDs, which must give no warning
+#   make warnings     compile with gcc and clang, which must give no warning
 #   make asan, tsan   the tests under the address or thread sanitizer
 #   make ktls         tests of TLS in a virtual machine whose kernel encrypts
 #   make annotate     what Cython makes of each line, as HTML
@@ -38,10 +40,10 @@ ELSEWHERE = $(ROOT)/build/elsewhere
 # From pyproject.toml.
 BUILD_REQUIREMENTS = "setuptools>=77" "Cython>=3.1"
 
-.PHONY: help prerequisites install test bench measure conformance suites compatibility debug kqueue asan tsan ktls annotate wheel sdist lint format typecheck docs figures pictures clean
+.PHONY: help prerequisites install test bench measure conformance suites compatibility debug kqueue headers warnings asan tsan ktls annotate wheel sdist lint format typecheck docs figures pictures clean
 
 help:
-	@sed -n '3,20s/^# *//p' Makefile
+	@sed -n '3,22s/^# *//p' Makefile
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -123,6 +125,15 @@ debug:
 # On Linux: poll, core and net on the kqueue backend, over the emulation in tests/poll. With assertions, because that compiles faster.
 kqueue:
 	FASTLOOP_DEBUG=1 FASTLOOP_FORCE_KQUEUE_EMULATION=1 $(MAKE) test ARGS="$(or $(ARGS),--loop=fastloop tests/poll tests/core tests/net)"
+
+# Nothing is linked or run. Pinned: a new clang may have new warnings. ARGS=--package also compiles the whole package for macOS.
+headers: prerequisites $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip install --quiet $(BUILD_REQUIREMENTS) "ziglang==0.17.*"
+	$(VENV)/bin/python .ci/compile_strictly.py systems $(ARGS)
+
+warnings: prerequisites $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip install --quiet $(BUILD_REQUIREMENTS)
+	$(VENV)/bin/python .ci/compile_strictly.py compilers
 
 # On Linux. CC=clang chooses clang's sanitizer. Leaks are not checked: CPython itself keeps memory until the process ends. clang's own
 # library is tried first, because clang finds gcc's too. A compiler that has no such library prints the bare name.
