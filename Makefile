@@ -10,6 +10,7 @@
 #   make typecheck    check the stub and the programs in tests/typing
 #   make debug        the tests, built with assertions
 #   make kqueue       the tests of poll, core and net on the kqueue backend
+#   make reach ARCH=i386  the tests of poll and core on another architecture
 #   make headers      compile against the headers of macOS and the BSDs, which must give no warning
 #   make warnings     compile with gcc and clang, which must give no warning
 #   make asan, tsan   the tests under the address or thread sanitizer
@@ -40,10 +41,10 @@ ELSEWHERE = $(ROOT)/build/elsewhere
 # From pyproject.toml.
 BUILD_REQUIREMENTS = "setuptools>=77" "Cython>=3.1"
 
-.PHONY: help prerequisites install test bench measure conformance suites compatibility debug kqueue headers warnings asan tsan ktls annotate wheel sdist lint format typecheck docs figures pictures clean
+.PHONY: help prerequisites install test bench measure conformance suites compatibility debug reach kqueue headers warnings asan tsan ktls annotate wheel sdist lint format typecheck docs figures pictures clean
 
 help:
-	@sed -n '3,22s/^# *//p' Makefile
+	@sed -n '3,23s/^# *//p' Makefile
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -118,6 +119,11 @@ suites: install
 # ARGS="granian sanic" chooses some.
 compatibility: install
 	$(VENV)/bin/python $(ROOT)/tests/third_party/compatibility.py --fastloop $(WHEELS)/*.whl $(ARGS)
+
+# As root on Debian or Ubuntu. ARCH is i386, arm64, s390x and so on; amd64 is Debian 12's own Python. A quarter of an hour, more under qemu.
+reach: prerequisites $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip install --quiet $(BUILD_REQUIREMENTS)
+	$(VENV)/bin/python .ci/reach.py $(ARCH) $(ARGS)
 
 debug:
 	FASTLOOP_DEBUG=1 $(MAKE) test

@@ -57,9 +57,9 @@ def headers_alone():
 
 def failure_of(compiler, options, source):
     """What the compiler has against the source, or an empty string."""
-    command = [*compiler, *FLAGS, *options, f"-I{sysconfig.get_path('include')}", str(source), "-o"]
-    with tempfile.NamedTemporaryFile(suffix=".o", dir=FOLDER) as made:
-        command.append(made.name)
+    command = [*compiler, *FLAGS, *options, f"-I{sysconfig.get_path('include')}", str(source)]
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        command += ["-o", f"{folder}/made.o"]
         result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode == 0 and not result.stdout:
         return ""

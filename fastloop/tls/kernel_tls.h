@@ -9,13 +9,15 @@
 #ifndef FASTLOOP_KERNEL_TLS_H
 #define FASTLOOP_KERNEL_TLS_H
 
+/* First: it makes the C library declare its GNU names. */
+#include "syscalls.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "syscalls.h"
 #include "openssl.h"
 #include "record_bio.h"
 

@@ -68,6 +68,12 @@ def load_probe(library):
         "wait": [ns, ctypes.c_int],
         "errno_after_cleanup": [ctypes.c_int, ctypes.c_int],
     }
+    # Without a result type, ctypes would take what is left in a register for an int, and -1 for a failure.
+    for name in (
+        "free close rearm forget wakeup_close wakeup_signal wakeup_drain busy_poll_open busy_poll_note busy_poll_note_cost"
+        " busy_poll_make_brief busy_poll_turn_off busy_poll_limit"
+    ).split():
+        getattr(probe, f"probe_{name}").restype = None
     for names, types in arguments.items():
         for name in names.split():
             getattr(probe, f"probe_{name}").argtypes = [handle, *types]
