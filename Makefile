@@ -165,12 +165,16 @@ sdist: prerequisites $(VENV)/bin/python
 FORMATTERS = "ruff==0.17.*" "clang-format==22.*"
 C_FILES = $$(find fastloop -name '*.h'; find benchmarks tests -name '*.[ch]')
 
+# The workflows as well: their form, and what could be misused in them. Neither tool needs a network.
 lint: prerequisites $(VENV)/bin/python
-	@$(VENV)/bin/python -m pip install --quiet $(FORMATTERS) cython-lint
+	@$(VENV)/bin/python -m pip install --quiet $(FORMATTERS) cython-lint check-jsonschema zizmor
 	$(VENV)/bin/ruff check .
 	PATH="$(VENV)/bin:$$PATH" cython-lint fastloop
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(VENV)/bin/zizmor --quiet --offline --min-severity medium .github
 
 format: prerequisites $(VENV)/bin/python
 	@$(VENV)/bin/python -m pip install --quiet $(FORMATTERS)
