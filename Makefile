@@ -183,7 +183,7 @@ format: prerequisites $(VENV)/bin/python
 
 # The stub and the programs in tests/typing, for the oldest and the newest Python. Then the stub against the module.
 typecheck: install
-	@$(VENV)/bin/python -m pip install --quiet mypy
+	@$(VENV)/bin/python -m pip install --quiet mypy "$$(echo $(WHEELS)/*.whl)[prometheus,opentelemetry]"
 	cd $(ELSEWHERE) && for version in 3.11 3.15; do \
 	  $(VENV)/bin/mypy --config-file $(ROOT)/pyproject.toml --python-version $$version $(ROOT)/tests/typing || exit 1; done
 	cd $(ELSEWHERE) && $(VENV)/bin/stubtest --mypy-config-file $(ROOT)/pyproject.toml \
