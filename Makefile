@@ -167,7 +167,7 @@ C_FILES = $$(find fastloop -name '*.h'; find benchmarks tests -name '*.[ch]')
 
 # The workflows as well: their form, and what could be misused in them. Neither tool needs a network.
 lint: prerequisites $(VENV)/bin/python
-	@$(VENV)/bin/python -m pip install --quiet $(FORMATTERS) cython-lint check-jsonschema zizmor
+	@$(VENV)/bin/python -m pip install --quiet $(FORMATTERS) cython-lint check-jsonschema "zizmor==1.32.*"
 	$(VENV)/bin/ruff check .
 	PATH="$(VENV)/bin:$$PATH" cython-lint fastloop
 	$(VENV)/bin/ruff format --check .
