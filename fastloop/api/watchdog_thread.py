@@ -2,7 +2,8 @@
 
 Owns: the watches of all loops, and one daemon thread while there are any.
 Promises: the loops need not do anything for it, and never wait for it. It looks twice within a threshold, but at most every millisecond,
-  and when a step that it has seen reaches the threshold. A forked child has no such thread, and no loop of the parent; a loop of its own starts another one.
+  and when a step that it has seen reaches the threshold. A forked child has no such thread, and no loop of the parent; a loop of its
+  own starts another one.
 Thread rule: any thread may begin and end a watch. Reports are made in the watchdog's thread only.
 """
 
