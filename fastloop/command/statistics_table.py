@@ -57,7 +57,7 @@ class _Observer:
 
     def _lines(self):
         shown = [statistics for figures in self._figures if (statistics := figures()) is not None]
-        yield "fastloop statistics" if shown else "fastloop statistics: no event loop was made"
+        yield "fastloop statistics" if shown else "fastloop statistics: no event loop was made in this process"
         columns = [_fields(statistics) for statistics in shown]
         for label in columns[0] if columns else ():
             yield f"{label:<{_LABEL_WIDTH}}" + "".join(f" {column[label]:>14}" for column in columns)
