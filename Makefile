@@ -127,7 +127,7 @@ asan:
 	FASTLOOP_SANITIZE=address $(MAKE) test RUN="env LD_PRELOAD=$$library ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc"
 
 # TSAN_PYTHON is a free-threaded Python built with --disable-gil --with-thread-sanitizer. It is slow, so PYTHON, the plain free-threaded
-# Python of the same version, compiles and installs. Without ARGS, runs tests/threads.
+# Python of the same version, compiles and installs. Without ARGS, runs tests/threads. Only the inner frames of reports are printed.
 TSAN_PYTHON ?= $(PYTHON)-tsan
 TSAN = $(ROOT)/build/tsan/$(TAG)
 
@@ -139,7 +139,7 @@ tsan: install
 	cd $(ELSEWHERE) && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(TSAN)/packages:$$($(VENV)/bin/python -c 'import site; print(site.getsitepackages()[0])') \
 	  TSAN_OPTIONS="suppressions=$(ROOT)/tests/threads/tsan_suppressions.txt log_path=$(TSAN)/report exitcode=66" \
 	  $(TSAN_PYTHON) -m pytest -p no:cacheprovider -c $(ROOT)/pyproject.toml --rootdir $(ROOT) --loop fastloop $(or $(ARGS),$(ROOT)/tests/threads); \
-	  status=$$?; cat $(TSAN)/report.* 2>/dev/null; exit $$status
+	  status=$$?; sed '/^ *#[2-9][0-9] /d' $(TSAN)/report.* 2>/dev/null; exit $$status
 
 # On Debian. As root the first time, and a quarter of an hour. The tests fail if the kernel has encrypted nothing.
 KERNEL_TLS_TESTS = test_kernel_tls.py test_sendfile.py

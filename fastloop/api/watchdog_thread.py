@@ -136,6 +136,9 @@ class WatchdogThread:
                 watches, self._has_news = list(self._watches), False
             delays = [(watch, self._look(watch)) for watch in watches]
             over = [watch for watch, delay in delays if delay is None]
+            for loop in filter(None, [watch.loop() for watch in over]):
+                watch_steps(loop, False)
+            loop = None
             with self._changed:
                 self._watches = [watch for watch in self._watches if watch not in over]
                 if self._watches and not over and not self._has_news:
