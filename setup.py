@@ -143,7 +143,11 @@ def translate(modules):
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         translated = cythonize(
-            modules, build_dir=str(folder), compiler_directives=DIRECTIVES, annotate=is_on("FASTLOOP_ANNOTATE"), nthreads=os.cpu_count() or 1
+            modules,
+            build_dir=str(folder),
+            compiler_directives=DIRECTIVES,
+            annotate=is_on("FASTLOOP_ANNOTATE"),
+            nthreads=os.cpu_count() or 1,
         )
         # cythonize() copies headers beside the generated C, where they would hide the real ones.
         for copy in folder.rglob("*.h"):
