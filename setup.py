@@ -46,7 +46,7 @@ DIRECTIVES = {
 
 
 # An exception shows the program's frames only, as it does with asyncio's tasks in C. Cython has no switch for that, so the C it generates
-# is changed: a function of Cython's, what stands in it, and what shall stand there.
+# is changed: a function of Cython's, a pattern of its text, and the replacement.
 FRAMES_LEFT_OUT = (
     ("__Pyx_AddTraceback(", r"(\nstatic void __Pyx_AddTraceback\([^;{]*\) \{\n)", r"\1    return;  /* no frame */\n"),
     # A caught exception may have no traceback then. The code for `except` needs an object in its place, which `raise` takes away again.

@@ -13,7 +13,6 @@ from fastloop.core.handle_core cimport HandleCore, handle_callback_and_args
 from fastloop.core.longest_callback cimport runnable_name
 from fastloop.core.loop_counters cimport loop_counter_get
 from fastloop.core.reading_counters cimport loop_seconds_per_tick
-from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport Scheduler, scheduler_set_patient_thread
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL, compat_own_thread
 

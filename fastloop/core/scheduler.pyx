@@ -259,7 +259,7 @@ cdef class Scheduler(SchedulerParts):
     cdef int note_running(self, Runnable runnable) except -1:
         with cython.critical_section(self):
             # What ran before dies at the end of this method, and not in the section.
-            former, self.running = self.running, runnable
+            _former, self.running = self.running, runnable
         return 0
 
     cdef int run_watched(self, Runnable runnable) except -1:

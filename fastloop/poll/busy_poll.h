@@ -177,7 +177,8 @@ static inline bool busy_poll_measures(const busy_poll_t *busy_poll, bool is_atte
         return false;
     }
     /* An attempt in spite of its cost is there to be measured. */
-    return busy_poll->until_sample <= 0 || (is_attempt && (busy_poll->cost.attempts < BUSY_POLL_MIN_SAMPLES || busy_poll_costs_more(busy_poll)));
+    return busy_poll->until_sample <= 0
+           || (is_attempt && (busy_poll->cost.attempts < BUSY_POLL_MIN_SAMPLES || busy_poll_costs_more(busy_poll)));
 }
 
 /* HOT. Around each wait, is_attempt is the answer of busy_poll_is_due(). INVARIANT: no wait is measured yet. */
