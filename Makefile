@@ -149,7 +149,7 @@ asan:
 	FASTLOOP_SANITIZE=address $(MAKE) test RUN="env LD_PRELOAD=$$library ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc"
 
 # TSAN_PYTHON is a free-threaded Python built with --disable-gil --with-thread-sanitizer. It is slow, so PYTHON, the plain free-threaded
-# Python of the same version, compiles and installs. Without ARGS, runs tests/threads.
+# Python of the same version, compiles and installs. Without ARGS, runs tests/threads. Only the inner frames of reports are printed.
 TSAN_PYTHON ?= $(PYTHON)-tsan
 TSAN = $(ROOT)/build/tsan/$(TAG)
 
@@ -161,7 +161,7 @@ tsan: install
 	cd $(ELSEWHERE) && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(TSAN)/packages:$$($(VENV)/bin/python -c 'import site; print(site.getsitepackages()[0])') \
 	  TSAN_OPTIONS="suppressions=$(ROOT)/tests/threads/tsan_suppressions.txt log_path=$(TSAN)/report exitcode=66" \
 	  $(TSAN_PYTHON) -m pytest -p no:cacheprovider -c $(ROOT)/pyproject.toml --rootdir $(ROOT) --loop fastloop $(or $(ARGS),$(ROOT)/tests/threads); \
-	  status=$$?; cat $(TSAN)/report.* 2>/dev/null; exit $$status
+	  status=$$?; sed '/^ *#[2-9][0-9] /d' $(TSAN)/report.* 2>/dev/null; exit $$status
 
 # On Debian. As root the first time, and a quarter of an hour. The tests fail if the kernel has encrypted nothing.
 KERNEL_TLS_TESTS = test_kernel_tls.py test_sendfile.py
@@ -187,12 +187,16 @@ sdist: prerequisites $(VENV)/bin/python
 FORMATTERS = "ruff==0.17.*" "clang-format==22.*"
 C_FILES = $$(find fastloop -name '*.h'; find benchmarks tests -name '*.[ch]')
 
+# The workflows as well: their form, and what could be misused in them. Neither tool needs a network.
 lint: prerequisites $(VENV)/bin/python
-	@$(VENV)/bin/python -m pip install --quiet $(FORMATTERS) cython-lint
+	@$(VENV)/bin/python -m pip install --quiet $(FORMATTERS) cython-lint check-jsonschema "zizmor==1.32.*"
 	$(VENV)/bin/ruff check .
 	PATH="$(VENV)/bin:$$PATH" cython-lint fastloop
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(VENV)/bin/zizmor --quiet --offline --min-severity medium .github
 
 format: prerequisites $(VENV)/bin/python
 	@$(VENV)/bin/python -m pip install --quiet $(FORMATTERS)
@@ -201,7 +205,7 @@ format: prerequisites $(VENV)/bin/python
 
 # The stub and the programs in tests/typing, for the oldest and the newest Python. Then the stub against the module.
 typecheck: install
-	@$(VENV)/bin/python -m pip install --quiet mypy
+	@$(VENV)/bin/python -m pip install --quiet mypy "$$(echo $(WHEELS)/*.whl)[prometheus,opentelemetry]"
 	cd $(ELSEWHERE) && for version in 3.11 3.15; do \
 	  $(VENV)/bin/mypy --config-file $(ROOT)/pyproject.toml --python-version $$version $(ROOT)/tests/typing || exit 1; done
 	cd $(ELSEWHERE) && $(VENV)/bin/stubtest --mypy-config-file $(ROOT)/pyproject.toml \

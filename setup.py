@@ -6,9 +6,10 @@ Everything else about the package is in pyproject.toml. Environment switches, ea
     FASTLOOP_FORCE_KQUEUE_EMULATION=1  the kqueue backend on Linux, for the tests, over the emulation in tests/poll
     FASTLOOP_SANITIZE=LIST  compiler sanitizers, such as "address" or "address,undefined"
     FASTLOOP_ANNOTATE=1     Cython's annotated HTML beside the generated C
-Each set of switches has its own build directory, so a changed switch rebuilds what it must and nothing else. They share the generated C.
+Each set of switches has its own build directory, so a changed switch rebuilds what it must and nothing else. Cython's part is shared.
 """
 
+import fcntl
 import itertools
 import os
 import re
@@ -17,6 +18,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import Cython
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -42,6 +44,16 @@ DIRECTIVES = {
     "unraisable_tracebacks": False,
     "freethreading_compatible": True,
 }
+
+
+# An exception shows the program's frames only, as it does with asyncio's tasks in C. Cython has no switch for that, so the C it generates
+# is changed: a function of Cython's, a pattern of its text, and the replacement.
+FRAMES_LEFT_OUT = (
+    ("__Pyx_AddTraceback(", r"(\nstatic void __Pyx_AddTraceback\([^;{]*\) \{\n)", r"\1    return;  /* no frame */\n"),
+    # A caught exception may have no traceback then. The code for `except` needs an object in its place, which `raise` takes away again.
+    ("__Pyx_GetException(", r"( \*tb = )local_tb;", r"\1local_tb ? local_tb : Py_NewRef(Py_None);  /* no frame */"),
+    ("__Pyx_ErrRestoreInState(", r"( tstate->curexc_traceback = )tb;", r"\1tb == Py_None ? (Py_DECREF(tb), NULL) : tb;  /* no frame */"),
+)
 
 
 # Of setuptools. The others, such as those for metadata, compile nothing and need no compiler.
@@ -115,25 +127,49 @@ def extensions(build_base):
         return [Extension("fastloop.extensions", [str(source) for source in sources])]
     explain_what_is_missing()
     settings = compiler_settings()
-    # One directory for each Python, so that builds for two of them can run at the same time. No switch but this one changes the C.
-    cython_dir = (build_base if is_on("FASTLOOP_ANNOTATE") else Path("build")) / f"cython-{sys.implementation.cache_tag}{sys.abiflags}"
     show_progress("translating to C, then compiling:", 0, len(sources))
-    modules = cythonize(
-        [Extension(".".join(source.with_suffix("").parts), [str(source)], **settings) for source in sources],
-        build_dir=str(cython_dir),
-        compiler_directives=DIRECTIVES,
-        annotate=is_on("FASTLOOP_ANNOTATE"),
-        nthreads=os.cpu_count() or 1,
-    )
-    # cythonize() copies headers beside the generated C, where they would hide the real ones.
-    for copy in cython_dir.rglob("*.h"):
-        copy.unlink()
+    modules = translate([Extension(".".join(source.with_suffix("").parts), [str(source)], **settings) for source in sources])
     headers = [str(path) for pattern in ("*.h", "*.pxd") for path in sorted(PACKAGE.rglob(pattern))]
     if is_on("FASTLOOP_FORCE_KQUEUE_EMULATION"):
         headers += map(str, KQUEUE_EMULATION.rglob("*.h"))
     for module in modules:
         module.depends = ["setup.py", *headers]
     return modules
+
+
+def translate(modules):
+    """Cython's part. The C is the same for every Python, so builds for several of them share it."""
+    kind = ["cython", Cython.__version__, *(name for name in ("debug", "annotate") if is_on(f"FASTLOOP_{name.upper()}"))]
+    folder = Path("build", "-".join(kind))
+    folder.mkdir(parents=True, exist_ok=True)
+    # Builds for two Pythons may run at the same time.
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        translated = cythonize(
+            modules,
+            build_dir=str(folder),
+            compiler_directives=DIRECTIVES,
+            annotate=is_on("FASTLOOP_ANNOTATE"),
+            nthreads=os.cpu_count() or 1,
+        )
+        # cythonize() copies headers beside the generated C, where they would hide the real ones.
+        for copy in folder.rglob("*.h"):
+            copy.unlink()
+        if not is_on("FASTLOOP_DEBUG"):
+            for generated in folder.rglob("*.c"):
+                leave_out_frames(generated)
+    return translated
+
+
+def leave_out_frames(generated):
+    before = text = generated.read_text(encoding="utf-8")
+    for function, pattern, instead in FRAMES_LEFT_OUT:
+        if function in text and instead.partition("\\1")[2].removesuffix("\\n") not in text:
+            text, count = re.subn(pattern, instead, text)
+            if not count:
+                sys.exit(f"setup.py: this version of Cython generates another {function}), see FRAMES_LEFT_OUT")
+    if text != before:
+        generated.write_text(text, encoding="utf-8")
 
 
 def explain_what_is_missing():

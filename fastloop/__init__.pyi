@@ -58,6 +58,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 from _typeshed import ReadableBuffer
 
 from fastloop import testing as testing
+from fastloop.core.loop_statistics import LoopStatistics as LoopStatistics
 
 if sys.version_info >= (3, 14):
     from asyncio.graph import *
@@ -89,30 +90,6 @@ else:
 __version__: str
 
 # ---- the loop ----
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopStatistics:
-    turns: int
-    callbacks: int
-    task_steps: int
-    polls: int
-    events: int
-    busy_polls: int
-    busy_poll_hits: int
-    asleep_s: float
-    busy_s: float
-    most_ready: int
-    timers: int
-    watched_descriptors: int
-    transports: int
-    tasks: int
-    bytes_received: int
-    bytes_sent: int
-    longest_callback_s: float
-    longest_callback: str | None
-    longest_callback_at: float | None
-    @property
-    def utilization(self) -> float: ...
 
 class EventLoop(SelectorEventLoop):
     # asyncio's takes a selector.

@@ -24,8 +24,32 @@ def refusal(**environment):
     return outcome.stderr
 
 
-def test_version_is_the_one_of_the_distribution():
+def test_version_is_the_one_of_the_distribution_and_not_behind_the_changelog():
     assert fastloop.__version__ == importlib.metadata.version("fastloop")
+    released = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    assert released[:1] in ([], [fastloop.__version__])
+
+
+RELEASED = "## Unreleased\n\n## 1.2.3 (2026-01-31)\n\n- New.\n\n## 1.2.2 (2026-01-01)\n\n- Old.\n"
+
+
+@pytest.mark.parametrize(
+    "tag, changelog, status, said",
+    [
+        ("v1.2.3", RELEASED, 0, "- New.\n"),
+        ("1.2.3", RELEASED, 1, "is not v and a version"),
+        ("v1.2.4", RELEASED, 1, "The tag is v1.2.4, but fastloop/__init__.py says 1.2.3."),
+        ("v1.2.3", RELEASED.replace("Unreleased\n", "Unreleased\n\n- Newer.\n"), 1, "still has lines under Unreleased"),
+        ("v1.2.3", RELEASED.replace("1.2.3", "1.2.1"), 1, "but it begins with '## 1.2.1 (2026-01-31)'"),
+        ("v1.2.3", RELEASED.replace("- New.", ""), 1, "says nothing under '## 1.2.3"),
+    ],
+)
+def test_a_release_needs_one_version_in_tag_package_and_changelog(tmp_path, tag, changelog, status, said):
+    (tmp_path / "fastloop").mkdir()
+    (tmp_path / "fastloop" / "__init__.py").write_text('__version__ = "1.2.3"\n')
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n" + changelog)
+    outcome = run_python(ROOT / ".ci" / "release_notes.py", tag, folder=tmp_path)
+    assert (outcome.returncode, said in (outcome.stderr or outcome.stdout)) == (status, True)
 
 
 def test_installing_needs_no_other_package():

@@ -3,22 +3,12 @@
 # ///
 """queries, a transaction and a cursor, with a real server"""
 
-import os
-import shutil
-import subprocess
-import sys
-
 import asyncpg
-from checks import check_loop
+from checks import check_loop, need_postgresql
 
 import fastloop
 
-# Debian's pg_virtualenv makes a server for this program alone and says where it is in the environment.
-if "PGHOST" not in os.environ:
-    if shutil.which("pg_virtualenv") is None:
-        print("pg_virtualenv (Debian: postgresql-common) is not installed")
-        sys.exit(77)
-    sys.exit(subprocess.call(["pg_virtualenv", "-t", sys.executable, __file__], stdout=subprocess.DEVNULL))
+need_postgresql(__file__)
 
 
 async def main():

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -30,6 +31,16 @@ async def application(scope, receive, send):
         raise ValueError(f"{scope['type']} is not served here")
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": name_of_the_loop().encode()})
+
+
+def need_postgresql(program):
+    """Run the program again with a server of its own, by Debian's pg_virtualenv, which says in the environment where the server is."""
+    if "PGHOST" in os.environ:
+        return
+    if shutil.which("pg_virtualenv") is None:
+        print("pg_virtualenv (Debian: postgresql-common) is not installed")
+        sys.exit(77)
+    sys.exit(subprocess.call(["pg_virtualenv", "-t", sys.executable, program], stdout=subprocess.DEVNULL))
 
 
 @contextlib.contextmanager

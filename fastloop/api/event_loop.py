@@ -25,8 +25,8 @@ from fastloop.transports.transport_core import TransportCore
 MAX_BUSY_POLL_US = 10_000
 
 _live_loops = weakref.WeakSet()
-# A list if closed loops must be kept for their statistics (python -m fastloop --statistics).
-kept_loops = None
+# Hears of loops that are made and closed, by its methods of these names (python -m fastloop --statistics).
+loop_observer = None
 
 
 def _busy_poll_limit(value):
@@ -74,8 +74,8 @@ class EventLoop(
         super().__init__(selector=SelectorView(self))
         _live_loops.add(self)
         watch_new_loop(self)
-        if kept_loops is not None:
-            kept_loops.append(self)
+        if loop_observer is not None:
+            loop_observer.made(self)
 
     def close(self):
         """Close the loop. What waits is dropped, and the executor is shut down. A second close() does nothing.
@@ -86,6 +86,8 @@ class EventLoop(
         super().close()
         self._end_lookups()
         if not was_closed:
+            if loop_observer is not None:
+                loop_observer.closed(self)
             self._release()
 
 

@@ -1,8 +1,9 @@
 """The thread that looks whether watched loops get on.
 
 Owns: the watches of all loops, and one daemon thread while there are any.
-Promises: the loops need not do anything for it, and never wait for it. It looks twice within a threshold, and when a step that it has
-  seen reaches the threshold. A forked child has no such thread, and no loop of the parent; a loop of its own starts another one.
+Promises: the loops need not do anything for it, and never wait for it. It looks twice within a threshold, but at most every millisecond,
+  and when a step that it has seen reaches the threshold. A forked child has no such thread, and no loop of the parent; a loop of its
+  own starts another one.
 Thread rule: any thread may begin and end a watch. Reports are made in the watchdog's thread only.
 """
 
@@ -21,6 +22,10 @@ logger = logging.getLogger("asyncio")
 
 # How often to look whether a reported block has ended. The loop does nothing else meanwhile.
 _LOOK_FOR_END_S = 0.01
+
+# However small or large a threshold is, the thread neither spins nor waits for longer than a lock can.
+_MIN_WAIT_S = 0.001
+_MAX_WAIT_S = 3600.0
 
 
 class Watch:
@@ -131,10 +136,13 @@ class WatchdogThread:
                 watches, self._has_news = list(self._watches), False
             delays = [(watch, self._look(watch)) for watch in watches]
             over = [watch for watch, delay in delays if delay is None]
+            for loop in filter(None, [watch.loop() for watch in over]):
+                watch_steps(loop, False)
+            loop = None
             with self._changed:
                 self._watches = [watch for watch in self._watches if watch not in over]
                 if self._watches and not over and not self._has_news:
-                    self._changed.wait(min(delay for _, delay in delays))
+                    self._changed.wait(min(max(min(delay for _, delay in delays), _MIN_WAIT_S), _MAX_WAIT_S))
 
     def _look(self, watch):
         try:

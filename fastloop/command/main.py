@@ -4,11 +4,11 @@ Owns: nothing.
 """
 
 import os
-import platform
 import sys
 
 from fastloop.api.watchdog import watch_by_default
 from fastloop.command.children import leave_children_alone, take_children_along
+from fastloop.command.information import print_information
 from fastloop.command.loop_classes import make_fastloop_loops
 from fastloop.command.options import parse_options
 from fastloop.command.program import run_console, run_module, run_path
@@ -19,7 +19,7 @@ def main():
     """Run the program that sys.argv names. Returns when it has ended; exceptions are the program's."""
     options = parse_options(sys.argv[1:])
     if options.info:
-        print_info()
+        print_information()
         return
     prepare(options)
     # `python -m` has put the current directory first. A script has its own directory there instead.
@@ -48,25 +48,3 @@ def prepare(options):
         leave_children_alone()
     else:
         take_children_along()
-
-
-def print_info():
-    """Print what somebody needs who wants to help."""
-    import fastloop
-
-    loop = fastloop.new_event_loop()
-    backend = loop._poller_name
-    loop.close()
-    print(f"fastloop    {fastloop.__version__}, {os.path.dirname(fastloop.__file__)}")
-    print(f"backend     {backend}")
-    print(f"TLS engine  {tls_engine()}")
-    print(f"Python      {platform.python_implementation()} {sys.version}")
-    print(f"system      {platform.platform()}")
-
-
-def tls_engine():
-    try:
-        import ssl
-    except ImportError:
-        return "none, because this Python has no ssl"
-    return f"{os.environ.get('FASTLOOP_TLS_ENGINE') or 'direct where it is safe, otherwise memorybio'}, {ssl.OPENSSL_VERSION}"

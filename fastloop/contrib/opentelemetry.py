@@ -1,4 +1,4 @@
-"""Loop statistics as OpenTelemetry metrics: `pip install "fastloop[opentelemetry]"`.
+"""Loop statistics as OpenTelemetry metrics. The extra `opentelemetry` has what it needs.
 
     observe(loop, name="main")
 

@@ -1,4 +1,4 @@
-"""A collector of loop statistics for prometheus-client: `pip install "fastloop[prometheus]"`.
+"""A collector of loop statistics for prometheus-client. The extra `prometheus` has what it needs.
 
     from prometheus_client import REGISTRY
     REGISTRY.register(LoopCollector({"main": loop}))

@@ -61,8 +61,10 @@ typedef struct {
     /* The longest callback. HOT: block_left is counted down by each callback. */
     uint32_t block_left;
     uint32_t block_size;
-    uint64_t block_first_step;
     loop_counter_t block_began_ticks;
+    /* A block that takes at least the first and at most the sum of both changes neither the size nor the record. */
+    loop_counter_t usual_from_ticks;
+    loop_counter_t usual_span_ticks;
     uint64_t narrow_ticks;    /* how long blocks of one callback are still paid for */
     loop_counter_t bar_ticks; /* what the next record must exceed */
     loop_counter_t record_ticks;
@@ -121,6 +123,7 @@ static inline void loop_counters_open(loop_counters_t *counters)
     counters->made_ticks = clock_ticks();
     counters->made_ns = clock_now_ns();
     counters->block_left = counters->block_size = 1;
+    counters->usual_from_ticks = UINT64_MAX;
 }
 
 /* ---- runs and sleeps ---- */
@@ -128,7 +131,6 @@ static inline void loop_counters_open(loop_counters_t *counters)
 static inline void loop_counters_begin_block(loop_counters_t *counters, uint64_t ticks)
 {
     loop_counter_set(&counters->block_began_ticks, ticks);
-    counters->block_first_step = counters->steps;
     counters->block_left = counters->block_size;
 }
 
@@ -157,11 +159,10 @@ static inline void loop_counters_begin_sleep(loop_counters_t *counters)
 static inline void loop_counters_end_sleep(loop_counters_t *counters)
 {
     const uint64_t now = clock_ticks();
-    const uint64_t began = loop_counter_get(&counters->sleep_began_ticks);
-    /* Ticks may go backwards when a virtual machine has moved to another host. */
-    loop_counter_add(&counters->asleep_ticks, now > began ? now - began : 0);
+    /* Less than nothing if ticks went backwards, because a virtual machine has moved to another host. */
+    loop_counter_add(&counters->asleep_ticks, now - loop_counter_get(&counters->sleep_began_ticks));
     loop_counter_set(&counters->sleep_began_ticks, 0);
-    loop_counters_begin_block(counters, now);
+    loop_counter_set(&counters->block_began_ticks, now);
 }
 
 /* ---- turns and blocks ---- */
@@ -200,14 +201,55 @@ static inline void loop_counters_plan_block(loop_counters_t *counters, uint64_t 
     }
 }
 
-/* HOT. Ends a block and begins the next one. Returns how long it took if that is a new record, otherwise 0. */
+/* No block takes that long. Any thread. */
+static inline void loop_counters_forget_usual(loop_counters_t *counters)
+{
+    loop_counter_set(&counters->usual_from_ticks, UINT64_MAX);
+    loop_counter_set(&counters->usual_span_ticks, 0);
+}
+
+static inline void loop_counters_learn_usual(loop_counters_t *counters)
+{
+    const uint64_t bar = loop_counter_get(&counters->bar_ticks);
+    uint64_t from = counters->block_size < LOOP_BLOCK_MAX ? LOOP_BLOCK_SHORT_TICKS : 0;
+    uint64_t to = LOOP_BLOCK_LONG_TICKS;
+    if (counters->narrow_ticks == LOOP_BLOCK_MAX_NARROW_TICKS) {
+        from = LOOP_BLOCK_LONG_TICKS + 1;
+        to = bar;
+    }
+    if (to > bar) {
+        to = bar;
+    }
+    if (from > to || (counters->narrow_ticks >= LOOP_BLOCK_SHORT_TICKS && counters->narrow_ticks < LOOP_BLOCK_MAX_NARROW_TICKS)) {
+        loop_counters_forget_usual(counters);
+    } else {
+        loop_counter_set(&counters->usual_from_ticks, from);
+        loop_counter_set(&counters->usual_span_ticks, to - from);
+    }
+}
+
+/* HOT. Ends a block of a usual length and begins the next one. Returns false, and does nothing, if the length is another one. */
+static inline bool loop_counters_end_usual_block(loop_counters_t *counters)
+{
+    const uint64_t now = clock_ticks();
+    /* If ticks went backwards, this is a huge number. */
+    const uint64_t past_from = now - loop_counter_get(&counters->block_began_ticks) - loop_counter_get(&counters->usual_from_ticks);
+    if (past_from > loop_counter_get(&counters->usual_span_ticks)) {
+        return false;
+    }
+    loop_counters_begin_block(counters, now);
+    return true;
+}
+
+/* Ends a block and begins the next one. Returns how long it took if that is a new record, otherwise 0. */
 static inline uint64_t loop_counters_end_block(loop_counters_t *counters)
 {
     const uint64_t now = clock_ticks();
-    const uint64_t took = now > counters->block_began_ticks ? now - counters->block_began_ticks : 0;
+    const uint64_t began = loop_counter_get(&counters->block_began_ticks);
+    const uint64_t took = now > began ? now - began : 0;
     loop_counters_plan_block(counters, took);
-    loop_counter_set(&counters->block_began_ticks, now);
-    counters->block_left = counters->block_size;
+    loop_counters_learn_usual(counters);
+    loop_counters_begin_block(counters, now);
     return took > loop_counter_get(&counters->bar_ticks) ? took : 0;
 }
 
@@ -217,6 +259,7 @@ static inline void loop_counters_set_record(loop_counters_t *counters, uint64_t 
 {
     loop_counter_set(&counters->record_ticks, took);
     loop_counter_set(&counters->bar_ticks, is_exact ? took : took - took / 4);
+    loop_counters_forget_usual(counters);
 }
 
 /* The counts grow on. What is no count begins anew. */

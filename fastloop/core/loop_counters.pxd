@@ -29,7 +29,6 @@ cdef extern from "loop_counters.h" nogil:
         loop_counter_t watches_shown
         uint32_t block_left
         uint32_t block_size
-        uint64_t block_first_step
         loop_counter_t block_began_ticks
         loop_counter_t record_ticks
 
@@ -47,6 +46,7 @@ cdef extern from "loop_counters.h" nogil:
     void loop_counters_end_sleep(loop_counters_t *counters) noexcept
     void loop_counters_begin_turn(loop_counters_t *counters, size_t ready) noexcept
     void loop_counters_skip(loop_counters_t *counters, uint64_t began_ticks) noexcept
+    bint loop_counters_end_usual_block(loop_counters_t *counters) noexcept
     uint64_t loop_counters_end_block(loop_counters_t *counters) noexcept
     void loop_counters_set_record(loop_counters_t *counters, uint64_t took, bint is_exact) noexcept
     void loop_counters_reset_records(loop_counters_t *counters) noexcept

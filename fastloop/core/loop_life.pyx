@@ -23,7 +23,6 @@ from fastloop.core.loop_counters cimport loop_counters_begin_run, loop_counters_
 from fastloop.core.queued_object cimport queued_object_track
 from fastloop.core.ready_queue cimport ready_queue_peek
 from fastloop.core.runnable cimport Runnable
-from fastloop.core.running_step cimport running_step_set
 from fastloop.core.scheduler cimport scheduler_expect_events, scheduler_take_interrupted
 from fastloop.core.task cimport Task
 from fastloop.core.task_registry cimport registry_holds
@@ -198,14 +197,16 @@ cdef class LoopLife(Scheduler):
         self._current_handle = runnable if isinstance(runnable, Handle) else None
         # It may have been scheduled, untracked, before debug mode was turned on.
         queued_object_track(<PyObject *>runnable)
-        running_step_set(&self.step, <PyObject *>runnable)
+        if self.watch_count > 0:
+            self.note_running(runnable)
         try:
             runnable.run()
             duration_s = clock_seconds(clock_now_ns() - started_ns)
             if duration_s >= self.slow_callback_duration:
                 base_events.logger.warning("Executing %s took %.3f seconds", runnable_text(runnable), duration_s)
         finally:
-            running_step_set(&self.step, NULL)
+            if self.running is not None:
+                self.note_running(None)
             self._current_handle = None
         return 0
 

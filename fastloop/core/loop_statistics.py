@@ -53,6 +53,6 @@ class LoopStatistics:
     """When it ended, in seconds as in time.time(). None if none has run."""
 
     @property
-    def utilization(self):
+    def utilization(self) -> float:
         """The share of its time in which the loop was busy, from 0.0 to 1.0."""
         return self.busy_s / (self.busy_s + self.asleep_s) if self.busy_s > 0.0 else 0.0

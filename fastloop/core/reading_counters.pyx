@@ -65,7 +65,7 @@ cdef tuple read_counters(const loop_counters_t *counters):
         loop_counter_get(&counters.turns), loop_counter_get(&counters.steps), loop_counter_get(&counters.task_steps),
         loop_counter_get(&counters.polls), loop_counter_get(&counters.events), loop_counter_get(&counters.busy_polls),
         loop_counter_get(&counters.busy_poll_hits), loop_counter_get(&counters.bytes_received),
-        loop_counter_get(&counters.bytes_sent), run_ns, asleep_ticks)
+        loop_counter_get(&counters.bytes_sent), run_ns, <int64_t>asleep_ticks)
 
 
 cdef dict what_it_has(Scheduler loop):

@@ -13,6 +13,7 @@ Driven by: LoopLife.run_forever().
 import contextvars
 import os
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
@@ -25,11 +26,10 @@ from fastloop.core.inbox cimport inbox_begin_sleep, inbox_collect, inbox_end_sle
 from fastloop.core.kernel_wait cimport kernel_wait, kernel_wait_t
 from fastloop.core.loop_counters cimport (
     loop_counter_add, loop_counter_set, loop_counters_begin_block, loop_counters_begin_sleep, loop_counters_begin_turn,
-    loop_counters_end_block, loop_counters_end_sleep, loop_counters_skip)
+    loop_counters_end_block, loop_counters_end_sleep, loop_counters_end_usual_block, loop_counters_skip)
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_is_due, poll_pacing_note
 from fastloop.core.ready_queue cimport ready_queue_append, ready_queue_pop, ready_queue_trim
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_EXPECTS_NO_ANSWER, RUNNABLE_KEEPS_CURRENT_TASK, Runnable
-from fastloop.core.running_step cimport running_step_set
 from fastloop.core.scheduler_parts cimport POLL_BATCH
 from fastloop.core.shared_context cimport shared_context_forget
 from fastloop.core.watch_table cimport watch_table_find
@@ -84,7 +84,7 @@ cdef class Scheduler(SchedulerParts):
             return self.dispatch()
         if has_threads:
             # Another thread may keep the GIL for long. That is no callback's fault.
-            self.end_block(NULL)
+            Scheduler.end_block(self, NULL)
             with nogil:
                 count = poller_wait(&self.poller, 0, self.events, POLL_BATCH)
             loop_counters_begin_block(&self.counters, clock_ticks())
@@ -100,11 +100,12 @@ cdef class Scheduler(SchedulerParts):
         cdef int64_t timeout_ns
         cdef kernel_wait_t wait
         scheduler_check_owner(self)
-        self.end_block(NULL)
+        if self.counters.block_left < self.counters.block_size:
+            Scheduler.end_block(self, NULL)
         self.before_sleep()
         if self.next_event < self.event_count:
             return self.dispatch()
-        timeout_ns = self.next_timeout_ns()
+        timeout_ns = self.next_timeout_ns() if self.timers.count > 0 or self.has_own_time else -1
         if max_ns >= 0 and (timeout_ns < 0 or max_ns < timeout_ns):
             timeout_ns = max_ns
         # Another thread may have pushed before it could see that the loop sleeps, or a destructor may have pushed or written.
@@ -214,29 +215,26 @@ cdef class Scheduler(SchedulerParts):
         # Stop at the count taken on entry: a callback that schedules itself must not starve the poller.
         cdef size_t remaining = self.ready.count
         cdef Runnable runnable
-        cdef PyObject *popped
         loop_counters_begin_turn(&self.counters, remaining)
         # Read the count each time: a callback may run the loop from within, or clear the queue.
-        try:
-            while remaining > 0 and self.ready.count > 0:
-                remaining -= 1
-                popped = ready_queue_pop(&self.ready)
-                # INVARIANT: before the last runnable goes.
-                running_step_set(&self.step, popped)
-                runnable = <Runnable>popped
-                Py_DECREF(runnable)
-                if self.lingering_task is not NULL and not runnable.flags & RUNNABLE_KEEPS_CURRENT_TASK:
-                    self.leave_lingering_task()
-                scheduler_begin_step(self)
-                runnable.run()
-                if self.unflushed.count > 0:
-                    scheduler_flush(self)
-                self.counters.block_left -= 1
-                # Also before the loop goes to sleep, while the callback is known.
-                if self.counters.block_left == 0 or self.ready.count == 0:
-                    Scheduler.end_block(self, <PyObject *>runnable)
-        finally:
-            running_step_set(&self.step, NULL)
+        while remaining > 0 and self.ready.count > 0:
+            remaining -= 1
+            runnable = <Runnable>ready_queue_pop(&self.ready)
+            Py_DECREF(runnable)
+            if self.lingering_task is not NULL and not runnable.flags & RUNNABLE_KEEPS_CURRENT_TASK:
+                self.leave_lingering_task()
+            if self.watch_count > 0:
+                self.note_running(runnable)
+            scheduler_begin_step(self)
+            runnable.run()
+            if self.unflushed.count > 0:
+                scheduler_flush(self)
+            self.counters.block_left -= 1
+            # Also before the loop goes to sleep, while the callback is known.
+            if (self.counters.block_left == 0 or self.ready.count == 0) and not loop_counters_end_usual_block(&self.counters):
+                Scheduler.end_block(self, <PyObject *>runnable)
+        if self.running is not None:
+            self.note_running(None)
         return 0
 
     cdef int run_ready_debug(self) except -1:
@@ -258,20 +256,23 @@ cdef class Scheduler(SchedulerParts):
                 Scheduler.end_block(self, <PyObject *>runnable)
         return 0
 
+    cdef int note_running(self, Runnable runnable) except -1:
+        with cython.critical_section(self):
+            # What ran before dies at the end of this method, and not in the section.
+            _former, self.running = self.running, runnable
+        return 0
+
     cdef int run_watched(self, Runnable runnable) except -1:
         return runnable.run()
 
     cdef int end_block(self, PyObject *runnable) except -1:
         """A block of callbacks is done (loop_counters.h). runnable: the last one, or NULL if it is not known."""
-        cdef uint64_t first_step = self.counters.block_first_step
+        cdef uint32_t steps = self.counters.block_size - self.counters.block_left
         cdef uint64_t took
-        if self.counters.steps == first_step:
-            # The step has ended blocks itself: it ran the loop from within.
-            self.counters.block_left = self.counters.block_size
+        if steps == 0:
             return 0
         took = loop_counters_end_block(&self.counters)
-        self.counters.block_first_step = self.counters.steps
-        return self.note_longest(runnable, took, self.counters.steps - first_step) if took > 0 else 0
+        return self.note_longest(runnable, took, steps) if took > 0 else 0
 
     cdef int note_longest(self, PyObject *runnable, uint64_t took, uint64_t steps) except -1:
         return 0
@@ -291,6 +292,7 @@ cdef class Scheduler(SchedulerParts):
 
     cdef int release(self) except -1:
         self.bypasses_call_soon = False
+        self.running = None
         return SchedulerParts.release(self)
 
 

@@ -32,7 +32,7 @@ enum {
     BUSY_POLL_MEASURED = -1,
     /* How many sleeps and how many attempts are measured before their averages count. */
     BUSY_POLL_MIN_SAMPLES = 8,
-    /* Then one wait of so many is measured, and where every wait is an attempt, one of so many is a sleep. */
+    /* Then one wait of so many is measured, and where attempts pay off, a sleep is measured in place of one of so many. */
     BUSY_POLL_SAMPLE_EVERY = 64,
     BUSY_POLL_SLEEP_EVERY = 256,
     BUSY_POLL_HIT = 1024,
@@ -56,7 +56,7 @@ typedef struct {
     busy_poll_cost_t cost;
     int until_sample;
     int until_sleep;
-    int64_t began_ns; /* of the wait that is measured now; 0 for none */
+    int64_t began_ns; /* of the wait that is measured now, or 0 */
 } busy_poll_t;
 
 static inline void busy_poll_open(busy_poll_t *busy_poll)
@@ -133,7 +133,15 @@ static inline bool busy_poll_is_due(busy_poll_t *busy_poll, int64_t timeout_ns)
     if (busy_poll->limit_us != BUSY_POLL_MEASURED) {
         return true;
     }
-    return busy_poll->cost.sleeps == BUSY_POLL_MIN_SAMPLES && --busy_poll->until_sleep > 0;
+    if (busy_poll->cost.sleeps < BUSY_POLL_MIN_SAMPLES) {
+        return false;
+    }
+    if (--busy_poll->until_sleep > 0) {
+        return true;
+    }
+    busy_poll->until_sleep = BUSY_POLL_SLEEP_EVERY;
+    busy_poll->until_sample = 0;
+    return false;
 }
 
 /* How long the attempt may last. */
@@ -163,21 +171,26 @@ static inline void busy_poll_note(busy_poll_t *busy_poll, bool has_come)
 
 /* ---- measuring ---- */
 
-/* Around each wait, is_attempt is the answer of busy_poll_is_due(). */
+static inline bool busy_poll_measures(const busy_poll_t *busy_poll, bool is_attempt, int64_t timeout_ns)
+{
+    if (busy_poll->limit_us != BUSY_POLL_MEASURED || timeout_ns == 0) {
+        return false;
+    }
+    /* An attempt in spite of its cost is there to be measured. */
+    return busy_poll->until_sample <= 0
+           || (is_attempt && (busy_poll->cost.attempts < BUSY_POLL_MIN_SAMPLES || busy_poll_costs_more(busy_poll)));
+}
+
+/* HOT. Around each wait, is_attempt is the answer of busy_poll_is_due(). INVARIANT: no wait is measured yet. */
 static inline void busy_poll_begin_wait(busy_poll_t *busy_poll, bool is_attempt, int64_t timeout_ns)
 {
-    busy_poll->began_ns = 0;
-    if (busy_poll->limit_us != BUSY_POLL_MEASURED || timeout_ns == 0) {
+    if (--busy_poll->until_sample > 0 && !is_attempt) {
         return;
     }
-    const bool is_wanted = (is_attempt ? busy_poll->cost.attempts : busy_poll->cost.sleeps) < BUSY_POLL_MIN_SAMPLES;
-    /* An attempt in spite of its cost, or a sleep in spite of its success, is there to be measured. */
-    if (--busy_poll->until_sample <= 0 || is_wanted || busy_poll->until_sleep <= 0 || (is_attempt && busy_poll_costs_more(busy_poll))) {
-        busy_poll->until_sample = BUSY_POLL_SAMPLE_EVERY;
+    if (busy_poll_measures(busy_poll, is_attempt, timeout_ns)) {
         busy_poll->began_ns = busy_poll_cpu_ns();
-    }
-    if (!is_attempt) {
-        busy_poll->until_sleep = BUSY_POLL_SLEEP_EVERY;
+    } else if (busy_poll->until_sample < 0) {
+        busy_poll->until_sample = 0;
     }
 }
 
@@ -185,6 +198,8 @@ static inline void busy_poll_end_wait(busy_poll_t *busy_poll, bool is_attempt, b
 {
     if (busy_poll->began_ns != 0) {
         busy_poll_note_cost(busy_poll, is_attempt, has_come, busy_poll_cpu_ns() - busy_poll->began_ns);
+        busy_poll->began_ns = 0;
+        busy_poll->until_sample = busy_poll->cost.sleeps < BUSY_POLL_MIN_SAMPLES ? 0 : BUSY_POLL_SAMPLE_EVERY;
     }
 }
 

@@ -176,21 +176,13 @@ static openssl_bio_method_t *kernel_tls_method;
 /* Once, after the functions are found. Returns whether BIOs can be made. */
 static inline bool kernel_tls_open(void)
 {
-    kernel_tls_method = openssl.BIO_meth_new(openssl.BIO_get_new_index() | OPENSSL_BIO_TYPE_SOURCE_SINK, "fastloop kernel TLS");
-    return kernel_tls_method != NULL && openssl.BIO_meth_set_read(kernel_tls_method, kernel_tls_read)
-           && openssl.BIO_meth_set_write(kernel_tls_method, kernel_tls_write)
-           && openssl.BIO_meth_set_ctrl(kernel_tls_method, kernel_tls_ctrl);
+    kernel_tls_method = record_bio_kind("fastloop kernel TLS", kernel_tls_read, kernel_tls_write, kernel_tls_ctrl);
+    return kernel_tls_method != NULL;
 }
 
-/* A new BIO over kernel with one reference, or NULL; see record_bio_new(). */
 static inline openssl_bio_t *kernel_tls_new(kernel_tls_t *kernel)
 {
-    openssl_bio_t *object = openssl.BIO_new(kernel_tls_method);
-    if (object != NULL) {
-        openssl.BIO_set_data(object, kernel);
-        openssl.BIO_set_init(object, 1);
-    }
-    return object;
+    return record_bio_over(kernel_tls_method, kernel);
 }
 
 #endif

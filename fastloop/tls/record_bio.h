@@ -130,29 +130,42 @@ static long record_bio_ctrl(openssl_bio_t *object, int command, long argument, v
     return command == OPENSSL_BIO_CTRL_FLUSH;
 }
 
-static openssl_bio_method_t *record_bio_method;
-
-/* Once, after the functions are found. Returns whether BIOs can be made. */
-static inline bool record_bio_open(void)
+/* A kind of BIO, or NULL. kernel_tls.h has another one. */
+static inline openssl_bio_method_t *record_bio_kind(const char *name, int (*read)(openssl_bio_t *, char *, int),
+    int (*write)(openssl_bio_t *, const char *, int), long (*ctrl)(openssl_bio_t *, int, long, void *))
 {
-    record_bio_method = openssl.BIO_meth_new(openssl.BIO_get_new_index() | OPENSSL_BIO_TYPE_SOURCE_SINK, "fastloop records");
-    return record_bio_method != NULL && openssl.BIO_meth_set_read(record_bio_method, record_bio_read)
-           && openssl.BIO_meth_set_write(record_bio_method, record_bio_write)
-           && openssl.BIO_meth_set_ctrl(record_bio_method, record_bio_ctrl);
+    openssl_bio_method_t *kind = openssl.BIO_meth_new(openssl.BIO_get_new_index() | OPENSSL_BIO_TYPE_SOURCE_SINK, name);
+    bool is_complete = kind != NULL && openssl.BIO_meth_set_read(kind, read) && openssl.BIO_meth_set_write(kind, write)
+                       && openssl.BIO_meth_set_ctrl(kind, ctrl);
+    return is_complete ? kind : NULL;
 }
 
-/* A new BIO over bio with one reference, or NULL. The BIO does not own bio: record_bio_detach() comes first. */
-static inline openssl_bio_t *record_bio_new(record_bio_t *bio)
+/* A new BIO over data with one reference, or NULL. The BIO does not own data: record_bio_detach() comes first. */
+static inline openssl_bio_t *record_bio_over(openssl_bio_method_t *kind, void *data)
 {
-    openssl_bio_t *object = openssl.BIO_new(record_bio_method);
+    openssl_bio_t *object = openssl.BIO_new(kind);
     if (object != NULL) {
-        openssl.BIO_set_data(object, bio);
+        openssl.BIO_set_data(object, data);
         openssl.BIO_set_init(object, 1);
     }
     return object;
 }
 
-/* Let go of bio and of one reference to the BIO. */
+static openssl_bio_method_t *record_bio_method;
+
+/* Once, after the functions are found. Returns whether BIOs can be made. */
+static inline bool record_bio_open(void)
+{
+    record_bio_method = record_bio_kind("fastloop records", record_bio_read, record_bio_write, record_bio_ctrl);
+    return record_bio_method != NULL;
+}
+
+static inline openssl_bio_t *record_bio_new(record_bio_t *bio)
+{
+    return record_bio_over(record_bio_method, bio);
+}
+
+/* Let go of the data and of one reference to the BIO. */
 static inline void record_bio_detach(openssl_bio_t *object)
 {
     openssl.BIO_set_data(object, NULL);

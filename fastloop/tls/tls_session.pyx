@@ -87,6 +87,17 @@ def choose_engine(EngineInputs inputs):
     return new_memory_bio_engine(inputs) if engine is None else engine
 
 
+def reason_for_memory_bio(context):
+    """Return why a connection of this context has no direct engine, for `python -m fastloop --info`."""
+    if os.environ.get("FASTLOOP_TLS_ENGINE") == "memorybio":
+        return "FASTLOOP_TLS_ENGINE says so"
+    if direct_engine_obstacle() is not None:
+        return direct_engine_obstacle()
+    if context.keylog_filename is not None:
+        return "SSLKEYLOGFILE asks for the keys"
+    return "the memory of this Python's ssl objects is not as expected"
+
+
 cdef TlsSession new_tls_session(Scheduler loop, object context, bint server_side, object server_hostname):
     cdef TlsSession session = TlsSession.__new__(TlsSession)
     session.engine = choose_engine(new_engine_inputs(loop, context, server_side, server_hostname))

@@ -114,6 +114,15 @@ def test_an_on_block_that_raises_is_reported_and_the_watchdog_goes_on(caplog):
     assert "blocked for" in caplog.text
 
 
+def test_a_threshold_that_no_lock_can_wait_for_does_not_end_the_watchdog():
+    idle, reports = fastloop.new_event_loop(), [Reports(), Reports()]
+    with fastloop.watchdog(idle, threshold_s=1e300):
+        for each in reports:
+            run_and_block(each, lambda loop, each=each: begin_callback(loop, each))
+    idle.close()
+    assert [report.has_ended for each in reports for report in each[:2]] == [False, True] * 2
+
+
 @pytest.mark.parametrize("threshold_s, error", [(0, ValueError), (-1, ValueError), (math.nan, ValueError), ("1", TypeError)])
 def test_a_wrong_threshold_is_refused(threshold_s, error):
     with pytest.raises(error, match="threshold"):

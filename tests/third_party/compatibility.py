@@ -2,14 +2,13 @@
 
     python tests/third_party/compatibility.py --fastloop WHEEL [NAME ...]
 
-The libraries are installed in one virtual environment for each Python, in build/compatibility. Outcomes are kept there, too, so that the
-page has a column for each Python that has run. A program has failed if its exit status is not 0; 77 says that a server is missing.
+The libraries are installed in one virtual environment for each Python, in build/compatibility. The page has a column for each Python that
+has run; a run replaces only what it tried. A program has failed if its exit status is not 0; 77 says that a server is missing.
 """
 
 import argparse
 import ast
 import importlib.metadata
-import json
 import os
 import re
 import subprocess
@@ -62,41 +61,47 @@ def environment(fastloop):
     return python
 
 
-def version_of(requirement, python):
-    library = re.match(r"[\w.-]+", requirement)[0]
+def library_of(requirement):
+    return re.match(r"[\w.-]+", requirement)[0]
+
+
+def version_of(library, python):
     (packages,) = python.parents[1].glob("lib/python3*/site-packages")
     (found,) = importlib.metadata.distributions(name=library, path=[str(packages)])
-    return library, found.version
+    return found.version
 
 
 def outcome_of(name, python):
-    """Install what the program needs and run it; return its row."""
+    """Install what the program needs and run it; return the outcome, the library's version and what was printed."""
     required = dependencies(name)
     installed = subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "--prefer-binary", *required], capture_output=True, text=True, check=False
     )
     if installed.returncode:
-        return {"outcome": "cannot be installed", "log": installed.stderr}
-    library, version = version_of(required[0], python)
+        return "cannot be installed", "", installed.stderr
+    version = version_of(library_of(required[0]), python)
     try:
         output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         done = subprocess.run([python, f"{name}.py"], cwd=PROGRAMS, env=ENVIRONMENT, timeout=LIMIT_S, **output)
-        outcome = {0: "works", MISSING_SERVER: "no server"}.get(done.returncode, "fails")
-        log = done.stdout
+        return {0: "works", MISSING_SERVER: "no server"}.get(done.returncode, "fails"), version, done.stdout
     except subprocess.TimeoutExpired as hanging:
-        outcome, log = "hangs", str(hanging.stdout)
-    return {"library": library, "version": version, "outcome": outcome, "log": log}
+        return "hangs", version, str(hanging.stdout)
 
 
-def write_page():
-    columns = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"), key=lambda path: float(path.stem))}
-    lines = ["| library | what was tried | " + " | ".join(f"Python {column}" for column in columns) + " |"]
-    lines.append("|---" * (len(columns) + 2) + "|")
+def cells_of_page():
+    """Return what the page says now: {(program, Python): outcome and version}."""
+    header, *rows = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    pythons = [column.removeprefix("Python ") for column in header[2:]]
+    return {(Path(row[0].rstrip(")")).stem, python): cell for row in rows for python, cell in zip(pythons, row[2:])}
+
+
+def write_page(cells):
+    pythons = sorted({python for _, python in cells}, key=lambda python: [int(part) for part in python.split(".")])
+    lines = ["| library | what was tried | " + " | ".join(f"Python {python}" for python in pythons) + " |"]
+    lines.append("|---" * (len(pythons) + 2) + "|")
     for name in programs():
-        rows = {column: found.get(name, {"outcome": "not run"}) for column, found in columns.items()}
-        library = next((row["library"] for row in rows.values() if "library" in row), name)
-        cells = [" ".join(filter(None, (row["outcome"], row.get("version")))) for row in rows.values()]
-        lines.append(f"| [{library}](../examples/libraries/{name}.py) | {purpose(name)} | {' | '.join(cells)} |")
+        outcomes = " | ".join(cells.get((name, python), "not run") for python in pythons)
+        lines.append(f"| [{library_of(dependencies(name)[0])}](../examples/libraries/{name}.py) | {purpose(name)} | {outcomes} |")
     PAGE.write_text(INTRODUCTION + "\n" + "\n".join(lines) + "\n")
 
 
@@ -109,17 +114,16 @@ def main():
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(programs())}")
     python = environment(arguments.fastloop)
-    record = FOLDER / f"{VERSION}.json"
-    found = json.loads(record.read_text()) if record.exists() else {}
+    cells, has_failed = cells_of_page(), False
     for name in arguments.names or programs():
-        found[name] = outcome_of(name, python)
-        print(f"{name}: {found[name]['outcome']}", flush=True)
-        if found[name]["outcome"] not in ("works", "no server"):
-            print(found[name]["log"], flush=True)
-        record.write_text(json.dumps(found, indent=1))
-    write_page()
-    ran = [found[name]["outcome"] for name in arguments.names or programs()]
-    sys.exit(any(outcome in ("fails", "hangs") for outcome in ran))
+        outcome, version, log = outcome_of(name, python)
+        print(f"{name}: {outcome}", flush=True)
+        if outcome not in ("works", "no server"):
+            print(log, flush=True)
+        has_failed |= outcome in ("fails", "hangs")
+        cells[name, VERSION] = f"{outcome} {version}".strip()
+        write_page(cells)
+    sys.exit(has_failed)
 
 
 if __name__ == "__main__":
