@@ -18,7 +18,6 @@ except ModuleNotFoundError as _error:
         f"{__path__[0]} holds fastloop's sources, which are not compiled: leave their folder, and install fastloop with "
         "`pip install PATH_OF_THE_SOURCES`, or try it with `make test` or `make bench`"
     ) from None
-from fastloop.api.block_report import BlockReport
 from fastloop.api.loops import get_event_loop, get_running_loop, set_event_loop
 from fastloop.api.protocols import BaseProtocol, BufferedProtocol, DatagramProtocol, Protocol, SubprocessProtocol
 from fastloop.api.tasks import coroutine, create_task, ensure_future, gather, shield, sleep, wait, wait_for
@@ -34,7 +33,6 @@ from fastloop.api.watchdog import watch_as_environment_says as _watch_as_environ
 from fastloop.api.watchdog import watchdog
 from fastloop.core.future import Future
 from fastloop.core.handle import Handle
-from fastloop.core.loop_statistics import LoopStatistics
 from fastloop.core.task import Task
 from fastloop.core.timer_handle import TimerHandle
 from fastloop.runner import Runner, new_event_loop, run
@@ -43,7 +41,8 @@ __version__ = "0.1.0"
 
 Loop = EventLoop
 
-# Imported when they are used: streams are a tenth of the time that importing fastloop takes, and Python 3.16 has no policies.
+# Imported when they are used: streams and dataclasses are a quarter of the time that importing fastloop takes, and Python 3.16 has no
+# policies.
 _LATER = dict.fromkeys(("EventLoopPolicy", "install", "uninstall"), "fastloop.policy") | dict.fromkeys(
     (
         "StreamReader",
@@ -56,6 +55,7 @@ _LATER = dict.fromkeys(("EventLoopPolicy", "install", "uninstall"), "fastloop.po
     ),
     "fastloop.api.streams",
 )
+_LATER |= {"BlockReport": "fastloop.api.block_report", "LoopStatistics": "fastloop.core.loop_statistics"}
 
 # asyncio's modules, as under every other name of asyncio. fastloop's packages of the same names have set the attributes.
 streams = _asyncio.streams

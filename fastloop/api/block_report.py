@@ -6,18 +6,18 @@ Driven by: the watchdog's thread.
 """
 
 import asyncio
+import dataclasses
 import inspect
 import sys
 import threading
 import traceback
-from dataclasses import dataclass
 
 from fastloop.core.loop_progress import running_text
 
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BlockReport:
     """One callback or step of a task has run for longer than the threshold. str() gives the text that is logged."""
 
@@ -78,3 +78,8 @@ def report_block(loop, thread_ident, duration_s):
         stack=traceback.StackSummary.extract(frames),
         task_stack=traceback.StackSummary.extract(task_frames),
     )
+
+
+def report_end(report, duration_s):
+    """Return the BlockReport of the end of what the report has told of."""
+    return dataclasses.replace(report, duration_s=duration_s, has_ended=True)

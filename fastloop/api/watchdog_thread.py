@@ -7,14 +7,12 @@ Promises: the loops need not do anything for it, and never wait for it. It looks
 Thread rule: any thread may begin and end a watch. Reports are made in the watchdog's thread only.
 """
 
-import dataclasses
 import logging
 import os
 import threading
 import time
 import weakref
 
-from fastloop.api.block_report import report_block
 from fastloop.core.loop_progress import awake_thread, become_patient, progress_of, running_for_s, watch_steps
 
 # asyncio's.
@@ -32,6 +30,10 @@ class Watch:
     """One loop under watch. OWNERSHIP: a watch does not keep its loop alive."""
 
     def __init__(self, loop, threshold_s, on_block):
+        # Most programs watch nothing, and need not wait for this import.
+        from fastloop.api import block_report
+
+        self._reports = block_report
         self.loop = weakref.ref(loop)
         self.threshold_s = threshold_s
         # Set when a watch that has been ended has nothing more to report.
@@ -73,7 +75,7 @@ class Watch:
         due = max(self._began + self.threshold_s, self._first_seen + half_s)
         if now < due:
             return min(half_s, due - now)
-        report = report_block(loop, thread, now - self._began)
+        report = self._reports.report_block(loop, thread, now - self._began)
         # It may have ended meanwhile, and the stack is then another one's.
         if progress_of(loop) == self._progress and awake_thread(loop) == thread:
             self._report = report
@@ -82,8 +84,7 @@ class Watch:
 
     def _end_report(self, now):
         if self._report is not None:
-            report = dataclasses.replace(self._report, duration_s=now - self._began, has_ended=True)
-            self._deliver(report)
+            self._deliver(self._reports.report_end(self._report, now - self._began))
             self._report = None
 
     def _deliver(self, report):

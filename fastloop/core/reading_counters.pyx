@@ -16,14 +16,14 @@ from fastloop.python.capi cimport PyThread_get_thread_ident
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
 
 
-from fastloop.core.loop_statistics import LoopStatistics
-
-
 cdef tuple COUNTED = ("turns", "steps", "task_steps", "polls", "events", "busy_polls", "busy_poll_hits", "bytes_received", "bytes_sent")
 cdef tuple NOTHING = (0,) * 11
 
 
 cdef object statistics_of(Scheduler loop, bint reset, bint since_made):
+    # Most programs never ask, and need not wait for this import.
+    from fastloop.core.loop_statistics import LoopStatistics
+
     cdef uint64_t record_ticks, most_ready
     cdef double seconds_per_tick = loop_seconds_per_tick(&loop.counters)
     now = read_counters(&loop.counters)
