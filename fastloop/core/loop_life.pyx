@@ -192,21 +192,17 @@ cdef class LoopLife(Scheduler):
         """Return True in debug mode."""
         return self.is_debug
 
-    cdef int run_watched(self, Runnable runnable) except -1:
+    cdef int run_checked(self, Runnable runnable) except -1:
         cdef int64_t started_ns = clock_now_ns()
         self._current_handle = runnable if isinstance(runnable, Handle) else None
         # It may have been scheduled, untracked, before debug mode was turned on.
         queued_object_track(<PyObject *>runnable)
-        if self.watch_count > 0:
-            self.note_running(runnable)
         try:
             runnable.run()
             duration_s = clock_seconds(clock_now_ns() - started_ns)
             if duration_s >= self.slow_callback_duration:
                 base_events.logger.warning("Executing %s took %.3f seconds", runnable_text(runnable), duration_s)
         finally:
-            if self.running is not None:
-                self.note_running(None)
             self._current_handle = None
         return 0
 

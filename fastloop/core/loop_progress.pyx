@@ -5,7 +5,8 @@ Promises: no method of the program is called, and the loop never waits.
 Driven by: the thread of the watchdog.
 """
 
-cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
 from libc.stdint cimport uint64_t
 
 from fastloop.core.clock cimport clock_ticks
@@ -13,6 +14,8 @@ from fastloop.core.handle_core cimport HandleCore, handle_callback_and_args
 from fastloop.core.longest_callback cimport runnable_name
 from fastloop.core.loop_counters cimport loop_counter_get
 from fastloop.core.reading_counters cimport loop_seconds_per_tick
+from fastloop.core.runnable cimport Runnable
+from fastloop.core.running_step cimport running_step_take, running_step_watch
 from fastloop.core.scheduler cimport Scheduler, scheduler_set_patient_thread
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL, compat_own_thread
 
@@ -21,9 +24,8 @@ from fastloop.core.callback_text import name_callback
 
 
 def watch_steps(Scheduler loop, bint is_watched):
-    """Have running_text() know what runs, from the next callback on. Undone by the same call with False."""
-    with cython.critical_section(loop):
-        loop.watch_count += 1 if is_watched else -1
+    """Have running_text() know what runs, from the next turn on. Undone by the same call with False."""
+    running_step_watch(&loop.step, 1 if is_watched else -1)
 
 
 def become_patient(bint is_patient):
@@ -54,10 +56,11 @@ def running_for_s(Scheduler loop):
 
 def running_text(Scheduler loop):
     """Return a text for the running callback or task, or None if that is not known."""
-    with cython.critical_section(loop):
-        runnable = loop.running
-    if runnable is None:
+    cdef PyObject *taken = running_step_take(&loop.step)
+    if taken is NULL:
         return None
+    runnable = <Runnable>taken
+    Py_DECREF(runnable)
     if COMPAT_HAS_GIL:
         return runnable_name(runnable)
     # The loop changes the fields of the others meanwhile.

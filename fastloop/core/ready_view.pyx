@@ -164,7 +164,7 @@ cdef class ReadyEntry:
         scheduler_begin_step(scheduler)
         try:
             if scheduler.is_debug:
-                scheduler.run_watched(self.runnable)
+                scheduler.run_checked(self.runnable)
             else:
                 self.runnable.run()
             scheduler.flush_held_writes()

@@ -10,20 +10,19 @@ from fastloop.core.loop_counters cimport loop_counter_add
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm
 from fastloop.core.ready_queue cimport ready_queue_peek, ready_queue_push
 from fastloop.core.runnable cimport Runnable
+from fastloop.core.running_step cimport running_step_t
 from fastloop.core.scheduler_parts cimport SchedulerParts, scheduler_take_slot
 from fastloop.core.shared_context cimport shared_context_current
 from fastloop.core.timer_heap cimport timer_heap_push
 from fastloop.python.capi cimport PyThread_get_thread_ident
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
-from fastloop.python.shared_fields cimport shared_bool_t, shared_ident_t, shared_int_t
+from fastloop.python.shared_fields cimport shared_bool_t, shared_ident_t
 
 
 cdef class Scheduler(SchedulerParts):
     cdef:
-        # What runs, if somebody watches, otherwise None. After an exception has ended a run, it may be out of date.
-        # How many watch is changed in a critical section, what runs by the loop's thread only, in one.
-        Runnable running
-        shared_int_t watch_count
+        # What runs, for a watchdog.
+        running_step_t step
         # No timer is due before clock_ticks() reaches this.
         uint64_t timers_due_ticks
         # What clock_ticks() and the clock showed when the clock was last read.
@@ -82,11 +81,10 @@ cdef class Scheduler(SchedulerParts):
     cdef int64_t next_timeout_ns(self) except? -2
     cdef int collect_due_timers(self) except -1
     cdef int run_ready(self) except -1
-    cdef int run_ready_debug(self) except -1
+    cdef int run_ready_observed(self) except -1
     cdef int flush_held_writes(self) except -1
-    cdef int note_running(self, Runnable runnable) except -1
     # Run one runnable with the checks of debug mode. LoopLife overrides it.
-    cdef int run_watched(self, Runnable runnable) except -1
+    cdef int run_checked(self, Runnable runnable) except -1
     # The block of callbacks that ends here has taken longer than any before. LoopCore overrides it, to name the callback.
     cdef int note_longest(self, PyObject *runnable, uint64_t took, uint64_t steps) except -1
 

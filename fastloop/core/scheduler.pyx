@@ -13,7 +13,6 @@ Driven by: LoopLife.run_forever().
 import contextvars
 import os
 
-cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
@@ -30,6 +29,7 @@ from fastloop.core.loop_counters cimport (
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_is_due, poll_pacing_note
 from fastloop.core.ready_queue cimport ready_queue_append, ready_queue_pop, ready_queue_trim
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_EXPECTS_NO_ANSWER, RUNNABLE_KEEPS_CURRENT_TASK, Runnable
+from fastloop.core.running_step cimport running_step_is_watched, running_step_set
 from fastloop.core.scheduler_parts cimport POLL_BATCH
 from fastloop.core.shared_context cimport shared_context_forget
 from fastloop.core.watch_table cimport watch_table_find
@@ -71,7 +71,7 @@ cdef class Scheduler(SchedulerParts):
         if self.timers.count > 0:
             self.collect_due_timers()
         scheduler_show_counts(self)
-        return self.run_ready_debug() if self.is_debug else self.run_ready()
+        return self.run_ready_observed() if self.is_debug or running_step_is_watched(&self.step) else self.run_ready()
 
     cdef int look_at_kernel(self) except -1:
         """Callbacks are ready: poll without waiting, and let other threads have the GIL."""
@@ -223,8 +223,6 @@ cdef class Scheduler(SchedulerParts):
             Py_DECREF(runnable)
             if self.lingering_task is not NULL and not runnable.flags & RUNNABLE_KEEPS_CURRENT_TASK:
                 self.leave_lingering_task()
-            if self.watch_count > 0:
-                self.note_running(runnable)
             scheduler_begin_step(self)
             runnable.run()
             if self.unflushed.count > 0:
@@ -233,36 +231,39 @@ cdef class Scheduler(SchedulerParts):
             # Also before the loop goes to sleep, while the callback is known.
             if (self.counters.block_left == 0 or self.ready.count == 0) and not loop_counters_end_usual_block(&self.counters):
                 Scheduler.end_block(self, <PyObject *>runnable)
-        if self.running is not None:
-            self.note_running(None)
         return 0
 
-    cdef int run_ready_debug(self) except -1:
+    cdef int run_ready_observed(self) except -1:
+        """The same, in debug mode or while a watchdog looks."""
         cdef size_t remaining = self.ready.count
         cdef Runnable runnable
+        cdef PyObject *popped
         loop_counters_begin_turn(&self.counters, remaining)
-        while remaining > 0 and self.ready.count > 0:
-            remaining -= 1
-            runnable = <Runnable>ready_queue_pop(&self.ready)
-            Py_DECREF(runnable)
-            if self.lingering_task is not NULL:
-                self.leave_lingering_task()
-            scheduler_begin_step(self)
-            self.run_watched(runnable)
-            if self.unflushed.count > 0:
-                scheduler_flush(self)
-            self.counters.block_left -= 1
-            if self.counters.block_left == 0:
-                Scheduler.end_block(self, <PyObject *>runnable)
+        try:
+            while remaining > 0 and self.ready.count > 0:
+                remaining -= 1
+                popped = ready_queue_pop(&self.ready)
+                # INVARIANT: before the last runnable goes.
+                running_step_set(&self.step, popped)
+                runnable = <Runnable>popped
+                Py_DECREF(runnable)
+                if self.lingering_task is not NULL and (self.is_debug or not runnable.flags & RUNNABLE_KEEPS_CURRENT_TASK):
+                    self.leave_lingering_task()
+                scheduler_begin_step(self)
+                if self.is_debug:
+                    self.run_checked(runnable)
+                else:
+                    runnable.run()
+                if self.unflushed.count > 0:
+                    scheduler_flush(self)
+                self.counters.block_left -= 1
+                if (self.counters.block_left == 0 or self.ready.count == 0) and not loop_counters_end_usual_block(&self.counters):
+                    Scheduler.end_block(self, <PyObject *>runnable)
+        finally:
+            running_step_set(&self.step, NULL)
         return 0
 
-    cdef int note_running(self, Runnable runnable) except -1:
-        with cython.critical_section(self):
-            # What ran before dies at the end of this method, and not in the section.
-            _former, self.running = self.running, runnable
-        return 0
-
-    cdef int run_watched(self, Runnable runnable) except -1:
+    cdef int run_checked(self, Runnable runnable) except -1:
         return runnable.run()
 
     cdef int end_block(self, PyObject *runnable) except -1:
@@ -292,7 +293,6 @@ cdef class Scheduler(SchedulerParts):
 
     cdef int release(self) except -1:
         self.bypasses_call_soon = False
-        self.running = None
         return SchedulerParts.release(self)
 
 
