@@ -31,9 +31,9 @@ class Watch:
 
     def __init__(self, loop, threshold_s, on_block):
         # Most programs watch nothing, and need not wait for this import.
-        from fastloop.api import block_report
+        from fastloop.api.block_report import report_block, report_end
 
-        self._reports = block_report
+        self._report_block, self._report_end = report_block, report_end
         self.loop = weakref.ref(loop)
         self.threshold_s = threshold_s
         # Set when a watch that has been ended has nothing more to report.
@@ -75,7 +75,7 @@ class Watch:
         due = max(self._began + self.threshold_s, self._first_seen + half_s)
         if now < due:
             return min(half_s, due - now)
-        report = self._reports.report_block(loop, thread, now - self._began)
+        report = self._report_block(loop, thread, now - self._began)
         # It may have ended meanwhile, and the stack is then another one's.
         if progress_of(loop) == self._progress and awake_thread(loop) == thread:
             self._report = report
@@ -84,7 +84,7 @@ class Watch:
 
     def _end_report(self, now):
         if self._report is not None:
-            self._deliver(self._reports.report_end(self._report, now - self._began))
+            self._deliver(self._report_end(self._report, now - self._began))
             self._report = None
 
     def _deliver(self, report):
