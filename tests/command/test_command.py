@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -155,14 +156,20 @@ def test_console_on_a_terminal_awaits_on_fastloop(tmp_path):
     with subprocess.Popen([sys.executable, "-m", "fastloop"], **ends, cwd=tmp_path, env=environment, start_new_session=True) as console:
         os.close(other_end)
 
-        def read_until(text):
+        def type_until(line, text):
             shown = b""
             while text not in shown:
-                shown += os.read(terminal, 4096)
+                # What is typed while the console prepares the terminal may be lost.
+                if select.select([terminal], [], [], 5)[0]:
+                    shown += os.read(terminal, 4096)
+                else:
+                    os.write(terminal, line)
 
-        read_until(b">>> ")
-        os.write(terminal, b"await asyncio.sleep(0, type(asyncio.get_running_loop()).__module__ + '.' * 3)\r")
-        read_until(b"fastloop.api.event_loop...")
+        type_until(b"\r", b">>> ")
+        line = b"await asyncio.sleep(0, type(asyncio.get_running_loop()).__module__ + '.' * 3)\r"
+        os.write(terminal, line)
+        type_until(line, b"fastloop.api.event_loop...")
+        type_until(b"\r", b">>> ")
         os.write(terminal, b"exit()\r")
         assert console.wait(60) == 0
     os.close(terminal)
