@@ -1,7 +1,7 @@
 /* What a loop has done so far: the numbers behind loop.statistics(), and how its longest callback is found.
  *
  * Owns: the counts. What the loop knows anyway (timers, watchers, tasks) is not counted.
- * Promises: a count only grows. A reset remembers where it stood (loop_statistics.pyx), and writes nothing that the loop counts.
+ * Promises: a count only grows. A reset remembers where it stood (reading_counters.pyx), and writes nothing that the loop counts.
  *   Counting costs one instruction for each callback and a few for each turn.
  * Thread rule: the loop's thread writes, any thread may read with loop_counter_get(). Any thread may also close
  *   a transport, in its destructor, and reset the records.

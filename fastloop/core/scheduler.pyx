@@ -225,12 +225,7 @@ cdef class Scheduler(SchedulerParts):
                 self.leave_lingering_task()
             scheduler_begin_step(self)
             runnable.run()
-            if self.unflushed.count > 0:
-                scheduler_flush(self)
-            self.counters.block_left -= 1
-            # Also before the loop goes to sleep, while the callback is known.
-            if (self.counters.block_left == 0 or self.ready.count == 0) and not loop_counters_end_usual_block(&self.counters):
-                Scheduler.end_block(self, <PyObject *>runnable)
+            scheduler_end_step(self, <PyObject *>runnable)
         return 0
 
     cdef int run_ready_observed(self) except -1:
@@ -254,11 +249,7 @@ cdef class Scheduler(SchedulerParts):
                     self.run_checked(runnable)
                 else:
                     runnable.run()
-                if self.unflushed.count > 0:
-                    scheduler_flush(self)
-                self.counters.block_left -= 1
-                if (self.counters.block_left == 0 or self.ready.count == 0) and not loop_counters_end_usual_block(&self.counters):
-                    Scheduler.end_block(self, <PyObject *>runnable)
+                scheduler_end_step(self, <PyObject *>runnable)
         finally:
             running_step_set(&self.step, NULL)
         return 0
@@ -269,10 +260,7 @@ cdef class Scheduler(SchedulerParts):
     cdef int end_block(self, PyObject *runnable) except -1:
         """A block of callbacks is done (loop_counters.h). runnable: the last one, or NULL if it is not known."""
         cdef uint32_t steps = self.counters.block_size - self.counters.block_left
-        cdef uint64_t took
-        if steps == 0:
-            return 0
-        took = loop_counters_end_block(&self.counters)
+        cdef uint64_t took = loop_counters_end_block(&self.counters) if steps > 0 else 0
         return self.note_longest(runnable, took, steps) if took > 0 else 0
 
     cdef int note_longest(self, PyObject *runnable, uint64_t took, uint64_t steps) except -1:
@@ -334,6 +322,17 @@ cdef inline void scheduler_count_wait(Scheduler self, const kernel_wait_t *wait)
     if wait.is_attempt:
         loop_counter_add(&self.counters.busy_polls, 1)
         loop_counter_add(&self.counters.busy_poll_hits, wait.count > 0)
+
+
+cdef inline int scheduler_end_step(Scheduler self, PyObject *runnable) except -1:
+    """HOT. What follows each step that has not raised."""
+    if self.unflushed.count > 0:
+        scheduler_flush(self)
+    self.counters.block_left -= 1
+    # Also before the loop goes to sleep, while the callback is known.
+    if (self.counters.block_left == 0 or self.ready.count == 0) and not loop_counters_end_usual_block(&self.counters):
+        return Scheduler.end_block(self, runnable)
+    return 0
 
 
 cdef inline int scheduler_flush(Scheduler self) except -1:
