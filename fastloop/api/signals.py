@@ -1,6 +1,7 @@
-"""Signal handlers: asyncio's own, over a pipe that is made with the first handler.
+"""Signal handlers: asyncio's own, over a socket pair that is made with the first handler.
 
-Owns: the socket pair through which Python's signal machinery wakes the loop.
+Owns: the pair, through which Python's signal machinery tells the loop which signals came. Without such handlers signals only wake the
+  loop (core/signal_wakeup.h).
 Driven by: signal.set_wakeup_fd(), and the loop's reader of the pair's other end.
 """
 
@@ -26,3 +27,10 @@ class SignalMethods:
         if self._ssock is None and not self.is_closed():
             SelectorEventLoop._make_self_pipe(self)
         super().add_signal_handler(sig, callback, *args)
+
+    def remove_signal_handler(self, sig):
+        """Restore the default handler of the signal sig. Return whether there was one of add_signal_handler()'s."""
+        removed = super().remove_signal_handler(sig)
+        # With its last handler asyncio gives up the wake-up descriptor.
+        self._wake_by_signals()
+        return removed

@@ -8,6 +8,7 @@ Driven by: the thread that calls run_forever().
 
 import asyncio
 import sys
+import threading
 from asyncio import base_events, events
 
 from cpython.object cimport PyObject
@@ -24,6 +25,7 @@ from fastloop.core.queued_object cimport queued_object_track
 from fastloop.core.ready_queue cimport ready_queue_peek
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.scheduler cimport scheduler_expect_events, scheduler_take_interrupted
+from fastloop.core.signal_wakeup cimport signal_wakeup_begin, signal_wakeup_close, signal_wakeup_end
 from fastloop.core.task cimport Task
 from fastloop.core.task_registry cimport registry_holds
 from fastloop.poll.poller cimport poller_close, poller_name
@@ -76,6 +78,7 @@ cdef class LoopLife(Scheduler):
             events._set_running_loop(self)
             self.is_running_turns = True
             loop_counters_begin_run(&self.counters)
+            self._wake_by_signals()
         except BaseException:
             self._run_forever_cleanup()
             raise
@@ -85,6 +88,7 @@ cdef class LoopLife(Scheduler):
         self.is_running_turns = self.is_stopping = False
         self.thread_ident = 0
         loop_counters_end_run(&self.counters)
+        signal_wakeup_end(&self.signals)
         try:
             # Since Python 3.14 only the running loop can change its current task.
             if self.lingering_task is not NULL:
@@ -99,6 +103,11 @@ cdef class LoopLife(Scheduler):
             self.flush_all()
         finally:
             self._set_coroutine_origin_tracking(False)
+
+    def _wake_by_signals(self):
+        """Have every signal with a handler in Python wake this loop, if it runs in the main thread, where such handlers run."""
+        if self.is_running_turns and threading.main_thread().ident == self.thread_ident:
+            signal_wakeup_begin(&self.signals, &self.poller)
 
     cdef int flush_all(self) except -1:
         """Flush the writes that were held back when an exception ended the run in the middle of a turn."""
@@ -159,6 +168,8 @@ cdef class LoopLife(Scheduler):
         # Nothing is opened in their place, because the child cannot run this loop.
         poller_close(&self.poller)
         inbox_forked(&self.inbox)
+        signal_wakeup_end(&self.signals)
+        signal_wakeup_close(&self.signals)
         # The threads are the parent's. One of them may have held the lock.
         self._lookups = None
 

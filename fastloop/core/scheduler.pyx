@@ -34,7 +34,6 @@ from fastloop.core.scheduler_parts cimport POLL_BATCH
 from fastloop.core.shared_context cimport shared_context_forget
 from fastloop.core.watch_table cimport watch_table_find
 from fastloop.poll.poller cimport poller_forget, poller_wait
-from fastloop.poll.wakeup cimport WAKEUP_NEEDS_DRAIN, wakeup_drain, wakeup_fd
 from fastloop.python.context_vars cimport context_vars_find
 from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL, compat_has_other_threads
 
@@ -166,10 +165,7 @@ cdef class Scheduler(SchedulerParts):
                 has_watcher = True
                 flags_of_all &= watcher.flags
                 watcher.on_events(flags)
-            elif fd == wakeup_fd(&self.inbox.wakeup):
-                if WAKEUP_NEEDS_DRAIN:
-                    wakeup_drain(&self.inbox.wakeup)
-            else:
+            elif not self.take_wakeup(fd):
                 # The descriptor was closed behind the loop's back, but a duplicate of it is still open.
                 poller_forget(&self.poller, fd)
             self.next_event += 1

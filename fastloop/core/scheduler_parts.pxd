@@ -9,6 +9,7 @@ from fastloop.core.poll_pacing cimport poll_pacing_t
 from fastloop.core.ready_queue cimport ready_queue_t
 from fastloop.core.runnable cimport Runnable
 from fastloop.core.shared_context cimport shared_context_t
+from fastloop.core.signal_wakeup cimport signal_wakeup_t
 from fastloop.core.timer_heap cimport timer_heap_t, timer_heap_take
 from fastloop.core.watch_table cimport watch_table_t
 from fastloop.poll.busy_poll cimport busy_poll_t
@@ -37,6 +38,8 @@ cdef class SchedulerParts:
         loop_counters_t counters
 
         poller_t poller
+        # Python's signal handler may write into it in any thread.
+        signal_wakeup_t signals
         # When to poll while callbacks are ready, and whether to busy-poll for a few microseconds before sleeping.
         poll_pacing_t pacing
         busy_poll_t busy_poll
@@ -56,6 +59,8 @@ cdef class SchedulerParts:
     cdef int unwatch(self, int fd) except -1
     # Change whether the table keeps the watcher of fd alive. At first it does.
     cdef int watch_keeps_alive(self, int fd, bint keeps_alive) except -1
+    # Whether an event of fd was only there to wake the loop.
+    cdef bint take_wakeup(self, int fd) noexcept
 
     cdef int release(self) except -1
 

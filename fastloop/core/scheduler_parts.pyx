@@ -19,6 +19,7 @@ from fastloop.core.poll_pacing cimport poll_pacing_end_storm
 from fastloop.core.queued_object cimport queued_object_drop, queued_object_take_held, queued_object_track_held
 from fastloop.core.ready_queue cimport ready_queue_clear, ready_queue_close, ready_queue_open, ready_queue_traverse
 from fastloop.core.shared_context cimport shared_context_forget, shared_context_traverse
+from fastloop.core.signal_wakeup cimport signal_wakeup_close, signal_wakeup_drain, signal_wakeup_fd
 from fastloop.core.task_registry cimport registry_new_set
 from fastloop.core.timer_heap cimport timer_heap_close, timer_heap_open, timer_heap_traverse
 from fastloop.core.watch_table cimport (
@@ -26,7 +27,7 @@ from fastloop.core.watch_table cimport (
     watch_table_set, watch_table_traverse)
 from fastloop.poll.busy_poll cimport busy_poll_open
 from fastloop.poll.poller cimport poller_close, poller_forget, poller_open, poller_set_interest
-from fastloop.poll.wakeup cimport WAKEUP_INTEREST, wakeup_fd
+from fastloop.poll.wakeup cimport WAKEUP_INTEREST, WAKEUP_NEEDS_DRAIN, wakeup_drain, wakeup_fd
 from fastloop.python.type_slots cimport inquiry, type_slots
 
 
@@ -56,6 +57,7 @@ cdef class SchedulerParts:
         loops_to_track_forget(<void *>self)
         inbox_close(&self.inbox)
         poller_close(&self.poller)
+        signal_wakeup_close(&self.signals)
         scheduler_drop_timers(self)
         timer_heap_close(&self.timers)
         ready_queue_close(&self.ready)
@@ -97,12 +99,23 @@ cdef class SchedulerParts:
             watch_table_keep_alive(&self.watches, fd, keeps_alive)
         return 0
 
+    cdef bint take_wakeup(self, int fd) noexcept:
+        if fd == wakeup_fd(&self.inbox.wakeup):
+            if WAKEUP_NEEDS_DRAIN:
+                wakeup_drain(&self.inbox.wakeup)
+            return True
+        if fd == signal_wakeup_fd(&self.signals):
+            signal_wakeup_drain(&self.signals)
+            return True
+        return False
+
     cdef int release(self) except -1:
         # Destructors that run here find a closed loop.
         self.has_closed = True
         shared_context_forget(&self.contexts)
         inbox_close(&self.inbox)
         poller_close(&self.poller)
+        signal_wakeup_close(&self.signals)
         self.event_count = 0
         ready_queue_clear(&self.ready)
         ready_queue_clear(&self.unflushed)

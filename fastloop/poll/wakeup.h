@@ -13,12 +13,13 @@
 
 #include "poller.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #if defined(__linux__) && !defined(FASTLOOP_FORCE_PIPE)
 #define FASTLOOP_WAKEUP_IS_EVENTFD 1
 #include <sys/eventfd.h>
+#else
+#include "wakeup_pipe.h"
 #endif
 
 /* What to register wakeup_fd() for, and whether wakeup_drain() must be called after its event.
@@ -30,14 +31,13 @@ enum { WAKEUP_INTEREST = POLL_READABLE | POLL_EDGE, WAKEUP_NEEDS_DRAIN = 0 };
 enum { WAKEUP_INTEREST = POLL_READABLE, WAKEUP_NEEDS_DRAIN = 1 };
 #endif
 
-/* LIMIT: not for signal.set_wakeup_fd(). CPython's handler writes one byte, and an eventfd takes eight or none (EINVAL). */
+#ifdef FASTLOOP_WAKEUP_IS_EVENTFD
+
 typedef struct {
     bool is_open;
     int read_fd;
-    int write_fd; /* the same eventfd, or the pipe's other end */
+    int write_fd; /* the same eventfd */
 } wakeup_t;
-
-#ifdef FASTLOOP_WAKEUP_IS_EVENTFD
 
 static inline int wakeup_open(wakeup_t *wakeup)
 {
@@ -68,38 +68,16 @@ static inline bool wakeup_read(wakeup_t *wakeup)
 
 #else
 
-static inline int wakeup_set_flags(int fd)
+typedef wakeup_pipe_t wakeup_t;
+
+static inline int wakeup_open(wakeup_t *wakeup)
 {
-    const int status = fcntl(fd, F_GETFL);
-    if (status == -1 || fcntl(fd, F_SETFL, status | O_NONBLOCK) == -1) {
-        return -1;
-    }
-    return fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return wakeup_pipe_open(wakeup);
 }
 
 static inline void wakeup_close_descriptors(wakeup_t *wakeup)
 {
-    close(wakeup->read_fd);
-    close(wakeup->write_fd);
-}
-
-/* LIMIT: a process that another thread spawns between pipe() and fcntl() inherits both ends. Not every system has pipe2(). */
-static inline int wakeup_open(wakeup_t *wakeup)
-{
-    int ends[2];
-    wakeup->is_open = false;
-    if (pipe(ends) == -1) {
-        return -1;
-    }
-    wakeup->read_fd = ends[0];
-    wakeup->write_fd = ends[1];
-    if (wakeup_set_flags(ends[0]) == -1 || wakeup_set_flags(ends[1]) == -1) {
-        const int saved_errno = errno;
-        wakeup_close_descriptors(wakeup);
-        return poll_fail(saved_errno);
-    }
-    wakeup->is_open = true;
-    return 0;
+    wakeup_pipe_close_ends(wakeup);
 }
 
 static inline ssize_t wakeup_write(wakeup_t *wakeup)
@@ -107,11 +85,9 @@ static inline ssize_t wakeup_write(wakeup_t *wakeup)
     return write(wakeup->write_fd, "", 1);
 }
 
-/* Returns whether there may be more. */
 static inline bool wakeup_read(wakeup_t *wakeup)
 {
-    char signals[256];
-    return read(wakeup->read_fd, signals, sizeof(signals)) == (ssize_t)sizeof(signals);
+    return wakeup_pipe_read(wakeup);
 }
 
 #endif

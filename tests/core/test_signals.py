@@ -35,7 +35,7 @@ def send_to_self(number):
 def alarm_while_asleep():
     """Send SIGALRM to this process when the loop had time to fall asleep.
 
-    And again: on any loop, a signal in the very moment before the sleep is noticed only after it.
+    And again: asyncio notices a signal in the very moment before the sleep only after it.
     """
     signal.setitimer(signal.ITIMER_REAL, 0.02, 5)
 
