@@ -286,7 +286,8 @@ cdef const void *patient_thread = NULL
 
 cdef void scheduler_set_patient_thread(const void *thread) noexcept:
     global patient_thread
-    patient_thread = thread
+    if COMPAT_HAS_GIL:
+        patient_thread = thread
 
 
 cdef bint scheduler_has_other_threads() noexcept:

@@ -9,6 +9,7 @@
 #define FASTLOOP_SOCKET_OBJECT_H
 
 #include <Python.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* The descriptor is the first field after the object's head, the family the second. */
@@ -18,8 +19,14 @@ typedef struct {
     int family;
 } socket_object_t;
 
-/* _socket.socket, once its fields are proven. Owned for the life of the process. */
+/* _socket.socket, once its fields are proven. Owned for the life of the process. Several threads may prove them at the same time. */
 static PyTypeObject *socket_object_type = NULL;
+
+static inline bool socket_object_is_proven(PyObject *sock)
+{
+    PyTypeObject *type = __atomic_load_n(&socket_object_type, __ATOMIC_ACQUIRE);
+    return type != NULL && PyObject_TypeCheck(sock, type);
+}
 
 static inline int socket_object_number(PyObject *answer)
 {
@@ -58,7 +65,7 @@ static int socket_object_learn(PyObject *sock)
     }
     if (fd >= 0 && type != NULL && type->tp_basicsize >= (Py_ssize_t)sizeof(socket_object_t) && ((socket_object_t *)sock)->fd == fd
         && ((socket_object_t *)sock)->family == socket_object_family_field(type, sock)) {
-        socket_object_type = (PyTypeObject *)Py_NewRef((PyObject *)type);
+        __atomic_store_n(&socket_object_type, (PyTypeObject *)Py_NewRef((PyObject *)type), __ATOMIC_RELEASE);
     }
     return fd;
 }
@@ -66,7 +73,7 @@ static int socket_object_learn(PyObject *sock)
 /* HOT. Never raises. */
 static inline int socket_object_fd(PyObject *sock)
 {
-    if (socket_object_type != NULL && PyObject_TypeCheck(sock, socket_object_type)) {
+    if (socket_object_is_proven(sock)) {
         return ((socket_object_t *)sock)->fd;
     }
     return socket_object_learn(sock);
@@ -74,7 +81,7 @@ static inline int socket_object_fd(PyObject *sock)
 
 static inline int socket_object_family(PyObject *sock)
 {
-    if (socket_object_type != NULL && PyObject_TypeCheck(sock, socket_object_type)) {
+    if (socket_object_is_proven(sock)) {
         return ((socket_object_t *)sock)->family;
     }
     return socket_object_ask_family(sock);

@@ -18,6 +18,7 @@ from fastloop.core.future cimport FUTURE_DONE, Future, new_future
 from fastloop.core.loop_core cimport LoopCore
 from fastloop.net.receive_buffer cimport receive_buffer_bytes, receive_buffer_memory
 from fastloop.python.capi cimport PY_SSIZE_T_MAX, PyObject_GenericSetAttr
+from fastloop.python.cpython_compat cimport COMPAT_HAS_GIL
 from fastloop.python.method_copies cimport method_copies_are_same
 from fastloop.streams.stream_buffer cimport (
     stream_buffer_adopt, stream_buffer_append, stream_buffer_clear, stream_buffer_data, stream_buffer_size,
@@ -319,6 +320,9 @@ cdef bint replaces_methods(type cls) except -1:
 
 cdef bint has_plain_futures(type cls) except -1:
     global known_loop_class, known_loop_class_is_plain
+    if not COMPAT_HAS_GIL:
+        # Another thread may be about to replace what is known.
+        return method_copies_are_same(cls.create_future, LoopCore.create_future)
     if cls is not known_loop_class:
         known_loop_class_is_plain = method_copies_are_same(cls.create_future, LoopCore.create_future)
         known_loop_class = cls
