@@ -12,6 +12,7 @@ import time
 import pytest
 
 from actors.callbacks import StoppingCallback
+from actors.forked_children import in_forked_child
 from actors.threads import call_in_thread, in_thread
 
 pytestmark = pytest.mark.fastloop_only
@@ -155,18 +156,10 @@ def test_loop_in_another_thread_leaves_the_wakeup_descriptor_alone(new_loop):
 
 
 def test_forked_child_does_not_write_to_its_parents_pipe(loop):
-    statuses = []
-
-    def fork():
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if signal.set_wakeup_fd(-1) == -1 else 1)
-        statuses.append(os.waitpid(child, 0)[1])
-        loop.stop()
-
+    fork = StoppingCallback(loop, lambda: in_forked_child(current_wakeup_fd))
     loop.call_soon(fork)
     loop.run_forever()
-    assert statuses == [0]
+    assert fork.results == ["-1"]
     run_until_signal(loop)
 
 
