@@ -101,7 +101,7 @@ def print_list():
         print(f"  {loop.name:40}{loop.version() or f'absent: {loop.how_to_get}'}")
     print("Scenarios (* in the default run):")
     for scenario in SCENARIOS.values():
-        print(f"  {scenario.name:37}{'*' if scenario.is_default else ' '}  {scenario.title}")
+        print(f"  {scenario.name:37}{'*' if scenario.name in DEFAULT_SCENARIOS else ' '}  {scenario.title}")
 
 
 def without_absent(loop_names, scenarios):

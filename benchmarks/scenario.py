@@ -67,8 +67,6 @@ class Scenario:
     title: str
     metrics: tuple[Metric, ...]
     participate: Callable
-    # It belongs to the run without arguments.
-    is_default: bool = True
     # The loop runs where participate() is entered, so that has to be a process of its own.
     is_in_process: bool = False
     # The C server can be measured in a loop's place.

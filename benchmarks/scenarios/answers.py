@@ -25,7 +25,7 @@ def _answer(interface, connections=1, service="answer"):
     return Exchange(service, interface, "tcp", "exchange", connections, REQUEST_SIZE, ANSWER_SIZES[service])
 
 
-def _answer_scenario(interface, connections, service="answer", *, is_default=False):
+def _answer_scenario(interface, connections, service="answer"):
     exchange = _answer(interface, connections, service)
     size = ", body of 64 KiB" if service == "large_answer" else ""
     return exchange_scenario(
@@ -34,7 +34,6 @@ def _answer_scenario(interface, connections, service="answer", *, is_default=Fal
         exchange,
         1_000 if connections == 1 else 3_200,
         unit="requests",
-        is_default=is_default,
         has_yardstick=True,
     )
 
@@ -51,7 +50,6 @@ def _sends_scenario(interface):
         f"system calls that send an answer of two writes, {exchange}",
         (Metric("sends", "calls"),),
         participate,
-        is_default=interface == "protocol",
         has_yardstick=True,
         max_turns=1,
     )
@@ -79,7 +77,7 @@ def _count_sends(loop_definition, exchange):
 
 SCENARIOS = (
     _answer_scenario("protocol", 1),
-    _answer_scenario("protocol", 64, is_default=True),
+    _answer_scenario("protocol", 64),
     _answer_scenario("streams", 1),
     _answer_scenario("streams", 64),
     _answer_scenario("protocol", 1, "large_answer"),

@@ -28,8 +28,7 @@ def bulk_scenario(name, direction, interface, family, **options):
 
 
 def _plain_scenario(direction, interface, family):
-    name = f"{direction}_{family}_{interface}"
-    return bulk_scenario(name, direction, interface, family, is_default=name == "download_tcp_protocol")
+    return bulk_scenario(f"{direction}_{family}_{interface}", direction, interface, family)
 
 
 SCENARIOS = tuple(

@@ -118,7 +118,7 @@ MEASURES = {
 }
 
 
-def _scenario(name, title, keep_busy, *, is_default=False):
+def _scenario(name, title, keep_busy):
     async def turn(is_quick):
         times = scaled(REPETITIONS, is_quick)
         # What the executor starts and the first call imports does not count.
@@ -126,11 +126,11 @@ def _scenario(name, title, keep_busy, *, is_default=False):
         async with keep_busy():
             return {name: await seconds_of(times) / times * 1e6 for name, seconds_of in MEASURES.items()}
 
-    return loop_scenario(name, title, METRICS, turn, is_default=is_default)
+    return loop_scenario(name, title, METRICS, turn)
 
 
 SCENARIOS = (
-    _scenario("beside_busy_task", "beside a busy task", _spinning_task, is_default=True),
+    _scenario("beside_busy_task", "beside a busy task", _spinning_task),
     _scenario("beside_busy_task_watching", "beside a busy task, 10 sockets watched", _spinning_task_and_watched_descriptors),
     _scenario("beside_call_soon_storm", "beside 100 busy callbacks", _call_soon_storm),
 )

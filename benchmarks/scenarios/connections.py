@@ -29,7 +29,7 @@ EARLIER_CONNECTIONS = 100
 SPARE_DESCRIPTORS = 200
 
 
-def _short_scenario(family, interface, *, is_default=False):
+def _short_scenario(family, interface):
     exchange = Exchange("echo", interface, family, "reconnect", AT_A_TIME, MESSAGE_SIZE, MESSAGE_SIZE)
     return exchange_scenario(
         f"connections_{family}_{interface}",
@@ -37,7 +37,6 @@ def _short_scenario(family, interface, *, is_default=False):
         exchange,
         SHORT_CONNECTIONS,
         unit="connections",
-        is_default=is_default,
         has_yardstick=True,
     )
 
@@ -49,7 +48,7 @@ def _burst_size():
         return BURST_CONNECTIONS_ELSEWHERE
 
 
-def _burst_scenario(family, *, is_default=False):
+def _burst_scenario(family):
     exchange = Exchange("echo", "protocol", family, "burst", _burst_size(), MESSAGE_SIZE, MESSAGE_SIZE)
     return exchange_scenario(
         f"burst_{family}_protocol",
@@ -57,7 +56,6 @@ def _burst_scenario(family, *, is_default=False):
         exchange,
         exchange.connections,
         unit="connections",
-        is_default=is_default,
         has_yardstick=True,
     )
 
@@ -96,18 +94,18 @@ def idle_scenario(name, family, interface, connections=IDLE_CONNECTIONS, **optio
     )
 
 
-def _plain_idle_scenario(family, interface, *, is_default=False):
-    return idle_scenario(f"memory_per_connection_{family}_{interface}", family, interface, is_default=is_default)
+def _plain_idle_scenario(family, interface):
+    return idle_scenario(f"memory_per_connection_{family}_{interface}", family, interface)
 
 
 SCENARIOS = (
-    _short_scenario("tcp", "protocol", is_default=True),
+    _short_scenario("tcp", "protocol"),
     _short_scenario("tcp", "streams"),
     _short_scenario("unix", "protocol"),
     _short_scenario("unix", "streams"),
-    _burst_scenario("tcp", is_default=True),
+    _burst_scenario("tcp"),
     _burst_scenario("unix"),
-    _plain_idle_scenario("tcp", "protocol", is_default=True),
+    _plain_idle_scenario("tcp", "protocol"),
     _plain_idle_scenario("tcp", "streams"),
     _plain_idle_scenario("unix", "protocol"),
 )

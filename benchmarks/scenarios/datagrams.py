@@ -11,9 +11,9 @@ from benchmarks.session import Exchange
 UNDER_WAY = 64
 
 
-def _datagram_scenario(name, title, service, mode, size, under_way, answer_size, is_default):
+def _datagram_scenario(name, title, service, mode, size, under_way, answer_size):
     exchange = Exchange(service, "datagrams", "udp", mode=mode, connections=under_way, request_size=size, answer_size=answer_size)
-    return exchange_scenario(name, title, exchange, 6_400, unit="datagrams", is_default=is_default, has_yardstick=True)
+    return exchange_scenario(name, title, exchange, 6_400, unit="datagrams", has_yardstick=True)
 
 
 SCENARIOS = tuple(
@@ -25,8 +25,7 @@ SCENARIOS = tuple(
         size,
         under_way,
         size,
-        (size, under_way) == (1024, UNDER_WAY),
     )
     for size, name, title in ((64, "64b", "64 B"), (1024, "1kb", "1 KB"))
     for under_way in (1, UNDER_WAY)
-) + (_datagram_scenario("udp_flood_1kb", "flood UDP, 1 KB, received", "flood", "flood", 1024, UNDER_WAY, 1, True),)
+) + (_datagram_scenario("udp_flood_1kb", "flood UDP, 1 KB, received", "flood", "flood", 1024, UNDER_WAY, 1),)

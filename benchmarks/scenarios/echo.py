@@ -16,7 +16,6 @@ SIZES = {
 }
 INTERFACES = ("protocol", "buffered", "streams", "sockets")
 CONNECTIONS = (1, 64)
-DEFAULT = ("echo_tcp_protocol_1kb_1", "echo_tcp_protocol_1kb_64", "echo_unix_protocol_1kb_64")
 
 
 def _echo_scenario(family, interface, size, connections):
@@ -28,7 +27,6 @@ def _echo_scenario(family, interface, size, connections):
         f"echo {exchange}, {size_name}, {in_words(connections)}",
         exchange,
         count_on_one if connections == 1 else count_on_many,
-        is_default=name in DEFAULT,
         has_yardstick=True,
     )
 

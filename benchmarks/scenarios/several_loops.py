@@ -81,7 +81,6 @@ def _tasks_scenario(loop_count):
         f"create_task and await, {_loops_in_words(loop_count)}",
         (Metric("rate", "tasks/s", direction=Direction.HIGHER, needs_quiet=True),),
         participate,
-        is_default=False,
         is_in_process=True,
     )
 
@@ -89,7 +88,7 @@ def _tasks_scenario(loop_count):
 def _echo_scenario(loop_count):
     exchange = Exchange("echo", "protocol", "tcp", "exchange", CONNECTIONS, MESSAGE_SIZE, MESSAGE_SIZE, loop_count)
     title = f"echo {exchange}, 1 KB, {in_words(CONNECTIONS)}, {_loops_in_words(loop_count)}"
-    return exchange_scenario(f"several_loops_echo_{loop_count}", title, exchange, MESSAGES, is_default=False)
+    return exchange_scenario(f"several_loops_echo_{loop_count}", title, exchange, MESSAGES)
 
 
 SCENARIOS = (*map(_tasks_scenario, LOOP_COUNTS), *map(_echo_scenario, LOOP_COUNTS))

@@ -27,7 +27,6 @@ def _stream_scenario(family, interface, reading):
         exchange,
         MESSAGES,
         has_yardstick=True,
-        is_default=family == "tcp" and reading != "readexactly",
     )
 
 

@@ -37,13 +37,13 @@ async def _rate(work, count, at_once):
     return {"rate": share * at_once / (time.perf_counter() - start_s)}
 
 
-def _scenario(name, title, work, count, at_once, is_default):
+def _scenario(name, title, work, count, at_once):
     metrics = (Metric("rate", "processes/s", direction=Direction.HIGHER, needs_quiet=True),)
-    return loop_scenario(name, title, metrics, lambda is_quick: _rate(work, scaled(count, is_quick), at_once), is_default=is_default)
+    return loop_scenario(name, title, metrics, lambda is_quick: _rate(work, scaled(count, is_quick), at_once))
 
 
 SCENARIOS = (
-    _scenario("subprocess_spawn", "subprocess, one after the other", _spawn, CHILDREN, 1, True),
-    _scenario("subprocess_spawn_16", "subprocess, 16 at a time", _spawn, CHILDREN, AT_ONCE, False),
-    _scenario("subprocess_communicate", "communicate() of 1 MB through cat", _communicate, COMMUNICATIONS, 1, False),
+    _scenario("subprocess_spawn", "subprocess, one after the other", _spawn, CHILDREN, 1),
+    _scenario("subprocess_spawn_16", "subprocess, 16 at a time", _spawn, CHILDREN, AT_ONCE),
+    _scenario("subprocess_communicate", "communicate() of 1 MB through cat", _communicate, COMMUNICATIONS, 1),
 )

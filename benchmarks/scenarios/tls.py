@@ -17,7 +17,6 @@ SIZES = {1024: ("1 KB", 1_000, 3_200, 64), 16 * 1024: ("16 KB", 500, 1_280, 64),
 # Title, mode of the client, connections in a turn.
 HANDSHAKES = {"full": ("reconnect", 160), "resumed": ("resume", 320)}
 IDLE_CONNECTIONS = 1_000
-DEFAULT = "tls_echo_protocol_1kb_64"
 
 
 def _echo_scenario(interface, size, connections, count):
@@ -25,7 +24,7 @@ def _echo_scenario(interface, size, connections, count):
     name = f"tls_echo_{interface}_{size_name.replace(' ', '').lower()}_{connections}"
     exchange = Exchange("echo", interface, TLS, connections=connections, request_size=size, answer_size=size)
     title = f"echo {exchange}, {size_name}, {in_words(connections)}"
-    return exchange_scenario(name, title, exchange, count, is_default=name == DEFAULT, has_yardstick=True, is_tls=True)
+    return exchange_scenario(name, title, exchange, count, has_yardstick=True, is_tls=True)
 
 
 def _handshake_scenario(kind, key):
@@ -37,7 +36,6 @@ def _handshake_scenario(kind, key):
         exchange,
         count,
         unit="handshakes",
-        is_default=False,
         has_yardstick=True,
         is_tls=True,
     )
@@ -52,14 +50,13 @@ SCENARIOS = (
     ),
     *(_handshake_scenario(kind, key) for kind in HANDSHAKES for key in KEYS),
     *(
-        bulk_scenario(f"tls_{direction}_{interface}", direction, interface, TLS, is_default=False, is_tls=True)
+        bulk_scenario(f"tls_{direction}_{interface}", direction, interface, TLS, is_tls=True)
         for direction in ("download", "upload")
         for interface in ("protocol", "streams", "own_streams")
     ),
     *(
         idle_scenario(
             *(f"tls_memory_per_connection_{interface}", TLS, interface, IDLE_CONNECTIONS),
-            is_default=False,
             has_yardstick=True,
             is_tls=True,
         )
