@@ -263,6 +263,13 @@ def test_default_run_works_on_asyncio(tls_client):
     assert [line for line in footnotes if tls_client or "TLS" not in line] == []
 
 
+def test_scenarios_outside_the_default_run_work_on_asyncio(listed):
+    # The echoes differ in sizes and counts, and the default run has some.
+    names = [name for name in listed[1] if not name.startswith(("echo_", "tls_"))]
+    completed = run("--quick", "--loops", "asyncio", "--scenarios", ",".join(names))
+    assert [line for line in completed.stdout.splitlines() if line.startswith("[")] == []
+
+
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_scenario_runs_on_fastloop_and_has_all_its_figures(measure, listed, tls_client, part):
     names = [name for name in listed[1] if tls_client or not name.startswith("tls_")][part::PARTS]

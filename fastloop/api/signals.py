@@ -1,7 +1,7 @@
 """Signal handlers: asyncio's own, over a socket pair that is made with the first handler.
 
 Owns: the pair, through which Python's signal machinery tells the loop which signals came. Without such handlers signals only wake the
-  loop (core/signal_wakeup.h).
+  loop (core/signal_wakeup.pyx).
 Driven by: signal.set_wakeup_fd(), and the loop's reader of the pair's other end.
 """
 
