@@ -14,7 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from fastloop.python.shared_fields cimport shared_bool_t
 from fastloop.tls.openssl cimport (
     OPENSSL_ERROR_WANT_READ, OPENSSL_ERROR_WANT_WRITE, OPENSSL_ERROR_ZERO_RETURN, OPENSSL_RECEIVED_SHUTDOWN, openssl,
-    openssl_bio_t, openssl_load, openssl_ssl_t)
+    openssl_bio_t, openssl_clear_errors, openssl_load, openssl_ssl_t)
 from fastloop.tls.record_bio cimport (
     record_bio_clear_output, record_bio_detach, record_bio_new, record_bio_open)
 from fastloop.tls.ssl_object_layout cimport layout_find_ssl
@@ -76,7 +76,7 @@ cdef class DirectEngine(TlsEngine):
 
     cdef Py_ssize_t read(self, char *buffer, Py_ssize_t size) except -1:
         cdef int count, error
-        openssl.ERR_clear_error()
+        openssl_clear_errors()
         count = openssl.SSL_read(self.ssl, buffer, <int>min(size, MAX_CALL_BYTES))
         if count > 0:
             return count
@@ -89,7 +89,7 @@ cdef class DirectEngine(TlsEngine):
 
     cdef Py_ssize_t write(self, const char *data, Py_ssize_t size) except -1:
         cdef int count, error
-        openssl.ERR_clear_error()
+        openssl_clear_errors()
         count = openssl.SSL_write(self.ssl, data, <int>min(size, MAX_CALL_BYTES))
         if count > 0:
             return count
@@ -100,7 +100,7 @@ cdef class DirectEngine(TlsEngine):
 
     cdef bint send_close_notify(self) except -1:
         cdef int answer
-        openssl.ERR_clear_error()
+        openssl_clear_errors()
         answer = openssl.SSL_shutdown(self.ssl)
         if answer < 0:
             self.raise_error(openssl.SSL_get_error(self.ssl, answer))

@@ -18,6 +18,8 @@ cdef class EncryptingTransport(WritingTransport):
     cdef int encrypt(self, const char *data, Py_ssize_t size, object owner) except -1
     # Encrypt a part of the output. Return False if OpenSSL needs input first.
     cdef bint encrypt_some(self) except -1
+    cdef bint encrypt_joined(self) except -1
+    cdef bint encrypt_queued(self, const char *data, size_t size) except -1
     # Encrypt all of the output, also if the transport below is full.
     cdef int encrypt_all(self) except -1
     # Send the records that the session has made.

@@ -116,18 +116,24 @@ cdef class EncryptingTransport(WritingTransport):
         return self.pause_protocol_if_full()
 
     cdef bint encrypt_some(self) except -1:
+        cdef iovec first
+        cdef size_t size
+        write_queue_vectors(&self.output, &first, 1, &size)
+        if size < RECORD_BYTES and self.output.count > 1:
+            return self.encrypt_joined()
+        # The queue keeps the data alive.
+        return self.encrypt_queued(<char *>first.iov_base, min(size, <size_t>MAX_UNSENT_RECORD_BYTES))
+
+    cdef bint encrypt_joined(self) except -1:
+        """Encrypt several writes as one record. A method of its own: few calls need that much of the stack."""
         cdef iovec vectors[NET_MAX_VECTORS]
         cdef char joined[RECORD_BYTES]
         cdef size_t size
-        cdef Py_ssize_t count
         cdef int vector_count = write_queue_vectors(&self.output, vectors, NET_MAX_VECTORS, &size)
-        if vector_count > 1 and vectors[0].iov_len < RECORD_BYTES:
-            size = join_vectors(vectors, vector_count, joined)
-            count = self.session.engine.write(joined, size)
-        else:
-            # The queue keeps the data alive.
-            count = self.session.engine.write(
-                <char *>vectors[0].iov_base, min(vectors[0].iov_len, <size_t>MAX_UNSENT_RECORD_BYTES))
+        return self.encrypt_queued(joined, join_vectors(vectors, vector_count, joined))
+
+    cdef bint encrypt_queued(self, const char *data, size_t size) except -1:
+        cdef Py_ssize_t count = self.session.engine.write(data, size)
         if count == TLS_WANTS_INPUT:
             return False
         write_queue_advance(&self.output, count)

@@ -20,7 +20,6 @@ cdef extern from "openssl.h":
         int (*SSL_get_error)(const openssl_ssl_t *, int) noexcept
         void (*SSL_set_bio)(openssl_ssl_t *, openssl_bio_t *, openssl_bio_t *) noexcept
         int (*BIO_up_ref)(openssl_bio_t *) noexcept
-        void (*ERR_clear_error)() noexcept
 
     openssl_t openssl
     const int OPENSSL_ERROR_SSL
@@ -28,4 +27,5 @@ cdef extern from "openssl.h":
     const int OPENSSL_ERROR_WANT_WRITE
     const int OPENSSL_ERROR_ZERO_RETURN
     const int OPENSSL_RECEIVED_SHUTDOWN
+    void openssl_clear_errors() noexcept
     const char *openssl_load(const char *path) noexcept

@@ -1,8 +1,10 @@
 """What a TLS transport hands to its protocol: whole, in order, not while it is paused, to the protocol of the moment."""
 
+import _ssl
 import array
 import asyncio
 import contextvars
+import ctypes
 import mmap
 import socket
 
@@ -392,3 +394,31 @@ async def test_failing_protocol_receives_nothing_more(connect, protocol_class, r
     assert type(error) is ZeroDivisionError
     assert protocol.calls == ["connection_made", name, "connection_lost"]
     assert [(context["message"], context["exception"]) for context in reported] == [("Fatal error on SSL protocol", error)]
+
+
+# What others have left behind
+
+
+def leave_error_of_openssl():
+    """As libraries on the same OpenSSL do that do not look at their errors. Skips where its functions cannot be called."""
+    openssl = ctypes.CDLL(_ssl.__file__)
+    if not hasattr(openssl, "ERR_set_error"):
+        pytest.skip("Python's _ssl shows no functions of OpenSSL 3")
+    openssl.ERR_new()
+    openssl.ERR_set_error(ctypes.c_int(1), ctypes.c_int(2), None)
+
+
+@pytest.mark.fastloop_only
+async def test_error_that_others_have_left_is_not_the_connections(connect, tls_engine):
+    if tls_engine != "direct":
+        pytest.skip("Python's own calls take such an error for theirs")
+    protocol, transport, peer = await connect()
+    record = peer.encrypt(b"in two pieces")
+    for piece in (record[:10], record[10:]):
+        leave_error_of_openssl()
+        await peer.raw_send(piece)
+        await settle()
+    assert await protocol.until_received(13) == b"in two pieces"
+    leave_error_of_openssl()
+    transport.write(b"answer")
+    assert await peer.receive_some() == b"answer"
