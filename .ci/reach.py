@@ -81,12 +81,20 @@ class Folder:
         run("mmdebstrap", *options, "--quiet", SUITE, self.path, MIRROR)
         for name in ("proc", "sys", "dev", "tmp", "etc", "root", "check"):
             (self.path / name).mkdir(exist_ok=True)
+        self.make_links_relative()
         (self.path / "bin" / "sh").is_symlink() or (self.path / "bin" / "sh").symlink_to("dash")
         (self.path / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
         (self.path / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
         platforms = ["--platform", "any", "--python-version", "3.11", "--only-binary", ":all:"]
         run(sys.executable, "-m", "pip", "install", "--quiet", *platforms, "--target", self.path / "check" / "packages", "pytest>=9")
         (self.path / "ready").touch()
+
+    def make_links_relative(self):
+        """Those of the dynamic linker: the cross compiler's linker follows them from outside."""
+        for link in self.path.glob("lib*/*"):
+            if link.is_symlink() and (target := link.readlink()).is_absolute():
+                link.unlink()
+                link.symlink_to(os.path.relpath(target, f"/{link.parent.name}"))
 
     def build(self):
         """Copy the package and the tests, and compile what Cython makes of the package."""
