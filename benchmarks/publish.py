@@ -29,6 +29,7 @@ ROWS = [
     ("echo_tcp_protocol_1kb_64", "server_cpu", "TCP echo, 1 KB, 64 connections: server CPU"),
     ("echo_tcp_protocol_1kb_1", "server_cpu", "TCP echo, 1 KB, one connection: server CPU"),
     ("echo_unix_protocol_1kb_64", "server_cpu", "Unix echo, 1 KB, 64 connections: server CPU"),
+    ("tls_echo_protocol_1kb_64", "server_cpu", "TLS echo, 1 KB, 64 connections: server CPU"),
     ("answer_tcp_protocol_64", "server_cpu", "an answer of two writes over TCP: server CPU"),
     ("memory_per_connection_tcp_protocol", None, "memory of an idle TCP connection"),
 ]

@@ -1,5 +1,7 @@
 # LoopLife: the life of a loop, from new to closed.
 
+from libc.stdint cimport int64_t, uint64_t
+
 from fastloop.core.scheduler cimport Scheduler
 
 
@@ -15,8 +17,10 @@ cdef class LoopLife(Scheduler):
         public object _selector, _transports, _signal_handlers, _unix_server_sockets, _watcher, _ssock, _csock
         # The threads that look names up, from the first lookup on. A field for the same reason.
         public object _lookups
-        # How the handshakes of TLS share a turn, from the first one on.
-        public object _handshake_turns
+
+        # How long the handshakes of TLS have run since the loop asked the kernel, by the number of that question (handshake_turns.pyx).
+        int64_t handshakes_ns
+        uint64_t handshakes_began_at_poll
 
         # An exception has ended the last run.
         bint was_interrupted

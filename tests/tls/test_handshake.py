@@ -1,16 +1,18 @@
 """What both ends agree on in the handshake: version, name, application protocol, session; and handshakes that take too long."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import sys
+import time
 
 import pytest
 
 from actors.authority import with_version
 from actors.connections import tcp_pair
 from actors.failures import fail
-from actors.kernel import settle
+from actors.kernel import settle, until
 from actors.protocols import RecordingProtocol, RecordingProtocols, echo
 
 
@@ -363,3 +365,36 @@ async def test_many_handshakes_at_once_all_succeed(tls):
     assert [await protocol.until_received(2) for protocol in protocols] == [b"%02d" % number for number in range(50)]
     for protocol in accepted:
         tls.near(protocol)
+
+
+async def test_handshake_of_a_new_connection_waits_no_longer_than_those_before_it(tls, loop):
+    server = await tls.server(RecordingProtocols())
+    begun, context = [], ssl.create_default_context()
+    with contextlib.ExitStack() as stack:
+
+        def connect():
+            return stack.enter_context(socket.create_connection(server.sockets[0].getsockname()))
+
+        def begin(sock, name):
+            client = context.wrap_bio(ssl.MemoryBIO(), outgoing := ssl.MemoryBIO(), server_hostname=name)
+            with contextlib.suppress(ssl.SSLWantReadError):
+                client.do_handshake()
+            sock.sendall(outgoing.read())
+
+        def one_step(ssl_object, name, context):
+            # Longer than all handshakes of a turn may take.
+            time.sleep(0.003)
+            begun.append(name)
+            if name == "first":
+                begin(connect(), "new")
+            if early:
+                begin(early.pop(), f"early{len(early)}")
+
+        tls.contexts[0].sni_callback = one_step
+        early = [connect() for _ in range(20)]
+        await settle()
+        begin(early.pop(), "first")
+        begin(early.pop(), "second")
+        await until(lambda: len(begun) == 21)
+    assert begun.index("new") < 10
+    await settle()
