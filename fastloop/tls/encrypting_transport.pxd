@@ -18,6 +18,7 @@ cdef class EncryptingTransport(WritingTransport):
     cdef int encrypt(self, const char *data, Py_ssize_t size, object owner) except -1
     # Encrypt a part of the output. Return False if OpenSSL needs input first.
     cdef bint encrypt_some(self) except -1
+    # The two ways to do so: several writes as one record, or size bytes that are those at the head of the queue.
     cdef bint encrypt_joined(self) except -1
     cdef bint encrypt_queued(self, const char *data, size_t size) except -1
     # Encrypt all of the output, also if the transport below is full.
