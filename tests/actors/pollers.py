@@ -2,16 +2,9 @@
 
 import ctypes
 import os
-import shlex
-import shutil
-import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
-import pytest
-
-HEADERS = Path(__file__).parents[2] / "fastloop" / "poll"
 PROBE_SOURCE = Path(__file__).parents[1] / "poll" / "poller_probe.c"
 
 READABLE, WRITABLE, CLOSED, EDGE = 1, 2, 4, 8
@@ -28,20 +21,6 @@ if NATIVE == "epoll":
     DEFINES["kqueue"] = ["-DFASTLOOP_FORCE_KQUEUE_EMULATION", f"-I{PROBE_SOURCE.parent / 'kqueue_emulation'}"]
 BACKENDS = sorted({*DEFINES} - {f"{NATIVE}, pipe"})
 WAKEUPS = sorted({*BACKENDS, f"{NATIVE}, pipe"})
-
-
-def find_compiler():
-    for command in (os.environ.get("CC"), sysconfig.get_config_var("CC"), "cc", "gcc", "clang"):
-        if command and shutil.which(shlex.split(command)[0]):
-            return shlex.split(command)
-    pytest.skip("the poller's tests need a C compiler: none of $CC, Python's own, cc, gcc, clang was found")
-
-
-def compile_probe(library, defines):
-    flags = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    command = [*find_compiler(), *flags, *defines, f"-I{HEADERS}", str(PROBE_SOURCE), "-o", str(library)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, f"{shlex.join(command)}\n{result.stderr}"
 
 
 def load_probe(library):

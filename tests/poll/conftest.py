@@ -8,7 +8,8 @@ import warnings
 
 import pytest
 
-from actors.pollers import BACKENDS, DEFINES, WAKEUPS, Poller, compile_probe, load_probe
+from actors.pollers import BACKENDS, DEFINES, PROBE_SOURCE, WAKEUPS, Poller, load_probe
+from actors.probes import compile_probe
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +20,7 @@ def probe_library(tmp_path_factory):
     def library(backend):
         if backend not in libraries:
             path = tmp_path_factory.mktemp("poller_probe") / "probe.so"
-            compile_probe(path, DEFINES[backend])
+            compile_probe(path, PROBE_SOURCE, DEFINES[backend])
             libraries[backend] = load_probe(path)
         return libraries[backend]
 
