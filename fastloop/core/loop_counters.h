@@ -45,9 +45,9 @@ typedef struct {
     loop_counter_t transports_opened;
     loop_counter_t transports_closed;
     loop_counter_t most_ready;
-    /* Ticks until now, and when the sleep began that lasts; 0 while the loop is awake. */
+    /* Ticks until now, and whether a sleep lasts. It began with block_began_ticks. */
     loop_counter_t asleep_ticks;
-    loop_counter_t sleep_began_ticks;
+    loop_counter_t is_asleep;
     /* Nanoseconds inside run_forever() until now, and when the run began that lasts; 0 while the loop does not run. */
     loop_counter_t run_ns;
     loop_counter_t run_began_ns;
@@ -62,9 +62,11 @@ typedef struct {
     uint32_t block_left;
     uint32_t block_size;
     loop_counter_t block_began_ticks;
-    /* A block that takes at least the first and at most the sum of both changes neither the size nor the record. */
+    /* A full block that takes at least the first and at most the sum of both changes neither the size nor the record. Nor does one that
+     * the loop's sleep has ended early and that takes at most the third. */
     loop_counter_t usual_from_ticks;
     loop_counter_t usual_span_ticks;
+    loop_counter_t usual_part_ticks;
     uint64_t narrow_ticks;    /* how long blocks of one callback are still paid for */
     loop_counter_t bar_ticks; /* what the next record must exceed */
     loop_counter_t record_ticks;
@@ -150,19 +152,20 @@ static inline void loop_counters_end_run(loop_counters_t *counters)
     }
 }
 
-/* The last block has just ended. 0 means "awake", so the ticks are made odd. */
+/* INVARIANT: the last block has just ended. */
 static inline void loop_counters_begin_sleep(loop_counters_t *counters)
 {
-    loop_counter_set(&counters->sleep_began_ticks, loop_counter_get(&counters->block_began_ticks) | 1);
+    loop_counter_set(&counters->is_asleep, 1);
 }
 
 static inline void loop_counters_end_sleep(loop_counters_t *counters)
 {
     const uint64_t now = clock_ticks();
     /* Less than nothing if ticks went backwards, because a virtual machine has moved to another host. */
-    loop_counter_add(&counters->asleep_ticks, now - loop_counter_get(&counters->sleep_began_ticks));
-    loop_counter_set(&counters->sleep_began_ticks, 0);
+    loop_counter_add(&counters->asleep_ticks, now - loop_counter_get(&counters->block_began_ticks));
+    /* In this order: a watchdog must not take the sleep for a block. */
     loop_counter_set(&counters->block_began_ticks, now);
+    loop_counter_set(&counters->is_asleep, 0);
 }
 
 /* ---- turns and blocks ---- */
@@ -206,6 +209,7 @@ static inline void loop_counters_forget_usual(loop_counters_t *counters)
 {
     loop_counter_set(&counters->usual_from_ticks, UINT64_MAX);
     loop_counter_set(&counters->usual_span_ticks, 0);
+    loop_counter_set(&counters->usual_part_ticks, 0);
 }
 
 static inline void loop_counters_learn_usual(loop_counters_t *counters)
@@ -226,15 +230,27 @@ static inline void loop_counters_learn_usual(loop_counters_t *counters)
         loop_counter_set(&counters->usual_from_ticks, from);
         loop_counter_set(&counters->usual_span_ticks, to - from);
     }
+    loop_counter_set(&counters->usual_part_ticks, bar < LOOP_BLOCK_LONG_TICKS ? bar : LOOP_BLOCK_LONG_TICKS);
 }
 
-/* HOT. Ends a block of a usual length and begins the next one. Returns false, and does nothing, if the length is another one. */
+/* HOT. Ends a full block of a usual length and begins the next one. Returns false, and does nothing, if the length is another one. */
 static inline bool loop_counters_end_usual_block(loop_counters_t *counters)
 {
     const uint64_t now = clock_ticks();
     /* If ticks went backwards, this is a huge number. */
     const uint64_t past_from = now - loop_counter_get(&counters->block_began_ticks) - loop_counter_get(&counters->usual_from_ticks);
     if (past_from > loop_counter_get(&counters->usual_span_ticks)) {
+        return false;
+    }
+    loop_counters_begin_block(counters, now);
+    return true;
+}
+
+/* HOT. The same for a block that the loop's sleep ends early. */
+static inline bool loop_counters_end_usual_part(loop_counters_t *counters)
+{
+    const uint64_t now = clock_ticks();
+    if (now - loop_counter_get(&counters->block_began_ticks) > loop_counter_get(&counters->usual_part_ticks)) {
         return false;
     }
     loop_counters_begin_block(counters, now);

@@ -20,7 +20,7 @@ cdef extern from "loop_counters.h" nogil:
         loop_counter_t transports_closed
         loop_counter_t most_ready
         loop_counter_t asleep_ticks
-        loop_counter_t sleep_began_ticks
+        loop_counter_t is_asleep
         loop_counter_t run_ns
         loop_counter_t run_began_ns
         uint64_t made_ticks
@@ -47,6 +47,7 @@ cdef extern from "loop_counters.h" nogil:
     void loop_counters_begin_turn(loop_counters_t *counters, size_t ready) noexcept
     void loop_counters_skip(loop_counters_t *counters, uint64_t began_ticks) noexcept
     bint loop_counters_end_usual_block(loop_counters_t *counters) noexcept
+    bint loop_counters_end_usual_part(loop_counters_t *counters) noexcept
     uint64_t loop_counters_end_block(loop_counters_t *counters) noexcept
     void loop_counters_set_record(loop_counters_t *counters, uint64_t took, bint is_exact) noexcept
     void loop_counters_reset_records(loop_counters_t *counters) noexcept

@@ -14,13 +14,13 @@ from asyncio import base_events, events
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
-from fastloop.core.clock cimport clock_now_ns, clock_seconds
+from fastloop.core.clock cimport clock_now_ns, clock_seconds, clock_ticks
 from fastloop.core.exposed_task cimport exposed_task_unregister
 from fastloop.core.future cimport Future as FutureType, future_drop_ready_callback
 from fastloop.core.handle cimport Handle
 from fastloop.core.handle_core cimport HANDLE_CANCELLED
 from fastloop.core.inbox cimport inbox_forked
-from fastloop.core.loop_counters cimport loop_counters_begin_run, loop_counters_end_run
+from fastloop.core.loop_counters cimport loop_counters_begin_block, loop_counters_begin_run, loop_counters_end_run
 from fastloop.core.queued_object cimport queued_object_track
 from fastloop.core.ready_queue cimport ready_queue_peek
 from fastloop.core.runnable cimport Runnable
@@ -120,6 +120,9 @@ cdef class LoopLife(Scheduler):
 
     def _run_once(self):
         """Run one turn. If a subclass overrides this method, the loop calls it for every turn."""
+        if self.ready.count == 0:
+            # A callback may run this turn from within. What it has done until now is no sleep.
+            loop_counters_begin_block(&self.counters, clock_ticks())
         self.run_once()
         if self.lingering_task is not NULL:
             self.leave_lingering_task()

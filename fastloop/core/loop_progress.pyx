@@ -37,7 +37,7 @@ def awake_thread(Scheduler loop):
     """Return the identifier of the thread that runs the loop, or None if none does or the loop is asleep."""
     cdef unsigned long ident = loop.thread_ident
     # is_forked: the thread is the parent's.
-    if ident == 0 or loop.is_forked or not loop.is_running_turns or loop_counter_get(&loop.counters.sleep_began_ticks) != 0:
+    if ident == 0 or loop.is_forked or not loop.is_running_turns or loop_counter_get(&loop.counters.is_asleep):
         return None
     return ident
 

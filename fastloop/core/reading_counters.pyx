@@ -54,12 +54,13 @@ cdef double loop_seconds_per_tick(const loop_counters_t *counters) noexcept:
 cdef tuple read_counters(const loop_counters_t *counters):
     """In the order of COUNTED. Then the nanoseconds inside run_forever() and the ticks of sleep, up to now."""
     cdef uint64_t run_began = loop_counter_get(&counters.run_began_ns)
-    cdef uint64_t sleep_began = loop_counter_get(&counters.sleep_began_ticks)
+    cdef bint is_asleep = loop_counter_get(&counters.is_asleep) != 0
+    cdef uint64_t sleep_began = loop_counter_get(&counters.block_began_ticks)
     cdef uint64_t run_ns = loop_counter_get(&counters.run_ns)
     cdef uint64_t asleep_ticks = loop_counter_get(&counters.asleep_ticks)
     if run_began != 0:
         run_ns += <uint64_t>clock_now_ns() - run_began
-    if sleep_began != 0:
+    if is_asleep:
         asleep_ticks += clock_ticks() - sleep_began
     return (
         loop_counter_get(&counters.turns), loop_counter_get(&counters.steps), loop_counter_get(&counters.task_steps),

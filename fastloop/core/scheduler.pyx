@@ -25,7 +25,7 @@ from fastloop.core.inbox cimport inbox_begin_sleep, inbox_collect, inbox_end_sle
 from fastloop.core.kernel_wait cimport kernel_wait, kernel_wait_t
 from fastloop.core.loop_counters cimport (
     loop_counter_add, loop_counter_set, loop_counters_begin_block, loop_counters_begin_sleep, loop_counters_begin_turn,
-    loop_counters_end_block, loop_counters_end_sleep, loop_counters_end_usual_block, loop_counters_skip)
+    loop_counters_end_block, loop_counters_end_sleep, loop_counters_end_usual_block, loop_counters_end_usual_part, loop_counters_skip)
 from fastloop.core.poll_pacing cimport poll_pacing_end_storm, poll_pacing_is_due, poll_pacing_note
 from fastloop.core.ready_queue cimport ready_queue_append, ready_queue_pop, ready_queue_trim
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY, RUNNABLE_EXPECTS_NO_ANSWER, RUNNABLE_KEEPS_CURRENT_TASK, Runnable
@@ -99,8 +99,6 @@ cdef class Scheduler(SchedulerParts):
         cdef int64_t timeout_ns
         cdef kernel_wait_t wait
         scheduler_check_owner(self)
-        if self.counters.block_left < self.counters.block_size:
-            Scheduler.end_block(self, NULL)
         self.before_sleep()
         if self.next_event < self.event_count:
             return self.dispatch()
@@ -113,8 +111,8 @@ cdef class Scheduler(SchedulerParts):
         scheduler_show_counts(self)
         loop_counters_begin_sleep(&self.counters)
         with nogil:
-            wait = kernel_wait(&self.poller, &self.busy_poll, timeout_ns, self.events, POLL_BATCH)
-        scheduler_count_wait(self, &wait)
+            wait = kernel_wait(&self.poller, &self.busy_poll, &self.counters, timeout_ns, self.events, POLL_BATCH)
+        loop_counters_end_sleep(&self.counters)
         inbox_end_sleep(&self.inbox)
         poll_pacing_note(&self.pacing, wait.count > 0, False)
         return self.after_poll(wait.count, wait.error)
@@ -313,21 +311,15 @@ cdef inline int scheduler_check_owner(Scheduler self) except -1:
     return 0
 
 
-cdef inline void scheduler_count_wait(Scheduler self, const kernel_wait_t *wait) noexcept:
-    loop_counters_end_sleep(&self.counters)
-    loop_counter_add(&self.counters.polls, wait.polls)
-    if wait.is_attempt:
-        loop_counter_add(&self.counters.busy_polls, 1)
-        loop_counter_add(&self.counters.busy_poll_hits, wait.count > 0)
-
-
 cdef inline int scheduler_end_step(Scheduler self, PyObject *runnable) except -1:
     """HOT. What follows each step that has not raised."""
     if self.unflushed.count > 0:
         scheduler_flush(self)
     self.counters.block_left -= 1
-    # Also before the loop goes to sleep, while the callback is known.
-    if (self.counters.block_left == 0 or self.ready.count == 0) and not loop_counters_end_usual_block(&self.counters):
+    if self.counters.block_left == 0:
+        return 0 if loop_counters_end_usual_block(&self.counters) else Scheduler.end_block(self, runnable)
+    # The loop goes to sleep, and the callback is still known.
+    if self.ready.count == 0 and not loop_counters_end_usual_part(&self.counters):
         return Scheduler.end_block(self, runnable)
     return 0
 

@@ -13,8 +13,7 @@ from libc.errno cimport EBADF, errno
 
 from fastloop.core.inbox cimport inbox_wake
 from fastloop.core.interruption cimport close_uninterrupted
-from fastloop.core.loop_counters cimport (
-    loop_counter_add, loop_counter_add_anywhere, loop_counter_add_bytes)
+from fastloop.core.loop_counters cimport loop_counter_add, loop_counter_add_anywhere
 from fastloop.core.runnable cimport RUNNABLE_BUSY_POLLS_BRIEFLY
 from fastloop.core.scheduler cimport Scheduler, scheduler_runs_elsewhere, scheduler_runs_next_turn
 from fastloop.net.syscalls cimport net_close, net_receive
@@ -173,7 +172,6 @@ cdef class DescriptorTransport(Transport):
         count = net_receive(fd, buffer, size)
         if count < 0:
             count = -errno
-        loop_counter_add_bytes(&self.loop.counters.bytes_received, count)
         if not self.bits.is_tcp:
             if count < BRIEF_POLL_FROM_BYTES:
                 self.flags &= ~<unsigned int>RUNNABLE_BUSY_POLLS_BRIEFLY
@@ -181,7 +179,9 @@ cdef class DescriptorTransport(Transport):
                 self.flags |= RUNNABLE_BUSY_POLLS_BRIEFLY
         if count <= 0:
             self.bits.may_have_data = self.bits.peer_may_have_ended = False
-        elif count < size and not self.bits.peer_may_have_ended:
+            return count
+        loop_counter_add(&self.loop.counters.bytes_received, count)
+        if count < size and not self.bits.peer_may_have_ended:
             self.bits.may_have_data = False
             poller_rearm(&self.loop.poller, fd, POLL_READABLE)
         return count

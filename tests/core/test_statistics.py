@@ -90,6 +90,24 @@ async def test_busy_and_asleep_add_up_to_the_time_of_the_run(loop):
     assert before.turns > 0
 
 
+async def test_callback_that_runs_a_turn_has_not_slept_before_it(loop):
+    """nest_asyncio does that."""
+
+    def run_a_turn():
+        block()
+        loop.call_later(0.001, int)
+        loop._run_once()
+
+    # So that no block of callbacks has begun, and in the middle of one.
+    for callbacks_before in (0, 100):
+        before = loop.statistics()
+        for _ in range(callbacks_before):
+            loop.call_soon(int)
+        loop.call_soon(run_a_turn)
+        await asyncio.sleep(2 * BLOCK_S)
+        assert loop.statistics().busy_s - before.busy_s >= 0.9 * BLOCK_S
+
+
 async def test_what_the_loop_has(loop, pair):
     base = loop.statistics()
     handle = loop.call_later(1000, int)
