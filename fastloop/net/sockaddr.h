@@ -57,17 +57,19 @@ enum { SOCKADDR_HAS_ABSTRACT_NAMES = 1 };
 enum { SOCKADDR_HAS_ABSTRACT_NAMES = 0 };
 #endif
 
-static inline PyObject *sockaddr_unix(const struct sockaddr_un *address, socklen_t length)
+/* A path may be longer than sun_path by the zero byte that ends it. */
+static inline PyObject *sockaddr_unix(const struct sockaddr_storage *address, socklen_t length)
 {
     const size_t offset = offsetof(struct sockaddr_un, sun_path);
     if (length <= offset) {
         return PyUnicode_FromStringAndSize("", 0);
     }
+    const char *path = (const char *)address + offset;
     const size_t size = length - offset;
-    if (address->sun_path[0] == 0 && SOCKADDR_HAS_ABSTRACT_NAMES) {
-        return size == 1 ? PyUnicode_FromStringAndSize("", 0) : PyBytes_FromStringAndSize(address->sun_path, (Py_ssize_t)size);
+    if (path[0] == 0 && SOCKADDR_HAS_ABSTRACT_NAMES) {
+        return size == 1 ? PyUnicode_FromStringAndSize("", 0) : PyBytes_FromStringAndSize(path, (Py_ssize_t)size);
     }
-    return PyUnicode_DecodeFSDefaultAndSize(address->sun_path, (Py_ssize_t)strnlen(address->sun_path, size));
+    return PyUnicode_DecodeFSDefaultAndSize(path, (Py_ssize_t)strnlen(path, size));
 }
 
 static inline PyObject *sockaddr_to_python(const struct sockaddr_storage *address, socklen_t length)
@@ -81,7 +83,7 @@ static inline PyObject *sockaddr_to_python(const struct sockaddr_storage *addres
     case AF_INET6:
         return sockaddr_ipv6((const struct sockaddr_in6 *)address);
     case AF_UNIX:
-        return sockaddr_unix((const struct sockaddr_un *)address, length);
+        return sockaddr_unix(address, length);
     default:
         return NULL;
     }

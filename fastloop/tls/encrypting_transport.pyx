@@ -118,6 +118,8 @@ cdef class EncryptingTransport(WritingTransport):
     cdef bint encrypt_some(self) except -1:
         cdef iovec first
         cdef size_t size
+        # Not left empty: there is output. C compilers cannot know.
+        first.iov_base = NULL
         write_queue_vectors(&self.output, &first, 1, &size)
         if size < RECORD_BYTES and self.output.count > 1:
             return self.encrypt_joined()

@@ -84,7 +84,11 @@ cdef class DatagramSender(FlowControlTransport):
             return None
 
     cdef object checked_address(self, object address):
-        if address is not None and address is not self._address and address not in (None, self._address):
+        cdef tuple accepted
+        if address is None or address is self._address:
+            return self._address
+        accepted = (None, self._address)
+        if address not in accepted:
             raise ValueError(f"Invalid address: must be None or {self._address}")
         return self._address
 

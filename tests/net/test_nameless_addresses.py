@@ -39,3 +39,5 @@ def test_zeros_are_a_name_on_linux(tmp_path):
 def test_address_without_a_path_and_one_with_a_path(tmp_path, options):
     assert address_text(tmp_path, unix_address(b""), *options) == ""
     assert address_text(tmp_path, unix_address(b"/run/server\0\0"), *options) == "/run/server"
+    # Linux counts the zero byte behind a path that leaves no room for it.
+    assert address_text(tmp_path, unix_address(b"p" * 108 + b"\0"), *options) == "p" * 108
