@@ -41,9 +41,12 @@ __version__ = "0.1.0"
 
 Loop = EventLoop
 
-# Imported when they are used: streams and dataclasses are a quarter of the time that importing fastloop takes, and Python 3.16 has no
-# policies.
-_LATER = dict.fromkeys(("EventLoopPolicy", "install", "uninstall"), "fastloop.policy") | dict.fromkeys(
+# Python 3.16 has no policies.
+_OF_POLICIES = ("EventLoopPolicy", "install", "uninstall")
+_HAS_POLICIES = hasattr(_asyncio.events, "get_event_loop_policy")
+
+# Imported when they are used: streams and dataclasses are a quarter of the time that importing fastloop takes.
+_LATER = dict.fromkeys(_OF_POLICIES if _HAS_POLICIES else (), "fastloop.policy") | dict.fromkeys(
     (
         "StreamReader",
         "StreamReaderProtocol",
@@ -69,7 +72,6 @@ __all__ = [
     "DatagramProtocol",
     "DatagramTransport",
     "EventLoop",
-    "EventLoopPolicy",
     "Future",
     "Handle",
     "Loop",
@@ -92,7 +94,6 @@ __all__ = [
     "gather",
     "get_event_loop",
     "get_running_loop",
-    "install",
     "new_event_loop",
     "open_connection",
     "open_unix_connection",
@@ -102,11 +103,11 @@ __all__ = [
     "sleep",
     "start_server",
     "start_unix_server",
-    "uninstall",
     "wait",
     "wait_for",
     "watchdog",
 ]
+__all__ += _OF_POLICIES if _HAS_POLICIES else ()
 
 _watch_as_environment_says()
 
@@ -121,6 +122,9 @@ def __getattr__(name):
     if name in _LATER:
         globals()[name] = value = getattr(_import_module(_LATER[name]), name)
         return value
+    if name in _OF_POLICIES:
+        instead = "use fastloop.run(), or asyncio.run() with loop_factory=fastloop.new_event_loop"
+        raise AttributeError(f"fastloop has no {name!r} here: Python 3.16 has removed event loop policies; {instead}")
     # asyncio.__all__ is not enough: it has no submodules and, in Python 3.11, no TaskGroup.
     if not name.startswith("_") or name in _asyncio.__all__:
         try:

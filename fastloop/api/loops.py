@@ -37,7 +37,13 @@ def get_event_loop():
 
 def _loop_that_was_set():
     events = asyncio.events
-    policy = getattr(events, "_get_event_loop_policy", None) or events.get_event_loop_policy
+    policy = getattr(events, "_get_event_loop_policy", None) or getattr(events, "get_event_loop_policy", None)
+    if policy is None:
+        # Python 3.16.
+        try:
+            return asyncio.get_event_loop()
+        except RuntimeError:
+            return None
     local = getattr(policy(), "_local", None)
     if local is None:
         # Somebody else's policy, which knows its loop.
