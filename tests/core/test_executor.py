@@ -188,8 +188,12 @@ async def test_stop_iteration_becomes_runtime_error(implementation, loop, functi
     ids=lambda value: type(value).__module__ + "." + type(value).__name__ if isinstance(value, BaseException) else "",
 )
 async def test_exceptions_of_concurrent_futures_become_asyncios(loop, error, expected):
+    future = loop.run_in_executor(None, raising(error))
+    # Not `await future`: where the work takes longer, a task throws GeneratorExit into the outermost coroutine. Python then closes
+    # the coroutine that this one awaits with a GeneratorExit of its own.
+    await asyncio.wait([future])
     with pytest.raises(expected) as caught:
-        await loop.run_in_executor(None, raising(error))
+        future.result()
     assert type(caught.value) is expected
     assert caught.value.args == ("message",)
 
