@@ -32,7 +32,7 @@ TRIPLES = {
     "mipsel": ("mipsel-linux-gnu", "mipsel"),
 }
 RUNS_ITSELF = {"x86_64": {"amd64", "i386"}, "aarch64": {"arm64"}}
-# gcc compiles the poller's probe. pytest is Debian's only in an older version.
+# gcc compiles the probes of headers. pytest is Debian's only in an older version.
 PACKAGES = "base-files,dash,coreutils,python3,python3-dev,python3-psutil,python3-hypothesis,libc6-dev,gcc"
 TESTS = ("--loop=fastloop", "tests/poll", "tests/core")
 
@@ -107,7 +107,8 @@ class Folder:
             list(executor.map(self.compile, modules))
         sources = self.path / "check" / "sources"
         shutil.rmtree(sources, ignore_errors=True)
-        for name in ("tests", "fastloop/poll"):
+        # The packages whose headers tests compile.
+        for name in ("tests", "fastloop/poll", "fastloop/core", "fastloop/net"):
             shutil.copytree(name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy("pyproject.toml", sources)
 

@@ -83,5 +83,6 @@ def test_program_that_is_not_changed_runs_on_fastloop(tmp_path):
     program.write_text(
         "import asyncio\nasync def main():\n    print(type(asyncio.get_running_loop()).__module__)\nasyncio.Runner().run(main())\n"
     )
-    finished = run_python("-m", "fastloop", program, folder=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    finished = run_python("-m", "fastloop", program, folder=tmp_path, env={**os.environ, "PYTHONPATH": paths})
     assert finished.stdout.startswith("fastloop"), finished.stderr
