@@ -22,8 +22,9 @@ def run_until_after(loop, delay_s):
 
 def test_timers_fire_in_the_order_of_their_deadlines(loop):
     order = []
+    now_s = loop.time()
     for milliseconds in [5, 1, 4, 2, 3]:
-        loop.call_later(milliseconds / 1000, order.append, milliseconds)
+        loop.call_at(now_s + milliseconds / 1000, order.append, milliseconds)
     run_until_after(loop, 0.006)
     assert order == [1, 2, 3, 4, 5]
 
